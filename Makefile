@@ -1,0 +1,81 @@
+# Everything from a bare machine: Python >= 3.11 and make are enough. `make help` lists the targets.
+#
+#   PYTHON=...     the interpreter to build the virtual environment with (else the first suitable one on PATH)
+#   VENV=...       where that environment lies (.venv)
+#   ARGS=...       passed on to the command behind the target, as in `make test ARGS="-k refund -x"`
+#   PARALLEL=...   how pytest spreads the tests ("-n 2 --dist loadfile"; PARALLEL= runs them in one process)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+ARGS ?=
+PARALLEL ?= -n 2 --dist loadfile
+VERSIONS := 3.11 3.12 3.13
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip -qq --disable-pip-version-check
+supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: help demo up test test-all lint format docs lock venv clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: venv ## Open real cases on real servers and show where every fen went
+	@$(bin)/aftersales demo $(ARGS)
+
+up: venv ## Keep the whole stack running; Ctrl-C stops all of it
+	@exec $(bin)/aftersales up $(ARGS)
+
+test: venv ## The test suite, in parallel
+	@$(bin)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-all: ## The test suite on Python 3.11, 3.12 and 3.13
+	@for version in $(VERSIONS); do \
+		python=$$(bash .ci/find-python "$$version"); \
+		echo "== Python $$version: $$python"; \
+		$(MAKE) --no-print-directory test VENV=".venv-$$version" PYTHON="$$python"; \
+	done
+
+lint: venv ## Lint, format check and strict types
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+	@$(bin)/basedpyright --pythonpath $(bin)/python
+
+format: venv ## Put imports and layout right
+	@$(bin)/ruff check --fix-only --quiet .
+	@$(bin)/ruff format .
+
+docs: venv ## Write the generated pages of docs/ anew
+	@$(bin)/python -m starter.settings > docs/settings.md
+
+lock: ## Work out requirements.lock anew (ARGS=--upgrade for newer releases)
+	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
+	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	"$$python" -m venv "$$scratch"; \
+	"$$scratch/bin/python" -m pip -qq --disable-pip-version-check install uv; \
+	UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml --all-extras \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --output-file requirements.lock $(ARGS)
+
+venv: $(VENV)/.project ## The virtual environment with the locked packages
+
+# Two stamps, so that a change of tool settings in pyproject.toml does not install every package again.
+$(VENV)/.packages: requirements.lock
+	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
+	if ! $(bin)/python -c '$(supported)' 2>/dev/null; then \
+		echo "Making $(VENV) with $$python"; \
+		"$$python" -m venv --clear $(VENV) || { echo "$$python cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 1; }; \
+	fi
+	@echo "Installing the locked packages into $(VENV)"
+	@$(pip) install --require-hashes --only-binary :all: -r requirements.lock
+	@touch $@
+
+$(VENV)/.project: $(VENV)/.packages pyproject.toml
+	@$(pip) install --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@touch $@
+
+clean: ## Remove what was built (never the state folder .aftersales: it holds data)
+	@rm -rf .venv .venv-* build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,30 @@
+"""The steps of a case, written down one by one."""
+
+from collections.abc import Callable
+
+import asyncpg
+from temporalio import activity
+
+from activities.postgres import casebook
+from workflows.messages.activities import record_step
+from workflows.messages.cases import Step, Stepped
+
+
+class CaseBook:
+    """Writes what workflows decide."""
+
+    def __init__(self, pool: asyncpg.Pool, wake_notices: Callable[[], None]) -> None:
+        self._pool = pool
+        self._wake_notices = wake_notices
+
+    @activity.defn(name=record_step.__name__)
+    async def record_step(self, step: Step) -> Stepped:
+        """Write a step in one transaction; the same step again gives what it gave before.
+
+        Raises:
+            StepOutOfOrder: the step does not follow the last one.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            stepped = await casebook.write_step(connection, step)
+        self._wake_notices()
+        return stepped

@@ -1,0 +1,1 @@
+"""The outside systems as protocols, and the stand-ins that keep their own books."""

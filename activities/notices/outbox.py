@@ -1,0 +1,180 @@
+"""The outbox: notices wait here from the transaction of their step until a channel has taken them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from activities.notices.channels import ChannelName
+from activities.postgres.connection import Connection
+from workflows.messages.actors import Role
+from workflows.messages.cases import Notice
+
+ROUTES: Final[Mapping[Role, tuple[ChannelName, ...]]] = {
+    Role.BUYER: (ChannelName.SMS, ChannelName.IN_STATION),
+    Role.MERCHANT: (ChannelName.IN_STATION, ChannelName.E_MAIL),
+    Role.PLATFORM: (ChannelName.IN_STATION,),
+}
+"""By which channels each role is told; the others are told nothing."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """One notice for one channel, taken up to be sent."""
+
+    id: int
+    dedup_key: str
+    """The same for the same case, step, template, recipient and channel."""
+    template: str
+    recipient_role: str
+    recipient_id: str
+    channel: str
+    fields: Mapping[str, str | int]
+    attempts: int
+    """This one included."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The channel has taken the notice."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The channel has not taken the notice, or did not say so; it is sent again at ``again_at``."""
+
+    id: int
+    code: str
+    again_at: datetime
+
+
+@dataclass(frozen=True)
+class Undeliverable:
+    """The notice cannot be put into words; it is not tried again."""
+
+    id: int
+    code: str
+
+
+Delivery = Sent | Failed | Undeliverable
+
+
+async def queue(
+    connection: Connection,
+    case_id: str,
+    step: int,
+    notices: Iterable[Notice],
+    at: datetime,
+    *,
+    routes: Mapping[Role, tuple[ChannelName, ...]] = ROUTES,
+) -> None:
+    """Queue a step's notices inside its transaction: they exist if, and only if, the step does.
+
+    One for each case, step, template, recipient and channel; the same step again adds none. ``at`` is the
+    workflow's time. Nothing is checked that could stop the step: what cannot be sent is found when it is sent.
+    """
+    rows = [
+        (case_id, step, notice.template, notice.to.role, notice.to.id, channel, json.dumps(notice.fields), at)
+        for notice in notices
+        for channel in routes.get(notice.to.role, ())
+    ]
+    if rows:
+        await connection.executemany(
+            """
+            INSERT INTO notices.outbox (
+                case_id, step, template, recipient_role, recipient_id, channel, fields, queued_at
+            )
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            ON CONFLICT DO NOTHING
+            """,
+            rows,
+        )
+
+
+async def take(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[Queued]:
+    """Take up what is due at ``now``, new ones first. Nobody else takes it until ``lease_until``.
+
+    Whoever takes it and dies leaves it to be taken again after that.
+    """
+    rows = await connection.fetch(
+        """
+        WITH due AS (
+            SELECT id FROM notices.outbox
+            WHERE sent_at IS NULL AND undeliverable_at IS NULL
+              AND (next_attempt_at IS NULL OR next_attempt_at <= $1)
+            ORDER BY next_attempt_at NULLS FIRST, id
+            LIMIT $3
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE notices.outbox o SET attempts = attempts + 1, next_attempt_at = $2
+        FROM due WHERE o.id = due.id
+        RETURNING o.id, case_id, step, template, recipient_role, recipient_id, channel, fields, attempts
+        """,
+        now,
+        lease_until,
+        limit,
+    )
+    return [
+        Queued(
+            id=row["id"],
+            dedup_key=_dedup_key(
+                row["case_id"],
+                row["step"],
+                row["template"],
+                row["recipient_role"],
+                row["recipient_id"],
+                row["channel"],
+            ),
+            template=row["template"],
+            recipient_role=row["recipient_role"],
+            recipient_id=row["recipient_id"],
+            channel=row["channel"],
+            fields=json.loads(row["fields"]),
+            attempts=row["attempts"],
+        )
+        for row in rows
+    ]
+
+
+async def mark(connection: Connection, deliveries: Iterable[Delivery], at: datetime) -> None:
+    """Note what came of sending. What has been sent stays sent, whatever a slower sender says of it."""
+    for delivery in deliveries:
+        match delivery:
+            case Sent(id=number):
+                await connection.execute(
+                    """
+                    UPDATE notices.outbox SET sent_at = coalesce(sent_at, $2), last_failure = NULL
+                    WHERE id = $1 AND undeliverable_at IS NULL
+                    """,
+                    number,
+                    at,
+                )
+            case Failed(id=number, code=code, again_at=again_at):
+                await connection.execute(
+                    """
+                    UPDATE notices.outbox SET next_attempt_at = $2, last_failure = $3
+                    WHERE id = $1 AND sent_at IS NULL
+                    """,
+                    number,
+                    again_at,
+                    code,
+                )
+            case Undeliverable(id=number, code=code):
+                await connection.execute(
+                    """
+                    UPDATE notices.outbox SET undeliverable_at = $2, last_failure = $3
+                    WHERE id = $1 AND sent_at IS NULL
+                    """,
+                    number,
+                    at,
+                    code,
+                )
+
+
+def _dedup_key(*parts: str | int) -> str:
+    # A hash, because providers limit such keys in length.
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

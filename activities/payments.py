@@ -1,0 +1,436 @@
+"""The money leg: sending, asking, retrying, and paying by hand (section 10).
+
+What keeps a payout from being paid twice:
+
+- Each leg has one refund number for life, and the gateway takes a number once. Two attempts at the same
+  time, or one after a crash, therefore pay once, whatever they do.
+- ``submitted`` is committed before the gateway is called. Whoever finds a leg submitted that it has not marked
+  itself asks first, and sends again, under the same number, only what the gateway does not know.
+- No answer is written down as ``unknown``. It is never taken for a failure, so its room stays taken (R8).
+
+No transaction is open while the gateway is called.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+import asyncpg
+from temporalio import activity
+
+from activities.gateways.payment import (
+    GatewayAnswer,
+    GatewayUnreachable,
+    NotFound,
+    NumberConflict,
+    PaymentGateway,
+    RefundInstruction,
+)
+from activities.postgres import alerts, casebook, ledger
+from activities.postgres.connection import Connection
+from activities.working_time import add_working_days
+from workflows.messages.activities import enter_callback, settle, settle_manually
+from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
+from workflows.messages.commands import GatewayResult
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
+from workflows.messages.policy import Arrival, PaymentPolicy
+from workflows.messages.requests import BankTransfer
+from workflows.rules.legs import (
+    GATEWAY,
+    US,
+    AlertKind,
+    Change,
+    LegEvent,
+    callback_source,
+    officer_source,
+)
+
+_Answer = TypeVar("_Answer")
+
+_STATES: Final = {
+    GatewayResult.SUCCEEDED: LegState.SUCCEEDED,
+    GatewayResult.PROCESSING: LegState.PROCESSING,
+    GatewayResult.FAILED: LegState.FAILED,
+    GatewayResult.ABNORMAL: LegState.ABNORMAL,
+    GatewayResult.UNKNOWN: LegState.UNKNOWN,
+}
+
+
+class _NoRoomError(Exception):
+    """Undoes the reservations made so far."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entering:
+    case_id: str
+    number: int
+    """Which of the case's payouts."""
+    at: datetime
+    arrival: PaymentPolicy | None = None
+    closing: Step | None = None
+    """What to record when the last leg succeeds; None where the case has ended, or decides it later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt(_Entering):
+    payout: Payout
+
+
+class Payments:
+    """The payment activities.
+
+    Args:
+        pool: Our database.
+        gateway: Who pays.
+        wake_notices: Called after a commit that has queued notices; must not block or raise.
+        gateway_timeout: Seconds that one call of the gateway may take; after that its outcome is unknown.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        gateway: PaymentGateway,
+        wake_notices: Callable[[], None],
+        *,
+        gateway_timeout: float = 5.0,
+    ) -> None:
+        self._pool = pool
+        self._gateway = gateway
+        self._wake_notices = wake_notices
+        self._gateway_timeout = gateway_timeout
+
+    @activity.defn(name=settle.__name__)
+    async def settle(self, settling: Settle) -> Settled:
+        """Bring the legs of a reserved payout forward, one after the other, each failing alone.
+
+        Whatever is asked: what was never sent is sent, and what may have been sent is asked about.
+        ``INQUIRE`` also asks about legs that the gateway has accepted or calls abnormal. ``RETRY`` takes room
+        anew for failed legs (without room they stay failed, with the failure ``no_room``) and sends them and
+        the abnormal ones again.
+
+        Raises:
+            LedgerContradiction: the payout was never reserved.
+            asyncpg.PostgresError, OSError: the database failed; the next attempt goes on from what is recorded.
+        """
+        payout = settling.payout
+        attempt = _Attempt(
+            case_id=payout.case_id,
+            number=payout.number,
+            at=settling.at,
+            arrival=settling.arrival,
+            closing=settling.closing,
+            payout=payout,
+        )
+        if settling.ask is Ask.RETRY:
+            await self._reserve_failed(attempt)
+        for leg in await self._legs(settling.payout):
+            if closed := await self._advance(attempt, leg, settling.ask):
+                return closed
+        return await self._conclude(attempt)
+
+    @activity.defn(name=enter_callback.__name__)
+    async def enter_callback(self, entering: EnterCallback) -> Settled:
+        """Enter a callback into the ledger. Late, repeated and contradicting ones are taken as they come.
+
+        A refund number that we never gave, or gave to another case than the one that closes, is refused
+        (``unknown_refund``), and changes nothing.
+
+        Raises:
+            asyncpg.PostgresError, OSError: the database failed.
+        """
+        callback, closing = entering.callback, entering.closing
+        async with self._pool.acquire() as connection:
+            found = await ledger.payout_of(connection, callback.refund_no)
+            if found is None or (closing and closing.case.case_id != found[0]):
+                legs = await ledger.last_legs(connection, closing.case.case_id) if closing else ()
+                explanation = "the case has no refund of this number"
+                return Settled(legs=legs, refusal=_refusal("unknown_refund", "refund_no", explanation))
+            legs = await ledger.legs_of(connection, *found)
+        case_id, number = found
+        attempt = _Entering(case_id=case_id, number=number, at=entering.at, arrival=entering.arrival, closing=closing)
+        leg = next(each for each in legs if each.refund_no == callback.refund_no)
+        answer = GatewayAnswer(
+            refund_no=callback.refund_no,
+            result=callback.result,
+            gateway_ref=callback.gateway_ref,
+            failure=callback.failure,
+        )
+        event = _said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
+        _, closed = await self._record(attempt, leg, event)
+        return closed or await self._conclude(attempt)
+
+    @activity.defn(name=settle_manually.__name__)
+    async def settle_manually(self, settling: SettleManually) -> Settled:
+        """Record that an officer, or the platform in advance (先行赔付), pays the legs that have not succeeded.
+
+        The gateway is asked about each of them first, because what it pays must not be paid a second time:
+
+        - It has paid: that is recorded. A manual transfer is refused (``already_paid``) and raises the alert
+          ``paid_twice`` with its proof. An advance covers what is left, and is refused if nothing is.
+        - It cannot say, or an attempt may be sending: refused (``outcome_open``).
+        - A leg that has failed finds its room taken: refused (``no_room``); for a manual transfer, whose money
+          has moved, with the alert ``paid_beyond_cap`` and the proof.
+
+        All open legs are paid or none. The same word with the same proof again changes nothing.
+
+        Raises:
+            LedgerContradiction: the payout was never reserved.
+        """
+        case_id, number = settling.payout.case_id, settling.payout.number
+        undecided = _Entering(case_id=case_id, number=number, at=settling.at)
+        if earlier := await self._carried_out_before(settling):
+            return earlier
+        answers: dict[str, GatewayAnswer | NotFound | None] = {}
+        asked = {leg.refund_no: leg for leg in await self._legs(settling.payout) if not _paid(leg)}
+        for leg in asked.values():
+            answer = await self._heard(self._gateway.inquire(leg.refund_no, settling.at))
+            answers[leg.refund_no] = answer
+            if isinstance(answer, GatewayAnswer):
+                await self._record(undecided, leg, _answered(undecided, leg, answer))
+        async with self._pool.acquire() as connection, connection.transaction():
+            legs = await ledger.lock_payout(connection, case_id, number)
+            left = [leg for leg in legs if not _paid(leg)]
+            paid_meanwhile = [leg for leg in legs if _paid(leg) and leg.refund_no in asked]
+            transferred = settling.paid_by is PaidBy.OFFICER
+            if not left or (paid_meanwhile and transferred):
+                if transferred:
+                    await self._keep_proof(connection, AlertKind.PAID_TWICE, settling, paid_meanwhile or list(legs))
+                explanation = "the gateway or another officer has paid meanwhile"
+                return Settled(legs=legs, refusal=_refusal("already_paid", "command", explanation))
+            if not all(_may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no)) for leg in left):
+                explanation = "the gateway may still pay: ask it again before paying by hand"
+                return Settled(legs=legs, refusal=_refusal("outcome_open", "command", explanation))
+            try:
+                async with connection.transaction():
+                    for leg in left:
+                        await _pay_by_hand(connection, settling, leg)
+            except _NoRoomError:
+                if transferred:
+                    await self._keep_proof(connection, AlertKind.PAID_BEYOND_CAP, settling, left)
+                explanation = "other refunds have taken the room of what failed"
+                return Settled(legs=legs, refusal=_refusal("no_room", "command", explanation, rule="R8"))
+            settled = await _close(connection, case_id, number, settling.closing)
+        self._wake_notices()
+        assert settled is not None
+        return settled
+
+    async def _legs(self, payout: Payout) -> tuple[LegStatus, ...]:
+        async with self._pool.acquire() as connection:
+            legs = await ledger.legs_of(connection, payout.case_id, payout.number)
+        if not legs:
+            raise ledger.LedgerContradiction(f"payout {payout.number} of {payout.case_id} is not reserved")
+        return legs
+
+    async def _reserve_failed(self, attempt: _Entering) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            for leg in await ledger.lock_payout(connection, attempt.case_id, attempt.number):
+                await ledger.reserve_again(connection, leg.refund_no, attempt.at)
+
+    async def _advance(self, attempt: _Attempt, leg: LegStatus, ask: Ask) -> Settled | None:
+        match leg.state, ask:
+            case LegState.RESERVED, _:
+                return await self._submit(attempt, leg)
+            case ((LegState.SUBMITTED | LegState.UNKNOWN), _):
+                return await self._find_out(attempt, leg)
+            case LegState.ABNORMAL, Ask.RETRY:
+                return await self._submit(attempt, leg)
+            case ((LegState.PROCESSING | LegState.ABNORMAL), (Ask.INQUIRE | Ask.RETRY)):
+                return await self._find_out(attempt, leg)
+            case _:
+                return None
+
+    async def _submit(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        change, _ = await self._record(attempt, leg, _submitted(attempt))
+        match change:
+            case Change(moved=True):
+                return await self._send(attempt, leg)
+            case Change(standing=standing) if standing.state is LegState.SUBMITTED:
+                # Another attempt was quicker, and may be sending at this moment.
+                return await self._find_out(attempt, leg)
+            case _:
+                return None
+
+    async def _find_out(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        match await self._heard(self._gateway.inquire(leg.refund_no, attempt.at)):
+            case GatewayAnswer() as answer:
+                _, closed = await self._record(attempt, leg, _answered(attempt, leg, answer))
+                return closed
+            case NotFound():
+                change, _ = await self._record(attempt, leg, _submitted(attempt))
+                return await self._send(attempt, leg) if change.standing.state is LegState.SUBMITTED else None
+            case None:
+                await self._record(attempt, leg, _unanswered(attempt))
+                return None
+
+    async def _send(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        try:
+            answer = await self._heard(self._gateway.submit(_instruction(attempt, leg)))
+        except NumberConflict:
+            return await self._conflict(attempt, leg)
+        event = _answered(attempt, leg, answer) if answer else _unanswered(attempt)
+        _, closed = await self._record(attempt, leg, event)
+        return closed
+
+    async def _conflict(self, attempt: _Entering, leg: LegStatus) -> None:
+        """A person must look: the number is another refund's, so neither trying again nor a new one is right."""
+        kind = AlertKind.NUMBER_CONFLICT
+        event = LegEvent(says=LegState.ABNORMAL, source=GATEWAY, at=attempt.at, as_of=attempt.at, failure=kind)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await ledger.record(connection, leg.refund_no, event)
+            await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, GATEWAY, attempt.at)
+
+    async def _heard(self, call: Awaitable[_Answer]) -> _Answer | None:
+        """The gateway's answer, or None where none came and nothing is known."""
+        try:
+            async with asyncio.timeout(self._gateway_timeout):
+                return await call
+        except (TimeoutError, GatewayUnreachable):
+            return None
+
+    async def _record(self, attempt: _Entering, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
+        """Enter an event; with the last success, the closing step in the same transaction."""
+        closed: Settled | None = None
+        async with self._pool.acquire() as connection, connection.transaction():
+            change = await ledger.record(connection, leg.refund_no, event)
+            if change.moved and change.standing.state is LegState.SUCCEEDED and attempt.closing:
+                closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing)
+        if closed:
+            self._wake_notices()
+        return change, closed
+
+    async def _conclude(self, attempt: _Entering) -> Settled:
+        """How the payout stands. If all was paid before, the closing step may be missing still."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            legs = await ledger.lock_payout(connection, attempt.case_id, attempt.number)
+            closed = (
+                await _close(connection, attempt.case_id, attempt.number, attempt.closing) if attempt.closing else None
+            )
+        if closed:
+            self._wake_notices()
+        return closed or Settled(legs=legs)
+
+    async def _carried_out_before(self, settling: SettleManually) -> Settled | None:
+        """What an earlier attempt of this activity came to, whose answer was lost."""
+        case_id, number = settling.payout.case_id, settling.payout.number
+        async with self._pool.acquire() as connection, connection.transaction():
+            legs = await ledger.lock_payout(connection, case_id, number)
+            if await ledger.paid_with(connection, case_id, number, settling.proof):
+                return await _close(connection, case_id, number, settling.closing) or Settled(legs=legs)
+            if await alerts.raised(connection, case_id, settling.proof, settling.at):
+                explanation = "the proof is kept with an alert"
+                return Settled(legs=legs, refusal=_refusal("already_paid", "command", explanation))
+        return None
+
+    async def _keep_proof(
+        self, connection: Connection, kind: AlertKind, settling: SettleManually, legs: list[LegStatus]
+    ) -> None:
+        for leg in legs:
+            await alerts.raise_alert(
+                connection, kind, settling.payout.case_id, leg.refund_no, settling.proof, settling.at
+            )
+
+
+async def _close(connection: Connection, case_id: str, number: int, closing: Step) -> Settled | None:
+    """Record the closing step if all legs have succeeded. Who records a success holds the fund's lock."""
+    legs = await ledger.legs_of(connection, case_id, number)
+    if not all(_paid(leg) for leg in legs):
+        return None
+    await casebook.write_step(connection, closing)
+    return Settled(legs=legs, closed=True)
+
+
+async def _pay_by_hand(connection: Connection, settling: SettleManually, leg: LegStatus) -> None:
+    if not await ledger.reserve_again(connection, leg.refund_no, settling.at):
+        raise _NoRoomError
+    for state, paid_by in ((LegState.MANUAL, None), (LegState.SUCCEEDED, settling.paid_by)):
+        event = LegEvent(
+            says=state,
+            source=officer_source(settling.officer.id),
+            at=settling.at,
+            as_of=settling.at,
+            paid_by=paid_by,
+            reason=settling.reason,
+            proof=settling.proof,
+        )
+        await ledger.record(connection, leg.refund_no, event)
+
+
+def _paid(leg: LegStatus) -> bool:
+    return leg.state is LegState.SUCCEEDED
+
+
+def _may_be_paid_by_hand(asked: LegStatus | None, leg: LegStatus, answer: GatewayAnswer | NotFound | None) -> bool:
+    """Whether the gateway has said for certain that it will not pay by itself, and nobody has sent since."""
+    if asked is None or asked.state is LegState.SUBMITTED or asked.submitted_at != leg.submitted_at:
+        return False
+    if leg.state not in {LegState.RESERVED, LegState.UNKNOWN, LegState.ABNORMAL, LegState.FAILED}:
+        return False
+    match answer:
+        case NotFound() | GatewayAnswer(result=GatewayResult.FAILED | GatewayResult.ABNORMAL):
+            return True
+        case _:
+            return False
+
+
+def _submitted(attempt: _Entering) -> LegEvent:
+    return LegEvent(says=LegState.SUBMITTED, source=US, at=attempt.at, as_of=attempt.at)
+
+
+def _unanswered(attempt: _Entering) -> LegEvent:
+    return LegEvent(says=LegState.UNKNOWN, source=US, at=attempt.at, as_of=attempt.at)
+
+
+def _answered(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer) -> LegEvent:
+    return _said(attempt, leg, answer, source=GATEWAY, as_of=answer.settled_at or attempt.at)
+
+
+def _said(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer, *, source: str, as_of: datetime) -> LegEvent:
+    arrives_from, arrives_until = None, None
+    if attempt.arrival and answer.result in {GatewayResult.PROCESSING, GatewayResult.SUCCEEDED}:
+        days = _arrival(attempt.arrival, leg.tender_kind)
+        arrives_from, _ = add_working_days(as_of, days.earliest_working_days)
+        arrives_until, _ = add_working_days(as_of, days.latest_working_days)
+    return LegEvent(
+        says=_STATES[answer.result],
+        source=source,
+        at=attempt.at,
+        as_of=as_of,
+        paid_by=PaidBy.GATEWAY if answer.result is GatewayResult.SUCCEEDED else None,
+        failure=answer.failure,
+        gateway_ref=answer.gateway_ref,
+        arrives_from=arrives_from,
+        arrives_until=arrives_until,
+    )
+
+
+def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
+    """How many working days it takes (R5)."""
+    match kind:
+        case TenderKind.WALLET:
+            return policy.wallet
+        case TenderKind.DEBIT_CARD:
+            return policy.debit_card
+        case TenderKind.CREDIT_CARD:
+            return policy.credit_card
+        case None:
+            return policy.bank_transfer
+
+
+def _instruction(attempt: _Attempt, leg: LegStatus) -> RefundInstruction:
+    payout = attempt.payout
+    return RefundInstruction(
+        refund_no=leg.refund_no,
+        merchant_id=payout.merchant_id,
+        fund=payout.fund,
+        tender=leg.tender,
+        account=payout.method.account if isinstance(payout.method, BankTransfer) else None,
+        amount=leg.amount,
+        currency=payout.currency,
+        requested_at=attempt.at,
+    )
+
+
+def _refusal(code: str, field: str, explanation: str, *, rule: str = "section 10") -> Refusal:
+    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

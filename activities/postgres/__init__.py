@@ -1,0 +1,1 @@
+"""The project's PostgreSQL: connections, schema, and what is read from and written to it."""

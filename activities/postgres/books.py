@@ -1,0 +1,128 @@
+"""Both books side by side: our ledger and the payment gateway's, for people who want to see every fen."""
+
+from collections.abc import AsyncGenerator, Iterable
+from datetime import datetime
+
+import asyncpg
+
+from activities.gateways.payment import PaymentGateway, StatementLine
+from activities.postgres import ledger
+from activities.postgres.ledger import BookedLeg
+from workflows.messages.commands import GatewayResult
+from workflows.messages.message import Message
+from workflows.messages.money import Currency, Minor
+from workflows.messages.payouts import LegState, PaidBy
+
+_PAGE = 500
+
+
+class BookLine(Message):
+    """One refund number on both books; None for the book that does not have it. Amounts in minor units."""
+
+    refund_no: str
+    case_id: str | None
+    currency: Currency
+    ours: Minor | None
+    our_state: LegState | None
+    paid_by: PaidBy | None
+    theirs: Minor | None
+    their_result: GatewayResult | None
+    equal: bool
+    """Both say that the gateway has paid this amount, or both say that it has not."""
+
+
+class BookTotal(Message):
+    """What was paid in one currency, in minor units."""
+
+    currency: Currency
+    ours: Minor
+    """By the gateway, says our ledger."""
+    by_hand: Minor
+    """By the platform or an officer; the gateway knows nothing of it."""
+    theirs: Minor
+    """By the gateway, says the gateway."""
+
+
+class Books(Message):
+    """Both books at one moment."""
+
+    lines: tuple[BookLine, ...]
+    totals: tuple[BookTotal, ...]
+    equal: bool
+    """Every line is."""
+
+
+async def side_by_side(pool: asyncpg.Pool, gateway: PaymentGateway, as_of: datetime) -> Books:
+    """Both books in full, by refund number; the gateway's as they stand at ``as_of`` (business time, UTC).
+
+    Raises:
+        GatewayUnreachable: the gateway does not answer.
+    """
+    ours = {leg.refund_no: leg async for leg in _our_legs(pool)}
+    theirs = {line.refund_no: line async for line in _their_lines(gateway, as_of)}
+    lines = tuple(_line(number, ours.get(number), theirs.get(number)) for number in sorted({*ours, *theirs}))
+    currencies = sorted({line.currency for line in lines})
+    return Books(
+        lines=lines,
+        totals=tuple(_total(currency, ours.values(), theirs.values()) for currency in currencies),
+        equal=all(line.equal for line in lines),
+    )
+
+
+async def _our_legs(pool: asyncpg.Pool) -> AsyncGenerator[BookedLeg]:
+    after = ""
+    while True:
+        async with pool.acquire() as connection:
+            page = await ledger.page(connection, after, _PAGE)
+        for leg in page:
+            yield leg
+        if len(page) < _PAGE:
+            return
+        after = page[-1].refund_no
+
+
+async def _their_lines(gateway: PaymentGateway, as_of: datetime) -> AsyncGenerator[StatementLine]:
+    after = ""
+    while True:
+        page = await gateway.statement(after, _PAGE, as_of)
+        for line in page:
+            yield line
+        if len(page) < _PAGE:
+            return
+        after = page[-1].refund_no
+
+
+def _line(number: str, ours: BookedLeg | None, theirs: StatementLine | None) -> BookLine:
+    known = ours or theirs
+    assert known is not None
+    return BookLine(
+        refund_no=number,
+        case_id=ours.case_id if ours else None,
+        currency=known.currency,
+        ours=ours.amount if ours else None,
+        our_state=ours.state if ours else None,
+        paid_by=ours.paid_by if ours else None,
+        theirs=theirs.amount if theirs else None,
+        their_result=theirs.result if theirs else None,
+        equal=_paid_by_gateway(ours) == _paid(theirs),
+    )
+
+
+def _paid_by_gateway(leg: BookedLeg | None) -> tuple[int, str] | None:
+    return (leg.amount, leg.currency) if leg and leg.paid_by is PaidBy.GATEWAY else None
+
+
+def _paid(line: StatementLine | None) -> tuple[int, str] | None:
+    return (line.amount, line.currency) if line and line.result is GatewayResult.SUCCEEDED else None
+
+
+def _total(currency: str, ours: Iterable[BookedLeg], theirs: Iterable[StatementLine]) -> BookTotal:
+    own = [leg for leg in ours if leg.currency == currency]
+    return BookTotal(
+        currency=currency,
+        ours=sum(leg.amount for leg in own if leg.paid_by is PaidBy.GATEWAY),
+        by_hand=sum(leg.amount for leg in own if leg.paid_by in {PaidBy.PLATFORM, PaidBy.OFFICER}),
+        theirs=sum(
+            line.amount for line in theirs if line.currency == currency and line.result is GatewayResult.SUCCEEDED
+        ),
+    )

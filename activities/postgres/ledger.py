@@ -1,0 +1,428 @@
+"""Our book of the money: what was paid in, what is promised back, how each leg stands (section 10).
+
+Every function works inside the caller's transaction. Whoever changes a leg holds its fund's row lock until
+the commit, so that two payouts of one order, or two answers about one payout, come one after the other (R8).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from activities.postgres.alerts import raise_alert
+from activities.postgres.connection import Connection
+from workflows.messages.payouts import (
+    Leg,
+    LegState,
+    LegStatus,
+    PaidBy,
+    Payout,
+    Reservation,
+    ReserveResult,
+    TenderKind,
+)
+from workflows.messages.requests import BankTransfer
+from workflows.rules.allocation import FundPart, plan_legs
+from workflows.rules.legs import US, Change, LegEvent, Standing, follow
+
+NO_ROOM = "no_room"
+"""The failure of a leg that was to be tried again and whose room others have taken meanwhile (R8)."""
+
+
+class LedgerContradiction(ValueError):  # noqa: N818
+    """What the ledger is told contradicts what it has; a mistake of the caller, not a fault that passes."""
+
+
+@dataclass(frozen=True)
+class BookedLeg:
+    """One leg as the whole book shows it. The amount is in minor units."""
+
+    refund_no: str
+    case_id: str
+    fund: str
+    amount: int
+    currency: str
+    state: LegState
+    paid_by: PaidBy | None
+    reserved_at: datetime
+
+
+async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
+    """Note what was paid on an order or an allowance. Opening it again changes nothing.
+
+    Raises:
+        LedgerContradiction: the fund is open with other amounts or another currency.
+    """
+    paid = {part.name: (part.paid, part.tender_kind) for part in parts}
+    opened = await connection.fetchval(
+        "INSERT INTO ledger.funds (fund, currency) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
+        fund,
+        currency,
+    )
+    if opened:
+        await connection.executemany(
+            "INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind) VALUES ($1, $2, $3, $4)",
+            [(fund, name, amount, kind) for name, (amount, kind) in paid.items()],
+        )
+        return
+    rows = await connection.fetch(
+        """
+        SELECT currency, part, paid, tender_kind
+        FROM ledger.funds JOIN ledger.fund_parts USING (fund) WHERE fund = $1
+        """,
+        fund,
+    )
+    known = {row["part"]: (row["paid"], row["tender_kind"]) for row in rows}
+    if known != paid or any(row["currency"] != currency for row in rows):
+        raise LedgerContradiction(f"fund {fund} is open with other amounts")
+
+
+async def parts_of(connection: Connection, fund: str) -> tuple[FundPart, ...]:
+    """What was paid on each part of a fund, and what is settled and held of it; empty for an unknown fund."""
+    rows = await connection.fetch(
+        """
+        SELECT parts.part, parts.paid, parts.tender_kind,
+               coalesce(sum(used.amount) FILTER (WHERE used.state = 'succeeded'), 0)::bigint AS settled,
+               coalesce(sum(used.amount) FILTER (WHERE used.state NOT IN ('succeeded', 'failed')), 0)::bigint
+                   AS held
+        FROM ledger.fund_parts AS parts
+        LEFT JOIN (
+            SELECT leg_parts.part, leg_parts.amount, legs.state
+            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no) WHERE legs.fund = $1
+        ) AS used ON used.part = parts.part
+        WHERE parts.fund = $1
+        GROUP BY parts.part, parts.paid, parts.tender_kind
+        ORDER BY parts.part
+        """,
+        fund,
+    )
+    return tuple(
+        FundPart(
+            name=row["part"],
+            paid=row["paid"],
+            tender_kind=TenderKind(row["tender_kind"]) if row["tender_kind"] else None,
+            settled=row["settled"],
+            held=row["held"],
+        )
+        for row in rows
+    )
+
+
+async def refunded(connection: Connection, fund: str) -> int:
+    """What has been paid back of a fund for good, by whomever, in minor units."""
+    return await connection.fetchval(
+        "SELECT coalesce(sum(amount), 0)::bigint FROM ledger.legs WHERE fund = $1 AND state = 'succeeded'",
+        fund,
+    )
+
+
+async def reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
+    """Take the room that a payout needs in its fund, all of it or none (R8).
+
+    Reserving the same payout again gives its legs as they stand.
+
+    Raises:
+        LedgerContradiction: the fund is not open or has another currency, or the payout was reserved with
+            another amount.
+    """
+    await _lock_fund(connection, payout)
+    if legs := await legs_of(connection, payout.case_id, payout.number):
+        if sum(leg.amount for leg in legs) != payout.amount:
+            raise LedgerContradiction(f"payout {payout.number} of {payout.case_id} has another amount")
+        return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
+    match plan_legs(payout, await parts_of(connection, payout.fund)):
+        case Reservation() as refused:
+            return ReserveResult(reservation=refused)
+        case planned:
+            for leg in planned:
+                await _insert_leg(connection, payout, leg, at)
+    return ReserveResult(
+        reservation=Reservation.RESERVED, legs=await legs_of(connection, payout.case_id, payout.number)
+    )
+
+
+async def reserve_again(connection: Connection, refund_no: str, at: datetime) -> bool:
+    """Take the room anew of a leg that has failed (R8, section 10).
+
+    Without room the leg stays failed, with the failure ``no_room``, and the answer is False. A leg that has
+    not failed holds its room, and the answer is True.
+
+    Raises:
+        LedgerContradiction: there is no such leg.
+    """
+    row = await _lock_leg(connection, refund_no)
+    if LegState(row["state"]) is not LegState.FAILED:
+        return True
+    room = {part.name: part.room for part in await parts_of(connection, row["fund"])}
+    needed = await connection.fetch("SELECT part, amount FROM ledger.leg_parts WHERE refund_no = $1", refund_no)
+    if any(each["amount"] > room[each["part"]] for each in needed):
+        refused = LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM)
+        await record(connection, refund_no, refused)
+        return False
+    await record(connection, refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
+    return True
+
+
+async def record(connection: Connection, refund_no: str, event: LegEvent) -> Change:
+    """Enter what was said of a leg, and work out how it stands now (section 10).
+
+    Callbacks are kept even if they change nothing, each once; other repetitions leave no trace. A
+    contradiction raises an alert.
+
+    Raises:
+        LedgerContradiction: there is no such leg.
+    """
+    row = await _lock_leg(connection, refund_no)
+    standing = _standing(row)
+    if event.source.startswith("callback:") and await connection.fetchval(
+        "SELECT true FROM ledger.leg_events WHERE refund_no = $1 AND source = $2", refund_no, event.source
+    ):
+        return Change(standing, moved=False)
+    change = follow(standing, event)
+    if change.moved or change.alert or event.source.startswith("callback:"):
+        await _append(connection, refund_no, event)
+    if change.moved:
+        await _update(connection, refund_no, change.standing)
+    if change.alert:
+        evidence = event.proof or event.source
+        await raise_alert(connection, change.alert, row["case_id"], refund_no, evidence, event.at)
+    return change
+
+
+async def legs_of(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...]:
+    """How the legs of a payout stand, in the order in which they were planned; empty for an unknown one."""
+    rows = await connection.fetch(
+        "SELECT * FROM ledger.legs WHERE case_id = $1 AND payout = $2 ORDER BY leg", case_id, number
+    )
+    return tuple(_status(row) for row in rows)
+
+
+async def lock_payout(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...]:
+    """The legs of a payout; until the commit nobody else changes them."""
+    await connection.execute(
+        """
+        SELECT FROM ledger.funds
+        WHERE fund = (SELECT fund FROM ledger.legs WHERE case_id = $1 AND payout = $2 LIMIT 1) FOR UPDATE
+        """,
+        case_id,
+        number,
+    )
+    return await legs_of(connection, case_id, number)
+
+
+async def paid_with(connection: Connection, case_id: str, number: int, proof: str) -> bool:
+    """Whether a leg of this payout was paid by hand with this proof."""
+    return bool(
+        await connection.fetchval(
+            """
+            SELECT true FROM ledger.legs JOIN ledger.leg_events USING (refund_no)
+            WHERE case_id = $1 AND payout = $2 AND says = 'manual' AND proof = $3
+            LIMIT 1
+            """,
+            case_id,
+            number,
+            proof,
+        )
+    )
+
+
+async def payout_of(connection: Connection, refund_no: str) -> tuple[str, int] | None:
+    """The case, and the number of its payout, that a refund belongs to: whom a callback is for."""
+    row = await connection.fetchrow("SELECT case_id, payout FROM ledger.legs WHERE refund_no = $1", refund_no)
+    return (row["case_id"], row["payout"]) if row else None
+
+
+async def last_legs(connection: Connection, case_id: str) -> tuple[LegStatus, ...]:
+    """How the legs of a case's last payout stand; empty where none was reserved."""
+    last = await connection.fetchval("SELECT max(payout) FROM ledger.legs WHERE case_id = $1", case_id)
+    return await legs_of(connection, case_id, last) if last else ()
+
+
+async def events_of(connection: Connection, refund_no: str) -> tuple[LegEvent, ...]:
+    """Everything that was said of a leg, in the order it was entered."""
+    rows = await connection.fetch("SELECT * FROM ledger.leg_events WHERE refund_no = $1 ORDER BY seq", refund_no)
+    return tuple(
+        LegEvent(
+            says=LegState(row["says"]),
+            source=row["source"],
+            at=row["at"],
+            as_of=row["as_of"],
+            paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+            failure=row["failure"],
+            gateway_ref=row["gateway_ref"],
+            reason=row["reason"],
+            proof=row["proof"],
+            arrives_from=row["arrives_from"],
+            arrives_until=row["arrives_until"],
+        )
+        for row in rows
+    )
+
+
+async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLeg, ...]:
+    """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
+    rows = await connection.fetch(
+        """
+        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at
+        FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return tuple(
+        BookedLeg(
+            refund_no=row["refund_no"],
+            case_id=row["case_id"],
+            fund=row["fund"],
+            amount=row["amount"],
+            currency=row["currency"],
+            state=LegState(row["state"]),
+            paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+            reserved_at=row["reserved_at"],
+        )
+        for row in rows
+    )
+
+
+async def overpaid(connection: Connection, funds: Sequence[str]) -> list[tuple[str, str, int, int]]:
+    """Of each of these funds the part most overpaid, if any: fund, part, what was paid, what is used (R8)."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (fund) fund, part, paid, used
+        FROM (
+            SELECT legs.fund, leg_parts.part, sum(leg_parts.amount)::bigint AS used
+            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
+            WHERE legs.fund = ANY ($1) AND legs.state <> 'failed'
+            GROUP BY legs.fund, leg_parts.part
+        ) AS usage JOIN ledger.fund_parts USING (fund, part)
+        WHERE used > paid
+        ORDER BY fund, used - paid DESC, part
+        """,
+        funds,
+    )
+    return [(row["fund"], row["part"], row["paid"], row["used"]) for row in rows]
+
+
+async def _lock_fund(connection: Connection, payout: Payout) -> None:
+    currency = await connection.fetchval("SELECT currency FROM ledger.funds WHERE fund = $1 FOR UPDATE", payout.fund)
+    if currency != payout.currency:
+        raise LedgerContradiction(f"no fund {payout.fund} in {payout.currency} is open")
+
+
+async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:
+    await connection.execute(
+        """
+        SELECT FROM ledger.funds
+        WHERE fund = (SELECT fund FROM ledger.legs WHERE refund_no = $1) FOR UPDATE
+        """,
+        refund_no,
+    )
+    # A statement of its own: it must see what was committed while the lock was waited for.
+    row = await connection.fetchrow("SELECT * FROM ledger.legs WHERE refund_no = $1", refund_no)
+    if row is None:
+        raise LedgerContradiction(f"no refund {refund_no}")
+    return row
+
+
+async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: datetime) -> None:
+    account = payout.method.account if isinstance(payout.method, BankTransfer) else None
+    await connection.execute(
+        """
+        INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route,
+                                 tender, tender_kind, account_ref, state, reserved_at)
+        VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM ledger.legs WHERE case_id = $2 AND payout = $3),
+                $4, $5, $6, $7, $8, $9, $10, $11, 'reserved', $12)
+        """,
+        leg.refund_no,
+        payout.case_id,
+        payout.number,
+        payout.fund,
+        payout.merchant_id,
+        payout.currency,
+        leg.amount,
+        payout.method.route,
+        leg.tender,
+        leg.tender_kind,
+        account,
+        at,
+    )
+    await connection.executemany(
+        "INSERT INTO ledger.leg_parts (refund_no, part, amount) VALUES ($1, $2, $3)",
+        [(leg.refund_no, part.name, part.amount) for part in leg.parts],
+    )
+    await _append(connection, leg.refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
+
+
+async def _append(connection: Connection, refund_no: str, event: LegEvent) -> None:
+    await connection.execute(
+        """
+        INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, paid_by, failure, gateway_ref,
+                                       reason, proof, arrives_from, arrives_until)
+        SELECT $1, count(*) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+        FROM ledger.leg_events WHERE refund_no = $1
+        """,
+        refund_no,
+        event.says,
+        event.source,
+        event.at,
+        event.as_of,
+        event.paid_by,
+        event.failure,
+        event.gateway_ref,
+        event.reason,
+        event.proof,
+        event.arrives_from,
+        event.arrives_until,
+    )
+
+
+async def _update(connection: Connection, refund_no: str, standing: Standing) -> None:
+    await connection.execute(
+        """
+        UPDATE ledger.legs
+        SET state = $2, reserved_at = $3, paid_by = $4, failure = $5, gateway_ref = $6, submitted_at = $7,
+            settled_at = $8, arrives_from = $9, arrives_until = $10
+        WHERE refund_no = $1
+        """,
+        refund_no,
+        standing.state,
+        standing.reserved_at,
+        standing.paid_by,
+        standing.failure,
+        standing.gateway_ref,
+        standing.submitted_at,
+        standing.settled_at,
+        standing.arrives_from,
+        standing.arrives_until,
+    )
+
+
+def _standing(row: asyncpg.Record) -> Standing:
+    return Standing(
+        state=LegState(row["state"]),
+        reserved_at=row["reserved_at"],
+        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+        failure=row["failure"],
+        gateway_ref=row["gateway_ref"],
+        submitted_at=row["submitted_at"],
+        settled_at=row["settled_at"],
+        arrives_from=row["arrives_from"],
+        arrives_until=row["arrives_until"],
+    )
+
+
+def _status(row: asyncpg.Record) -> LegStatus:
+    return LegStatus(
+        refund_no=row["refund_no"],
+        amount=row["amount"],
+        state=LegState(row["state"]),
+        tender=row["tender"],
+        tender_kind=TenderKind(row["tender_kind"]) if row["tender_kind"] else None,
+        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+        failure=row["failure"],
+        submitted_at=row["submitted_at"],
+        settled_at=row["settled_at"],
+        arrives_from=row["arrives_from"],
+        arrives_until=row["arrives_until"],
+    )

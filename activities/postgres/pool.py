@@ -1,0 +1,52 @@
+"""Connections to PostgreSQL."""
+
+import json
+from typing import Final
+
+import asyncpg
+
+_CONNECT_SECONDS: Final = 10
+_STATEMENT_SECONDS: Final = 30
+_IDLE_TRANSACTION_SECONDS: Final = 60
+
+
+async def open_pool(
+    dsn: str,
+    *,
+    max_size: int = 10,
+    min_size: int = 1,
+    application_name: str = "aftersales",
+    statement_timeout: float = _STATEMENT_SECONDS,
+) -> asyncpg.Pool:
+    """Opens a pool. Its connections speak UTC, and give and take ``jsonb`` as Python values.
+
+    Args:
+        dsn: ``postgresql://...``, also with a Unix socket: ``postgresql://user@/database?host=/folder``.
+        max_size: Connections at most.
+        min_size: Connections that are opened at once and kept.
+        application_name: How the connections are called in ``pg_stat_activity``.
+        statement_timeout: Seconds after which the server ends a statement, waits for locks included.
+
+    Raises:
+        OSError: the server cannot be reached.
+        asyncpg.PostgresError: the server refuses.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min(min_size, max_size),
+        max_size=max_size,
+        init=_prepare,
+        timeout=_CONNECT_SECONDS,
+        # The client's own limit, for a server that no longer answers: after the server's.
+        command_timeout=statement_timeout + 5,
+        server_settings={
+            "application_name": application_name,
+            "timezone": "UTC",
+            "statement_timeout": f"{statement_timeout * 1000:.0f}",
+            "idle_in_transaction_session_timeout": f"{_IDLE_TRANSACTION_SECONDS * 1000}",
+        },
+    )
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

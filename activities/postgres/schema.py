@@ -1,0 +1,145 @@
+"""The database's schema: which one this code knows, which one a database has, and the way between them."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+SETUP_COMMAND: Final = "aftersales setup"
+_MIGRATIONS: Final = "activities.postgres:migrations"
+# Any fixed number: it stands for "somebody changes the schema of this database".
+_ADVISORY_LOCK: Final = 6_202_211_415
+# A change waits no longer than this for a table that is in use: others queue up behind it.
+_LOCK_TIMEOUT: Final = "30s"
+# Alembic keeps what it works on in global variables.
+_alembic_in_use = threading.Lock()
+
+
+class SchemaMismatch(Exception):  # noqa: N818 -- it is a finding, not a fault
+    """The database's schema is not the one that this code knows; the text says what to do.
+
+    Attributes:
+        current: The database's revision, None without one.
+        known: The revision that this code knows.
+    """
+
+    def __init__(self, message: str, *, current: str | None, known: str) -> None:
+        super().__init__(message)
+        self.current = current
+        self.known = known
+
+
+async def upgrade(dsn: str, revision: str = "head") -> None:
+    """Brings the schema up to a revision, in one transaction.
+
+    Processes that do so at the same time go one after the other.
+
+    Args:
+        dsn: ``postgresql://...`` of a user who may change the schema.
+        revision: A revision's id, or ``head`` for the one that this code knows.
+
+    Raises:
+        OSError: the server cannot be reached.
+        alembic.util.CommandError: there is no such revision.
+    """
+    await _migrate(dsn, lambda config: command.upgrade(config, revision))
+
+
+async def downgrade(dsn: str, revision: str = "base") -> None:
+    """Takes the schema back to a revision, in one transaction. Data that only later revisions have is lost.
+
+    Args:
+        dsn: ``postgresql://...`` of a user who may change the schema.
+        revision: A revision's id, ``-1`` for the one before, or ``base`` for an empty schema.
+
+    Raises:
+        OSError: the server cannot be reached.
+        alembic.util.CommandError: there is no such revision.
+    """
+    await _migrate(dsn, lambda config: command.downgrade(config, revision))
+
+
+async def current(dsn: str) -> str | None:
+    """The revision that the database's schema has; None without one."""
+    async with _connection(dsn) as connection:
+        return await connection.run_sync(
+            lambda sync: MigrationContext.configure(sync).get_current_revision(),
+        )
+
+
+def head() -> str:
+    """The revision that this code knows."""
+    revision = _scripts().get_current_head()
+    assert revision is not None
+    return revision
+
+
+async def check(dsn: str) -> None:
+    """Makes sure that the database's schema is the one that this code knows.
+
+    Raises:
+        SchemaMismatch: it is older or newer.
+        OSError: the server cannot be reached.
+    """
+    found, known = await current(dsn), head()
+    if found == known:
+        return
+    older = {script.revision for script in _scripts().walk_revisions()}
+    if found is None:
+        message = f"the database has no schema yet, this code needs {known}: run `{SETUP_COMMAND}`"
+    elif found in older:
+        message = f"the database has schema {found}, older than {known} of this code: run `{SETUP_COMMAND}`"
+    else:
+        message = (
+            f"the database has schema {found}, newer than {known}, the last that this code knows: run the "
+            f"release of the code whose `{SETUP_COMMAND}` made it"
+        )
+    raise SchemaMismatch(message, current=found, known=known)
+
+
+async def _migrate(dsn: str, change: Callable[[Config], None]) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+        with _alembic_in_use:
+            change(_config(connection))
+
+    async def in_own_loop() -> None:
+        async with _connection(dsn) as connection, connection.begin():
+            await connection.run_sync(work)
+
+    # In a thread, with a loop of its own: waiting for another migration of this process blocks the thread.
+    await asyncio.to_thread(lambda: asyncio.run(in_own_loop()))
+
+
+@asynccontextmanager
+async def _connection(dsn: str) -> AsyncGenerator[AsyncConnection]:
+    # asyncpg reads the address itself, so that it means here what it means everywhere.
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
+    )
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", _MIGRATIONS)
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

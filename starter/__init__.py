@@ -1,0 +1,1 @@
+"""For services and people: the typed client, the command line, and what starts the whole stack."""

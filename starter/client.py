@@ -1,0 +1,383 @@
+"""The typed client: open cases, send commands, look at cases, wait for outcomes.
+
+async with connected() as aftersales:
+    case = await aftersales.open_refund(RefundRequest(...))
+    view = await case.act(Approve(key="a-1", by=merchant("m-1")))
+    outcome = await case.outcome()
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import asyncpg
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.opening import Opening
+from activities.policies import Policies
+from activities.postgres import casebook, ledger
+from activities.postgres.orders import PostgresOrders
+from activities.postgres.pool import open_pool
+from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
+from starter.connection import connect, discover
+from starter.errors import (
+    NotYours,
+    RefusedCommand,
+    RefusedRequest,
+    Unanswered,
+    UnknownCase,
+    Unreachable,
+)
+from starter.settings import Settings, load_settings
+from workflows import visibility
+from workflows.messages.cases import CaseKey, CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal
+from workflows.messages.commands import Command, GatewayCallback
+from workflows.messages.requests import (
+    ExpiryRequest,
+    MerchantRefundRequest,
+    RefundRequest,
+    Request,
+    WithdrawalRequest,
+)
+from workflows.rules.admission import fingerprint
+from workflows.rules.identity import case_id, subject, workflow_name
+
+PATIENCE: Final = timedelta(seconds=30)
+"""How long a command waits for a worker."""
+
+_GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+
+
+@asynccontextmanager
+async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersales"]:
+    """A client for as long as the context lasts; without ``settings``, by the environment.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        Unreachable: Temporal or the database does not answer.
+    """
+    settings = settings or load_settings()
+    try:
+        temporal = await connect(settings)
+        url = discover(settings).database_url
+        pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
+    except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
+        raise Unreachable(str(error)) from error
+    async with pool:
+        yield Aftersales(temporal, settings.task_queue, pool, Policies(settings.policies_dir))
+
+
+class Aftersales:
+    """Cases as a platform's services see them."""
+
+    def __init__(self, temporal: Client, task_queue: str, pool: asyncpg.Pool, policies: Policies | None = None) -> None:
+        """``pool`` reaches the case book: for checking requests beforehand, work lists and logs."""
+        self.temporal = temporal
+        self.pool = pool
+        self._task_queue = task_queue
+        self._orders = PostgresOrders(pool)
+        self._opening = Opening(pool, self._orders, policies or Policies(), lambda: None)
+
+    async def open_refund(self, request: RefundRequest) -> "Case":
+        """A buyer asks for a refund (R1 to R8). The same request again is the same case.
+
+        Raises:
+            RefusedRequest: it does not fit the order, or its key was used for another request.
+            Unreachable: Temporal or the database does not answer; asking again is safe.
+        """
+        return await self._open(request)
+
+    async def open_merchant_refund(self, request: MerchantRefundRequest) -> "Case":
+        """A merchant pays back of its own accord (R9). Errors as in ``open_refund``."""
+        return await self._open(request)
+
+    async def open_withdrawal(self, request: WithdrawalRequest) -> "Case":
+        """A buyer asks for the unspent principal of an allowance (A1 to A5). Errors as in ``open_refund``."""
+        return await self._open(request)
+
+    async def schedule_expiry(self, request: ExpiryRequest) -> "Case":
+        """See to it that an allowance's principal goes back when its validity ends (A6).
+
+        To be called when the allowance is granted. The workflow exists from now on but starts only then: a
+        start delay costs one timer and no history, and one id per allowance makes a second call harmless.
+        """
+        return await self._open(request)
+
+    def case(self, identifier: str) -> "Case":
+        """The case with this id, whether it exists or not."""
+        return Case(self, identifier)
+
+    async def gateway_callback(self, callback: GatewayCallback) -> None:
+        """Hand on what the payment gateway tells (section 10); late and repeated callbacks are welcome.
+
+        Raises:
+            UnknownCase: nothing was ever paid under this refund number.
+            Unreachable: nothing was handed on; the gateway should call again.
+        """
+        async with self.pool.acquire() as connection:
+            payout = await ledger.payout_of(connection, callback.refund_no)
+        if payout is None:
+            raise UnknownCase(callback.refund_no)
+        identifier, _ = payout
+        try:
+            await self.case(identifier).tell(callback)
+        except RefusedCommand:
+            await self._enter_late(callback)
+
+    async def _enter_late(self, callback: GatewayCallback) -> None:
+        try:
+            await self.temporal.start_workflow(
+                "LateCallback",
+                callback,
+                id=f"late-callback/{callback.refund_no}/{callback.key}",
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise _unreachable(error) from error
+
+    async def orders_of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
+        """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""
+        return await self._orders.of_buyer(merchant_id, buyer_id)
+
+    async def work_list(self, query: WorkQuery) -> list[WorkItem]:
+        """What a merchant, or the platform, has to do: by due date (SPEC section 12)."""
+        async with self.pool.acquire() as connection:
+            return await find_work(connection, query)
+
+    async def work_counts(self, query: WorkQuery) -> dict[str, int]:
+        """How many cases are in each work list of the same query."""
+        async with self.pool.acquire() as connection:
+            return await count_work(connection, query)
+
+    async def _open(self, request: Request) -> "Case":
+        identifier = case_id(request)
+        now = datetime.now(UTC)
+        foreseen = await self._foresee(request, identifier, now)
+        delay = request.valid_until - now if isinstance(request, ExpiryRequest) else timedelta(0)
+        try:
+            await self.temporal.start_workflow(
+                workflow_name(request),
+                request,
+                id=identifier,
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=visibility.foreseen(request, None if foreseen.refusal else foreseen),
+                static_summary=_summary(request, foreseen),
+                start_delay=max(delay, timedelta(0)) or None,
+            )
+        except WorkflowAlreadyStartedError:
+            await self._same_request(identifier, request)
+        except RPCError as error:
+            raise _unreachable(error) from error
+        return Case(self, identifier)
+
+    async def _foresee(self, request: Request, identifier: str, now: datetime) -> Opened:
+        """Refuse what does not fit before anything is started, unless the case exists already."""
+        opening = OpenCase(case=CaseKey(case_id=identifier, run_id=""), at=now, request=request)
+        try:
+            foreseen = await self._opening.foresee(opening)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Unreachable("the database does not answer") from error
+        if foreseen.refusal and not await self._exists(identifier):
+            raise RefusedRequest(foreseen.refusal)
+        return foreseen
+
+    async def _exists(self, identifier: str) -> bool:
+        try:
+            await self.temporal.get_workflow_handle(identifier).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise _unreachable(error) from error
+        return True
+
+    async def _same_request(self, identifier: str, request: Request) -> None:
+        """SPEC section 11: the same request twice is one case; another body under the same key is refused."""
+        handle = self.temporal.get_workflow_handle(identifier)
+        async for event in handle.fetch_history_events(page_size=1):
+            started = event.workflow_execution_started_event_attributes
+            (first,) = await self.temporal.data_converter.decode(started.input.payloads, [type(request)])
+            if first == request:
+                return
+            break
+        raise RefusedRequest(
+            Refusal(
+                code="request_key_reused",
+                field="request_key",
+                rule="section 11",
+                explanation="another request has been sent under this key",
+            )
+        )
+
+
+class Case:
+    """One case, by its id."""
+
+    def __init__(self, aftersales: Aftersales, identifier: str) -> None:
+        """See ``Aftersales.case``."""
+        self.id = identifier
+        self._aftersales = aftersales
+        self.handle: WorkflowHandle[object, Outcome] = aftersales.temporal.get_workflow_handle(
+            identifier, result_type=Outcome
+        )
+
+    async def view(self) -> CaseView:
+        """The case as it stands, asked of its workflow.
+
+        Raises:
+            UnknownCase: there is no such case.
+            Unreachable: Temporal, or every worker, does not answer.
+        """
+        try:
+            return await self.handle.query("view", result_type=CaseView, rpc_timeout=PATIENCE)
+        except WorkflowQueryRejectedError as error:
+            raise Unanswered(str(error)) from error
+        except RPCError as error:
+            raise self._error(error) from error
+
+    async def act(self, command: Command) -> CaseView:
+        """Send a command and get the case's new view, once it is written down.
+
+        The same key again is the same command.
+
+        Raises:
+            RefusedCommand: not allowed, not now, or not in this form; it tells how the case stands.
+            NotYours: the case is another merchant's or buyer's.
+            UnknownCase: there is no such case.
+            Unanswered: no worker took it in time; send it again.
+            Unreachable: Temporal does not answer; send it again.
+        """
+        try:
+            return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
+                command.command_name(),
+                command,
+                id=f"{command.key}.{fingerprint(command)}",
+                result_type=CaseView,
+                rpc_timeout=PATIENCE,
+            )
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return await self._after_the_end(command)
+            raise self._error(error) from error
+
+    async def act_and_wait(self, command: Command) -> Outcome:
+        """Send a command and wait until the case has ended. Errors as in ``act`` and ``outcome``."""
+        await self.act(command)
+        return await self.outcome()
+
+    async def tell(self, command: Command) -> None:
+        """Send a command without waiting: if it does not fit, the case's log says so and nothing else changes.
+
+        Raises:
+            RefusedCommand: the case has ended.
+            UnknownCase: there is no such case.
+            Unreachable: Temporal does not answer; send it again.
+        """
+        try:
+            await self.handle.signal(command.command_name(), command, rpc_timeout=PATIENCE)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                await self._after_the_end(command)
+                return
+            raise self._error(error) from error
+
+    async def outcome(self) -> Outcome:
+        """Wait for the end of the case.
+
+        Raises:
+            RefusedRequest: the request did not fit, and nothing was opened.
+            UnknownCase: there is no such case.
+            Unreachable: Temporal does not answer.
+        """
+        try:
+            outcome = await self.handle.result()
+        except WorkflowFailureError as error:
+            raise Unreachable(f"the workflow was stopped from outside: {error.cause}") from error
+        except RPCError as error:
+            raise self._error(error) from error
+        if outcome.refusal:
+            raise RefusedRequest(outcome.refusal)
+        return outcome
+
+    async def log(self) -> list[LogEntry]:
+        """The whole case log, oldest first (SPEC section 12).
+
+        Raises:
+            UnknownCase: the case book has no such case.
+        """
+        async with self._aftersales.pool.acquire() as connection:
+            entries = await casebook.log_of(connection, self.id)
+        if not entries:
+            raise UnknownCase(self.id)
+        return entries
+
+    async def _after_the_end(self, command: Command) -> CaseView:
+        """The case has ended, or never was. A command that it obeyed before is still the same command."""
+        try:
+            description = await self.handle.describe()
+        except RPCError as error:
+            raise self._error(error) from error
+        view = await self.view() if description.status is WorkflowExecutionStatus.COMPLETED else None
+        if view and any(entry.command_key == command.key for entry in await self.log()):
+            return view
+        ended = view.outcome if view else description.status
+        raise RefusedCommand(
+            Refusal(
+                code="not_open",
+                field="command",
+                rule="section 11",
+                explanation=f"{command.command_name()} comes too late: the case has ended ({ended})",
+            ),
+            view,
+        )
+
+    def _error(self, error: RPCError) -> Unreachable | UnknownCase:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return UnknownCase(self.id)
+        return _unreachable(error)
+
+
+def _unreachable(error: RPCError) -> Unreachable:
+    if error.status in _GONE:
+        return Unreachable("Temporal does not answer")
+    return Unreachable(f"Temporal refuses: {error.message}")
+
+
+def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unreachable:
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or not cause.details:
+        refusal = Refusal(
+            code="malformed", field="command", rule="section 11", explanation="the case cannot read this command"
+        )
+        return RefusedCommand(refusal, None)
+    refusal = Refusal.model_validate(cause.details[0])
+    view = CaseView.model_validate(cause.details[1])
+    return NotYours(refusal, view) if refusal.code == "not_yours" else RefusedCommand(refusal, view)
+
+
+def _summary(request: Request, foreseen: Opened) -> str:
+    """One line for the Web UI's lists: ids and amounts only (P6)."""
+    asked = f" {foreseen.asked}" if foreseen.asked else ""
+    kind = (foreseen.kind or workflow_name(request)).replace("_", " ")
+    return f"{kind} {subject(request)}{asked}"

@@ -1,0 +1,138 @@
+"""Reaching Temporal: where it is, how to get in, and how messages are encoded."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client, Interceptor, Plugin
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+
+from starter.settings import Settings, SettingsError, variable_name
+from starter.stack.state_folder import Addresses, Embedded, StateFolder
+from workflows.messages.converter import data_converter
+
+DEFAULT_ADDRESS: Final = "localhost:7233"
+_KINDS: Final[Mapping[str, IndexedValueType.ValueType]] = {
+    "Text": IndexedValueType.INDEXED_VALUE_TYPE_TEXT,
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
+    "Double": IndexedValueType.INDEXED_VALUE_TYPE_DOUBLE,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+}
+
+
+async def connect(
+    settings: Settings,
+    *,
+    target: str | None = None,
+    interceptors: Sequence[Interceptor] = (),
+    plugins: Sequence[Plugin] = (),
+    runtime: Runtime | None = None,
+) -> Client:
+    """Connects to Temporal.
+
+    Args:
+        settings: Say whether Temporal is the embedded server of the state folder.
+        target: Host and port to use instead of the configured or discovered ones. Namespace, TLS and API key
+            stay as Temporal's environment configuration has them.
+        interceptors: Passed on to the client.
+        plugins: Passed on to the client.
+        runtime: Passed on to the client.
+
+    Raises:
+        SettingsError: Temporal's environment configuration is wrong.
+        ConnectionError: nobody answers; the text names the address.
+    """
+    config = temporal_config(settings)
+    address = target or config.get("target_host") or discover(settings).temporal_address
+    try:
+        return await Client.connect(
+            address,
+            namespace=config.get("namespace", "default"),
+            api_key=config.get("api_key"),
+            tls=config.get("tls"),
+            rpc_metadata=config.get("rpc_metadata", {}),
+            data_converter=data_converter,
+            interceptors=interceptors,
+            plugins=plugins,
+            runtime=runtime,
+        )
+    except RPCError as error:
+        reason = error.message
+    except RuntimeError as error:
+        reason = str(error)
+    raise ConnectionError(f"Temporal at {address} cannot be reached: {reason}")
+
+
+def temporal_config(settings: Settings) -> ClientConnectConfig:
+    """What Temporal's environment configuration says; empty for the embedded server.
+
+    Raises:
+        SettingsError: a variable or the file of the configuration is wrong.
+    """
+    if settings.embeds_temporal:
+        return {}
+    try:
+        config = ClientConfigProfile.load().to_client_connect_config()
+    except (RuntimeError, ValueError, OSError) as error:
+        # The first line says what is wrong; those after it quote the file, which may hold an API key.
+        reason = str(error).splitlines()[0]
+    else:
+        config.setdefault("target_host", DEFAULT_ADDRESS)
+        return config
+    raise SettingsError(f"Temporal's environment configuration is wrong: {reason}")
+
+
+def discover(settings: Settings) -> Addresses:
+    """Where Temporal and the database are, the embedded ones as the running stack of the state folder tells.
+
+    Raises:
+        SettingsError: Temporal's environment configuration is wrong.
+        ConnectionError: a server is to be the embedded one, and no stack runs on the state folder.
+    """
+    configured = temporal_config(settings).get("target_host")
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    if configured and url:
+        return Addresses(configured, url)
+    stack = StateFolder(settings.state_dir.resolve()).published() or Embedded()
+    address, url = configured or stack.temporal_address, url or stack.database_url
+    if address is None or url is None:
+        missing = "Temporal" if address is None else "PostgreSQL"
+        raise ConnectionError(
+            f"no stack with {missing} runs on the state folder {settings.state_dir.resolve()}: start one with "
+            f"`aftersales up`, name its folder in {variable_name('state_dir')}, or set TEMPORAL_ADDRESS and "
+            "DATABASE_URL"
+        )
+    if configured:
+        return Addresses(address, url)
+    return Addresses(address, url, stack.ui_address, stack.metrics_address)
+
+
+async def ensure_search_attributes(client: Client, attributes: Mapping[str, str]) -> list[str]:
+    """Adds the search attributes that the namespace lacks, and returns their names.
+
+    Args:
+        client: Its namespace is meant.
+        attributes: Type of each by name, as Temporal's command line writes it: ``{"CaseDue": "Datetime"}``.
+
+    Raises:
+        ValueError: one exists with another type.
+    """
+    operator = client.operator_service
+    listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+    present = {**listed.system_attributes, **listed.custom_attributes}
+    wanted = {name: _KINDS[kind] for name, kind in attributes.items()}
+    for name, kind in wanted.items():
+        if present.get(name, kind) != kind:
+            raise ValueError(f"the search attribute {name} exists with another type than {attributes[name]}")
+    missing = {name: kind for name, kind in wanted.items() if name not in present}
+    if missing:
+        await operator.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
+        )
+    return sorted(missing)

@@ -1,0 +1,81 @@
+"""What Temporal and the database need before cases can run: schema, search attributes, schedules."""
+
+from dataclasses import dataclass
+
+from alembic.util import CommandError
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client
+
+from activities.postgres import schema
+from starter import schedules
+from starter.connection import ensure_search_attributes
+from starter.schedules import Wanted
+from workflows.messages.search_attributes import declarations
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """What is not as it should be yet."""
+
+    schema: str | None
+    """The revision that the database has; ``none`` without one. None where it has the right one."""
+    search_attributes: tuple[str, ...]
+    schedules: tuple[Wanted, ...]
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all is as it should be."""
+        return self.schema is None and not self.search_attributes and not self.schedules
+
+
+async def lacking(client: Client, database_url: str, task_queue: str) -> Lacking:
+    """What ``prepare`` would do, without doing it.
+
+    Raises:
+        OSError: the database cannot be reached.
+        RPCError: Temporal does not answer.
+    """
+    revision = await schema.current(database_url)
+    return Lacking(
+        schema=None if revision == schema.head() else revision or "none",
+        search_attributes=await missing_search_attributes(client),
+        schedules=await schedules.differing(client, schedules.wanted(task_queue)),
+    )
+
+
+async def prepare(client: Client, database_url: str, task_queue: str) -> Lacking:
+    """Put right what is lacking, and tell what it was. Doing it again changes nothing.
+
+    Raises:
+        SchemaMismatch: the database has a schema that is newer than this code.
+        ValueError: a search attribute exists with another type.
+        OSError: the database cannot be reached.
+        RPCError: Temporal does not answer.
+    """
+    found = await lacking(client, database_url, task_queue)
+    if found.schema:
+        await _upgrade(database_url)
+    if found.search_attributes:
+        await ensure_search_attributes(client, declarations())
+    await schedules.put(client, found.schedules)
+    return found
+
+
+async def _upgrade(database_url: str) -> None:
+    try:
+        await schema.upgrade(database_url)
+    except CommandError:
+        # A revision that this code does not know: the check says so in words of ours.
+        await schema.check(database_url)
+        raise
+
+
+async def missing_search_attributes(client: Client) -> tuple[str, ...]:
+    """The names of the search attributes that the namespace lacks.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    listed = await client.operator_service.list_search_attributes(request)
+    return tuple(name for name in declarations() if name not in listed.custom_attributes)

@@ -1,0 +1,280 @@
+"""What can be set from outside, how it is checked, and its documentation.
+
+Everything comes from environment variables. Where Temporal is and how to reach it is read by the SDK itself
+(`temporalio.envconfig`): its variables and profiles are the same for every Temporal program.
+"""
+
+import difflib
+import os
+import re
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self, Union, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "AFTERSALES_"
+DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
+_LOOKUP_KEY_LENGTH: Final = 32
+# Kubernetes sets such variables in every container for a Service called "aftersales-...".
+_SERVICE_LINK: Final = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")
+
+TEMPORAL_VARIABLES: Final[Mapping[str, str]] = {
+    "TEMPORAL_ADDRESS": "Host and port of the Temporal server.",
+    "TEMPORAL_NAMESPACE": "Namespace of the cases.",
+    "TEMPORAL_PROFILE": "Name of the profile in Temporal's configuration file.",
+    "TEMPORAL_CONFIG_FILE": "Path of that file, if it is not at Temporal's usual place.",
+    "TEMPORAL_API_KEY": "API key; turns TLS on. Secret.",
+    "TEMPORAL_TLS": "`true` turns TLS on, `false` off.",
+    "TEMPORAL_TLS_SERVER_NAME": "Name that the server's certificate must carry.",
+    "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "File with the authority that signed the server's certificate.",
+    "TEMPORAL_TLS_SERVER_CA_CERT_DATA": "The same, as PEM text.",
+    "TEMPORAL_TLS_CLIENT_CERT_PATH": "File with the client's certificate (mutual TLS).",
+    "TEMPORAL_TLS_CLIENT_CERT_DATA": "The same, as PEM text.",
+    "TEMPORAL_TLS_CLIENT_KEY_PATH": "File with the client's key (mutual TLS).",
+    "TEMPORAL_TLS_CLIENT_KEY_DATA": "The same, as PEM text. Secret.",
+    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "`true` accepts a certificate with another name.",
+}
+"""What `temporalio.envconfig` reads. One of these set means: that server, not the embedded one."""
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The text is one line that names the variable and what it may be, never its value.
+
+    Entry points print it and exit with code 2.
+    """
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside, apart from Temporal's own variables."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_by_alias=True,
+        validate_by_name=True,
+        validate_default=True,
+    )
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="PostgreSQL to use, as `postgresql://user:password@host:port/database`. "
+        "Without it, an embedded PostgreSQL runs on the state folder.",
+    )
+    state_dir: Path = Field(
+        default=Path(".aftersales"),
+        description="Folder of the embedded servers' data, logs and ports. One stack runs on it at a time.",
+    )
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="In `production`, moving a case's clock and telling the payment gateway's stub how to "
+        "behave are refused, and a lookup key is required.",
+    )
+    task_queue: str = Field(
+        default="aftersales", min_length=1, max_length=200, description="Temporal task queue of the cases."
+    )
+    workflow_sandbox: bool | None = Field(
+        default=None,
+        description="Whether workflow code runs in the SDK's sandbox. Without it: on in development, off in "
+        "production, where it would cost about half of a worker's processor.",
+    )
+    max_cached_workflows: int = Field(
+        default=2000,
+        ge=0,
+        le=1_000_000,
+        description="Cases that a worker keeps in memory (about 130 KiB each with the sandbox, 50 without). "
+        "It should hold the cases that are active at a time.",
+    )
+    max_concurrent_activities: int = Field(
+        default=100, ge=1, le=10_000, description="Activities that a worker runs at a time."
+    )
+    graceful_shutdown_seconds: int = Field(
+        default=20,
+        ge=0,
+        le=600,
+        description="How long a worker that is to stop lets its activities end.",
+    )
+    database_pool_size: int = Field(
+        default=10, ge=1, le=1000, description="Database connections that one process holds at most."
+    )
+    policies_dir: Path | None = Field(
+        default=None,
+        description="Folder of policy profiles (`<name>.toml`) to use instead of the built-in ones.",
+    )
+    language: Literal["zh", "en"] = Field(default="zh", description="Language of notices to customers and merchants.")
+    lookup_key: SecretStr = Field(
+        default=SecretStr(DEVELOPMENT_LOOKUP_KEY),
+        description="Key of the hash by which cases are found for an account name, so that the name itself "
+        f"is stored nowhere. At least {_LOOKUP_KEY_LENGTH} characters, the same for all processes, never "
+        "changed. The default is refused in production.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important messages that are logged."
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="`text` for people, `json` for programs.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("lookup_key")
+    @classmethod
+    def _lookup_key_is_long(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value()) < _LOOKUP_KEY_LENGTH:
+            raise ValueError(f"must be at least {_LOOKUP_KEY_LENGTH} characters long")
+        return value
+
+    @model_validator(mode="after")
+    def _production_has_its_own_lookup_key(self) -> Self:
+        if self.environment == "production" and self.lookup_key.get_secret_value() == DEVELOPMENT_LOOKUP_KEY:
+            raise ValueError(
+                f"{PREFIX}LOOKUP_KEY must be set in production, to at least {_LOOKUP_KEY_LENGTH} characters "
+                "that nobody else knows"
+            )
+        return self
+
+    @property
+    def development(self) -> bool:
+        """Whether clocks may be moved and the payment gateway's stub may be told how to behave."""
+        return self.environment == "development"
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether workflow code runs in the SDK's sandbox."""
+        return self.development if self.workflow_sandbox is None else self.workflow_sandbox
+
+    @property
+    def embeds_postgres(self) -> bool:
+        """Whether the database is the embedded one, because none is named."""
+        return self.database_url is None
+
+    @property
+    def embeds_temporal(self) -> bool:
+        """Whether Temporal is the embedded server, because none of Temporal's own variables is set."""
+        return not any(os.environ.get(name) for name in TEMPORAL_VARIABLES)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Reads the settings from the environment; `overrides` (by field name, as from a command line) go first.
+
+    Raises:
+        SettingsError: a value is wrong, one that is required is missing, or the environment holds an
+            ``AFTERSALES_`` variable that does not exist.
+    """
+    _refuse_unknown_variables(os.environ)
+    try:
+        return Settings(**overrides)  # pyright: ignore[reportArgumentType] -- pydantic checks them
+    except ValidationError as error:
+        # Without its inputs, and not chained: a secret must not come out in a traceback either.
+        problems = [
+            _problem(tuple(detail["loc"]), detail["type"], detail["msg"])
+            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+    raise SettingsError("; ".join(problems))
+
+
+def variable_name(field: str) -> str:
+    """The environment variable of a field of `Settings`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def documentation() -> str:
+    """The page on all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "All settings are environment variables. A wrong one ends a command with one line and exit code 2.",
+        "",
+        "| Variable | Allowed | Default | Meaning |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, field in Settings.model_fields.items():
+        cells = (f"`{variable_name(name)}`", _allowed(field), _default(field), field.description or "")
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    lines += [
+        "",
+        "## Temporal",
+        "",
+        "Read by the Temporal SDK as in every Temporal program. None of them set: an embedded server runs on",
+        "the state folder. One set: that server, at `localhost:7233` in namespace `default` unless they say",
+        "otherwise.",
+        "",
+        "| Variable | Meaning |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in TEMPORAL_VARIABLES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = {variable_name(field) for field in Settings.model_fields}
+    for name in sorted(environ):
+        if not name.upper().startswith(PREFIX) or name.upper() in known or _SERVICE_LINK.search(name):
+            continue
+        bare = name.upper().removeprefix(PREFIX)
+        near = [bare] if bare in known else difflib.get_close_matches(name.upper(), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(sorted(known))
+        raise SettingsError(f"{name} is not a setting: {hint}")
+
+
+def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    own_words = message.removeprefix("Value error, ")
+    if not location:
+        return own_words
+    name = str(location[0])
+    field = next((key for key in Settings.model_fields if name in {key, variable_name(key)}), None)
+    if field is None:
+        return f"{name} is not a setting"
+    if kind == "value_error":
+        return f"{variable_name(field)} {own_words}"
+    return f"{variable_name(field)} must be {_allowed(Settings.model_fields[field])}"
+
+
+def _allowed(field: FieldInfo) -> str:
+    kind = _without_none(field.annotation)
+    if get_origin(kind) is Literal:
+        *others, last = (f"`{value}`" for value in get_args(kind))
+        return f"{', '.join(others)} or {last}"
+    if kind is bool:
+        return "`true` or `false`"
+    if kind is int:
+        low = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
+        high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
+        return f"a whole number from {low} to {high}"
+    if kind is Path:
+        return "a path"
+    return "secret text" if kind is SecretStr else "text that is not empty"
+
+
+def _default(field: FieldInfo) -> str:
+    default: Any = field.get_default()
+    match default:
+        case None:
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case SecretStr():
+            return "one for development"
+        case _:
+            return f"`{default}`"
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in {Union, types.UnionType}:
+        (annotation,) = (part for part in get_args(annotation) if part is not types.NoneType)
+    return annotation
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

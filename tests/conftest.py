@@ -1,0 +1,104 @@
+"""What all tests share: one stack for each test process, and an end of the session that cannot abort."""
+
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+
+from activities.postgres import schema
+from starter.connection import connect
+from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
+from starter.stack import Stack, embedded_stack
+from workflows.messages.search_attributes import declarations
+
+_session = pytest.StashKey[pytest.Session]()
+
+
+def pytest_configure() -> None:
+    # Tests run on servers of their own, whatever the shell they are started from points at.
+    for name in list(os.environ):
+        if name.startswith(PREFIX) or name in TEMPORAL_VARIABLES or name == "DATABASE_URL":
+            del os.environ[name]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    session.config.stash[_session] = session
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the process at once: the Temporal SDK may abort an interpreter that shuts down after a worker ran.
+
+    By now the summary is printed, or, in a process of xdist, the results are sent.
+    """
+    session = config.stash.get(_session, None)
+    if session is None:
+        return
+    config.get_terminal_writer().flush()
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            stream.flush()
+    os._exit(int(session.exitstatus))
+
+
+@pytest.fixture(scope="session")
+def state_dirs() -> Iterator[Path]:
+    """A folder for the state folders of a test process.
+
+    Not one of pytest's own: those are kept, private to one user, and too long for the path of a socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="aftersales-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def state_dir(state_dirs: Path) -> Path:
+    """An empty state folder for one test."""
+    return Path(tempfile.mkdtemp(dir=state_dirs))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
+    """Temporal and PostgreSQL for this test process. A test that kills one of them starts it again."""
+    async with embedded_stack(Settings(state_dir=state_dirs / "shared"), search_attributes=declarations()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def settings(stack: Stack, state_dirs: Path) -> Settings:
+    """Settings that lead to `stack`."""
+    return Settings.model_validate({"state_dir": state_dirs / "shared", "database_url": stack.database_url})
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def client(stack: Stack, settings: Settings) -> Client:
+    """A connection to the stack's Temporal server."""
+    return await connect(settings, target=stack.temporal_address)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(stack: Stack) -> str:
+    """The address of the stack's database, with the schema that this code knows."""
+    await schema.upgrade(stack.database_url)
+    return stack.database_url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def empty_database(stack: Stack) -> AsyncIterator[str]:
+    """The address of a database without a schema, for one test."""
+    name = f"test_{uuid4().hex}"
+    administrator = await asyncpg.connect(stack.database_url)
+    try:
+        await administrator.execute(f"CREATE DATABASE {name}")
+        yield urlsplit(stack.database_url)._replace(path=f"/{name}").geturl()
+        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await administrator.close()

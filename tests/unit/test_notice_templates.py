@@ -1,0 +1,121 @@
+"""Notices in words: every template in both languages, from typed fields, with nothing left out."""
+
+from string import Formatter
+from typing import get_args
+
+import pytest
+
+from activities.notices.channels import Language
+from activities.notices.templates import FIELDS, TEXTS, Amount, NotRenderable, render
+from activities.notices.words import ATTENTIONS, OUTCOMES, REJECT_REASONS, SILENCES
+from workflows.messages.cases import NoticeTemplate
+from workflows.messages.commands import RejectReason
+from workflows.messages.stages import Attention, OutcomeKind, Silence
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+# What the workflows pass, template by template.
+PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
+    NoticeTemplate.REQUEST_OPENED: {
+        "subject": "DY-1001",
+        "amount": 7200,
+        "currency": "CNY",
+        "due": "2026-03-05T09:30:00+00:00",
+    },
+    NoticeTemplate.DEADLINE_NEAR: {
+        "subject": "DY-1001",
+        "due": "2026-03-05T09:30:00+00:00",
+        "on_silence": Silence.REFUND,
+    },
+    NoticeTemplate.REQUEST_REJECTED: {
+        "subject": "DY-1001",
+        "reason": RejectReason.AMOUNT_TOO_HIGH,
+        "window_days": 7,
+    },
+    NoticeTemplate.NEEDS_RETURN: {"subject": "DY-1001"},
+    NoticeTemplate.REFUND_SUBMITTED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
+    NoticeTemplate.REFUND_SUCCEEDED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
+    NoticeTemplate.CASE_CLOSED: {"subject": "DY-1001", "outcome": OutcomeKind.RETAINED},
+    NoticeTemplate.ATTENTION_RAISED: {"subject": "DY-1001", "attention": Attention.MERCHANT_ACCOUNT_SHORT},
+}
+
+each_template = pytest.mark.parametrize("template", NoticeTemplate)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+@each_template
+def test_each_text_uses_all_its_fields_and_no_others(template: NoticeTemplate) -> None:
+    fields = FIELDS[template]
+    # An amount is shown together with its currency.
+    expected = set(fields.model_fields) - ({"currency"} if issubclass(fields, Amount) else set())
+    for text in TEXTS[template]:
+        assert {name for _, name, _, _ in Formatter().parse(text) if name is not None} == expected
+
+
+@each_template
+@each_language
+def test_each_template_renders_what_the_workflows_pass(template: NoticeTemplate, language: Language) -> None:
+    text = render(template, PASSED[template], language)
+    assert "DY-1001" in text
+    assert "{" not in text
+    in_chinese = any("一" <= letter <= "鿿" for letter in text)
+    assert in_chinese == (language == "zh")
+
+
+@each_template
+@each_language
+def test_a_field_too_many_or_too_few_is_told_by_name_only(template: NoticeTemplate, language: Language) -> None:
+    with pytest.raises(NotRenderable, match=f"{template}: phone") as too_many:
+        render(template, {**PASSED[template], "phone": "13800000000"}, language)
+    assert "138" not in str(too_many.value)
+    for name in PASSED[template]:
+        with pytest.raises(NotRenderable, match=name):
+            render(template, {key: value for key, value in PASSED[template].items() if key != name}, language)
+
+
+def test_moments_are_told_in_beijing_time_and_amounts_in_whole_units() -> None:  # R1
+    assert render(NoticeTemplate.REQUEST_OPENED, PASSED[NoticeTemplate.REQUEST_OPENED], "en") == (
+        "[After-sales] DY-1001: a new request for 72.00 CNY. Please decide by 2026-03-05 17:30 Beijing time."
+    )
+    assert render(NoticeTemplate.REQUEST_OPENED, PASSED[NoticeTemplate.REQUEST_OPENED], "zh") == (
+        "【售后】DY-1001 有新的售后申请，金额 72.00 CNY，请在北京时间 2026-03-05 17:30 前处理。"
+    )
+
+
+def test_codes_are_told_in_words() -> None:
+    text = render(NoticeTemplate.DEADLINE_NEAR, PASSED[NoticeTemplate.DEADLINE_NEAR], "zh")
+    assert text.endswith("未处理，系统将自动同意退款。")
+    text = render(NoticeTemplate.REQUEST_REJECTED, PASSED[NoticeTemplate.REQUEST_REJECTED], "en")
+    assert "the amount is too high" in text
+    text = render(NoticeTemplate.CASE_CLOSED, PASSED[NoticeTemplate.CASE_CLOSED], "zh")
+    assert "挽留成功" in text
+    text = render(NoticeTemplate.ATTENTION_RAISED, PASSED[NoticeTemplate.ATTENTION_RAISED], "en")
+    assert text.endswith("the merchant's account is short.")
+
+
+def test_every_code_has_words_in_both_languages() -> None:
+    assert set(SILENCES) == set(Silence)
+    assert set(OUTCOMES) == set(OutcomeKind)
+    assert set(ATTENTIONS) == set(Attention)
+    assert set(REJECT_REASONS) == set(RejectReason)
+    for table in (SILENCES, OUTCOMES, ATTENTIONS, REJECT_REASONS):
+        for chinese, english in table.values():
+            assert english.isascii()
+            assert not chinese.isascii()
+
+
+@pytest.mark.parametrize(
+    ("template", "field", "value"),
+    [
+        (NoticeTemplate.REFUND_SUCCEEDED, "amount", "7200"),
+        (NoticeTemplate.REFUND_SUCCEEDED, "amount", -1),
+        (NoticeTemplate.REFUND_SUCCEEDED, "currency", "yuan"),
+        (NoticeTemplate.DEADLINE_NEAR, "due", "2026-03-05T09:30:00"),
+        (NoticeTemplate.DEADLINE_NEAR, "due", "9999-12-31T23:30:00Z"),
+        (NoticeTemplate.DEADLINE_NEAR, "on_silence", "explode"),
+        (NoticeTemplate.NEEDS_RETURN, "subject", "张三 13800000000"),
+    ],
+)
+def test_fields_of_the_wrong_kind_are_not_rendered(template: NoticeTemplate, field: str, value: str | int) -> None:
+    with pytest.raises(NotRenderable):
+        render(template, {**PASSED[template], field: value}, "zh")

@@ -1,0 +1,172 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from starter.connection import temporal_config
+from starter.settings import (
+    TEMPORAL_VARIABLES,
+    Settings,
+    SettingsError,
+    documentation,
+    load_settings,
+    variable_name,
+)
+
+PASSWORD = "hunter2-geheim"
+KEY = "k" * 40
+
+
+def test_nothing_set_means_development_on_embedded_servers() -> None:
+    settings = load_settings()
+    assert settings.development
+    assert settings.sandboxed
+    assert settings.embeds_postgres
+    assert settings.embeds_temporal
+    assert settings.state_dir == Path(".aftersales")
+
+
+@pytest.mark.parametrize("name", TEMPORAL_VARIABLES)
+def test_any_of_temporals_variables_means_a_real_server(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    assert not load_settings().embeds_temporal
+
+
+def test_production_needs_a_lookup_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERSALES_ENVIRONMENT", "production")
+    with pytest.raises(SettingsError, match="^AFTERSALES_LOOKUP_KEY must be set in production"):
+        load_settings()
+    monkeypatch.setenv("AFTERSALES_LOOKUP_KEY", KEY)
+    settings = load_settings()
+    assert not settings.development
+    assert not settings.sandboxed
+
+
+def test_the_sandbox_can_be_kept_in_production() -> None:
+    assert load_settings(environment="production", lookup_key=KEY, workflow_sandbox=True).sandboxed
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        (
+            "AFTERSALES_LOG_LEVEL",
+            "loud",
+            "AFTERSALES_LOG_LEVEL must be `debug`, `info`, `warning` or `error`",
+        ),
+        (
+            "AFTERSALES_DATABASE_POOL_SIZE",
+            "many",
+            "AFTERSALES_DATABASE_POOL_SIZE must be a whole number from 1 to 1000",
+        ),
+        (
+            "AFTERSALES_DATABASE_POOL_SIZE",
+            "0",
+            "AFTERSALES_DATABASE_POOL_SIZE must be a whole number from 1 to 1000",
+        ),
+        ("AFTERSALES_WORKFLOW_SANDBOX", "perhaps", "AFTERSALES_WORKFLOW_SANDBOX must be `true` or `false`"),
+        ("AFTERSALES_LOOKUP_KEY", PASSWORD, "AFTERSALES_LOOKUP_KEY must be at least 32 characters long"),
+        ("DATABASE_URL", f"mysql://u:{PASSWORD}@h/d", "DATABASE_URL must start with postgresql://"),
+        (
+            "AFTERSALES_LOGLEVEL",
+            "info",
+            "AFTERSALES_LOGLEVEL is not a setting: did you mean AFTERSALES_LOG_LEVEL?",
+        ),
+        (
+            "AFTERSALES_DATABASE_URL",
+            "postgresql://h/d",
+            "AFTERSALES_DATABASE_URL is not a setting: did you mean DATABASE_URL?",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_that_names_it(
+    name: str, value: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value) == line
+    assert refusal.value.__context__ is None
+
+
+def test_all_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERSALES_LOG_LEVEL", "loud")
+    monkeypatch.setenv("AFTERSALES_LANGUAGE", "fr")
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert "AFTERSALES_LOG_LEVEL" in str(refusal.value)
+    assert "AFTERSALES_LANGUAGE" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_what_kubernetes_sets_for_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFTERSALES_WORKER_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("AFTERSALES_WORKER_PORT_9464_TCP", "tcp://10.0.0.1:9464")
+    load_settings()
+
+
+def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{PASSWORD}@h/d")
+    monkeypatch.setenv("AFTERSALES_LOOKUP_KEY", KEY)
+    settings = load_settings()
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert PASSWORD not in text
+        assert KEY not in text
+
+
+def test_a_traceback_of_a_wrong_setting_shows_no_secret() -> None:
+    url = f"mysql://u:{PASSWORD}@h/d"
+    ended = subprocess.run(
+        [sys.executable, "-c", "from starter.settings import load_settings; load_settings()"],
+        env={**os.environ, "DATABASE_URL": url, "AFTERSALES_LOOKUP_KEY": PASSWORD},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "DATABASE_URL must start with" in ended.stderr
+    assert PASSWORD not in ended.stdout + ended.stderr
+
+
+def test_every_setting_is_documented() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"`{variable_name(name)}`" in documentation()
+
+
+def test_the_page_on_settings_is_up_to_date(pytestconfig: pytest.Config) -> None:
+    page = pytestconfig.rootpath / "docs" / "settings.md"
+    assert page.read_text() == documentation(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TEMPORAL_PROFILE", "nowhere"),
+        ("TEMPORAL_CONFIG_FILE", "secret.toml"),
+        ("TEMPORAL_TLS_SERVER_CA_CERT_PATH", "nowhere.pem"),
+    ],
+)
+def test_a_wrong_temporal_configuration_is_one_line_without_secrets(
+    name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("secret.toml").write_text(f'[profile.default]\napi_key = "{PASSWORD}')
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="Temporal's environment configuration is wrong") as refusal:
+        temporal_config(load_settings())
+    assert "\n" not in str(refusal.value)
+    assert PASSWORD not in str(refusal.value)
+    assert refusal.value.__context__ is None
+
+
+def test_temporals_own_configuration_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "shop")
+    assert temporal_config(load_settings()) == {"target_host": "localhost:7233", "namespace": "shop"}
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal.example:7233")
+    monkeypatch.setenv("TEMPORAL_API_KEY", PASSWORD)
+    config = temporal_config(load_settings())
+    assert config.get("target_host") == "temporal.example:7233"
+    assert config.get("tls") is True

@@ -1,0 +1,63 @@
+"""The whole service for a test: a worker on the stack, the typed client, and a shop to order from."""
+
+from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from activities.policies import Policies
+from activities.postgres.pool import open_pool
+from starter.client import Aftersales
+from starter.settings import Settings
+from tests.workflow.world import World
+from worker import running_worker
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def skipper(client: Client) -> TimeSkipper:
+    """Moves the clock of one workflow at a time."""
+    return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections for tests that look into the books."""
+    async with await open_pool(database, max_size=20, application_name="tests") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def worker_running(
+    settings: Settings, policies: Path, skipper: TimeSkipper, database: str
+) -> AsyncIterator[None]:
+    """A worker that runs for the whole session."""
+    with_variants = settings.model_copy(update={"policies_dir": policies})
+    async with running_worker(with_variants, skipper.client, database):
+        yield
+
+
+@pytest.fixture(scope="session")
+def policies(state_dirs: Path) -> Path:
+    """The built-in profiles, and ``reviewing``: shipped goods go to the merchant's review (R7)."""
+    folder = state_dirs / "policies"
+    folder.mkdir()
+    built_in = resources.files("workflows.rules").joinpath("policies")
+    for name in ("douyin", "jd-pop", "jd-self"):
+        folder.joinpath(f"{name}.toml").write_text(built_in.joinpath(f"{name}.toml").read_text())
+    variant = folder.joinpath("douyin.toml").read_text()
+    variant = variant.replace('name = "douyin"', 'name = "reviewing"')
+    variant = variant.replace('shipped_meanwhile = "needs_return"', 'shipped_meanwhile = "shipped_review"')
+    folder.joinpath("reviewing.toml").write_text(variant)
+    return folder
+
+
+@pytest.fixture
+def world(worker_running: None, settings: Settings, policies: Path, skipper: TimeSkipper, pool: asyncpg.Pool) -> World:
+    """A shop with its own merchant, so that tests that run side by side do not meet."""
+    del worker_running
+    return World(Aftersales(skipper.client, settings.task_queue, pool, Policies(policies)), skipper, pool)

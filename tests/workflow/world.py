@@ -1,0 +1,200 @@
+"""What the tests of cases need of the world: orders, allowances, a clock that moves, a gateway that obeys."""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+from temporalio.testing import TimeSkipper
+
+from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
+from activities.notices.channel_stubs import fail_next
+from activities.notices.channels import ChannelName
+from activities.postgres import allowances, ledger, loading
+from starter.client import Aftersales, Case
+from workflows.messages.cases import CaseView, NoticeTemplate
+from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, WithdrawalRequest
+from workflows.messages.stages import StageName
+
+Found = TypeVar("Found")
+
+EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)
+LOOKUP_KEY = b"a key for tests that is long enough"
+
+
+@dataclass
+class World:
+    """One merchant and its buyers, unknown to every other test."""
+
+    aftersales: Aftersales
+    skipper: TimeSkipper
+    pool: asyncpg.Pool
+    merchant: str = field(default_factory=lambda: f"m-{secrets.token_hex(4)}")
+    buyer: str = field(default_factory=lambda: f"b-{secrets.token_hex(4)}")
+    task_queue: str = "aftersales"
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def gateway(self) -> PaymentGatewayStub:
+        """The gateway's stub, to be told how to behave."""
+        return PaymentGatewayStub(self.pool)
+
+    def fresh(self, prefix: str) -> str:
+        """An id that nobody has used."""
+        return f"{prefix}-{self.merchant[2:]}-{next(self._numbers)}"
+
+    async def order(
+        self,
+        *,
+        marketplace: str = "douyin",
+        lines: dict[str, int] | None = None,
+        freight: int = 0,
+        tenders: list[tuple[str, str, int]] | None = None,
+        outbound_at: datetime | None = None,
+        shipped_at: datetime | None = None,
+        on_delivery_run_at: datetime | None = None,
+    ) -> str:
+        """An order of today: ``lines`` by number and what was paid for each, in minor units."""
+        lines = lines or {"1": 10_000}
+        total = sum(lines.values()) + freight
+        record = loading.OrderRecord.model_validate(
+            {
+                "order_no": self.fresh("o"),
+                "marketplace": marketplace,
+                "merchant_id": self.merchant,
+                "buyer_id": self.buyer,
+                "currency": "CNY",
+                "lines": [
+                    {"line": line, "sku": f"sku-{line}", "quantity": 10, "paid": paid} for line, paid in lines.items()
+                ],
+                "freight": freight,
+                "tenders": [
+                    {"tender": tender, "kind": kind, "paid": paid}
+                    for tender, kind, paid in tenders or [("t1", "wallet", total)]
+                ],
+                "paid_at": datetime.now(UTC) - timedelta(days=30),
+                "outbound_at": outbound_at,
+                "shipped_at": shipped_at,
+                "on_delivery_run_at": on_delivery_run_at,
+            }
+        )
+        async with self.pool.acquire() as connection:
+            report = await loading.load_orders(connection, [record.model_dump_json()])
+        assert not report.problems
+        return record.order_no
+
+    async def allowance(self, *, principal: int = 8000, bonus: int = 2000, spent: int = 0, days: int = 90) -> str:
+        """An allowance that is valid for so many days; 80.00 paid, 100.00 got by default (A1)."""
+        record = {
+            "allowance_id": self.fresh("a"),
+            "marketplace": "douyin",
+            "merchant_id": self.merchant,
+            "buyer_id": self.buyer,
+            "currency": "CNY",
+            "principal": principal,
+            "bonus": bonus,
+            "spent": spent,
+            "tender_kind": "wallet",
+            "valid_until": (datetime.now(UTC) + timedelta(days=days)).isoformat(),
+        }
+        async with self.pool.acquire() as connection:
+            report = await loading.load_allowances(connection, [json.dumps(record)], lookup_key=LOOKUP_KEY)
+        assert not report.problems
+        return str(record["allowance_id"])
+
+    def refund_request(self, order_no: str, amount: int = 10_000, **changes: Any) -> RefundRequest:
+        """A request for ``amount`` minor units on line 1."""
+        fields: dict[str, Any] = {
+            "request_key": self.fresh("k"),
+            "order_no": order_no,
+            "merchant_id": self.merchant,
+            "buyer_id": self.buyer,
+            "lines": (LineAmount(line="1", quantity=1, amount=amount),),
+            "reason": RefundReason.NO_LONGER_WANTED,
+        }
+        return RefundRequest(**(fields | changes))
+
+    async def refund(self, amount: int = 10_000, *, order_no: str | None = None, **changes: Any) -> Case:
+        """An open refund case, on a new order unless one is named."""
+        order_no = order_no or await self.order()
+        return await self.aftersales.open_refund(self.refund_request(order_no, amount, **changes))
+
+    async def withdrawal(self, allowance_id: str) -> Case:
+        """An open withdrawal of this allowance."""
+        return await self.aftersales.open_withdrawal(
+            WithdrawalRequest(
+                request_key=self.fresh("k"),
+                allowance_id=allowance_id,
+                merchant_id=self.merchant,
+                buyer_id=self.buyer,
+            )
+        )
+
+    async def behave(self, behaviour: Behaviour) -> None:
+        """Tell the gateway how to treat the refunds that match."""
+        await self.gateway.set_behaviour(behaviour)
+
+    async def forward(self, case: Case, **duration: float) -> None:
+        """Move one case's clock."""
+        await self.skipper.fast_forward(case.handle, timedelta(**duration))
+
+    async def at(self, case: Case, stage: StageName) -> CaseView:
+        """The case, once it is in ``stage``."""
+        return await until(case.view, lambda view: view.stage is stage)
+
+    async def refunded(self, order_no: str) -> int:
+        """What our ledger says was paid back on an order, in minor units."""
+        async with self.pool.acquire() as connection:
+            return await ledger.refunded(connection, f"order/{order_no}")
+
+    async def paid_by_gateway(self, order_no: str) -> int:
+        """What the gateway's own book says it has paid for an order or allowance, in minor units."""
+        return await self.pool.fetchval(
+            """
+            SELECT coalesce(sum(amount), 0)::bigint FROM gateway.refunds
+            WHERE fund = ANY($1) AND result = 'succeeded'
+            """,
+            [f"order/{order_no}", f"allowance/{order_no}"],
+        )
+
+    async def notices(self, case: Case, template: NoticeTemplate) -> int:
+        """How many notices of this template are queued or sent for a case, by recipient, whatever the channels."""
+        return await self.pool.fetchval(
+            """
+            SELECT count(DISTINCT (step, recipient_role, recipient_id)) FROM notices.outbox
+            WHERE case_id = $1 AND template = $2
+            """,
+            case.id,
+            template,
+        )
+
+    async def break_channels(self, times: int) -> None:
+        """Make every channel of notices fail so many times from now on."""
+        async with self.pool.acquire() as connection:
+            for channel in ChannelName:
+                await fail_next(connection, channel, times)
+
+    async def events(self, case: Case) -> list[str]:
+        """The case log's events, oldest first."""
+        return [entry.event for entry in await case.log()]
+
+    async def spend(self, allowance_id: str, amount: int) -> allowances.Spending:
+        """Spend from an allowance, as the shop's checkout does."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            return await allowances.spend(connection, allowance_id, amount, datetime.now(UTC))
+
+
+async def until(look: Callable[[], Awaitable[Found]], good: Callable[[Found], bool], seconds: float = 30) -> Found:
+    """What ``look`` finds, once it is ``good``; an error with the last finding after so many seconds."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not good(found := await look()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise AssertionError(f"not within {seconds} s; last seen: {found}")
+        await asyncio.sleep(0.02)
+    return found

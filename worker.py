@@ -1,0 +1,159 @@
+"""A worker process: settings → connections → activities with their gateways → a worker, until it is told to stop.
+
+``aftersales worker`` runs it; tests and the demo run the same worker inside their own process.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg
+from pydantic import ValidationError
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.casebook import CaseBook
+from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.notices.channel_stubs import stub_channels
+from activities.notices.resend import NoticeActivities
+from activities.notices.sender import NoticeSender
+from activities.opening import Opening
+from activities.payments import Payments
+from activities.policies import Policies
+from activities.postgres import schema
+from activities.postgres.orders import PostgresOrders
+from activities.postgres.pool import open_pool
+from activities.reconciliation import Reconciliation as ReconciliationActivities
+from starter.connection import connect, discover
+from starter.settings import Settings, SettingsError, load_settings
+from workflows.late_callback import LateCallback
+from workflows.merchant_refund import MerchantRefund
+from workflows.notices import NoticeResend
+from workflows.reconciliation import Reconciliation
+from workflows.refund import Refund
+from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
+
+WORKFLOWS = (
+    Refund,
+    MerchantRefund,
+    AllowanceWithdrawal,
+    AllowanceExpiry,
+    LateCallback,
+    NoticeResend,
+    Reconciliation,
+)
+
+PASSED_THROUGH = ("workflows.messages", "workflows.rules", "pydantic", "pydantic_core", "annotated_types")
+"""Modules that hold no state a workflow could leak through; loading them anew per workflow would cost memory."""
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """The outside world that a worker's activities speak to, and what keeps it running."""
+
+    pool: asyncpg.Pool
+    payment: PaymentGatewayStub
+    notices: NoticeSender
+
+
+@asynccontextmanager
+async def running_worker(settings: Settings, client: Client, database_url: str) -> AsyncGenerator[Worker]:
+    """A worker for all kinds of case, with its activities and gateways, for as long as the context lasts.
+
+    Leaving the context lets activities end within ``settings.graceful_shutdown_seconds``.
+
+    Raises:
+        SchemaMismatch: the database has a schema that this code does not know.
+        OSError: the database cannot be reached.
+    """
+    await schema.check(database_url)
+    async with (
+        await open_pool(database_url, max_size=settings.database_pool_size, application_name="aftersales") as pool,
+        await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,
+    ):
+        sender = NoticeSender(pool, stub_channels(outside), settings.language)
+        policies = Policies(settings.policies_dir)
+        opening = Opening(pool, PostgresOrders(pool), policies, sender.wake)
+        casebook = CaseBook(pool, sender.wake)
+        payments = Payments(pool, PaymentGatewayStub(outside), sender.wake)
+        reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside))
+        notices = NoticeActivities(sender)
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            activities=[
+                opening.open_case,
+                casebook.record_step,
+                payments.settle,
+                payments.settle_manually,
+                payments.enter_callback,
+                reconciliation.reconcile,
+                notices.resend_notices,
+            ],
+            workflow_runner=_runner(sandboxed=settings.sandboxed),
+            # A start whose payload does not fit must end with an error instead of being tried for ever.
+            workflow_failure_exception_types=[ValidationError],
+            max_cached_workflows=settings.max_cached_workflows,
+            max_concurrent_activities=settings.max_concurrent_activities,
+            graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+        )
+        async with sender.running(), worker:
+            yield worker
+
+
+def _runner(*, sandboxed: bool) -> WorkflowRunner:
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+async def serve(settings: Settings) -> None:
+    """Run a worker until SIGTERM or Ctrl-C; a second one ends the process at once.
+
+    Raises:
+        ConnectionError: Temporal or the embedded stack cannot be reached.
+        SchemaMismatch: see ``running_worker``.
+    """
+    stop = asyncio.Event()
+
+    def asked_to_stop() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop)
+    client = await connect(settings)
+    async with running_worker(settings, client, discover(settings).database_url):
+        print(f"worker on task queue {settings.task_queue}: running", flush=True)
+        await stop.wait()
+    print("worker: stopped", flush=True)
+
+
+def main() -> int:
+    """The process's entry point: 0 after a clean stop, 2 for a wrong setting, 3 where a server is missing."""
+    try:
+        asyncio.run(serve(load_settings()))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (ConnectionError, OSError, schema.SchemaMismatch) as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    # The interpreter may abort while it tears the SDK's threads down: everything is done, so leave.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,560 @@
+"""What every case has: stages, one decision slot, deadlines, its log, and what operators see.
+
+A kind of case is a page of its own that says which stage comes when; this module carries the stages out:
+
+- ``open`` checks the request against the world and writes the case down;
+- ``enter`` goes to a stage: one step, which is one transaction in the case book, and one deadline;
+- ``next`` waits in one place for a command that the stage accepts, or for its silence;
+- ``close`` writes the last step.
+
+Commands come as updates and as signals of the same name (``workflows.handlers``). Both go through one check
+(``rules.admission``) into one slot; a command never fails or stalls the workflow.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ApplicationError, FailureError
+
+from workflows import visibility
+from workflows.messages import activities
+from workflows.messages.actors import CLOCK, Actor, Role
+from workflows.messages.cases import (
+    BalanceChange,
+    CaseKey,
+    CaseView,
+    Due,
+    LogEntry,
+    Notice,
+    NoticeTemplate,
+    OpenCase,
+    Opened,
+    Outcome,
+    Refusal,
+    Span,
+    Step,
+    Stepped,
+)
+from workflows.messages.commands import Command
+from workflows.messages.money import Money
+from workflows.messages.payouts import LegStatus, Payout
+from workflows.messages.policy import Policy
+from workflows.messages.requests import Request, opener
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind
+from workflows.rules import admission
+from workflows.rules.admission import Parties
+from workflows.rules.identity import case_id, subject
+from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+LOCAL_TRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+UNTIL_IT_WORKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+TIMER_SLACK = timedelta(milliseconds=1)
+"""Timers are kept in whole milliseconds: one that rings a hair early counts as due."""
+
+ENTRIES_SHOWN = 8
+
+
+class Happening(Enum):
+    """What ``next`` returns when no command came."""
+
+    SILENCE = "silence"
+    """The stage's deadline passed before anybody decided."""
+    POLL = "poll"
+    """It is time to look again; the stage goes on."""
+
+
+SILENCE = Happening.SILENCE
+POLL = Happening.POLL
+
+
+class CaseWorkflow:
+    """The base of every kind of case."""
+
+    def __init__(self, request: Request) -> None:
+        """Build all state: a command may be handled before ``run`` begins."""
+        self.request = request
+        self.opened_at = workflow.now()
+        self.opened: Opened | None = None
+        self.kind: CaseKind | None = None
+        self.stage: Stage = OPENING
+        self.attention: Attention | None = None
+        self.outcome: OutcomeKind | None = None
+        self.refunded = 0
+        self.legs: tuple[LegStatus, ...] = ()
+        self.log: list[LogEntry] = []
+        self._due: Due | None = None
+        self._reminded = False
+        self._steps = 0
+        self._slot: Command | None = None
+        self._taken = True
+        self._in_hand: Command | None = None
+        self._facts: deque[Command] = deque()
+        self._unwritten: list[LogEntry] = []
+        self._seen: dict[str, str] = {}
+        self._answers: dict[str, Refusal | None] = {}
+
+    # What a kind of case says of itself -------------------------------------------------------------
+
+    def content_refusal(self, command: Command) -> Refusal | None:
+        """What this kind of case has to say against a command's content; nothing by default."""
+        del command
+        return None
+
+    async def fact_outside_its_stage(self, fact: Command) -> None:
+        """A fact that no stage waits for: written in the log, and nothing else, by default."""
+        self._unwritten.append(self.obeyed(fact, fact.command_name()))
+        self.answer(fact)
+
+    # What a kind of case calls ----------------------------------------------------------------------
+
+    async def conduct(self, process: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """The shell around every case.
+
+        A cancellation from outside does not end a case: whoever wants that sends a command. When the process
+        has ended, every fact, log line and handler that is left is seen to before the workflow ends.
+        """
+        task = asyncio.create_task(process)
+        while True:
+            try:
+                outcome = await asyncio.shield(task)
+                break
+            except asyncio.CancelledError:
+                if task.done():
+                    raise
+                self._unwritten.append(self.entry("cancellation_ignored", CLOCK, "section 11"))
+        await self._leave_nothing_behind()
+        return outcome
+
+    async def open(self) -> Opened:
+        """Check the request against the world and write the case down: step 0."""
+        expected = case_id(self.request)
+        if workflow.info().workflow_id != expected:
+            self.opened = Opened(
+                refusal=Refusal(
+                    code="wrong_case_id",
+                    field="workflow_id",
+                    rule="section 11",
+                    explanation=f"the workflow id of this request must be {expected}",
+                )
+            )
+            return self.opened
+        opening = OpenCase(case=self._key(), at=workflow.now(), request=self.request)
+        self.opened = await local_first(activities.open_case, opening)
+        if self.opened.stage:
+            self.kind = self.opened.kind
+            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at)
+            self._arrive(STAGES[self.opened.stage], self.opened.due, None, (entry,))
+        return self.opened
+
+    async def enter(
+        self,
+        stage: Stage,
+        *entries: LogEntry,
+        notices: tuple[Notice, ...] = (),
+        attention: Attention | None = None,
+        until: datetime | None = None,
+        keep_deadline: bool = False,
+        reserve: Payout | None = None,
+        balance: BalanceChange | None = None,
+    ) -> Stepped:
+        """Go to ``stage`` in one step: log, work list, deadline, notices, and what must be atomic with them.
+
+        ``until`` sets the deadline outright; ``keep_deadline`` leaves the one that runs.
+        """
+        span: Span | None = None
+        if keep_deadline:
+            span = Span(until=self._due.at) if self._due else None
+        elif until:
+            span = Span(until=until)
+        elif stage.span:
+            span = stage.span(self.policy)
+        step = self.step(
+            stage,
+            entries,
+            span=span,
+            notices=notices,
+            attention=attention,
+            reserve=reserve,
+            balance=balance,
+        )
+        stepped = await local_first(activities.record_step, step)
+        self._written(step)
+        if not keep_deadline:
+            self._reminded = False
+        self._arrive(stage, self._due if keep_deadline else stepped.due, attention, step.entries)
+        return stepped
+
+    async def next(self, *facts: type[Command], poll: timedelta | None = None) -> Command | Happening:
+        """Wait for a command that the stage accepts, one of ``facts``, the poll, or the deadline.
+
+        After waking, the decision is looked at first and the deadline second, in whatever order the server
+        told of them (SPEC section 11: the first recorded wins).
+        """
+        poll_at = workflow.now() + poll if poll else None
+        self._taken = False
+        while True:
+            if self._slot:
+                self._in_hand, self._slot = self._slot, None
+                return self._in_hand
+            if self._facts:
+                fact = self._facts.popleft()
+                if isinstance(fact, facts):
+                    self._taken = True
+                    self._in_hand = fact
+                    return fact
+                await self.fact_outside_its_stage(fact)
+                continue
+            if self._unwritten:
+                await self.enter(self.stage, keep_deadline=True, attention=self.attention)
+                continue
+            now = workflow.now() + TIMER_SLACK
+            if self._due and now >= self._due.at:
+                self._taken = True
+                return SILENCE
+            if poll_at and now >= poll_at:
+                self._taken = True
+                return POLL
+            remind_at = self._remind_at()
+            if remind_at and now >= remind_at:
+                await self._remind()
+                continue
+            await self._sleep_until(poll_at, remind_at)
+
+    async def close(
+        self,
+        outcome: OutcomeKind,
+        *entries: LogEntry,
+        rule: str,
+        by: Actor,
+        notices: tuple[Notice, ...] = (),
+        balance: BalanceChange | None = None,
+    ) -> Outcome:
+        """The last step of a case that ends without a payment."""
+        step = self.step(CLOSED, entries, span=None, notices=notices, outcome=outcome, balance=balance)
+        await local_first(activities.record_step, step)
+        return self.closed(step, rule=rule, by=by)
+
+    def closed(self, step: Step, *, rule: str, by: Actor, bonus_voided: Money | None = None) -> Outcome:
+        """The outcome of the case, whose closing ``step`` has been written."""
+        if step.outcome is None:
+            raise ValueError("a closing step has an outcome")
+        self._written(step)
+        self.outcome = step.outcome
+        self.refunded = step.refunded
+        self._arrive(CLOSED, None, None, step.entries)
+        return Outcome(
+            case_id=case_id(self.request),
+            kind=step.kind,
+            outcome=step.outcome,
+            refunded=Money(amount=step.refunded, currency=self.asked.currency),
+            bonus_voided=bonus_voided,
+            decided_by=by.role,
+            rule=rule,
+            closed_at=step.at,
+            legs=self.legs,
+        )
+
+    def refused(self, refusal: Refusal) -> Outcome:
+        """The outcome of a request that did not fit: nothing was opened."""
+        self.outcome = OutcomeKind.REFUSED
+        self._arrive(CLOSED, None, None, ())
+        return Outcome(
+            case_id=case_id(self.request),
+            kind=None,
+            outcome=OutcomeKind.REFUSED,
+            refunded=None,
+            decided_by=None,
+            rule=refusal.rule,
+            refusal=refusal,
+            closed_at=workflow.now(),
+        )
+
+    def step(
+        self,
+        stage: Stage,
+        entries: tuple[LogEntry, ...],
+        *,
+        span: Span | None = None,
+        notices: tuple[Notice, ...] = (),
+        attention: Attention | None = None,
+        outcome: OutcomeKind | None = None,
+        refunded: int = 0,
+        reserve: Payout | None = None,
+        balance: BalanceChange | None = None,
+    ) -> Step:
+        """The case's next step. It counts once it is written."""
+        if self.kind is None:
+            raise ValueError("the case is not open")
+        return Step(
+            case=self._key(),
+            step=self._steps + 1,
+            at=workflow.now(),
+            entries=(*self._unwritten, *entries),
+            kind=self.kind,
+            stage=stage.name,
+            work_list=stage.work_list,
+            span=span,
+            attention=attention,
+            outcome=outcome,
+            refunded=refunded,
+            notices=notices,
+            reserve=reserve,
+            balance=balance,
+        )
+
+    def answer(self, command: Command, refusal: Refusal | None = None) -> None:
+        """Tell whoever sent ``command`` that it is done, or why it was not."""
+        self._answers[command.key] = refusal
+        if self._in_hand is command:
+            self._in_hand = None
+
+    def entry(self, event: str, by: Actor, rule: str, command_key: str = "", **facts: str | int) -> LogEntry:
+        """A line for the case log, at the workflow's time."""
+        return LogEntry(event=event, by=by, rule=rule, at=workflow.now(), command_key=command_key, facts=facts)
+
+    def obeyed(self, command: Command, event: str, **facts: str | int) -> LogEntry:
+        """The log line of a command that is carried out."""
+        return self.entry(event, command.by, self.stage.rule, command.key, **facts)
+
+    def silent(self, event: str) -> LogEntry:
+        """The log line of a deadline that decided."""
+        return self.entry(event, CLOCK, self.stage.rule)
+
+    def notice(self, template: NoticeTemplate, to: Actor | None, **fields: str | int) -> tuple[Notice, ...]:
+        """A notice about this case; none where the recipient is not known."""
+        if to is None:
+            return ()
+        return (Notice(template=template, to=to, fields={"subject": subject(self.request), **fields}),)
+
+    def closed_notices(self, outcome: OutcomeKind) -> tuple[Notice, ...]:
+        """Tell both sides how the case ended."""
+        return tuple(
+            each
+            for to in (self.buyer, self.merchant)
+            for each in self.notice(NoticeTemplate.CASE_CLOSED, to, outcome=outcome)
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The rulebook's numbers as they were when the case opened."""
+        if self.opened is None or self.opened.policy is None:
+            raise ValueError("the case is not open")
+        return self.opened.policy
+
+    @property
+    def asked(self) -> Money:
+        """What was asked for when the case opened."""
+        if self.opened is None or self.opened.asked is None:
+            raise ValueError("the case is not open")
+        return self.opened.asked
+
+    @property
+    def parties(self) -> Parties:
+        """Whose case it is."""
+        buyer_id = getattr(self.request, "buyer_id", None)
+        if buyer_id is None and self.opened and self.opened.order:
+            buyer_id = self.opened.order.buyer_id
+        return Parties(merchant_id=self.request.merchant_id, buyer_id=buyer_id)
+
+    @property
+    def merchant(self) -> Actor:
+        """The case's merchant."""
+        return Actor(role=Role.MERCHANT, id=self.parties.merchant_id)
+
+    @property
+    def buyer(self) -> Actor | None:
+        """The case's buyer, where known."""
+        return Actor(role=Role.BUYER, id=self.parties.buyer_id) if self.parties.buyer_id else None
+
+    @property
+    def due(self) -> datetime | None:
+        """When silence decides, in UTC."""
+        return self._due.at if self._due else None
+
+    # What the handlers call -------------------------------------------------------------------------
+
+    def refusal_now(self, command: Command) -> Refusal | None:
+        """Why ``command`` is refused as things stand, or None; while a decision is under way, wait and see."""
+        if command.key in self._seen:
+            return self._key_reused(command)
+        if self.opened is None or (self._taken and self.stage is not CLOSED):
+            return None
+        return self._refusal(command)
+
+    async def take(self, command: Command) -> Refusal | None:
+        """Carry ``command`` out, once the case can look at it; None when it is written down, else the refusal."""
+        if command.key not in self._seen:
+            if command.fact:
+                if (stranger := self._refusal(command)) is not None:
+                    return stranger
+                self._facts.append(command)
+            else:
+                # One after another: whoever wakes first closes the slot for the others.
+                while self._taken and self.stage is not CLOSED:
+                    await workflow.wait_condition(lambda: not self._taken or self.stage is CLOSED)
+                if command.key not in self._seen:
+                    if (refusal := self._refusal(command)) is not None:
+                        return refusal
+                    self._slot = command
+                    self._taken = True
+            self._seen.setdefault(command.key, admission.fingerprint(command))
+        if (reused := self._key_reused(command)) is not None:
+            return reused
+        await workflow.wait_condition(lambda: command.key in self._answers)
+        return self._answers[command.key]
+
+    def note_refused(self, name: str, refusal: Refusal) -> None:
+        """Write a refused signal into the log; it changes nothing else."""
+        self._unwritten.append(self.entry("command_refused", CLOCK, refusal.rule, command=name, code=refusal.code))
+
+    def view(self) -> CaseView:
+        """The case as it stands."""
+        opened = self.opened
+        order_no = getattr(self.request, "order_no", None)
+        return CaseView(
+            case_id=workflow.info().workflow_id,
+            kind=self.kind,
+            stage=self.stage.name,
+            rule=self.stage.rule,
+            merchant_id=self.parties.merchant_id,
+            buyer_id=self.parties.buyer_id,
+            order_no=order_no,
+            allowance_id=getattr(self.request, "allowance_id", None),
+            asked=opened.asked if opened else None,
+            refunded=Money(amount=self.refunded, currency=opened.asked.currency) if opened and opened.asked else None,
+            opened_at=self.opened_at,
+            due=self.due,
+            no_deadline_because="" if self._due else self.stage.no_deadline,
+            on_silence=self.stage.silence,
+            commands=admission.open_commands(self.stage, taken=self._taken and self._slot is not None),
+            attention=self.attention,
+            outcome=self.outcome,
+            legs=self.legs,
+            policy=f"{opened.policy.name}/{opened.policy.version}" if opened and opened.policy else "",
+            warnings=self._due.warnings if self._due else (),
+            log=tuple(self.log[-ENTRIES_SHOWN:]),
+        )
+
+    # Inside -----------------------------------------------------------------------------------------
+
+    def _key(self) -> CaseKey:
+        info = workflow.info()
+        return CaseKey(case_id=info.workflow_id, run_id=info.run_id)
+
+    def _refusal(self, command: Command) -> Refusal | None:
+        return admission.refusal(
+            command, stage=self.stage, parties=self.parties, taken=self._taken
+        ) or self.content_refusal(command)
+
+    def _key_reused(self, command: Command) -> Refusal | None:
+        if self._seen.get(command.key) in (None, admission.fingerprint(command)):
+            return None
+        return Refusal(
+            code="key_reused",
+            field="key",
+            rule="section 11",
+            explanation="another command has been sent under this key",
+        )
+
+    def _written(self, step: Step) -> None:
+        self._steps = step.step
+        self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
+
+    def _arrive(
+        self, stage: Stage, due: Due | None, attention: Attention | None, entries: tuple[LogEntry, ...]
+    ) -> None:
+        """Be in ``stage``: for the handlers, the view, the Web UI and whoever waits for an answer."""
+        self.stage = stage
+        self._due = due
+        self.attention = attention
+        self.log.extend(entries)
+        if self._in_hand:
+            self.answer(self._in_hand)
+        visibility.show(self.view())
+
+    def _remind_at(self) -> datetime | None:
+        return self._due.remind_at if self._due and not self._reminded else None
+
+    async def _remind(self) -> None:
+        """R1: a notice goes out once when the deadline is near."""
+        self._reminded = True
+        if self._due is None:
+            return
+        to = self.merchant if self.stage.waits_for is Role.MERCHANT else self.buyer
+        await self.enter(
+            self.stage,
+            self.silent("deadline_near"),
+            notices=self.notice(
+                NoticeTemplate.DEADLINE_NEAR,
+                to,
+                due=self._due.at.isoformat(),
+                on_silence=self.stage.silence,
+            ),
+            attention=self.attention,
+            keep_deadline=True,
+        )
+
+    async def _sleep_until(self, *moments: datetime | None) -> None:
+        """Until the first of ``moments`` and the deadline, or until there is something to look at."""
+        wake_at = min((each for each in (self.due, *moments) if each), default=None)
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._slot or self._facts or self._unwritten),
+                timeout=wake_at - workflow.now() if wake_at else None,
+                timeout_summary=f"{self.stage.name}: {self.stage.silence} ({self.stage.rule})",
+            )
+        except TimeoutError:
+            return
+
+    async def _leave_nothing_behind(self) -> None:
+        while True:
+            while self._facts:
+                await self.fact_outside_its_stage(self._facts.popleft())
+            if self._unwritten and self.outcome is not OutcomeKind.REFUSED:
+                step = self.step(CLOSED, (), outcome=self.outcome, refunded=self.refunded)
+                await local_first(activities.record_step, step)
+                self._written(step)
+                self.log.extend(step.entries)
+            elif workflow.all_handlers_finished():
+                return
+            else:
+                await workflow.wait_condition(
+                    lambda: workflow.all_handlers_finished() or bool(self._facts or self._unwritten)
+                )
+
+
+async def local_first(activity: Callable[[Given], Awaitable[Found]], given: Given) -> Found:
+    """A short database step: as a local activity while the database answers, else as a regular one.
+
+    The regular one waits for as long as it takes, and operators see it pending with its last failure.
+    """
+    try:
+        return await workflow.execute_local_activity(
+            activity,
+            given,
+            schedule_to_close_timeout=timedelta(seconds=5),
+            retry_policy=LOCAL_TRIES,
+        )
+    except FailureError:  # not ActivityError: a local activity's failure comes bare, in a replay its timeout does too
+        return await workflow.execute_activity(
+            activity,
+            given,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=UNTIL_IT_WORKS,
+            summary="the case book did not answer at once: trying until it does",
+        )
+
+
+def refused_command(refusal: Refusal, view: CaseView) -> ApplicationError:
+    """The failure of an update that is refused: the refusal, and the case as it stands (SPEC section 11)."""
+    return ApplicationError(refusal.explanation, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)

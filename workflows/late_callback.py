@@ -1,0 +1,26 @@
+"""A gateway's callback that comes after its case has ended (section 10)."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+
+from workflows.case import UNTIL_IT_WORKS
+from workflows.messages import activities
+from workflows.messages.cases import EnterCallback, Settled
+from workflows.messages.commands import GatewayCallback
+
+
+@workflow.defn(name="LateCallback")
+class LateCallback:
+    """Enters the callback into the ledger, which raises an alert where it contradicts what is known."""
+
+    @workflow.run
+    async def run(self, callback: GatewayCallback) -> Settled:
+        """Enter ``callback``; a repeated one changes nothing. The result is how the payout's legs stand."""
+        return await workflow.execute_activity(
+            activities.enter_callback,
+            EnterCallback(callback=callback, at=workflow.now()),
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"late gateway callback: {callback.result}",
+        )

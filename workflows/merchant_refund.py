@@ -1,0 +1,62 @@
+"""Refunds that the merchant opens and the platform reviews (R9)."""
+
+from temporalio import workflow
+
+from workflows.handlers import takes
+from workflows.messages.actors import CLOCK, officer
+from workflows.messages.cases import NoticeTemplate, Outcome
+from workflows.messages.commands import (
+    Approve,
+    CloseCase,
+    PayInAdvance,
+    RecordManualTransfer,
+    Reject,
+    RetryPayment,
+)
+from workflows.messages.requests import MerchantRefundRequest
+from workflows.messages.stages import OutcomeKind, StageName
+from workflows.payable import OrderCase, evidence_facts
+
+BY_POLICY = officer("policy")
+"""Small amounts are agreed to by the policy's number, not by a person."""
+
+
+@workflow.defn(name="MerchantRefund")
+@takes(Approve, Reject, CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
+class MerchantRefund(OrderCase):
+    """One refund that a merchant opened of its own accord."""
+
+    @workflow.init
+    def __init__(self, request: MerchantRefundRequest) -> None:
+        """See CaseWorkflow."""
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: MerchantRefundRequest) -> Outcome:
+        """Carry the refund from its opening to its outcome."""
+        del request
+        return await self.conduct(self._merchant_refund())
+
+    async def _merchant_refund(self) -> Outcome:
+        opened = await self.open()
+        if opened.refusal:
+            return self.refused(opened.refusal)
+        if opened.stage is StageName.PAYING:  # up to the policy's amount, at once
+            return await self.refund(self.entry("approved_by_policy", BY_POLICY, "R9"), BY_POLICY)
+        event = await self.next()
+        match event:
+            case Approve():
+                return await self.refund(self.obeyed(event, "approved"), event.by)
+            case Reject():
+                return await self._rejected(event)
+            case _:  # silence
+                return await self.refund(self.silent("approved_by_silence"), CLOCK)
+
+    async def _rejected(self, command: Reject) -> Outcome:
+        return await self.close(
+            OutcomeKind.REJECTED,
+            self.obeyed(command, "rejected", reason=command.reason, **evidence_facts(command.evidence)),
+            rule="R9",
+            by=command.by,
+            notices=self.notice(NoticeTemplate.CASE_CLOSED, self.merchant, outcome=OutcomeKind.REJECTED),
+        )

@@ -1,0 +1,37 @@
+"""Evidence by reference: where it is kept and how to tell that it is unchanged (D6)."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from workflows.messages.message import Input, Reference, Sha256
+
+MAX_ATTACHMENT_BYTES = 50 * 1024 * 1024
+
+
+class MediaType(StrEnum):
+    """The media types that evidence may have."""
+
+    JPEG = "image/jpeg"
+    PNG = "image/png"
+    WEBP = "image/webp"
+    MP4 = "video/mp4"
+    PDF = "application/pdf"
+    TEXT = "text/plain"
+
+
+class Evidence(Input):
+    """One attachment. Its content stays where ``uri`` says; only this reference travels."""
+
+    uri: Reference
+    media_type: MediaType
+    bytes: Annotated[int, Field(strict=True, ge=1, le=MAX_ATTACHMENT_BYTES)]
+    sha256: Sha256
+
+
+EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=4)]
+"""Up to four attachments (D6)."""
+
+SomeEvidence = Annotated[tuple[Evidence, ...], Field(min_length=1, max_length=4)]
+"""One to four attachments: where a rule demands evidence (R2)."""

@@ -1,0 +1,33 @@
+"""The bases of all messages, and the kinds of text that they may hold."""
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+"""An order number, a person's or a shop's id, a request key: 1 to 64 of A-Z a-z 0-9 _ . : -"""
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+"""A machine-readable word, such as ``goods_shipped``."""
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]{1,15}:[A-Za-z0-9/_.:%?=&#~-]{1,400}$")]
+"""Where something is kept, as a URI: ``vault:evidence/7f3a``. It must not itself tell anything of a person."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+Instant = AwareDatetime
+"""A moment with its offset. Ours are UTC."""
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+
+class Message(BaseModel):
+    """What we tell: frozen; unknown fields are passed over, so that older readers understand newer writers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Input(BaseModel):
+    """What we are told: frozen; an unknown field is an error, because it is most likely a misspelt one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -1,0 +1,62 @@
+"""What the order directory and the allowance accounts tell of an order or an allowance."""
+
+from workflows.messages.message import Identifier, Instant, Message, Quantity
+from workflows.messages.money import Currency, Minor, PositiveMinor
+from workflows.messages.payouts import TenderKind
+
+
+class OrderLine(Message):
+    """One line of an order and what was paid for it, in minor units."""
+
+    line: Identifier
+    sku: Identifier
+    quantity: Quantity
+    paid: Minor
+
+
+class Tender(Message):
+    """One means of payment and how much it paid. All tenders sum to all lines and the freight."""
+
+    tender: Identifier
+    kind: TenderKind
+    paid: PositiveMinor
+
+
+class OrderFacts(Message):
+    """An order as the directory knows it: ids, amounts and moments, nothing of a person."""
+
+    order_no: Identifier
+    marketplace: Identifier
+    """The name of the policy profile."""
+    merchant_id: Identifier
+    buyer_id: Identifier
+    currency: Currency
+    lines: tuple[OrderLine, ...]
+    freight: Minor
+    tenders: tuple[Tender, ...]
+    paid_at: Instant
+    outbound_at: Instant | None = None
+    shipped_at: Instant | None = None
+    on_delivery_run_at: Instant | None = None
+
+    @property
+    def paid(self) -> int:
+        """All that was paid, freight included, in minor units."""
+        return sum(line.paid for line in self.lines) + self.freight
+
+
+class AllowanceFacts(Message):
+    """A shop allowance: what was paid in, what was granted on top, what is spent (A1). Minor units."""
+
+    allowance_id: Identifier
+    marketplace: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    currency: Currency
+    principal: PositiveMinor
+    bonus: Minor
+    spent: Minor
+    """Out of principal and bonus together."""
+    tender_kind: TenderKind
+    """With what the principal was paid in."""
+    valid_until: Instant

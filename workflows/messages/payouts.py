@@ -1,0 +1,126 @@
+"""The money leg's messages: what is to be paid, over which legs, and how each stands (section 10)."""
+
+from enum import StrEnum
+
+from workflows.messages.message import Code, Identifier, Instant, Message
+from workflows.messages.money import Currency, Minor, PositiveMinor
+from workflows.messages.requests import Method
+
+
+class TenderKind(StrEnum):
+    """With what a buyer paid; decides when a refund arrives (R5)."""
+
+    WALLET = "wallet"
+    DEBIT_CARD = "debit_card"
+    CREDIT_CARD = "credit_card"
+
+
+class Part(Message):
+    """A share of a payout and the part of the fund that it uses up.
+
+    ``name`` is ``line:<line>``, ``freight``, ``tender:<tender>`` or ``principal``.
+    """
+
+    name: str
+    amount: PositiveMinor
+
+
+class Leg(Message):
+    """One payment by one route. Its ``refund_no`` is kept over every retry (section 10)."""
+
+    refund_no: Identifier
+    amount: PositiveMinor
+    tender: Identifier | None
+    """The tender that it goes back to; None for a bank transfer."""
+    tender_kind: TenderKind | None
+    parts: tuple[Part, ...]
+    """What it uses up. The tender parts sum to ``amount``; so do the line, freight and principal parts."""
+
+
+class Payout(Message):
+    """Money that a case has decided to pay back. Which legs it takes is planned when it is reserved."""
+
+    case_id: str
+    number: int
+    """Counts a case's payouts from 1; the refund numbers are made of the case and this."""
+    fund: str
+    """``order/<order_no>`` or ``allowance/<allowance_id>``."""
+    merchant_id: Identifier
+    currency: Currency
+    method: Method
+    wanted: tuple[Part, ...]
+    """The line, freight or principal parts; what each tender gives is planned under the fund's lock."""
+    tender_order: tuple[TenderKind, ...]
+
+    @property
+    def amount(self) -> int:
+        """The sum of all parts in minor units."""
+        return sum(part.amount for part in self.wanted)
+
+
+class LegState(StrEnum):
+    """reserved → submitted → processing | unknown → succeeded | failed | abnormal → manual → succeeded."""
+
+    RESERVED = "reserved"
+    SUBMITTED = "submitted"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABNORMAL = "abnormal"
+    MANUAL = "manual"
+
+
+class PaidBy(StrEnum):
+    """Whose money it was."""
+
+    GATEWAY = "gateway"
+    PLATFORM = "platform"
+    """先行赔付: the platform's, to be recovered from the merchant."""
+    OFFICER = "officer"
+    """A transfer by hand."""
+
+
+class LegStatus(Message):
+    """How one leg stands in our ledger."""
+
+    refund_no: Identifier
+    amount: Minor
+    state: LegState
+    tender: Identifier | None = None
+    tender_kind: TenderKind | None = None
+    paid_by: PaidBy | None = None
+    failure: Code | None = None
+    submitted_at: Instant | None = None
+    settled_at: Instant | None = None
+    arrives_from: Instant | None = None
+    arrives_until: Instant | None = None
+    """Between which moments the money is to arrive (R5); set when the gateway accepts."""
+
+
+class Reservation(StrEnum):
+    """What came of reserving a payout against its fund (R8)."""
+
+    RESERVED = "reserved"
+    CONTENDED = "contended"
+    """There is no room now, but legs in flight hold some that a failure would give back: try again."""
+    EXHAUSTED = "exhausted"
+    """What was paid in has been paid back for good: there will never be room."""
+
+
+class ReserveResult(Message):
+    """Whether a payout has its room in the fund."""
+
+    reservation: Reservation
+    legs: tuple[LegStatus, ...] = ()
+
+
+class Ask(StrEnum):
+    """What the payment activity is to do with a payout's legs."""
+
+    SUBMIT = "submit"
+    """Send what has not been sent; ask about what may have been sent."""
+    INQUIRE = "inquire"
+    """Ask the gateway how the open legs stand, by their numbers."""
+    RETRY = "retry"
+    """Reserve anew what failed, then send again what is failed or abnormal, with the same numbers."""

@@ -1,0 +1,26 @@
+"""The search attributes of a case: what operators list and filter by in the Web UI.
+
+None holds a person's data: search attributes are never encrypted. Six keywords and one time are within the
+ten and three that SQL visibility has room for.
+"""
+
+from temporalio.common import SearchAttributeKey
+
+KIND = SearchAttributeKey.for_keyword("CaseKind")
+STAGE = SearchAttributeKey.for_keyword("CaseStage")
+MERCHANT = SearchAttributeKey.for_keyword("MerchantId")
+ORDER = SearchAttributeKey.for_keyword("OrderNo")
+"""The order's number, or the allowance's id."""
+ATTENTION = SearchAttributeKey.for_keyword("CaseAttention")
+OUTCOME = SearchAttributeKey.for_keyword("CaseOutcome")
+POLICY = SearchAttributeKey.for_keyword("CasePolicy")
+DUE = SearchAttributeKey.for_datetime("CaseDue")
+"""The deadline, rounded up to a whole minute."""
+
+ALL = (KIND, STAGE, MERCHANT, ORDER, ATTENTION, OUTCOME, POLICY, DUE)
+
+
+def declarations() -> dict[str, str]:
+    """Name and type of each, as the ``temporal`` command line writes them: ``{"CaseDue": "Datetime"}``."""
+    kinds = {"KEYWORD": "Keyword", "DATETIME": "Datetime"}
+    return {key.name: kinds[key.indexed_value_type.name] for key in ALL}

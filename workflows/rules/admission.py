@@ -1,0 +1,119 @@
+"""Whether a command may be obeyed: who sends it, whose case it is, what the stage accepts (SPEC section 12)."""
+
+import hashlib
+from dataclasses import dataclass
+
+from workflows.messages.actors import Role
+from workflows.messages.cases import OpenCommand, Refusal
+from workflows.messages.commands import Command, Reject, RejectReason
+from workflows.messages.stages import StageName
+from workflows.rules.stages import FACTS, Stage
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Whose case it is. ``buyer_id`` is None until an order has told it."""
+
+    merchant_id: str
+    buyer_id: str | None
+
+
+def fingerprint(command: Command) -> str:
+    """The same for the same command, another for another body under the same key."""
+    content = f"{command.command_name()} {command.model_dump_json()}"
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def open_commands(stage: Stage, *, taken: bool = False) -> tuple[OpenCommand, ...]:
+    """The commands that a stage takes, and from whom; none once a decision is taken."""
+    if taken:
+        return ()
+    return tuple(
+        OpenCommand(name=kind.command_name(), roles=tuple(sorted(roles))) for kind, roles in stage.accepts.items()
+    )
+
+
+def refusal(command: Command, *, stage: Stage, parties: Parties, taken: bool) -> Refusal | None:
+    """Why ``command`` is not obeyed now, or None.
+
+    ``taken`` says that a decision has been recorded that is still being carried out: the first one wins
+    (SPEC section 11).
+    """
+    name = command.command_name()
+    if command.fact:
+        if command.by.role in FACTS[type(command)]:
+            return None
+        return _wrong_actor(command, FACTS[type(command)])
+    if strangers := _stranger(command, parties):
+        return strangers
+    roles = stage.accepts.get(type(command), frozenset[Role]())
+    if taken or not roles:
+        return Refusal(
+            code="not_open",
+            field="command",
+            rule=stage.rule,
+            explanation=_why_not_open(name, stage, taken),
+        )
+    if command.by.role not in roles:
+        return _wrong_actor(command, roles)
+    match command:
+        case Reject() if stage.name is StageName.MERCHANT_REVIEW:
+            return _unshipped_rejection(command)
+        case _:
+            return None
+
+
+def _why_not_open(name: str, stage: Stage, taken: bool) -> str:
+    if stage.name is StageName.CLOSED:
+        return f"{name} comes too late: the case has ended"
+    if taken:
+        return f"{name} comes too late: a decision has been recorded and is being carried out"
+    names = ", ".join(kind.command_name() for kind in stage.accepts) or "none"
+    return f"{name} is not open in stage {stage.name}; open are: {names}"
+
+
+def _wrong_actor(command: Command, roles: frozenset[Role]) -> Refusal:
+    allowed = " or ".join(sorted(roles))
+    return Refusal(
+        code="wrong_actor",
+        field="by.role",
+        rule="section 1",
+        explanation=f"{command.command_name()} is for {allowed}, not for {command.by.role}",
+    )
+
+
+def _stranger(command: Command, parties: Parties) -> Refusal | None:
+    """A merchant or buyer acts on its own cases only."""
+    match command.by.role:
+        case Role.MERCHANT if command.by.id != parties.merchant_id:
+            return Refusal(
+                code="not_yours",
+                field="by.id",
+                rule="section 12",
+                explanation="the case is another merchant's",
+            )
+        case Role.BUYER if command.by.id != parties.buyer_id:
+            return Refusal(
+                code="not_yours", field="by.id", rule="section 12", explanation="the case is another buyer's"
+            )
+        case _:
+            return None
+
+
+def _unshipped_rejection(command: Reject) -> Refusal | None:
+    """R1: an unshipped refund is refused only with proof that the goods have shipped."""
+    if command.reason is not RejectReason.GOODS_SHIPPED:
+        return Refusal(
+            code="reason_not_allowed",
+            field="reason",
+            rule="R1",
+            explanation="an unshipped refund can be rejected only because the goods have shipped",
+        )
+    if command.shipping is None:
+        return Refusal(
+            code="proof_missing",
+            field="shipping",
+            rule="R1",
+            explanation="rejecting an unshipped refund needs the parcel: carrier, tracking_no, shipped_at",
+        )
+    return None

@@ -1,0 +1,216 @@
+"""How a leg of a payout stands: a fold over what was said of it, in the order it was entered (section 10).
+
+``reserved → submitted → processing | unknown → succeeded | failed | abnormal → manual → succeeded``
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from workflows.messages.payouts import LegState, PaidBy
+
+US: Final = "us"
+"""The source of what we did ourselves."""
+GATEWAY: Final = "gateway"
+"""The source of what the gateway answered when it was asked."""
+
+
+def callback_source(key: str) -> str:
+    """The source of a gateway's callback; a repeated one has the same."""
+    return f"callback:{key}"
+
+
+def officer_source(officer_id: str) -> str:
+    """The source of what an officer did."""
+    return f"officer:{officer_id}"
+
+
+class AlertKind(StrEnum):
+    """What a person must look at, because no rule can put it right."""
+
+    SUCCESS_AFTER_FAILURE = "success_after_failure"
+    """The room was given back on a confirmed failure, and then the money moved after all."""
+    FAILURE_AFTER_SUCCESS = "failure_after_success"
+    """The gateway takes a success back. Ours stays succeeded until a person has looked."""
+    PAID_TWICE = "paid_twice"
+    """The gateway and an officer have both paid the same leg."""
+    PAID_BEYOND_CAP = "paid_beyond_cap"
+    """An officer has paid by hand what others had been refunded meanwhile (R8)."""
+    NUMBER_CONFLICT = "number_conflict"
+    """The gateway has another refund under this number."""
+    BALANCE_NOT_HELD = "balance_not_held"
+    """A principal was paid back by a case that did not hold the allowance's balance (A6)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegEvent:
+    """Something said of a leg. Moments are business time in UTC."""
+
+    says: LegState
+    source: str
+    at: datetime
+    """When it was entered."""
+    as_of: datetime
+    """The moment that it speaks of: a late callback tells of an earlier one."""
+    paid_by: PaidBy | None = None
+    failure: str | None = None
+    gateway_ref: str | None = None
+    reason: str | None = None
+    proof: str | None = None
+    arrives_from: datetime | None = None
+    arrives_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a leg stands."""
+
+    state: LegState
+    reserved_at: datetime
+    paid_by: PaidBy | None = None
+    failure: str | None = None
+    gateway_ref: str | None = None
+    submitted_at: datetime | None = None
+    """When it was last sent."""
+    settled_at: datetime | None = None
+    arrives_from: datetime | None = None
+    arrives_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an event did: ``moved`` says whether the standing is another one now."""
+
+    standing: Standing
+    moved: bool
+    alert: AlertKind | None = None
+
+
+def counts(state: LegState) -> bool:
+    """Whether a leg in this state uses up room: all but a confirmed failure (R8)."""
+    return state is not LegState.FAILED
+
+
+def in_flight(state: LegState) -> bool:
+    """Whether a leg in this state holds room that it may yet give back."""
+    return state not in {LegState.FAILED, LegState.SUCCEEDED}
+
+
+_SENT: Final = {LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN, LegState.ABNORMAL}
+_MOVES: Final = {
+    LegState.RESERVED: {LegState.FAILED},
+    LegState.SUBMITTED: {LegState.RESERVED, LegState.SUBMITTED, LegState.UNKNOWN, LegState.ABNORMAL},
+    LegState.PROCESSING: _SENT - {LegState.PROCESSING},
+    LegState.UNKNOWN: {LegState.SUBMITTED},
+    LegState.FAILED: {*_SENT, LegState.FAILED},
+    LegState.ABNORMAL: _SENT,
+    # Not from submitted: an attempt may be sending at this moment.
+    LegState.MANUAL: {LegState.RESERVED, LegState.UNKNOWN, LegState.ABNORMAL},
+}
+"""From which states an event moves a leg; success has its own rules."""
+
+
+def follow(standing: Standing | None, event: LegEvent) -> Change:
+    """What ``event`` makes of a leg that stands like this; None for a leg that is only being made.
+
+    Repeated, late and impossible events change nothing. Two contradictions raise an alert: success after a
+    confirmed failure (the money has moved, so the leg has succeeded), and failure after success.
+
+    Raises:
+        ValueError: a leg begins with anything but its reservation.
+    """
+    if standing is None:
+        if event.says is not LegState.RESERVED:
+            raise ValueError("a leg begins with its reservation")
+        return Change(Standing(state=LegState.RESERVED, reserved_at=event.at), moved=True)
+    match event.says:
+        case LegState.SUCCEEDED:
+            return _succeed(standing, event)
+        case LegState.FAILED | LegState.ABNORMAL if standing.state is LegState.SUCCEEDED:
+            return Change(standing, moved=False, alert=_contradiction(standing, event))
+        case _ if standing.state not in _MOVES[event.says] or _outdated(standing, event):
+            return Change(standing, moved=False)
+        case _:
+            next_standing = _move(standing, event)
+            return Change(next_standing, moved=next_standing != standing)
+
+
+def fold(events: Iterable[LegEvent]) -> Standing:
+    """How a leg stands after all that was said of it.
+
+    Raises:
+        ValueError: nothing was said, or not the reservation first.
+    """
+    standing: Standing | None = None
+    for event in events:
+        standing = follow(standing, event).standing
+    if standing is None:
+        raise ValueError("a leg begins with its reservation")
+    return standing
+
+
+def _outdated(standing: Standing, event: LegEvent) -> bool:
+    """Whether the event tells of an earlier sending: its failure says nothing of the money now under way."""
+    return standing.submitted_at is not None and event.as_of < standing.submitted_at
+
+
+def _move(standing: Standing, event: LegEvent) -> Standing:
+    match event.says:
+        case LegState.RESERVED:
+            return Standing(state=LegState.RESERVED, reserved_at=event.at)
+        case LegState.SUBMITTED:
+            return Standing(state=LegState.SUBMITTED, reserved_at=standing.reserved_at, submitted_at=event.as_of)
+        case LegState.FAILED | LegState.ABNORMAL:
+            return replace(
+                standing,
+                state=event.says,
+                failure=event.failure,
+                gateway_ref=event.gateway_ref or standing.gateway_ref,
+                arrives_from=None,
+                arrives_until=None,
+            )
+        case _:
+            return replace(
+                standing,
+                state=event.says,
+                failure=None,
+                gateway_ref=event.gateway_ref or standing.gateway_ref,
+                arrives_from=standing.arrives_from or event.arrives_from,
+                arrives_until=standing.arrives_until or event.arrives_until,
+            )
+
+
+def _succeed(standing: Standing, event: LegEvent) -> Change:
+    by_gateway = event.paid_by is PaidBy.GATEWAY
+    match standing.state:
+        case LegState.SUCCEEDED:
+            twice = by_gateway != (standing.paid_by is PaidBy.GATEWAY)
+            return Change(standing, moved=False, alert=AlertKind.PAID_TWICE if twice else None)
+        case LegState.MANUAL:
+            alert = None
+        case _ if not by_gateway:
+            # By hand is paid only what was first taken out of the gateway's hands.
+            return Change(standing, moved=False)
+        case LegState.FAILED:
+            alert = AlertKind.SUCCESS_AFTER_FAILURE
+        case _:
+            alert = None
+    succeeded = replace(
+        standing,
+        state=LegState.SUCCEEDED,
+        paid_by=event.paid_by,
+        failure=None,
+        gateway_ref=event.gateway_ref or standing.gateway_ref,
+        settled_at=event.as_of,
+        arrives_from=standing.arrives_from or event.arrives_from,
+        arrives_until=standing.arrives_until or event.arrives_until,
+    )
+    return Change(succeeded, moved=True, alert=alert)
+
+
+def _contradiction(standing: Standing, event: LegEvent) -> AlertKind | None:
+    """A failure contradicts a success of the gateway unless it tells of a moment before it."""
+    later = standing.settled_at is not None and event.as_of >= standing.settled_at
+    return AlertKind.FAILURE_AFTER_SUCCESS if later and standing.paid_by is PaidBy.GATEWAY else None

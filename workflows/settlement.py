@@ -1,0 +1,302 @@
+"""The money leg: a payout from its reservation to its end (SPEC section 10, R5, R8)."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from workflows.case import SILENCE, UNTIL_IT_WORKS, CaseWorkflow
+from workflows.messages import activities
+from workflows.messages.actors import GATEWAY, Actor
+from workflows.messages.cases import (
+    BalanceChange,
+    EnterCallback,
+    LogEntry,
+    Notice,
+    NoticeTemplate,
+    Outcome,
+    Refusal,
+    Settle,
+    Settled,
+    SettleManually,
+    Step,
+)
+from workflows.messages.commands import (
+    CloseCase,
+    GatewayCallback,
+    PayInAdvance,
+    RecordManualTransfer,
+    RetryPayment,
+)
+from workflows.messages.money import Money
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Part, Payout, Reservation
+from workflows.messages.requests import Method
+from workflows.messages.stages import Attention, OutcomeKind
+from workflows.rules.polling import gateway_polls, room_polls
+from workflows.rules.stages import AWAITING_ROOM, CLOSED, PAYING, PAYMENT_ATTENTION, SETTLING, Stage
+
+SECTION = "section 10"
+
+OPEN_STATES = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
+"""What the gateway may still tell us about."""
+
+
+class Settlement:
+    """Pays one payout of a case and ends the case with the result."""
+
+    def __init__(
+        self,
+        case: CaseWorkflow,
+        *,
+        fund: str,
+        wanted: tuple[Part, ...],
+        method: Method,
+        by: Actor,
+        rule: str,
+        balance: BalanceChange | None = None,
+        bonus_voided: Money | None = None,
+    ) -> None:
+        """Who decided (``by``) and under which ``rule`` go into the outcome."""
+        self._case = case
+        self._by = by
+        self._rule = rule
+        self._balance = balance
+        self._bonus_voided = bonus_voided
+        self._overdue = False
+        self._ended: Outcome | None = None
+        self._submitted_at = workflow.now()
+        self._payout = Payout(
+            case_id=workflow.info().workflow_id,
+            number=1,
+            fund=fund,
+            merchant_id=case.parties.merchant_id,
+            currency=case.asked.currency,
+            method=method,
+            wanted=wanted,
+            tender_order=case.policy.payment.tender_order,
+        )
+
+    async def pay(self, *decided: LogEntry) -> Outcome:
+        """Reserve, submit, wait, ask, call an officer where needed; until the money has arrived for certain."""
+        case = self._case
+        reservation = await self._reserve(PAYING, *decided)
+        looks = room_polls(case.policy.refund)
+        while reservation is Reservation.CONTENDED:
+            if case.stage is not AWAITING_ROOM:
+                await case.enter(AWAITING_ROOM, case.entry("room_awaited", GATEWAY, "R8"))
+            event = await case.next(poll=next(looks))
+            if isinstance(event, CloseCase):
+                return await self._close_unpaid(event)
+            reservation = await self._reserve(AWAITING_ROOM)
+        if reservation is Reservation.EXHAUSTED:
+            return await self._nothing_left()
+        await self._ask(Ask.SUBMIT)
+        polls = gateway_polls(case.policy.payment)
+        while self._ended is None:
+            if all(leg.state is LegState.SUCCEEDED for leg in case.legs):
+                await self._ask(Ask.INQUIRE)
+                continue
+            await self._show_where_it_stands()
+            asking = any(leg.state in OPEN_STATES for leg in case.legs)
+            event = await case.next(GatewayCallback, poll=next(polls) if asking else None)
+            match event:
+                case GatewayCallback():
+                    await self.enter_callback(event)
+                case RetryPayment():
+                    await case.enter(PAYING, case.obeyed(event, "payment_retried", reason=event.reason))
+                    await self._ask(Ask.RETRY)
+                    polls = gateway_polls(case.policy.payment)
+                case PayInAdvance() | RecordManualTransfer():
+                    await self._settle_manually(event)
+                case CloseCase() if self._nothing_can_have_moved():
+                    return await self._close_unpaid(event)
+                case CloseCase():
+                    case.answer(event, _money_may_have_moved())
+                case _:
+                    self._overdue = self._overdue or event is SILENCE
+                    await self._ask(Ask.INQUIRE)
+        return self._ended
+
+    async def enter_callback(self, callback: GatewayCallback) -> None:
+        """Write what the gateway tells into the ledger; late and repeated callbacks change nothing."""
+        case = self._case
+        closing = None if case.stage is CLOSED else self._closing(OutcomeKind.REFUNDED)
+        entering = EnterCallback(callback=callback, at=workflow.now(), arrival=case.policy.payment, closing=closing)
+        settled = await workflow.execute_activity(
+            activities.enter_callback,
+            entering,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"gateway callback: {callback.result}",
+        )
+        if closing:
+            self._take(settled, closing)
+        case.answer(callback)
+
+    async def _reserve(self, stage: Stage, *entries: LogEntry) -> Reservation:
+        """R8: the room is taken under the fund's lock, in the transaction of the decision."""
+        stepped = await self._case.enter(stage, *entries, reserve=self._payout)
+        if stepped.reserved is None:
+            raise ValueError("a step that reserves tells what came of it")
+        self._case.legs = stepped.reserved.legs
+        return stepped.reserved.reservation
+
+    async def _ask(self, ask: Ask) -> None:
+        closing = self._closing(OutcomeKind.REFUNDED)
+        settling = Settle(
+            payout=self._payout,
+            ask=ask,
+            at=workflow.now(),
+            arrival=self._case.policy.payment,
+            closing=closing,
+        )
+        settled = await workflow.execute_activity(
+            activities.settle,
+            settling,
+            start_to_close_timeout=timedelta(seconds=60),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"{ask} refund of {self._amount()}",
+        )
+        self._take(settled, closing)
+
+    async def _settle_manually(self, command: PayInAdvance | RecordManualTransfer) -> None:
+        case = self._case
+        match command:
+            case PayInAdvance():
+                event, outcome, paid_by = "paid_in_advance", OutcomeKind.PAID_BY_PLATFORM, PaidBy.PLATFORM
+            case RecordManualTransfer():
+                event, outcome, paid_by = "paid_manually", OutcomeKind.PAID_MANUALLY, PaidBy.OFFICER
+        done = case.obeyed(command, event, reason=command.reason, proof=command.proof)
+        closing = self._closing(outcome, done)
+        settling = SettleManually(
+            payout=self._payout,
+            paid_by=paid_by,
+            officer=command.by,
+            reason=command.reason,
+            proof=command.proof,
+            at=workflow.now(),
+            closing=closing,
+        )
+        settled = await workflow.execute_activity(
+            activities.settle_manually,
+            settling,
+            start_to_close_timeout=timedelta(seconds=60),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"{event}: {self._amount()}",
+        )
+        self._take(settled, closing)
+        case.answer(command, settled.refusal)
+
+    def _take(self, settled: Settled, closing: Step) -> None:
+        self._case.legs = settled.legs
+        if settled.closed:
+            self._ended = self._case.closed(closing, rule=self._rule, by=self._by, bonus_voided=self._bonus_voided)
+
+    def _closing(self, outcome: OutcomeKind, *entries: LogEntry) -> Step:
+        """The last step, written in the transaction in which the last leg succeeds."""
+        case = self._case
+        paid = case.entry(
+            "refund_succeeded",
+            GATEWAY if outcome is OutcomeKind.REFUNDED else self._by,
+            SECTION,
+            amount=self._payout.amount,
+            currency=self._payout.currency,
+        )
+        return case.step(
+            CLOSED,
+            (*entries, paid) if outcome is OutcomeKind.REFUNDED else entries,
+            notices=self._tell(NoticeTemplate.REFUND_SUCCEEDED),
+            outcome=outcome,
+            refunded=self._payout.amount,
+            balance=self._balance,
+        )
+
+    async def _show_where_it_stands(self) -> None:
+        """SETTLING while the gateway may answer by itself, PAYMENT_ATTENTION where an officer is needed."""
+        case = self._case
+        trouble = attention_for(case.legs, overdue=self._overdue)
+        stage = PAYMENT_ATTENTION if trouble else SETTLING
+        if (case.stage, case.attention) == (stage, trouble):
+            return
+        if trouble:
+            await case.enter(
+                stage, case.entry("attention_raised", GATEWAY, SECTION, attention=trouble), attention=trouble
+            )
+        else:
+            await case.enter(
+                stage,
+                case.entry("refund_submitted", GATEWAY, "R5", amount=self._payout.amount),
+                notices=self._tell(NoticeTemplate.REFUND_SUBMITTED),
+                until=self._limit(),
+            )
+
+    def _limit(self) -> datetime:
+        """R5: when the money must have arrived; for an outcome not known, when a person is called."""
+        payment = self._case.policy.payment
+        unknown = self._submitted_at + timedelta(hours=payment.unknown_attention_hours)
+        grace = timedelta(minutes=payment.arrival_grace_minutes)
+        limits = [
+            leg.arrives_until + grace if leg.arrives_until else unknown
+            for leg in self._case.legs
+            if leg.state in OPEN_STATES
+        ]
+        return max(limits, default=unknown)
+
+    def _nothing_can_have_moved(self) -> bool:
+        return all(leg.state is LegState.FAILED for leg in self._case.legs)
+
+    async def _nothing_left(self) -> Outcome:
+        """R8: others have been refunded what this case asked for."""
+        case = self._case
+        return await case.close(
+            OutcomeKind.NOTHING_LEFT,
+            case.entry("nothing_left", GATEWAY, "R8", amount=self._payout.amount),
+            rule="R8",
+            by=self._by,
+            notices=case.closed_notices(OutcomeKind.NOTHING_LEFT),
+            balance=self._unpaid_balance(),
+        )
+
+    async def _close_unpaid(self, command: CloseCase) -> Outcome:
+        case = self._case
+        return await case.close(
+            OutcomeKind.CLOSED_BY_OFFICER,
+            case.obeyed(command, "closed_by_officer", reason=command.reason, proof=command.proof),
+            rule=SECTION,
+            by=command.by,
+            notices=case.closed_notices(OutcomeKind.CLOSED_BY_OFFICER),
+            balance=self._unpaid_balance(),
+        )
+
+    def _unpaid_balance(self) -> BalanceChange | None:
+        """A5: a balance whose payout does not happen is given back."""
+        return BalanceChange.THAW if self._balance else None
+
+    def _tell(self, template: NoticeTemplate) -> tuple[Notice, ...]:
+        case, payout = self._case, self._payout
+        return case.notice(template, case.buyer, amount=payout.amount, currency=payout.currency)
+
+    def _amount(self) -> str:
+        return str(Money(amount=self._payout.amount, currency=self._payout.currency))
+
+
+def attention_for(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | None:
+    """Why a person must look at a payout, or None while the gateway may still answer by itself."""
+    states = {leg.state for leg in legs}
+    if LegState.FAILED in states:
+        return Attention.REFUND_DECLINED
+    if LegState.ABNORMAL in states:
+        return Attention.MERCHANT_ACCOUNT_SHORT
+    if not overdue:
+        return None
+    if states & {LegState.UNKNOWN, LegState.SUBMITTED}:
+        return Attention.OUTCOME_UNKNOWN
+    return Attention.ARRIVAL_OVERDUE
+
+
+def _money_may_have_moved() -> Refusal:
+    return Refusal(
+        code="outcome_open",
+        field="command",
+        rule=SECTION,
+        explanation="part of the payment may have been made or still be made: it cannot be closed as unpaid",
+    )

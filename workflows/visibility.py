@@ -1,0 +1,96 @@
+"""What operators see of a case: search attributes for lists, current details for its page."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
+
+from workflows.messages import search_attributes as attributes
+from workflows.messages.cases import CaseView, Opened
+from workflows.messages.requests import Request
+from workflows.messages.stages import StageName
+from workflows.rules.details import current_details
+from workflows.rules.identity import subject
+
+PASSING = frozenset({StageName.OPENING, StageName.PAYING})
+"""Stages that last seconds: an upsert for them would be out of date before anybody reads it."""
+
+
+def whole_minute(moment: datetime) -> datetime:
+    """``moment`` rounded up, so that whoever starts a case can tell its due date beforehand."""
+    floor = moment.astimezone(UTC).replace(second=0, microsecond=0)
+    return floor if floor == moment else floor + timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What lists show of a case."""
+
+    kind: str | None
+    stage: str
+    merchant_id: str
+    subject: str
+    """The order number or the allowance's id."""
+    attention: str | None
+    outcome: str | None
+    policy: str | None
+    due: datetime | None
+
+
+def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
+    """The attributes to start a case with, which cost nothing; without ``opened`` what the request tells."""
+    shown = Shown(
+        kind=opened.kind if opened else None,
+        stage=opened.stage if opened and opened.stage else StageName.OPENING,
+        merchant_id=request.merchant_id,
+        subject=subject(request),
+        attention=None,
+        outcome=None,
+        policy=f"{opened.policy.name}/{opened.policy.version}" if opened and opened.policy else None,
+        due=opened.due.at if opened and opened.due else None,
+    )
+    keywords = [SearchAttributePair(key, value) for key, value in _keywords(shown).items() if value]
+    due = [SearchAttributePair(attributes.DUE, whole_minute(shown.due))] if shown.due else []
+    return TypedSearchAttributes([*keywords, *due])
+
+
+def show(view: CaseView) -> None:
+    """Bring search attributes and current details up to date: one upsert of what differs, or none."""
+    workflow.set_current_details(current_details(view))
+    if view.stage in PASSING:
+        return
+    shown = Shown(
+        kind=view.kind,
+        stage=view.stage,
+        merchant_id=view.merchant_id,
+        subject=view.order_no or view.allowance_id or "",
+        attention=view.attention,
+        outcome=view.outcome,
+        policy=view.policy or None,
+        due=view.due,
+    )
+    present = workflow.info().typed_search_attributes
+    updates: list[SearchAttributeUpdate[Any]] = [
+        key.value_set(value) if value else key.value_unset()
+        for key, value in _keywords(shown).items()
+        if present.get(key) != value
+    ]
+    due = whole_minute(shown.due) if shown.due else None
+    if present.get(attributes.DUE) != due:
+        updates.append(attributes.DUE.value_set(due) if due else attributes.DUE.value_unset())
+    if updates:
+        workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _keywords(shown: Shown) -> dict[SearchAttributeKey[str], str | None]:
+    return {
+        attributes.KIND: shown.kind,
+        attributes.STAGE: shown.stage,
+        attributes.MERCHANT: shown.merchant_id,
+        attributes.ORDER: shown.subject,
+        attributes.ATTENTION: shown.attention,
+        attributes.OUTCOME: shown.outcome,
+        attributes.POLICY: shown.policy,
+    }
