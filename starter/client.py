@@ -180,6 +180,7 @@ class Aftersales:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=visibility.foreseen(request, None if foreseen.refusal else foreseen),
                 static_summary=_summary(request, foreseen),
+                static_details=_details(request),
                 start_delay=max(delay, timedelta(0)) or None,
             )
         except WorkflowAlreadyStartedError:
@@ -381,3 +382,11 @@ def _summary(request: Request, foreseen: Opened) -> str:
     asked = f" {foreseen.asked}" if foreseen.asked else ""
     kind = (foreseen.kind or workflow_name(request)).replace("_", " ")
     return f"{kind} {subject(request)}{asked}"
+
+
+def _details(request: Request) -> str:
+    """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6)."""
+    rows = [f"- **{name}**: `{value}`" for name, value in request.model_dump(mode="json", exclude={"lines"}).items()]
+    lines = getattr(request, "lines", ())
+    rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in lines]
+    return "\n".join(rows)

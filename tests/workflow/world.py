@@ -89,7 +89,15 @@ class World:
         assert not report.problems
         return record.order_no
 
-    async def allowance(self, *, principal: int = 8000, bonus: int = 2000, spent: int = 0, days: int = 90) -> str:
+    async def allowance(
+        self,
+        *,
+        principal: int = 8000,
+        bonus: int = 2000,
+        spent: int = 0,
+        days: int = 90,
+        account_name: str | None = None,
+    ) -> str:
         """An allowance that is valid for so many days; 80.00 paid, 100.00 got by default (A1)."""
         record = {
             "allowance_id": self.fresh("a"),
@@ -101,6 +109,7 @@ class World:
             "bonus": bonus,
             "spent": spent,
             "tender_kind": "wallet",
+            "account_name": account_name,
             "valid_until": (datetime.now(UTC) + timedelta(days=days)).isoformat(),
         }
         async with self.pool.acquire() as connection:

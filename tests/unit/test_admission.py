@@ -1,0 +1,88 @@
+"""The check of commands, for every stage, command and actor (SPEC section 12)."""
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+
+from workflows.messages.actors import Actor, Role
+from workflows.messages.commands import (
+    Approve,
+    CloseCase,
+    Command,
+    GatewayCallback,
+    GatewayResult,
+    PayInAdvance,
+    PayOut,
+    Retain,
+    RetryPayment,
+    Withdraw,
+)
+from workflows.rules.admission import Parties, fingerprint, open_commands, refusal
+from workflows.rules.stages import STAGES, Stage
+
+PARTIES = Parties(merchant_id="m", buyer_id="b")
+THEIR_IDS = {Role.MERCHANT: "m", Role.BUYER: "b"}
+
+
+def actor(role: Role) -> Actor:
+    return Actor(role=role, id=THEIR_IDS.get(role, "x"))
+
+
+def commands(by: Actor) -> list[Command]:
+    return [
+        Approve(key="k", by=by),
+        Withdraw(key="k", by=by),
+        Retain(key="k", by=by),
+        PayOut(key="k", by=by),
+        RetryPayment(key="k", by=by, reason="r"),
+        PayInAdvance(key="k", by=by, reason="r", proof="ticket:1"),
+        CloseCase(key="k", by=by, reason="r", proof="ticket:1"),
+    ]
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_exactly_what_a_stage_declares_is_obeyed(stage: Stage) -> None:
+    for role in Role:
+        for command in commands(actor(role)):
+            refused = refusal(command, stage=stage, parties=PARTIES, taken=False)
+            assert (refused is None) == (role in stage.accepts.get(type(command), ())), (command, role)
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_once_a_decision_is_taken_nothing_is_obeyed(stage: Stage) -> None:  # section 11
+    for role, number in itertools.product(Role, range(len(commands(actor(Role.BUYER))))):
+        command = commands(actor(role))[number]
+        refused = refusal(command, stage=stage, parties=PARTIES, taken=True)
+        assert refused is not None
+    assert open_commands(stage, taken=True) == ()
+
+
+@pytest.mark.parametrize("role", [Role.MERCHANT, Role.BUYER])
+def test_a_stranger_is_told_so_before_anything_else(role: Role) -> None:  # section 12
+    for stage in STAGES.values():
+        refused = refusal(
+            Approve(key="k", by=Actor(role=role, id="stranger")), stage=stage, parties=PARTIES, taken=False
+        )
+        assert refused is not None
+        assert refused.code == "not_yours"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_only_the_gateway_speaks_for_the_gateway(role: Role) -> None:  # section 10
+    callback = GatewayCallback(
+        key="k", by=actor(role), refund_no="RF1", result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
+    )
+    for stage in STAGES.values():
+        refused = refusal(callback, stage=stage, parties=PARTIES, taken=True)
+        assert (refused is None) == (role is Role.GATEWAY)
+
+
+def test_the_fingerprint_tells_another_body_from_the_same() -> None:  # section 11
+    first = RetryPayment(key="k", by=actor(Role.PLATFORM), reason="a")
+
+    assert fingerprint(first) == fingerprint(first.model_copy())
+    assert fingerprint(first) != fingerprint(first.model_copy(update={"reason": "b"}))
+    assert fingerprint(Approve(key="k", by=actor(Role.MERCHANT))) != fingerprint(
+        PayOut(key="k", by=actor(Role.MERCHANT))
+    )

@@ -1,0 +1,157 @@
+"""What may cross a border: nothing personal (P6), nothing mutable, no money but whole minor units (section 10)."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import workflows.messages
+from workflows.messages.actors import merchant
+from workflows.messages.commands import Approve, Command, Reject, RejectReason
+from workflows.messages.message import Input, Message
+from workflows.messages.money import Money
+from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
+
+OUR_OWN_WORDS = frozenset(
+    {
+        "explanation",  # written by us, without data
+        "no_deadline_because",
+        "rule",
+        "field",
+        "name",  # of a fund's part
+        "fund",
+        "case_id",
+        "run_id",
+        "calendar",
+        "policy",
+        "command_key",
+        "handed_over_to",
+        "after",  # refund numbers, to page on from
+        "next_after",
+    }
+)
+"""Text fields that only our own code fills."""
+
+
+def every_model() -> Iterator[type[BaseModel]]:
+    for module in pkgutil.iter_modules(workflows.messages.__path__):
+        for value in vars(importlib.import_module(f"workflows.messages.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Message | Input):
+                yield value
+
+
+def name_of(model: type[BaseModel]) -> str:
+    return model.__name__
+
+
+MODELS = sorted(set(every_model()), key=name_of)
+INPUTS = [model for model in MODELS if issubclass(model, Input)]
+
+
+def free_texts(schema: dict[str, Any]) -> Iterator[str]:
+    """Properties that take any text: no pattern, no list of values, no format."""
+    for owner in (schema, *schema.get("$defs", {}).values()):
+        for name, each in owner.get("properties", {}).items():
+            for option in each.get("anyOf", [each]):
+                closed = {"pattern", "enum", "const", "format"} & option.keys()
+                if option.get("type") == "string" and not closed:
+                    yield name
+
+
+@pytest.mark.parametrize("model", INPUTS, ids=name_of)
+def test_nobody_can_send_free_text(model: type[BaseModel]) -> None:  # P6
+    assert set(free_texts(model.model_json_schema())) == set()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_we_tell_codes_and_our_own_words_only(model: type[BaseModel]) -> None:  # P6
+    assert set(free_texts(model.model_json_schema())) <= OUR_OWN_WORDS
+
+
+@pytest.mark.parametrize("model", MODELS, ids=name_of)
+def test_messages_are_frozen_and_keep_inputs_out_of_their_errors(model: type[BaseModel]) -> None:
+    assert model.model_config.get("frozen")
+    assert model.model_config.get("hide_input_in_errors")
+
+
+def test_an_error_never_repeats_what_was_sent() -> None:  # P6
+    with pytest.raises(ValidationError) as wrong:
+        Approve.model_validate({"key": "王小明 13800000000", "by": merchant("m-1")})
+
+    assert not re.search("王小明|13800000000", str(wrong.value))
+
+
+def test_a_misspelt_field_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Approve.model_validate({"key": "k", "by": merchant("m-1"), "reson": "x"})
+
+    assert wrong.value.errors()[0]["loc"] == ("reson",)
+
+
+@pytest.mark.parametrize("amount", [1.0, "100", True, 0, -1, 10**15 + 1])
+def test_an_amount_is_a_positive_whole_number_of_minor_units(amount: Any) -> None:  # section 10
+    with pytest.raises(ValidationError) as wrong:
+        LineAmount.model_validate({"line": "1", "quantity": 1, "amount": amount})
+
+    assert wrong.value.errors()[0]["loc"] == ("amount",)
+
+
+def test_a_line_stands_once_in_a_request() -> None:  # R8
+    line = {"line": "1", "quantity": 1, "amount": 1}
+    with pytest.raises(ValidationError, match="R8"):
+        RefundRequest.model_validate(
+            {
+                "request_key": "k",
+                "order_no": "o",
+                "merchant_id": "m",
+                "buyer_id": "b",
+                "lines": [line, line],
+                "reason": RefundReason.OTHER,
+            }
+        )
+
+
+@pytest.mark.parametrize("attachments", [0, 5])
+def test_a_rejection_has_one_to_four_attachments(attachments: int) -> None:  # R2, D6
+    attachment = {"uri": "vault:e/1", "media_type": "image/png", "bytes": 1, "sha256": "0" * 64}
+    with pytest.raises(ValidationError) as wrong:
+        Reject.model_validate(
+            {
+                "key": "k",
+                "by": merchant("m-1"),
+                "reason": RejectReason.OTHER,
+                "evidence": [attachment] * attachments,
+            }
+        )
+
+    assert wrong.value.errors()[0]["loc"] == ("evidence",)
+
+
+@pytest.mark.parametrize(
+    ("money", "printed"),
+    [
+        (Money(amount=7_200, currency="CNY"), "72.00 CNY"),
+        (Money(amount=5, currency="CNY"), "0.05 CNY"),
+        (Money(amount=1_200, currency="JPY"), "1200 JPY"),
+        (Money(amount=1_234, currency="KWD"), "1.234 KWD"),
+    ],
+)
+def test_amounts_in_print(money: Money, printed: str) -> None:
+    assert str(money) == printed
+
+
+def test_every_command_has_a_name_of_its_own() -> None:
+    def below(kind: type[Command]) -> Iterator[type[Command]]:
+        for each in kind.__subclasses__():
+            if each.__module__.startswith("workflows."):
+                yield each
+                yield from below(each)
+
+    names = [kind.command_name() for kind in below(Command)]
+
+    assert len(set(names)) == len(names)
+    assert {"approve", "reject", "retain", "submit_evidence", "pay_in_advance"} <= set(names)
