@@ -49,6 +49,8 @@ WORKFLOWS = (
     Reconciliation,
 )
 
+WORKFLOW_TASKS_PER_CONNECTION = 4
+
 PASSED_THROUGH = ("workflows.messages", "workflows.rules", "pydantic", "pydantic_core", "annotated_types")
 """Modules that hold no state a workflow could leak through; loading them anew per workflow would cost memory."""
 
@@ -102,6 +104,9 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
             workflow_failure_exception_types=[ValidationError],
             max_cached_workflows=settings.max_cached_workflows,
             max_concurrent_activities=settings.max_concurrent_activities,
+            # Steps run inside workflow tasks: more of them at once than the database serves would time out together.
+            max_concurrent_workflow_tasks=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
+            max_concurrent_local_activities=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
         )
         async with sender.running(), worker:

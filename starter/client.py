@@ -6,6 +6,7 @@ async with connected() as aftersales:
     outcome = await case.outcome()
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -266,16 +267,16 @@ class Case:
             Unreachable: Temporal does not answer; send it again.
         """
         try:
-            return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
-                command.command_name(),
-                command,
-                id=f"{command.key}.{fingerprint(command)}",
-                result_type=CaseView,
-                rpc_timeout=PATIENCE,
-            )
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
+                    command.command_name(),
+                    command,
+                    id=f"{command.key}.{fingerprint(command)}",
+                    result_type=CaseView,
+                )
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
-        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
@@ -386,7 +387,9 @@ def _summary(request: Request, foreseen: Opened) -> str:
 
 def _details(request: Request) -> str:
     """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6)."""
-    rows = [f"- **{name}**: `{value}`" for name, value in request.model_dump(mode="json", exclude={"lines"}).items()]
-    lines = getattr(request, "lines", ())
-    rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in lines]
+    plain = request.model_dump(mode="json", exclude={"lines", "method", "evidence"}, exclude_defaults=True)
+    rows = [f"- **{name}**: `{value}`" for name, value in plain.items()]
+    if isinstance(request, RefundRequest | MerchantRefundRequest):
+        rows.append(f"- **method**: `{request.method.route}`")
+        rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in request.lines]
     return "\n".join(rows)

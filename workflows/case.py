@@ -14,6 +14,7 @@ Commands come as updates and as signals of the same name (``workflows.handlers``
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows import visibility
 from workflows.messages import activities
-from workflows.messages.actors import CLOCK, Actor, Role
+from workflows.messages.actors import CLOCK, Actor, Role, officer
 from workflows.messages.cases import (
     BalanceChange,
     CaseKey,
@@ -64,6 +65,10 @@ TIMER_SLACK = timedelta(milliseconds=1)
 ENTRIES_SHOWN = 8
 
 
+STAFF = officer("staff")
+"""Whoever of the platform's staff is on duty."""
+
+
 class Happening(Enum):
     """What ``next`` returns when no command came."""
 
@@ -97,6 +102,7 @@ class CaseWorkflow:
         self._steps = 0
         self._slot: Command | None = None
         self._taken = True
+        self._woken = False
         self._in_hand: Command | None = None
         self._facts: deque[Command] = deque()
         self._unwritten: list[LogEntry] = []
@@ -112,7 +118,7 @@ class CaseWorkflow:
 
     async def fact_outside_its_stage(self, fact: Command) -> None:
         """A fact that no stage waits for: written in the log, and nothing else, by default."""
-        self._unwritten.append(self.obeyed(fact, fact.command_name()))
+        await self.note(self.obeyed(fact, fact.command_name()))
         self.answer(fact)
 
     # What a kind of case calls ----------------------------------------------------------------------
@@ -182,13 +188,13 @@ class CaseWorkflow:
             stage,
             entries,
             span=span,
-            notices=notices,
+            notices=(*notices, *self._call_staff(attention)),
             attention=attention,
             reserve=reserve,
             balance=balance,
+            recorded=self._woken,
         )
-        stepped = await local_first(activities.record_step, step)
-        self._written(step)
+        stepped = await self._write(step)
         if not keep_deadline:
             self._reminded = False
         self._arrive(stage, self._due if keep_deadline else stepped.due, attention, step.entries)
@@ -202,6 +208,7 @@ class CaseWorkflow:
         """
         poll_at = workflow.now() + poll if poll else None
         self._taken = False
+        self._woken = True
         while True:
             if self._slot:
                 self._in_hand, self._slot = self._slot, None
@@ -213,9 +220,11 @@ class CaseWorkflow:
                     self._in_hand = fact
                     return fact
                 await self.fact_outside_its_stage(fact)
+                self._woken = True
                 continue
             if self._unwritten:
-                await self.enter(self.stage, keep_deadline=True, attention=self.attention)
+                await self.note()
+                self._woken = True
                 continue
             now = workflow.now() + TIMER_SLACK
             if self._due and now >= self._due.at:
@@ -227,8 +236,18 @@ class CaseWorkflow:
             remind_at = self._remind_at()
             if remind_at and now >= remind_at:
                 await self._remind()
+                self._woken = True
                 continue
-            await self._sleep_until(poll_at, remind_at)
+            await self._sleep(remind_at, poll_at)
+
+    async def note(self, *entries: LogEntry) -> None:
+        """Write down what changes nothing: the stage and its clock go on."""
+        if self.stage is not CLOSED:
+            await self.enter(self.stage, *entries, keep_deadline=True, attention=self.attention)
+            return
+        step = self.step(CLOSED, entries, outcome=self.outcome, refunded=self.refunded, recorded=self._woken)
+        await self._write(step)
+        self.log.extend(step.entries)
 
     async def close(
         self,
@@ -240,8 +259,8 @@ class CaseWorkflow:
         balance: BalanceChange | None = None,
     ) -> Outcome:
         """The last step of a case that ends without a payment."""
-        step = self.step(CLOSED, entries, span=None, notices=notices, outcome=outcome, balance=balance)
-        await local_first(activities.record_step, step)
+        step = self.step(CLOSED, entries, notices=notices, outcome=outcome, balance=balance, recorded=self._woken)
+        await self._write(step)
         return self.closed(step, rule=rule, by=by)
 
     def closed(self, step: Step, *, rule: str, by: Actor, bonus_voided: Money | None = None) -> Outcome:
@@ -291,15 +310,21 @@ class CaseWorkflow:
         refunded: int = 0,
         reserve: Payout | None = None,
         balance: BalanceChange | None = None,
+        recorded: bool = True,
     ) -> Step:
-        """The case's next step. It counts once it is written."""
+        """The case's next step. It counts once it is written.
+
+        ``recorded`` says that a regular activity is given it, so that it is in the history before it is carried
+        out. Only such a step takes log lines along that signals have left: one that is done again after a lost
+        workflow task must be the same, while more signals may have come.
+        """
         if self.kind is None:
             raise ValueError("the case is not open")
         return Step(
             case=self._key(),
             step=self._steps + 1,
             at=workflow.now(),
-            entries=(*self._unwritten, *entries),
+            entries=(*self._unwritten, *entries) if recorded else entries,
             kind=self.kind,
             stage=stage.name,
             work_list=stage.work_list,
@@ -392,22 +417,24 @@ class CaseWorkflow:
         return self._refusal(command)
 
     async def take(self, command: Command) -> Refusal | None:
-        """Carry ``command`` out, once the case can look at it; None when it is written down, else the refusal."""
+        """Carry ``command`` out once the case can look at it; None when it is written down, else the refusal."""
+
+        def must_wait() -> bool:
+            """A decision is being carried out. Facts need not wait, and neither does what was heard before."""
+            busy = self._taken and self.stage is not CLOSED
+            return busy and not command.fact and command.key not in self._seen
+
+        while must_wait():  # whoever wakes first closes the slot for the others
+            await workflow.wait_condition(lambda: not must_wait())
         if command.key not in self._seen:
+            if (refusal := self._refusal(command)) is not None:
+                return refusal
+            self._seen[command.key] = admission.fingerprint(command)
             if command.fact:
-                if (stranger := self._refusal(command)) is not None:
-                    return stranger
                 self._facts.append(command)
             else:
-                # One after another: whoever wakes first closes the slot for the others.
-                while self._taken and self.stage is not CLOSED:
-                    await workflow.wait_condition(lambda: not self._taken or self.stage is CLOSED)
-                if command.key not in self._seen:
-                    if (refusal := self._refusal(command)) is not None:
-                        return refusal
-                    self._slot = command
-                    self._taken = True
-            self._seen.setdefault(command.key, admission.fingerprint(command))
+                self._slot = command
+                self._taken = True
         if (reused := self._key_reused(command)) is not None:
             return reused
         await workflow.wait_condition(lambda: command.key in self._answers)
@@ -436,7 +463,7 @@ class CaseWorkflow:
             due=self.due,
             no_deadline_because="" if self._due else self.stage.no_deadline,
             on_silence=self.stage.silence,
-            commands=admission.open_commands(self.stage, taken=self._taken and self._slot is not None),
+            commands=admission.open_commands(self.stage),
             attention=self.attention,
             outcome=self.outcome,
             legs=self.legs,
@@ -452,9 +479,8 @@ class CaseWorkflow:
         return CaseKey(case_id=info.workflow_id, run_id=info.run_id)
 
     def _refusal(self, command: Command) -> Refusal | None:
-        return admission.refusal(
-            command, stage=self.stage, parties=self.parties, taken=self._taken
-        ) or self.content_refusal(command)
+        refusal = admission.refusal(command, stage=self.stage, parties=self.parties)
+        return refusal or self.content_refusal(command)
 
     def _key_reused(self, command: Command) -> Refusal | None:
         if self._seen.get(command.key) in (None, admission.fingerprint(command)):
@@ -482,6 +508,12 @@ class CaseWorkflow:
             self.answer(self._in_hand)
         visibility.show(self.view())
 
+    def _call_staff(self, attention: Attention | None) -> tuple[Notice, ...]:
+        """Tell the platform's staff once that a case has come to need a person."""
+        if attention is None or attention is self.attention:
+            return ()
+        return self.notice(NoticeTemplate.ATTENTION_RAISED, STAFF, attention=attention)
+
     def _remind_at(self) -> datetime | None:
         return self._due.remind_at if self._due and not self._reminded else None
 
@@ -504,33 +536,63 @@ class CaseWorkflow:
             keep_deadline=True,
         )
 
-    async def _sleep_until(self, *moments: datetime | None) -> None:
-        """Until the first of ``moments`` and the deadline, or until there is something to look at."""
-        wake_at = min((each for each in (self.due, *moments) if each), default=None)
-        try:
+    async def _sleep(self, remind_at: datetime | None, poll_at: datetime | None) -> None:
+        """Until the next moment at which something is to be done, or until there is something to look at."""
+        moments = {
+            f"{self.stage.name}: notice that the deadline is near ({self.stage.rule})": remind_at,
+            f"{self.stage.name}: look again ({self.stage.rule})": poll_at,
+            f"{self.stage.name}: silence means {self.stage.silence} ({self.stage.rule})": self.due,
+        }
+        wake_at, why = min(((moment, why) for why, moment in moments.items() if moment), default=(None, ""))
+        with suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: bool(self._slot or self._facts or self._unwritten),
                 timeout=wake_at - workflow.now() if wake_at else None,
-                timeout_summary=f"{self.stage.name}: {self.stage.silence} ({self.stage.rule})",
+                timeout_summary=why,
             )
-        except TimeoutError:
-            return
 
     async def _leave_nothing_behind(self) -> None:
         while True:
-            while self._facts:
+            self._woken = True
+            if self._facts:
                 await self.fact_outside_its_stage(self._facts.popleft())
-            if self._unwritten and self.outcome is not OutcomeKind.REFUSED:
-                step = self.step(CLOSED, (), outcome=self.outcome, refunded=self.refunded)
-                await local_first(activities.record_step, step)
-                self._written(step)
-                self.log.extend(step.entries)
+            elif self._unwritten and self.outcome is not OutcomeKind.REFUSED:
+                await self.note()
             elif workflow.all_handlers_finished():
                 return
             else:
                 await workflow.wait_condition(
                     lambda: workflow.all_handlers_finished() or bool(self._facts or self._unwritten)
                 )
+
+    async def _write(self, step: Step) -> Stepped:
+        """Write ``step`` down: as a regular activity where a command or a deadline has brought it about.
+
+        A local activity is carried out before the server has heard of it. If its workflow task is then lost, the
+        task is done again, perhaps with a command that was not there before, and the case would go another way
+        than its book. A regular activity is in the history first. What follows from the history alone may be
+        written locally, which costs half.
+        """
+        if self._woken:
+            stepped = await self.outside(activities.record_step, step, seconds=30, summary=f"record: {step.stage}")
+        else:
+            stepped = await local_first(activities.record_step, step)
+        self._written(step)
+        return stepped
+
+    async def outside(
+        self, activity: Callable[[Given], Awaitable[Found]], given: Given, *, seconds: int, summary: str
+    ) -> Found:
+        """A regular activity, tried until it works: operators see it pending with its last failure."""
+        found = await workflow.execute_activity(
+            activity,
+            given,
+            start_to_close_timeout=timedelta(seconds=seconds),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=summary,
+        )
+        self._woken = False
+        return found
 
 
 async def local_first(activity: Callable[[Given], Awaitable[Found]], given: Given) -> Found:

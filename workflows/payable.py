@@ -67,10 +67,6 @@ class PayableCase(CaseWorkflow):
             notices=self.closed_notices(OutcomeKind.CLOSED_BY_OFFICER),
         )
 
-    async def note(self, entry: LogEntry) -> None:
-        """Write down what changes nothing: the stage and its clock go on."""
-        await self.enter(self.stage, entry, keep_deadline=True, attention=self.attention)
-
     async def fact_outside_its_stage(self, fact: Command) -> None:
         """A callback that comes when nobody waits for it still goes into the ledger (section 10)."""
         if isinstance(fact, GatewayCallback) and self._settlement:

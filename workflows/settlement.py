@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 
-from workflows.case import SILENCE, UNTIL_IT_WORKS, CaseWorkflow
+from workflows.case import SILENCE, CaseWorkflow
 from workflows.messages import activities
 from workflows.messages.actors import GATEWAY, Actor
 from workflows.messages.cases import (
@@ -121,13 +121,8 @@ class Settlement:
         case = self._case
         closing = None if case.stage is CLOSED else self._closing(OutcomeKind.REFUNDED)
         entering = EnterCallback(callback=callback, at=workflow.now(), arrival=case.policy.payment, closing=closing)
-        settled = await workflow.execute_activity(
-            activities.enter_callback,
-            entering,
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=UNTIL_IT_WORKS,
-            summary=f"gateway callback: {callback.result}",
-        )
+        summary = f"gateway callback: {callback.result}"
+        settled = await case.outside(activities.enter_callback, entering, seconds=30, summary=summary)
         if closing:
             self._take(settled, closing)
         case.answer(callback)
@@ -149,13 +144,8 @@ class Settlement:
             arrival=self._case.policy.payment,
             closing=closing,
         )
-        settled = await workflow.execute_activity(
-            activities.settle,
-            settling,
-            start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=UNTIL_IT_WORKS,
-            summary=f"{ask} refund of {self._amount()}",
-        )
+        summary = f"{ask} refund of {self._amount()}"
+        settled = await self._case.outside(activities.settle, settling, seconds=60, summary=summary)
         self._take(settled, closing)
 
     async def _settle_manually(self, command: PayInAdvance | RecordManualTransfer) -> None:
@@ -176,13 +166,8 @@ class Settlement:
             at=workflow.now(),
             closing=closing,
         )
-        settled = await workflow.execute_activity(
-            activities.settle_manually,
-            settling,
-            start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=UNTIL_IT_WORKS,
-            summary=f"{event}: {self._amount()}",
-        )
+        summary = f"{event}: {self._amount()}"
+        settled = await case.outside(activities.settle_manually, settling, seconds=60, summary=summary)
         self._take(settled, closing)
         case.answer(command, settled.refusal)
 

@@ -17,7 +17,7 @@ from workflows.rules.legs import AlertKind
 
 
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """A step that is neither the next one nor the last one again. Steps are never skipped or rewritten."""
+    """A step that is neither the next one nor an earlier one again. Steps are never skipped or rewritten."""
 
 
 async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str, Opened] | None:
@@ -47,9 +47,9 @@ async def write_opening(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, remind_at, step, log_length, opened
+            stage, work_list, opened_at, due_at, step, log_length, opened
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 1, $16)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15)
         """,
         case.case_id,
         case.run_id,
@@ -65,14 +65,16 @@ async def write_opening(
         work_list,
         opening.at,
         deadline.at if deadline else None,
-        deadline.remind_at if deadline else None,
         opened.model_dump(mode="json"),
     )
     await _append(connection, case.case_id, 0, 0, (entry,))
 
 
 async def write_step(connection: Connection, step: Step) -> Stepped:
-    """Write a step down; the same step again gives what it gave the first time.
+    """Write a step down; a step that was written before gives what it gave the first time.
+
+    Not only the last one: a workflow task that takes several steps may be lost as a whole, and is then done
+    again from its first step on.
 
     Raises:
         StepOutOfOrder: the step does not follow the last one, or belongs to another run of the workflow.
@@ -84,8 +86,9 @@ async def write_step(connection: Connection, step: Step) -> Stepped:
     )
     if row is None or row["run_id"] != case.run_id:
         raise StepOutOfOrder(f"{case.case_id} was not opened by this run")
-    if step.step == row["step"]:
-        return Stepped.model_validate(row["stepped"])
+    written: dict[str, object] = row["stepped"] or {}
+    if str(step.step) in written:
+        return Stepped.model_validate(written[str(step.step)])
     if step.step != row["step"] + 1:
         raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}")
     await _append(connection, case.case_id, step.step, row["log_length"], step.entries)
@@ -108,8 +111,8 @@ async def _update(
         """
         UPDATE casebook.cases
         SET kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
-            due_at = $8, remind_at = $9, step = $10, log_length = $11, stepped = $12,
-            closed_at = CASE WHEN $13 THEN coalesce(closed_at, $14) END
+            due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
+            closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END
         WHERE case_id = $1
         """,
         step.case.case_id,
@@ -120,10 +123,9 @@ async def _update(
         step.outcome,
         step.refunded,
         deadline.at if deadline else None,
-        deadline.remind_at if deadline else None,
         step.step,
         log_length,
-        stepped.model_dump(mode="json"),
+        {str(step.step): stepped.model_dump(mode="json")},
         closes,
         step.at,
     )

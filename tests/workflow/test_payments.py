@@ -146,6 +146,7 @@ async def test_a_short_account_is_paid_in_advance_by_the_platform(world: World) 
     outcome = await case.act_and_wait(PayInAdvance(key="c2", by=OFFICER, reason="merchant_short", proof="ticket:2"))
 
     assert flagged.attention is Attention.MERCHANT_ACCOUNT_SHORT
+    assert await world.notices(case, NoticeTemplate.ATTENTION_RAISED) == 1
     assert (outcome.outcome, outcome.legs[0].paid_by) == (OutcomeKind.PAID_BY_PLATFORM, PaidBy.PLATFORM)
     assert (await world.refunded(order_no), await world.paid_by_gateway(order_no)) == (10_000, 0)
 

@@ -6,7 +6,7 @@ import pytest
 
 from activities.postgres.work_lists import WorkQuery
 from starter.errors import RefusedCommand
-from tests.workflow.world import EVIDENCE, World
+from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import Role, buyer, carrier, merchant, officer
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import (
@@ -74,6 +74,17 @@ async def test_the_notice_near_the_deadline_goes_once(world: World) -> None:  # 
     await case.outcome()
 
     assert early == 0
+    assert await world.notices(case, NoticeTemplate.DEADLINE_NEAR) == 1
+
+
+async def test_a_note_before_the_notice_does_not_swallow_it(world: World) -> None:  # R1
+    case = await world.refund()
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    await case.act(SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE))
+
+    await world.forward(case, hours=36, minutes=1)
+    await until(lambda: world.events(case), lambda events: "deadline_near" in events)
+
     assert await world.notices(case, NoticeTemplate.DEADLINE_NEAR) == 1
 
 

@@ -71,9 +71,7 @@ async def test_a_case_in_need_of_attention_is_found_by_its_reason(world: World) 
     await case.act(Approve(key="c1", by=merchant(world.merchant)))
     await world.at(case, StageName.PAYMENT_ATTENTION)
 
-    found = await until(
-        lambda: listed(world, f"CaseAttention = '{Attention.MERCHANT_ACCOUNT_SHORT}'"), bool
-    )
+    found = await until(lambda: listed(world, f"CaseAttention = '{Attention.MERCHANT_ACCOUNT_SHORT}'"), bool)
 
     assert found == [case.id]
     (item,) = await world.aftersales.work_list(WorkQuery(work_list=WorkList.ATTENTION, merchant_id=world.merchant))

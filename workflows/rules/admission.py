@@ -24,21 +24,15 @@ def fingerprint(command: Command) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def open_commands(stage: Stage, *, taken: bool = False) -> tuple[OpenCommand, ...]:
-    """The commands that a stage takes, and from whom; none once a decision is taken."""
-    if taken:
-        return ()
+def open_commands(stage: Stage) -> tuple[OpenCommand, ...]:
+    """The commands that a stage takes, and from whom."""
     return tuple(
         OpenCommand(name=kind.command_name(), roles=tuple(sorted(roles))) for kind, roles in stage.accepts.items()
     )
 
 
-def refusal(command: Command, *, stage: Stage, parties: Parties, taken: bool) -> Refusal | None:
-    """Why ``command`` is not obeyed now, or None.
-
-    ``taken`` says that a decision has been recorded that is still being carried out: the first one wins
-    (SPEC section 11).
-    """
+def refusal(command: Command, *, stage: Stage, parties: Parties) -> Refusal | None:
+    """Why ``command`` is not obeyed in ``stage``, or None."""
     name = command.command_name()
     if command.fact:
         if command.by.role in FACTS[type(command)]:
@@ -47,12 +41,12 @@ def refusal(command: Command, *, stage: Stage, parties: Parties, taken: bool) ->
     if strangers := _stranger(command, parties):
         return strangers
     roles = stage.accepts.get(type(command), frozenset[Role]())
-    if taken or not roles:
+    if not roles:
         return Refusal(
             code="not_open",
             field="command",
             rule=stage.rule,
-            explanation=_why_not_open(name, stage, taken),
+            explanation=_why_not_open(name, stage),
         )
     if command.by.role not in roles:
         return _wrong_actor(command, roles)
@@ -63,11 +57,9 @@ def refusal(command: Command, *, stage: Stage, parties: Parties, taken: bool) ->
             return None
 
 
-def _why_not_open(name: str, stage: Stage, taken: bool) -> str:
+def _why_not_open(name: str, stage: Stage) -> str:
     if stage.name is StageName.CLOSED:
         return f"{name} comes too late: the case has ended"
-    if taken:
-        return f"{name} comes too late: a decision has been recorded and is being carried out"
     names = ", ".join(kind.command_name() for kind in stage.accepts) or "none"
     return f"{name} is not open in stage {stage.name}; open are: {names}"
 

@@ -26,7 +26,6 @@ CREATE TABLE casebook.cases (
     outcome text,
     opened_at timestamptz NOT NULL,
     due_at timestamptz,
-    remind_at timestamptz,
     closed_at timestamptz,
     step integer NOT NULL,
     log_length integer NOT NULL,
