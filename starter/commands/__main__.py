@@ -1,0 +1,5 @@
+"""``python -m starter.commands`` is ``aftersales``."""
+
+from starter.commands import main
+
+main()

@@ -1,0 +1,154 @@
+"""``aftersales act``: every command that a case takes, built from the command models themselves."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, cast, get_args
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from rich.text import Text
+
+from starter.commands import viewing, wording
+from starter.commands.failures import UsageError
+from starter.commands.opening import BankAccount, Evidence, EvidenceFile
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import service
+from starter.commands.viewing import CaseId
+from workflows.messages.commands import Command
+
+COMMANDS: Final[Mapping[str, type[Command]]] = {kind.command_name(): kind for kind in Command.__subclasses__()}
+
+_OF_OPTIONS: Final = {"key": "", "by": "", "evidence": "--evidence", "lines": "--line", "method": "--bank-account"}
+"""Fields that have options of their own."""
+
+
+def act(
+    context: typer.Context,
+    case: CaseId,
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="approve, reject, withdraw, ...; all of them stand below.")
+    ],
+    by: Annotated[str, typer.Option("--as", help="Who acts: merchant:m-1, buyer:b-1, platform:o-1, carrier:sf.")],
+    key: Annotated[
+        str | None, typer.Option(help="One key, one command, however often it is sent. By default a new one.")
+    ] = None,
+    evidence: Evidence = None,
+    evidence_file: EvidenceFile = None,
+    line: Annotated[list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, for amend.")] = None,
+    freight: Annotated[str | None, typer.Option(help="In decimal yuan, for amend.")] = None,
+    bank_account: BankAccount = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the case has ended, and show its outcome.")] = False,
+    signal: Annotated[
+        bool,
+        typer.Option("--signal", help="Send and forget: a command that does not fit is noted in the case's log."),
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Send a command to a case: what its actor wants. The rulebook decides, and says why if it refuses.
+
+    Other fields of a command are given as --FIELD VALUE, nested ones with a point, moments in ISO 8601 or as "now":
+
+    [cyan]aftersales act refund/O-1/k-1 approve --as merchant:m-1[/]
+
+    [cyan]aftersales act refund/O-1/k-1 reject --as merchant:m-1 --reason goods_shipped --evidence-file waybill.jpg
+    --shipping.carrier sf --shipping.tracking-no SF123 --shipping.shipped-at now[/]
+    """
+    model = COMMANDS.get(command.replace("-", "_"))
+    if model is None:
+        raise UsageError(f"there is no command {command}; there are {', '.join(COMMANDS)}", "COMMAND")
+    if wait and signal:
+        raise UsageError("a signal has no answer to wait for", "--wait")
+    body = _fields(context.args)
+    body |= {"key": key or f"cli-{uuid.uuid4().hex[:16]}", "by": wording.actor(by)}
+    if evidence or evidence_file:
+        body["evidence"] = wording.evidence(evidence or [], evidence_file or [])
+    if line:
+        body["lines"] = wording.lines(line)
+    if freight is not None:
+        body["freight"] = wording.amount(freight, "--freight")
+    if "method" in model.model_fields:
+        body["method"] = {"route": "bank_transfer", "account": bank_account} if bank_account else {"route": "original"}
+    elif bank_account:
+        raise UsageError(f"{command} has no such field", "--bank-account")
+    return asyncio.run(_send(case, wording.built(model, body), wait=wait, signal=signal, as_json=as_json))
+
+
+async def _send(identifier: str, command: Command, *, wait: bool, signal: bool, as_json: bool) -> int:
+    async with service() as aftersales:
+        case = aftersales.case(identifier)
+        if signal:
+            await case.tell(command)
+            document = {"case_id": identifier, "sent": command.command_name(), "key": command.key}
+            answer(as_json, document, Text(f"sent {command.command_name()} with key {command.key}"))
+        elif wait:
+            outcome = await case.act_and_wait(command)
+            answer(as_json, outcome, viewing.outcome_page(outcome))
+        else:
+            view = await case.act(command)
+            answer(as_json, view, viewing.case_page(view, datetime.now(UTC)))
+    return 0
+
+
+def _fields(words: list[str]) -> dict[str, Any]:
+    """``--shipping.carrier sf`` as ``{"shipping": {"carrier": "sf"}}``."""
+    body: dict[str, Any] = {}
+    left = list(words)
+    while left:
+        option, _, value = left.pop(0).partition("=")
+        if not option.startswith("--"):
+            raise UsageError(f"unexpected word {option}")
+        if not value:
+            if not left:
+                raise UsageError("needs a value", option)
+            value = left.pop(0)
+        *path, name = option.removeprefix("--").replace("-", "_").split(".")
+        place = body
+        for part in path:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise UsageError("is both a field and a group of fields", option)
+            place = cast("dict[str, Any]", inner)
+        if name in place:
+            raise UsageError("is given twice", option)
+        place[name] = datetime.now(UTC).isoformat() if value == "now" else value
+    return body
+
+
+def fields_of_all_commands() -> str:
+    """Every command with its fields, for the help page."""
+    return "[bold]Commands and their fields[/]\n\n" + "\n\n".join(
+        f"[cyan]{name}[/] {' '.join(_options(model))}".rstrip() for name, model in COMMANDS.items()
+    )
+
+
+def _options(model: type[BaseModel]) -> list[str]:
+    options: list[str] = []
+    for name, field in model.model_fields.items():
+        nested = _nested(field)
+        if name in _OF_OPTIONS:
+            option = _OF_OPTIONS[name]
+        elif nested:
+            option = " ".join(_option(f"{name}.{inner}") for inner in nested.model_fields)
+        else:
+            option = _option(name) + _choices(field)
+        if option:
+            options.append(option if field.is_required() and name != "method" else f"({option})")
+    return options
+
+
+def _option(path: str) -> str:
+    return "--" + path.replace("_", "-")
+
+
+def _choices(field: FieldInfo) -> str:
+    kind = field.annotation
+    return f"={'|'.join(kind)}" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
+
+
+def _nested(field: FieldInfo) -> type[BaseModel] | None:
+    kinds = (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

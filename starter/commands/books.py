@@ -1,0 +1,78 @@
+"""``aftersales books``: our ledger and the gateway's book, side by side (section 10)."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.postgres.books import Books, side_by_side
+from starter.commands import wording
+from starter.commands.failures import Exit
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import database
+from workflows.messages.money import Money
+
+
+def books(
+    at: Annotated[
+        str | None, typer.Option(help="The gateway's book as of this moment of business time. By default now.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Both books by refund number, with totals; exit code 1 where they differ.
+
+    Example: [cyan]aftersales books[/]
+    """
+    as_of = wording.moment(at, "--at") if at else datetime.now(UTC)
+    return asyncio.run(_books(as_of, as_json))
+
+
+async def _books(as_of: datetime, as_json: bool) -> int:
+    async with database() as pool:
+        found = await side_by_side(pool, PaymentGatewayStub(pool), as_of)
+    answer(as_json, found, books_page(found))
+    return Exit.OK if found.equal else Exit.NO
+
+
+def books_page(found: Books) -> RenderableType:
+    """Both books as a table, line against line, with their totals and the word on whether they are equal."""
+    columns = ("refund no.", "case", "ours", "our state", "paid by", "gateway's", "its result", "")
+    table = Table(*columns, title="the two books", box=box.SIMPLE)
+    for column in (table.columns[2], table.columns[5]):
+        column.justify = "right"
+    for line in found.lines:
+        table.add_row(
+            line.refund_no,
+            line.case_id or "",
+            _money(line.ours, line.currency),
+            line.our_state or "",
+            line.paid_by or "",
+            _money(line.theirs, line.currency),
+            line.their_result or "",
+            Text("=", style="green") if line.equal else Text("≠", style="bold red"),
+        )
+    for total in found.totals:
+        table.add_section()
+        table.add_row(
+            "paid by the gateway",
+            "",
+            _money(total.ours, total.currency),
+            "",
+            "",
+            _money(total.theirs, total.currency),
+            "",
+            Text("=", style="bold green") if total.ours == total.theirs else Text("≠", style="bold red"),
+        )
+        table.add_row("paid by hand or in advance", "", _money(total.by_hand, total.currency), "", "", "", "", "")
+    word = Text("the books are equal", style="bold green") if found.equal else Text("the books differ", "bold red")
+    return Group(table, word)
+
+
+def _money(amount: int | None, currency: str) -> str:
+    return "" if amount is None else str(Money(amount=amount, currency=currency))

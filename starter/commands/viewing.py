@@ -1,0 +1,179 @@
+"""``aftersales show``, ``log`` and ``outcome``: one case."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from temporalio.testing import TimeSkipper
+
+from starter.client import Aftersales, Case
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import service
+from starter.durations import in_words
+from starter.errors import Unreachable
+from workflows.messages.cases import CaseView, LogEntry, Outcome
+from workflows.messages.money import Money
+from workflows.messages.payouts import LegStatus
+from workflows.rules.details import SILENCE_MEANS, local
+from workflows.rules.stages import STAGES
+
+CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.")]
+
+_URGENT = 2 * 3600
+_SOON = 12 * 3600
+
+
+def show(case: CaseId, as_json: Json = False) -> int:
+    """One page about a case: what it is, where it stands, until when, what silence does, what is open.
+
+    Example: [cyan]aftersales show refund/O-1/k-1[/]
+    """
+    return asyncio.run(_show(case, as_json))
+
+
+def log(case: CaseId, as_json: Json = False) -> int:
+    """The whole case log 售后日志: every step, who took it, under which rule, in order.
+
+    Example: [cyan]aftersales log refund/O-1/k-1[/]
+    """
+    return asyncio.run(_log(case, as_json))
+
+
+def outcome(case: CaseId, as_json: Json = False) -> int:
+    """Wait for the end of a case, and show it.
+
+    Example: [cyan]aftersales outcome refund/O-1/k-1[/]
+    """
+    return asyncio.run(_outcome(case, as_json))
+
+
+async def _show(identifier: str, as_json: bool) -> int:
+    async with service() as aftersales:
+        case = aftersales.case(identifier)
+        try:
+            view = await case.view()
+        except Unreachable:
+            if starts_at := await _starts_later(aftersales, case):
+                page = Text(f"{identifier} starts by itself on {local(starts_at)} (A6)")
+                answer(as_json, {"case_id": identifier, "starts_at": starts_at}, page)
+                return 0
+            raise
+        now = await _case_time(aftersales, case)
+    answer(as_json, view, case_page(view, now))
+    return 0
+
+
+async def _case_time(aftersales: Aftersales, case: Case) -> datetime:
+    """The case's own time: another than the wall's once its clock has been moved."""
+    return await TimeSkipper(aftersales.temporal).get_current_time(case.handle)
+
+
+async def _starts_later(aftersales: Aftersales, case: Case) -> datetime | None:
+    """When an expiry will begin that waits for the end of an allowance's validity; None for any other case."""
+    starts_at = (await case.handle.describe()).execution_time
+    return starts_at if starts_at and starts_at > await _case_time(aftersales, case) else None
+
+
+async def _log(identifier: str, as_json: bool) -> int:
+    async with service() as aftersales:
+        entries = await aftersales.case(identifier).log()
+    answer(as_json, {"case_id": identifier, "log": entries}, _log_table(entries))
+    return 0
+
+
+async def _outcome(identifier: str, as_json: bool) -> int:
+    async with service() as aftersales:
+        ended = await aftersales.case(identifier).outcome()
+    answer(as_json, ended, outcome_page(ended))
+    return 0
+
+
+def case_page(view: CaseView, now: datetime) -> RenderableType:
+    """What ``show`` shows. ``now`` is the case's own time, by which the remaining time is told."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("case", Text(view.case_id, style="bold"))
+    kind = (view.kind or "not yet known").replace("_", " ")
+    facts.add_row("kind", f"{kind}, {view.order_no or view.allowance_id}")
+    facts.add_row("parties", f"merchant {view.merchant_id}, buyer {view.buyer_id or 'not known'}")
+    facts.add_row("stage", Text(STAGES[view.stage].title, style="bold"))
+    facts.add_row("rule", f"{view.rule}; policy {view.policy or 'not yet taken'}")
+    if view.attention:
+        facts.add_row("attention", Text(view.attention, style="bold red"))
+    if view.asked:
+        paid = f"; paid back {view.refunded}" if view.refunded else ""
+        facts.add_row("asked", f"{view.asked}{paid}")
+    if view.outcome:
+        facts.add_row("outcome", Text(view.outcome, style="bold"))
+    elif view.due:
+        facts.add_row("until", Text.assemble(local(view.due), "  ", remaining(view.due, now)))
+        facts.add_row("on silence", SILENCE_MEANS[view.on_silence])
+    else:
+        facts.add_row("no deadline", view.no_deadline_because)
+    if view.commands:
+        facts.add_row("open commands", ", ".join(f"{each.name} ({'/'.join(each.roles)})" for each in view.commands))
+    if view.warnings:
+        facts.add_row("warnings", ", ".join(view.warnings))
+    pages: list[RenderableType] = [facts]
+    if view.legs:
+        currency = view.asked.currency if view.asked else ""
+        pages += ["", legs_table(view.legs, currency)]
+    return Group(*pages, "", _log_table(view.log))
+
+
+def outcome_page(ended: Outcome) -> RenderableType:
+    """What ``outcome`` shows."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column()
+    facts.add_row("case", Text(ended.case_id, style="bold"))
+    facts.add_row("outcome", Text(ended.outcome, style="bold"))
+    if ended.refunded:
+        facts.add_row("paid back", str(ended.refunded))
+    if ended.bonus_voided:
+        facts.add_row("bonus void", str(ended.bonus_voided))
+    facts.add_row("decided by", f"{ended.decided_by or 'nobody'} under {ended.rule}")
+    facts.add_row("closed", local(ended.closed_at))
+    currency = ended.refunded.currency if ended.refunded else ""
+    return Group(facts, "", legs_table(ended.legs, currency)) if ended.legs else facts
+
+
+def legs_table(legs: Iterable[LegStatus], currency: str) -> Table:
+    """The payments of a case."""
+    table = Table("refund no.", "amount", "to", "state", "paid by", "arrives until", title="payments")
+    for leg in legs:
+        table.add_row(
+            leg.refund_no,
+            str(Money(amount=leg.amount, currency=currency)) if currency else str(leg.amount),
+            leg.tender_kind or "bank account",
+            leg.state + (f": {leg.failure}" if leg.failure else ""),
+            leg.paid_by or "",
+            local(leg.arrives_until) if leg.arrives_until else "",
+        )
+    return table
+
+
+def remaining(due: datetime | None, now: datetime | None = None) -> Text:
+    """The time that is left: red in the last two hours and after the deadline, yellow in the last twelve."""
+    if due is None:
+        return Text("no deadline", style="dim")
+    left = due - (now or datetime.now(UTC))
+    seconds = left.total_seconds()
+    if seconds < 0:
+        return Text(f"{in_words(left)} over", style="bold red")
+    style = "red" if seconds < _URGENT else "yellow" if seconds < _SOON else "green"
+    return Text(f"{in_words(left)} left", style=style)
+
+
+def _log_table(entries: Iterable[LogEntry]) -> Table:
+    table = Table("when", "event", "by", "rule", "facts", title="case log")
+    for entry in entries:
+        facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items())
+        table.add_row(local(entry.at), entry.event, f"{entry.by.role} {entry.by.id}", entry.rule, facts)
+    return table

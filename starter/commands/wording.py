@@ -1,0 +1,157 @@
+"""What people type: amounts, actors, order lines, attachments; and what models say against it."""
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from starter.commands.failures import UsageError
+from starter.durations import parse_duration
+from workflows.messages.actors import Role
+from workflows.messages.evidence import MediaType
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_PLACES: Final = 2
+_LARGEST: Final = Decimal(10) ** 13
+
+
+def amount(text: str, field: str) -> int:
+    """An amount in minor units, from decimal yuan: ``72.00`` is 7200, ``72`` as well. Never through a float.
+
+    Raises:
+        UsageError: it is no such amount, negative, or has more than two places.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise UsageError("must be an amount in yuan such as 72.00", field) from None
+    if not value.is_finite() or not 0 <= value < _LARGEST:
+        raise UsageError("must be an amount in yuan from 0 on", field)
+    minor = value.scaleb(_PLACES)
+    if minor != minor.to_integral_value():
+        raise UsageError("an amount has at most two places after the point", field)
+    return int(minor)
+
+
+def actor(text: str) -> dict[str, str]:
+    """An actor, from ``role:id``: ``merchant:m-1``, ``platform:officer-7``.
+
+    Raises:
+        UsageError: the role is none, or the id is missing.
+    """
+    role, _, identifier = text.partition(":")
+    if role not in set(Role) or not identifier:
+        raise UsageError(f"must be role:id, the role one of {', '.join(Role)}", "--as")
+    return {"role": role, "id": identifier}
+
+
+def lines(texts: list[str]) -> list[dict[str, Any]]:
+    """Order lines, each from ``LINE:QUANTITY:AMOUNT``: ``L1:2:72.00``.
+
+    Raises:
+        UsageError: one is not of this form.
+    """
+    return [_line(text) for text in texts]
+
+
+def _line(text: str) -> dict[str, Any]:
+    line, _, rest = text.partition(":")
+    quantity, _, yuan = rest.partition(":")
+    if not quantity.isascii() or not quantity.isdigit() or not yuan:
+        raise UsageError("must be LINE:QUANTITY:AMOUNT such as L1:1:72.00", "--line")
+    return {"line": line, "quantity": int(quantity), "amount": amount(yuan, "--line")}
+
+
+def evidence(texts: list[str], files: list[Path]) -> list[dict[str, Any]]:
+    """Attachments: each from ``uri,media/type,bytes,sha256``, and from local files, which are measured.
+
+    A file's reference is made of what it holds, not of its name, which may tell of a person (P6).
+
+    Raises:
+        UsageError: one is not of this form, or a file cannot be read or is of a type that is not taken.
+    """
+    return [_attachment(text) for text in texts] + [_measured(file) for file in files]
+
+
+def _attachment(text: str) -> dict[str, Any]:
+    parts = text.split(",")
+    if len(parts) != len(("uri", "media_type", "bytes", "sha256")) or not parts[2].isdigit():
+        raise UsageError("must be uri,media/type,bytes,sha256", "--evidence")
+    return {"uri": parts[0], "media_type": parts[1], "bytes": int(parts[2]), "sha256": parts[3]}
+
+
+def _measured(file: Path) -> dict[str, Any]:
+    media_type, _ = mimetypes.guess_type(file.name)
+    if media_type not in set(MediaType):
+        raise UsageError(f"must be a file of one of these types: {', '.join(MediaType)}", "--evidence-file")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", "--evidence-file") from error
+    digest = hashlib.sha256(content).hexdigest()
+    return {"uri": f"local:{digest}", "media_type": media_type, "bytes": len(content), "sha256": digest}
+
+
+def duration(text: str) -> timedelta:
+    """A length of time such as ``48h``.
+
+    Raises:
+        UsageError: it is none, or nothing.
+    """
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error), "DURATION") from error
+    if not length:
+        raise UsageError("must be longer than nothing", "DURATION")
+    return length
+
+
+def moment(text: str, field: str) -> datetime:
+    """A moment in ISO 8601 with its offset.
+
+    Raises:
+        UsageError: it is none, or has no offset.
+    """
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        value = None
+    if value is None or value.utcoffset() is None:
+        raise UsageError("must be a moment with its offset, such as 2026-11-20T09:00+08:00", field)
+    return value
+
+
+def built(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
+    """``body`` as a message; JSON's rules apply, so that a moment may be a text and an amount may not.
+
+    Raises:
+        UsageError: a field is missing, unknown or wrong; it is named.
+    """
+    return read(model, json.dumps(body))
+
+
+def read(model: type[ModelT], text: str) -> ModelT:
+    """A message from its JSON. Raises as ``built``."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    first = problems[0]
+    field = ".".join(str(part) for part in first["loc"])
+    others = ", ".join(sorted({".".join(str(part) for part in each["loc"]) for each in problems[1:]} - {field}))
+    message = first["msg"].removeprefix("Value error, ")
+    raise UsageError(message + (f" (also wrong: {others})" if others else ""), field)
+
+
+def content_key(body: Mapping[str, Any]) -> str:
+    """A key made of what is asked for: the same words typed again are the same request (SPEC section 11)."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return f"cli-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"

@@ -1,0 +1,1 @@
+"""The demo: orders, allowances and scripted cases as data, played on real servers in virtual time."""

@@ -1,0 +1,230 @@
+"""Running the demo: servers of its own, the data, the cases side by side, the report."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.postgres import loading
+from activities.postgres.alerts import open_alerts
+from activities.postgres.books import side_by_side
+from activities.postgres.loading import AllowanceRecord, LoadReport, OrderRecord
+from starter.commands.failures import Exit, UsageError
+from starter.commands.printing import answer, notes
+from starter.commands.processes import serving, told_to_stop
+from starter.connection import connect
+from starter.demo import script
+from starter.demo.play import Played, Theatre, expectations, play
+from starter.demo.report import CaseReport, DemoReport, page, whole_differences
+from starter.demo.script import Script
+from starter.settings import TEMPORAL_VARIABLES, Settings, load_settings, variable_name
+from starter.stack import Stack, embedded_stack
+from workflows.messages.reconciliation import ReconcileReport, ReconciliationRun
+from workflows.messages.search_attributes import declarations
+
+_MARK: Final = "aftersales-demo"
+"""A file that says: this folder is the demo's own, and may be emptied."""
+_AFTER_ALL: Final = timedelta(days=60)
+"""Later than the virtual end of every case, and before the wall clock calls any of it overdue."""
+_NOTICE_SECONDS: Final = 15
+_AT_A_TIME: Final = 10
+"""Groups of cases that are played side by side: more of them only wait for each other on a small machine."""
+
+
+async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
+    """Play the demo and print its report: 0 where all came as expected, else 1.
+
+    Raises:
+        UsageError: ``state_dir`` holds something that is not the demo's.
+        StackError: a server does not come up.
+    """
+    _forget_other_servers()
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    began = time.monotonic()
+    with _folder(state_dir) as folder:
+        settings = load_settings(state_dir=folder, environment="development", policies_dir=None, task_queue="demo")
+        notes().print("starting Temporal and PostgreSQL for the demo", style="dim")
+        async with (
+            embedded_stack(settings, search_attributes=declarations(), headless=not keep) as stack,
+            _theatre(settings, stack) as theatre,
+        ):
+            played = await _play_all(theatre)
+            report = await _report(theatre, played, began)
+            answer(as_json, report, page(report))
+            if keep:
+                await _keep(stack, folder)
+    return Exit.OK if report.ok else Exit.NO
+
+
+def _forget_other_servers() -> None:
+    """The demo never touches servers that the environment points at: it moves clocks and makes up money."""
+    for name in (*TEMPORAL_VARIABLES, variable_name("database_url")):
+        os.environ.pop(name, None)
+
+
+@contextmanager
+def _folder(state_dir: Path | None) -> Generator[Path]:
+    """An empty folder: a temporary one that vanishes, or one that the user names and that is the demo's own."""
+    if state_dir is None:
+        with tempfile.TemporaryDirectory(prefix="aftersales-demo-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    if state_dir.exists() and any(state_dir.iterdir()):
+        if not (state_dir / _MARK).exists():
+            raise UsageError(f"{state_dir} is not empty and not the demo's: name another folder", "--state-dir")
+        for each in state_dir.iterdir():
+            if each.is_dir() and not each.is_symlink():
+                shutil.rmtree(each)
+            else:
+                each.unlink()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    (state_dir / _MARK).touch()
+    yield state_dir
+
+
+@asynccontextmanager
+async def _theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
+    client = await connect(settings, target=stack.temporal_address)
+    skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+    async with serving(settings, skipper.client, stack) as (aftersales, pump):
+        start = datetime.now(UTC)
+        orders, allowances = script.orders(start), script.allowances(start)
+        key = settings.lookup_key.get_secret_value().encode()
+        async with aftersales.pool.acquire() as connection:
+            _all_loaded(await loading.load_orders(connection, [each.model_dump_json() for each in orders]))
+            _all_loaded(
+                await loading.load_allowances(connection, [_with_name(each) for each in allowances], lookup_key=key)
+            )
+        yield Theatre(
+            aftersales=aftersales,
+            skipper=skipper,
+            gateway=PaymentGatewayStub(aftersales.pool),
+            pump=pump,
+            subjects={each.order_no: each for each in orders} | {each.allowance_id: each for each in allowances},
+        )
+
+
+def _with_name(record: AllowanceRecord) -> str:
+    # A secret does not write itself.
+    name = record.account_name.get_secret_value() if record.account_name else None
+    return json.dumps({**record.model_dump(mode="json"), "account_name": name})
+
+
+def _all_loaded(report: LoadReport) -> None:
+    if report.problems:
+        first = report.problems[0]
+        raise ValueError(f"the demo's data, line {first.line}, {first.field}: {first.reason}")
+
+
+async def _play_all(theatre: Theatre) -> tuple[Played, ...]:
+    """All groups, side by side; progress goes to standard error."""
+    scripts = script.scripts()
+    places = asyncio.Semaphore(_AT_A_TIME)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = notes()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("playing cases", total=len(scripts))
+
+        async def played(group: tuple[Script, ...]) -> tuple[Played, ...]:
+            async with places:
+                ended = await play(theatre, group)
+            for each in ended:
+                progress.advance(bar)
+                progress.console.print(f"  {each.script.name}: {each.found.outcome or each.found.refused}", style="dim")
+            return ended
+
+        groups = await asyncio.gather(*(played(group) for group in script.groups(scripts)))
+    order = [each.name for each in scripts]
+    return tuple(sorted((each for group in groups for each in group), key=lambda each: order.index(each.script.name)))
+
+
+async def _report(theatre: Theatre, played: Sequence[Played], began: float) -> DemoReport:
+    after_all = datetime.now(UTC) + _AFTER_ALL
+    unsent = await _all_notices_sent(theatre)
+    cases = _cases(played)
+    books = await side_by_side(theatre.pool, theatre.gateway, after_all)
+    reconciliation = await _reconcile(theatre.skipper.client, after_all)
+    async with theatre.pool.acquire() as connection:
+        alerts = await open_alerts(connection)
+        sent = await connection.fetch(
+            "SELECT channel, count(*) AS number FROM notices.outbox WHERE sent_at IS NOT NULL GROUP BY channel"
+        )
+    kinds = Counter(type(each) for each in theatre.subjects.values())
+    return DemoReport(
+        cases=cases,
+        orders=kinds[OrderRecord],
+        allowances=kinds[AllowanceRecord],
+        books=books,
+        alerts=alerts,
+        reconciliation=reconciliation,
+        notices={row["channel"]: row["number"] for row in sent},
+        unsent=unsent,
+        differences=whole_differences(cases, books, reconciliation, unsent),
+        real_seconds=round(time.monotonic() - began, 1),
+        virtual_seconds=round(sum(each.virtual_seconds for each in cases)),
+    )
+
+
+def _cases(played: Sequence[Played]) -> tuple[CaseReport, ...]:
+    reports: dict[str, CaseReport] = {}
+    for group in script.groups([each.script for each in played]):
+        members = [each for each in played if each.script in group]
+        for each, expected in zip(members, expectations(members), strict=True):
+            reports[each.script.name] = CaseReport(
+                name=each.script.name,
+                title=each.script.title,
+                rules=each.script.rules,
+                case_id=each.case_id,
+                expected=expected,
+                found=each.found,
+                differences=each.differences(expected),
+                virtual_seconds=each.virtual_seconds,
+            )
+    return tuple(reports[each.script.name] for each in played)
+
+
+async def _reconcile(client: Client, at: datetime) -> ReconcileReport:
+    """The comparison that a schedule makes every hour, once for all."""
+    return await client.execute_workflow(
+        "Reconciliation",
+        ReconciliationRun(at=at),
+        id="demo-reconciliation",
+        task_queue="demo",
+        result_type=ReconcileReport,
+    )
+
+
+async def _all_notices_sent(theatre: Theatre) -> int:
+    """How many notices are still unsent after the sender had time for them."""
+    deadline = time.monotonic() + _NOTICE_SECONDS
+    while True:
+        unsent = await theatre.pool.fetchval("SELECT count(*) FROM notices.outbox WHERE sent_at IS NULL")
+        if not unsent or time.monotonic() > deadline:
+            return unsent
+        await asyncio.sleep(0.05)
+
+
+async def _keep(stack: Stack, folder: Path) -> None:
+    stop = told_to_stop()
+    console = notes()
+    console.print(Text.assemble("Web UI: ", (stack.ui_address or "", "bold cyan")))
+    console.print(f"look at a case: AFTERSALES_STATE_DIR={folder} AFTERSALES_TASK_QUEUE=demo aftersales list --closed")
+    console.print("Ctrl-C stops everything", style="bold green")
+    await stop.wait()

@@ -1,0 +1,269 @@
+"""The demo's data: what is opened, what happens at which hour, and what must come of it."""
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from importlib import resources
+from itertools import groupby
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from activities.gateways.payment_stub import Behaviour, Mode
+from activities.postgres.allowances import Spending
+from activities.postgres.loading import AllowanceRecord, OrderRecord
+from starter.durations import Duration
+from workflows.messages.actors import Role
+from workflows.messages.commands import Command, ParcelEvent
+from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.message import Code, Identifier, Input, Reference
+from workflows.messages.money import Minor, PositiveMinor
+from workflows.messages.requests import (
+    BankTransfer,
+    ExpiryRequest,
+    LineAmount,
+    MerchantRefundRequest,
+    OriginalRoute,
+    RefundReason,
+    RefundRequest,
+    Request,
+    WithdrawalRequest,
+)
+from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.rules.legs import AlertKind
+
+START: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+"""The moment in the data files that stands for the moment at which the demo starts."""
+
+_Record = TypeVar("_Record", OrderRecord, AllowanceRecord)
+
+_COMMANDS: Final = {kind.command_name(): kind for kind in Command.__subclasses__()}
+_PHOTO_BYTES: Final = 204_800
+
+
+class Act(Input):
+    """An actor sends a command."""
+
+    at: Duration
+    """Counted from the opening of the case, in the case's own time; the same in every step."""
+    act: str
+    by: Role
+    fields: dict[str, Any] = Field(default_factory=dict)
+    """The command's fields besides key and actor. ``now`` is the moment of the step."""
+    evidence: tuple[Reference, ...] = ()
+    refused: Code | None = None
+    """The code of the refusal that must come back; None where the command must be obeyed."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.act not in _COMMANDS:
+            raise ValueError(f"there is no command {self.act}")
+        return self
+
+    def command(self, key: str, actor_id: str, now: datetime) -> Command:
+        """The command itself, sent at ``now`` of the case's time."""
+        body = {name: _in_time(value, now) for name, value in self.fields.items()}
+        if self.evidence:
+            body["evidence"] = [attachment(uri) for uri in self.evidence]
+        model = _COMMANDS[self.act]
+        return model.model_validate({**body, "key": key, "by": {"role": self.by, "id": actor_id}})
+
+
+class Move(Input):
+    """Something happens to the parcel: the order's stand-in knows it, and the carrier tells the case."""
+
+    at: Duration
+    parcel: ParcelEvent
+
+
+class Spend(Input):
+    """The buyer spends from the allowance at the shop's checkout."""
+
+    at: Duration
+    spend: PositiveMinor
+    gives: Spending
+    """What must come of it: ``frozen`` while a request is open (A5)."""
+
+
+class Look(Input):
+    """The case must stand in this stage."""
+
+    at: Duration
+    stage: StageName
+
+
+Step = Act | Move | Spend | Look
+
+
+class Told(Input):
+    """How the gateway treats the case's refunds."""
+
+    mode: Mode
+    amount: PositiveMinor | None = None
+    settle_after: Duration = timedelta(hours=1)
+    callback_after: Duration = timedelta(hours=48)
+    answer_after: Duration = timedelta(seconds=10)
+    uses: Annotated[int, Field(ge=1)] | None = None
+
+    def behaviour(self, subject: str) -> Behaviour:
+        """What the stub is told for this order or allowance."""
+        return Behaviour(
+            mode=self.mode,
+            order_no=subject,
+            amount=self.amount,
+            settle_after_seconds=int(self.settle_after.total_seconds()),
+            callback_after_seconds=int(self.callback_after.total_seconds()),
+            answer_after_seconds=self.answer_after.total_seconds(),
+            uses_left=self.uses,
+        )
+
+
+class Result(Input):
+    """What came, or must come, of a case. Amounts in minor units."""
+
+    outcome: OutcomeKind | None = None
+    """None while the case is open."""
+    refused: Code | None = None
+    """Why the request was not taken at all."""
+    refunded: Minor = 0
+    bonus_void: Minor | None = None
+    decided_by: Role | None = None
+    legs: int = 0
+    attention: tuple[Attention, ...] = ()
+    """For what the case called a person, in this order."""
+    alerts: tuple[AlertKind, ...] = ()
+    notices: tuple[str, ...] = ()
+    """Who was told what, as ``template>role``, by name."""
+
+
+class Script(Input):
+    """One case of the demo."""
+
+    name: Identifier
+    """The request's key as well."""
+    title: str
+    rules: tuple[str, ...]
+    open: Literal["refund", "merchant_refund", "withdrawal", "expiry"]
+    subject: Identifier
+    """The order or allowance that it is about."""
+    group: str = ""
+    """Cases of one group are played together, hour by hour; by default a case is played alone."""
+    either_way: bool = False
+    """Which case of the group gets which of their results is left to the race."""
+    lines: tuple[LineAmount, ...] = ()
+    freight: Minor = 0
+    reason: RefundReason = RefundReason.NO_LONGER_WANTED
+    account: Reference | None = None
+    evidence: tuple[Reference, ...] = ()
+    gateway: Told | None = None
+    steps: tuple[Step, ...] = ()
+    expected: Result
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if list(self.steps) != sorted(self.steps, key=lambda step: step.at):
+            raise ValueError("the steps must come in the order of their time")
+        return self
+
+    def request(self, subject: OrderRecord | AllowanceRecord) -> Request:
+        """What opens the case."""
+        merchant, buyer = subject.merchant_id, subject.buyer_id
+        method = BankTransfer(account=self.account) if self.account else OriginalRoute()
+        match subject:
+            case OrderRecord() if self.open == "refund":
+                return RefundRequest(
+                    request_key=self.name,
+                    order_no=self.subject,
+                    merchant_id=merchant,
+                    buyer_id=buyer,
+                    lines=self.lines,
+                    freight=self.freight,
+                    reason=self.reason,
+                    method=method,
+                    evidence=tuple(Evidence.model_validate(attachment(uri)) for uri in self.evidence),
+                )
+            case OrderRecord() if self.open == "merchant_refund":
+                return MerchantRefundRequest(
+                    request_key=self.name,
+                    order_no=self.subject,
+                    merchant_id=merchant,
+                    lines=self.lines,
+                    freight=self.freight,
+                    reason=self.reason,
+                    method=method,
+                )
+            case AllowanceRecord() if self.open == "withdrawal":
+                return WithdrawalRequest(
+                    request_key=self.name, allowance_id=self.subject, merchant_id=merchant, buyer_id=buyer
+                )
+            case AllowanceRecord() if self.open == "expiry":
+                return ExpiryRequest(
+                    allowance_id=self.subject,
+                    merchant_id=merchant,
+                    buyer_id=buyer,
+                    valid_until=subject.valid_until,
+                )
+            case _:
+                raise ValueError(f"{self.name}: {self.subject} is of the wrong kind")
+
+
+class _Scripts(Input):
+    case: tuple[Script, ...]
+
+
+def scripts() -> tuple[Script, ...]:
+    """All cases of the demo, in the order of the file.
+
+    Raises:
+        ValueError: the file does not fit the models.
+    """
+    return _Scripts.model_validate(tomllib.loads(_data("cases.toml"))).case
+
+
+def groups(all_scripts: Sequence[Script]) -> tuple[tuple[Script, ...], ...]:
+    """The scripts that are played together."""
+    ordered = sorted(all_scripts, key=_group)
+    return tuple(tuple(members) for _, members in groupby(ordered, key=_group))
+
+
+def orders(start: datetime) -> tuple[OrderRecord, ...]:
+    """The demo's orders, as if the demo's data had been written for this start."""
+    records = [OrderRecord.model_validate_json(line) for line in _data("orders.jsonl").splitlines()]
+    moments = ("paid_at", "outbound_at", "shipped_at", "on_delivery_run_at")
+    return tuple(_moved(record, moments, start - START) for record in records)
+
+
+def allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
+    """The demo's allowances, as ``orders``."""
+    records = [AllowanceRecord.model_validate_json(line) for line in _data("allowances.jsonl").splitlines()]
+    return tuple(_moved(record, ("valid_until",), start - START) for record in records)
+
+
+def attachment(uri: str) -> dict[str, Any]:
+    """A photograph kept at ``uri``."""
+    digest = hashlib.sha256(uri.encode()).hexdigest()
+    return {"uri": uri, "media_type": MediaType.JPEG, "bytes": _PHOTO_BYTES, "sha256": digest}
+
+
+def _moved(record: _Record, moments: Sequence[str], by: timedelta) -> _Record:
+    present = {name: getattr(record, name) for name in moments}
+    return record.model_copy(update={name: moment + by for name, moment in present.items() if moment})
+
+
+def _in_time(value: Any, now: datetime) -> Any:
+    match value:
+        case "now":
+            return now
+        case dict():
+            return {name: _in_time(each, now) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
+
+
+def _group(script: Script) -> str:
+    return script.group or script.name
+
+
+def _data(name: str) -> str:
+    return resources.files("starter.demo").joinpath(name).read_text(encoding="utf-8")

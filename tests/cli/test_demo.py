@@ -1,0 +1,151 @@
+"""The demo's data fit the models, and the demo plays as its files say."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from starter.commands.failures import UsageError
+from starter.demo import script
+from starter.demo.play import Played, expectations
+from starter.demo.report import whole_differences
+from starter.demo.run import run_demo
+from starter.demo.script import Act, Look, Move, Result, Script, Spend
+from tests.cli.shell import Shell
+from workflows.messages.money import Money
+from workflows.messages.reconciliation import ReconcileReport
+from workflows.messages.requests import MerchantRefundRequest, RefundRequest
+from workflows.rules.identity import case_id
+
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def test_there_is_enough_to_show() -> None:
+    orders = {each.order_no: each for each in script.orders(START)}
+    scripts = script.scripts()
+
+    assert len(orders) >= 20
+    assert len(scripts) >= 20
+    assert {each.marketplace for each in orders.values()} == {"douyin", "jd-pop", "jd-self"}
+    assert any(len(each.lines) > 1 for each in orders.values())
+    assert any(len(each.tenders) > 1 for each in orders.values())
+    assert any(each.freight for each in orders.values())
+    assert len({each.name for each in scripts}) == len(scripts)
+
+
+def test_every_rule_of_refunds_and_withdrawals_is_shown() -> None:
+    shown = {rule for each in script.scripts() for rule in each.rules}
+
+    # R5 (arrival) has no case of its own: it shows in every payment.
+    assert {
+        *(f"R{number}" for number in range(1, 10) if number != 5),
+        *(f"A{number}" for number in (1, 2, 3, 5, 6)),
+    } <= shown
+
+
+@pytest.mark.parametrize("each", script.scripts(), ids=lambda each: each.name)
+def test_every_script_can_be_played(each: Script) -> None:
+    subjects = {order.order_no: order for order in script.orders(START)}
+    subjects |= {allowance.allowance_id: allowance for allowance in script.allowances(START)}
+    request = each.request(subjects[each.subject])
+
+    assert case_id(request)
+    if isinstance(request, RefundRequest | MerchantRefundRequest):
+        assert each.expected.refunded <= request.amount
+    for number, step in enumerate(each.steps):
+        match step:
+            case Act():
+                assert step.command(f"k-{number}", "somebody", START).command_name() == step.act
+            case Move() | Spend() | Look():
+                pass
+
+
+def test_the_guides_own_example_is_among_them() -> None:  # A1
+    example = next(each for each in script.scripts() if each.name == "allowance-guide-example")
+    allowance = next(each for each in script.allowances(START) if each.allowance_id == example.subject)
+
+    assert (allowance.principal, allowance.bonus, allowance.spent) == (8000, 2000, 1000)
+    assert (example.expected.refunded, example.expected.bonus_void) == (7200, 1800)
+
+
+def test_the_data_move_with_the_start() -> None:
+    early, late = script.orders(START), script.orders(START + timedelta(days=1))
+
+    assert {b.paid_at - a.paid_at for a, b in zip(early, late, strict=True)} == {timedelta(days=1)}
+    assert all(each.paid_at < START for each in early)
+    assert all(each.valid_until > START for each in script.allowances(START))
+
+
+def played(name: str, found: Result) -> Played:
+    own = next(each for each in script.scripts() if each.name == name)
+    return Played(script=own, case_id=name, found=found, remarks=(), virtual_seconds=0)
+
+
+def test_a_race_may_end_either_way_but_not_both_ways() -> None:  # R8
+    won = next(each.expected for each in script.scripts() if each.name == "race-one")
+    lost = next(each.expected for each in script.scripts() if each.name == "race-two")
+    either = [(won, lost), (lost, won)]
+
+    for first, second in either:
+        group = [played("race-one", first), played("race-two", second)]
+        assert [each.differences(wanted) for each, wanted in zip(group, expectations(group), strict=True)] == [(), ()]
+    both = [played("race-one", won), played("race-two", won)]
+    assert sum(len(each.differences(wanted)) for each, wanted in zip(both, expectations(both), strict=True)) > 0
+
+
+def test_a_difference_says_what_was_expected_and_what_came() -> None:
+    expected = next(each.expected for each in script.scripts() if each.name == "withdrawn")
+    came = expected.model_copy(update={"refunded": 1, "notices": ()})
+
+    assert played("withdrawn", came).differences(expected) == (
+        "refunded: expected 0, found 1",
+        "notices: expected case_closed>buyer, case_closed>merchant, request_opened>merchant, found none",
+    )
+
+
+def test_money_that_no_case_knows_of_is_a_difference() -> None:
+    from activities.postgres.books import Books, BookTotal
+
+    books = Books(lines=(), totals=(BookTotal(currency="CNY", ours=5, by_hand=0, theirs=5),), equal=True)
+
+    assert whole_differences((), books, ReconcileReport(), 0) == ("the cases paid back 0, the ledger says 5",)
+    assert whole_differences((), books.model_copy(update={"totals": ()}), ReconcileReport(), 0) == ()
+
+
+async def test_the_demo_does_not_empty_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+
+    with pytest.raises(UsageError, match="not the demo's"):
+        await run_demo(keep=False, state_dir=tmp_path, as_json=True)
+
+    assert (tmp_path / "precious").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_the_whole_demo_plays_as_its_files_say(shell: Shell, state_dir: Path) -> None:
+    # An environment that points at other servers must not matter: the demo is not for them.
+    elsewhere = shell.having(TEMPORAL_ADDRESS="127.0.0.1:1", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    first = await elsewhere.run("demo", "--json", "--state-dir", state_dir)
+    report = first.document
+
+    differences = {each["name"]: each["differences"] for each in report["cases"] if each["differences"]}
+    assert (differences, report["differences"]) == ({}, [])
+    assert (first.code, report["ok"]) == (0, True)
+    assert len(report["cases"]) == len(script.scripts())
+    assert report["books"]["equal"] is True
+    (total,) = report["books"]["totals"]
+    assert total["ours"] == total["theirs"] > 0
+    assert [alert["kind"] for alert in report["alerts"]] == ["success_after_failure"]
+    assert report["virtual_seconds"] > timedelta(days=60).total_seconds()
+    guide = next(each for each in report["cases"] if each["name"] == "allowance-guide-example")
+    paid, void = guide["found"]["refunded"], guide["found"]["bonus_void"]
+    assert str(Money(amount=paid, currency="CNY")) == "72.00 CNY"
+    assert str(Money(amount=void, currency="CNY")) == "18.00 CNY"
+
+    second = await elsewhere.run("demo", "--state-dir", state_dir)
+
+    assert second.code == 0, "the folder of the first run is emptied"
+    assert "the books are equal" in second.out
+    assert f"{len(script.scripts())} of {len(script.scripts())} cases as expected" in second.out
