@@ -18,7 +18,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo up test test-all lint format docs lock venv clean
+.PHONY: help demo up test test-all lint format docs histories costs lock venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +50,12 @@ format: venv ## Put imports and layout right
 
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings > docs/settings.md
+
+histories: venv ## Record tests/histories anew: one history for each way a case can go
+	@$(bin)/python -m tests.replay.record
+
+costs: venv ## Write docs/costs.md anew: events and billable actions of each way
+	@$(bin)/python -m tests.costs.write
 
 lock: ## Work out requirements.lock anew (ARGS=--upgrade for newer releases)
 	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \

@@ -1,0 +1,82 @@
+"""Recorded histories of every kind of ending, replayed against today's code.
+
+A difference here means that cases which are open while this code is deployed would come to a halt: keep the old
+order of commands behind a patch, or pin the workers' versions. Where no case of the old kind can be open,
+``make histories`` records anew.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from tests.replay import recorded
+from tests.replay.ground import IDENTITY
+from tests.replay.paths import PATHS
+from worker import PASSED_THROUGH, WORKFLOWS
+from workflows.messages.converter import data_converter
+
+Event = dict[str, Any]
+FILES = sorted(recorded.FOLDER.glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def replayer() -> Replayer:
+    """Replays as a worker would: the same workflows, sandbox and encoding."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return Replayer(
+        workflows=WORKFLOWS,
+        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        data_converter=data_converter,
+    )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+async def test_todays_code_goes_the_recorded_way(file: Path, replayer: Replayer) -> None:
+    await replayer.replay_workflow(recorded.read(file.read_text(encoding="utf-8")))
+
+
+def test_every_path_is_recorded() -> None:
+    assert {file.stem for file in FILES} == set(PATHS)
+
+
+def call_another_activity(events: list[Event]) -> None:
+    scheduled = next(event for event in events if event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED")
+    scheduled["activityTaskScheduledEventAttributes"]["activityType"]["name"] = "open_case"
+
+
+def start_no_timer(events: list[Event]) -> None:
+    upsert = next(event for event in events if event["eventType"] == "EVENT_TYPE_TIMER_STARTED")
+    upsert["eventType"] = "EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES"
+    del upsert["timerStartedEventAttributes"]
+    upsert["upsertWorkflowSearchAttributesEventAttributes"] = {"searchAttributes": {}}
+
+
+@pytest.mark.parametrize("alter", [call_another_activity, start_no_timer])
+async def test_another_way_is_found_out(alter: Callable[[list[Event]], None], replayer: Replayer) -> None:
+    history = json.loads(recorded.file_of("unshipped_approved").read_text(encoding="utf-8"))
+    alter(history["events"])
+    with pytest.raises(workflow.NondeterminismError):
+        await replayer.replay_workflow(recorded.read(json.dumps(history)))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_history_tells_nothing_of_the_machine_it_was_recorded_on(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    identities: set[str] = set()
+    sticky_queues: set[str] = set()
+
+    def look(found: dict[str, Any]) -> None:
+        identities.update({found["identity"]} if "identity" in found else ())
+        sticky_queues.update({found["name"]} if found.get("normalName") else ())
+
+    json.loads(text, object_hook=look)
+    assert identities == {IDENTITY}
+    assert all(name.startswith(f"{IDENTITY}-") for name in sticky_queues)
+    assert "stackTrace" not in text
+    assert str(Path.home()) not in text
