@@ -31,6 +31,7 @@ from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from starter.connection import connect, discover
+from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
 from workflows.late_callback import LateCallback
 from workflows.merchant_refund import MerchantRefund
@@ -126,6 +127,7 @@ async def serve(settings: Settings) -> None:
         ConnectionError: Temporal or the embedded stack cannot be reached.
         SchemaMismatch: see ``running_worker``.
     """
+    to_standard_error(settings.log_level)
     stop = asyncio.Event()
 
     def asked_to_stop() -> None:

@@ -118,7 +118,6 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."
     )
-    log_format: Literal["text", "json"] = Field(default="text", description="`text` for people, `json` for programs.")
 
     @field_validator("database_url")
     @classmethod

@@ -101,6 +101,7 @@ class CaseWorkflow:
         self._reminded = False
         self._steps = 0
         self._slot: Command | None = None
+        self.asleep = False
         self._taken = True
         self._woken = False
         self._in_hand: Command | None = None
@@ -412,7 +413,7 @@ class CaseWorkflow:
         """Why ``command`` is refused as things stand, or None; while a decision is under way, wait and see."""
         if command.key in self._seen:
             return self._key_reused(command)
-        if self.opened is None or (self._taken and self.stage is not CLOSED):
+        if self._busy():
             return None
         return self._refusal(command)
 
@@ -420,9 +421,8 @@ class CaseWorkflow:
         """Carry ``command`` out once the case can look at it; None when it is written down, else the refusal."""
 
         def must_wait() -> bool:
-            """A decision is being carried out. Facts need not wait, and neither does what was heard before."""
-            busy = self._taken and self.stage is not CLOSED
-            return busy and not command.fact and command.key not in self._seen
+            """Facts need not wait for their turn, and neither does what was heard before."""
+            return self._busy() and not command.fact and command.key not in self._seen
 
         while must_wait():  # whoever wakes first closes the slot for the others
             await workflow.wait_condition(lambda: not must_wait())
@@ -478,7 +478,18 @@ class CaseWorkflow:
         info = workflow.info()
         return CaseKey(case_id=info.workflow_id, run_id=info.run_id)
 
+    def _busy(self) -> bool:
+        """A decision, or the opening, is being carried out: what comes now is looked at in a moment."""
+        return self._taken and self.stage is not CLOSED and not self.asleep
+
     def _refusal(self, command: Command) -> Refusal | None:
+        if self.asleep:
+            return Refusal(
+                code="not_open",
+                field="command",
+                rule="A6",
+                explanation="the case opens when the allowance's validity ends, and not before",
+            )
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties)
         return refusal or self.content_refusal(command)
 
@@ -554,9 +565,14 @@ class CaseWorkflow:
     async def _leave_nothing_behind(self) -> None:
         while True:
             self._woken = True
+            if self.kind is None:  # nothing was opened: there is no log to write to
+                for fact in self._facts:
+                    self.answer(fact)
+                self._facts.clear()
+                self._unwritten.clear()
             if self._facts:
                 await self.fact_outside_its_stage(self._facts.popleft())
-            elif self._unwritten and self.outcome is not OutcomeKind.REFUSED:
+            elif self._unwritten:
                 await self.note()
             elif workflow.all_handlers_finished():
                 return

@@ -8,10 +8,10 @@ from workflows.messages.evidence import Evidence
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
-from workflows.messages.requests import MerchantRefundRequest, Method, RefundRequest, Request
+from workflows.messages.requests import Application, MerchantRefundRequest, Method, RefundRequest, Request
 from workflows.messages.stages import OutcomeKind
 from workflows.rules.identity import order_fund
-from workflows.rules.refund import Application, wanted_parts
+from workflows.rules.refund import wanted_parts
 from workflows.settlement import Settlement
 
 

@@ -145,7 +145,7 @@ class Settlement:
             closing=closing,
         )
         summary = f"{ask} refund of {self._amount()}"
-        settled = await self._case.outside(activities.settle, settling, seconds=60, summary=summary)
+        settled = await self._case.outside(activities.settle, settling, seconds=self._patience(), summary=summary)
         self._take(settled, closing)
 
     async def _settle_manually(self, command: PayInAdvance | RecordManualTransfer) -> None:
@@ -167,7 +167,7 @@ class Settlement:
             closing=closing,
         )
         summary = f"{event}: {self._amount()}"
-        settled = await case.outside(activities.settle_manually, settling, seconds=60, summary=summary)
+        settled = await case.outside(activities.settle_manually, settling, seconds=self._patience(), summary=summary)
         self._take(settled, closing)
         case.answer(command, settled.refusal)
 
@@ -225,6 +225,13 @@ class Settlement:
             if leg.state in OPEN_STATES
         ]
         return max(limits, default=unknown)
+
+    def _patience(self) -> int:
+        """Seconds for one attempt: two calls of five seconds for each leg, and the books.
+
+        No longer, because a worker that is killed in the middle is found missing only after this.
+        """
+        return 15 + 10 * len(self._case.legs)
 
     def _nothing_can_have_moved(self) -> bool:
         return all(leg.state is LegState.FAILED for leg in self._case.legs)

@@ -149,4 +149,6 @@ class AllowanceExpiry(AllowanceCase):
         """Nothing to do before ``moment``; the start delay has usually brought us here already."""
         wait = moment - workflow.now()
         if wait.total_seconds() > 0:
+            self.asleep = True
             await workflow.sleep(wait, summary="until the allowance's validity ends (A6)")
+            self.asleep = False

@@ -7,11 +7,11 @@ import sys
 def main() -> None:
     """Run the command line's words, and end the process with the code that ``aftersales --help`` explains."""
     # Not at the top: parts of this package are used without the whole command line being loaded.
-    from starter.commands import core_log  # noqa: PLC0415
+    from starter import logs  # noqa: PLC0415
     from starter.commands.application import application  # noqa: PLC0415
     from starter.commands.failures import ended  # noqa: PLC0415
 
-    core_log.off_standard_output()
+    logs.to_standard_error()
     code = ended(application, sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -1,4 +1,4 @@
-"""The command line as its users have it: a process of its own for each command, on the tests' stack."""
+"""The command line as its users have it: a process of its own for each command, on a stack of their own."""
 
 import asyncio
 import os
@@ -9,13 +9,47 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from temporalio.client import Client
 
+from activities.postgres import schema
+from starter.connection import connect
 from starter.settings import PREFIX, Settings
+from starter.stack import Stack, embedded_stack
 from tests.cli.shell import Shell
+from workflows.messages.search_attributes import declarations
 
 ROOT = Path(__file__).parents[2]
 TASK_QUEUE = "cli"
 """One of their own: the worker here is a process started by the command line."""
+
+
+# A stack of their own: the books that these tests compare must not hold what other tests have done to them.
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
+    """Temporal and PostgreSQL for the tests of the command line."""
+    async with embedded_stack(Settings(state_dir=state_dirs / "cli"), search_attributes=declarations()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def settings(stack: Stack, state_dirs: Path) -> Settings:
+    """Settings that lead to `stack`."""
+    return Settings.model_validate({"state_dir": state_dirs / "cli", "database_url": stack.database_url})
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def client(stack: Stack, settings: Settings) -> Client:
+    """A connection to the stack's Temporal server."""
+    return await connect(settings, target=stack.temporal_address)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(stack: Stack) -> str:
+    """The address of the stack's database, with the schema that this code knows."""
+    await schema.upgrade(stack.database_url)
+    return stack.database_url
 
 
 @pytest.fixture(scope="session")

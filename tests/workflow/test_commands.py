@@ -302,6 +302,31 @@ async def test_a_command_may_come_before_the_case_has_opened(world: World) -> No
     assert outcome.outcome is OutcomeKind.REFUNDED
 
 
+async def test_a_fact_about_a_request_that_was_refused_harms_nothing(world: World) -> None:  # section 11
+    request = world.refund_request("no-such-order")
+    report = ReportParcel(
+        key="p1",
+        by=carrier("sf"),
+        event=ParcelEvent.SHIPPED,
+        carrier="sf",
+        tracking_no="SF1",
+        happened_at=datetime.now(UTC),
+    )
+
+    handle = await world.aftersales.temporal.start_workflow(
+        "Refund",
+        request,
+        id=f"refund/{request.order_no}/{request.request_key}",
+        task_queue="aftersales",
+        start_signal="report_parcel",
+        start_signal_args=[report],
+    )
+    with pytest.raises(RefusedRequest) as refused:
+        await world.aftersales.case(handle.id).outcome()
+
+    assert refused.value.refusal.code == "unknown_order"
+
+
 async def test_a_parcel_event_while_money_is_in_flight_is_kept_in_the_log(world: World) -> None:  # section 11, R7
     from activities.gateways.payment_stub import Behaviour, Mode
 

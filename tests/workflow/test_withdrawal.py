@@ -7,10 +7,10 @@ import pytest
 
 from activities.postgres import allowances
 from starter.client import Case
-from starter.errors import RefusedRequest
-from tests.workflow.world import World
-from workflows.messages.actors import Role, buyer, merchant
-from workflows.messages.commands import PayOut, Retain, Withdraw
+from starter.errors import RefusedCommand, RefusedRequest
+from tests.workflow.world import World, until
+from workflows.messages.actors import Role, buyer, merchant, officer
+from workflows.messages.commands import CloseCase, PayOut, Retain, Withdraw
 from workflows.messages.requests import ExpiryRequest
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -138,6 +138,18 @@ async def test_the_end_of_validity_pays_by_itself_and_not_before(world: World) -
     assert paid_before == 0
     assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "A6")
     assert await world.paid_by_gateway(allowance_id) == 7_200
+
+
+async def test_before_the_end_of_validity_nothing_is_open(world: World) -> None:  # A6
+    allowance_id = await world.allowance(days=10)
+    case = await expiry(world, allowance_id, days=0)  # started too early: it sleeps until the validity ends
+    await until(case.view, lambda view: view.stage is StageName.OPENING)
+    await until(world.timers(case), lambda timers: timers == 1)
+
+    with pytest.raises(RefusedCommand) as refused:
+        await case.act(CloseCase(key="c1", by=officer("o-1"), reason="mistake", proof="ticket:1"))
+
+    assert (refused.value.refusal.code, refused.value.refusal.rule) == ("not_open", "A6")
 
 
 async def test_expiry_leaves_the_payment_to_an_open_request(world: World) -> None:  # A6

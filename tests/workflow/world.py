@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import asyncpg
+from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
@@ -193,6 +194,15 @@ class World:
         async with self.pool.acquire() as connection:
             for channel in ChannelName:
                 await fail_next(connection, channel, times)
+
+    def timers(self, case: Case) -> Callable[[], Awaitable[int]]:
+        """How many timers the case has started so far, to wait for one."""
+
+        async def count() -> int:
+            started = EventType.EVENT_TYPE_TIMER_STARTED
+            return len([each async for each in case.handle.fetch_history_events() if each.event_type == started])
+
+        return count
 
     async def events(self, case: Case) -> list[str]:
         """The case log's events, oldest first."""

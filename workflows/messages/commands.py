@@ -13,8 +13,7 @@ from pydantic import Field
 from workflows.messages.actors import Actor
 from workflows.messages.evidence import EvidenceList, SomeEvidence
 from workflows.messages.message import Code, Identifier, Input, Instant, Reference
-from workflows.messages.money import Minor
-from workflows.messages.requests import Lines, Method, RefundReason
+from workflows.messages.requests import Application
 
 
 class Command(Input):
@@ -70,13 +69,9 @@ class Withdraw(Command):
     """撤销: the buyer takes the request back while it is undecided (R6, A5)."""
 
 
-class Amend(Command):
+class Amend(Command, Application):
     """The buyer changes a rejected request and applies again (R6)."""
 
-    lines: Lines
-    freight: Minor = 0
-    reason: RefundReason
-    method: Method
     evidence: EvidenceList = ()
 
 

@@ -1,9 +1,9 @@
 """What opens a case."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
@@ -54,12 +54,28 @@ class LineAmount(Input):
 Lines = Annotated[tuple[LineAmount, ...], Field(min_length=1, max_length=200)]
 
 
-def _once_per_line(lines: tuple[LineAmount, ...]) -> None:
-    if len({each.line for each in lines}) != len(lines):
-        raise ValueError("a line stands more than once in the request (R8)")
+class Application(Input):
+    """What is asked back on an order: lines, freight, why, and by which route (R4)."""
+
+    lines: Lines
+    freight: Minor = 0
+    reason: RefundReason
+    method: Method = OriginalRoute()
+
+    @field_validator("lines")
+    @classmethod
+    def _each_line_once(cls, lines: Lines) -> Lines:
+        if len({each.line for each in lines}) != len(lines):
+            raise ValueError("a line stands more than once in the request (R8)")
+        return lines
+
+    @property
+    def amount(self) -> int:
+        """All that is asked for, freight included, in minor units."""
+        return sum(each.amount for each in self.lines) + self.freight
 
 
-class RefundRequest(Input):
+class RefundRequest(Application):
     """A buyer asks for money back, goods not being sent back (R1 to R8).
 
     Whether it is an unshipped refund, a refund only, or a cancellation follows from the order. The same
@@ -70,43 +86,15 @@ class RefundRequest(Input):
     order_no: Identifier
     merchant_id: Identifier
     buyer_id: Identifier
-    lines: Lines
-    freight: Minor = 0
-    reason: RefundReason
-    method: Method = OriginalRoute()
     evidence: EvidenceList = ()
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _once_per_line(self.lines)
-        return self
 
-    @property
-    def amount(self) -> int:
-        """All that is asked for, freight included, in minor units."""
-        return sum(each.amount for each in self.lines) + self.freight
-
-
-class MerchantRefundRequest(Input):
+class MerchantRefundRequest(Application):
     """A merchant pays back of its own accord; the platform reviews it (R9)."""
 
     request_key: Identifier
     order_no: Identifier
     merchant_id: Identifier
-    lines: Lines
-    freight: Minor = 0
-    reason: RefundReason
-    method: Method = OriginalRoute()
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        _once_per_line(self.lines)
-        return self
-
-    @property
-    def amount(self) -> int:
-        """All that is to be paid back, freight included, in minor units."""
-        return sum(each.amount for each in self.lines) + self.freight
 
 
 class WithdrawalRequest(Input):

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 from workflows.messages.cases import Refusal
-from workflows.messages.commands import Amend
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
 from workflows.messages.policy import Policy
-from workflows.messages.requests import MerchantRefundRequest, RefundReason, RefundRequest
+from workflows.messages.requests import Application, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind
 from workflows.rules.stages import (
     INTERCEPTING,
@@ -19,9 +18,6 @@ from workflows.rules.stages import (
     WAREHOUSE_REVIEW,
     Stage,
 )
-
-Application = RefundRequest | MerchantRefundRequest | Amend
-"""What names lines, freight and a reason."""
 
 QUALITY_FAULTS = frozenset(
     {
