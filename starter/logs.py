@@ -20,4 +20,6 @@ def to_standard_error(level: Literal["debug", "info", "warning", "error"] = "war
         forwarding = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
         telemetry = TelemetryConfig(logging=LoggingConfig(filter=_FILTER, forwarding=forwarding))
         Runtime.set_default(Runtime(telemetry=telemetry))
+        # On every look at the schema it tells at length that it has looked.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
     root.setLevel(level.upper())
