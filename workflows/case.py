@@ -101,7 +101,6 @@ class CaseWorkflow:
         self._reminded = False
         self._steps = 0
         self._slot: Command | None = None
-        self.asleep = False
         self._taken = True
         self._woken = False
         self._in_hand: Command | None = None
@@ -480,16 +479,9 @@ class CaseWorkflow:
 
     def _busy(self) -> bool:
         """A decision, or the opening, is being carried out: what comes now is looked at in a moment."""
-        return self._taken and self.stage is not CLOSED and not self.asleep
+        return self._taken and self.stage is not CLOSED
 
     def _refusal(self, command: Command) -> Refusal | None:
-        if self.asleep:
-            return Refusal(
-                code="not_open",
-                field="command",
-                rule="A6",
-                explanation="the case opens when the allowance's validity ends, and not before",
-            )
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties)
         return refusal or self.content_refusal(command)
 

@@ -7,9 +7,10 @@ from temporalio import workflow
 from workflows.case import Happening
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import BalanceChange, LogEntry, Outcome, Thaw
+from workflows.messages.cases import BalanceChange, LogEntry, Outcome, Refusal, Thaw
 from workflows.messages.commands import (
     CloseCase,
+    Command,
     PayInAdvance,
     PayOut,
     RecordManualTransfer,
@@ -120,6 +121,7 @@ class AllowanceExpiry(AllowanceCase):
         """See CaseWorkflow."""
         super().__init__(request)
         self._until = request.valid_until
+        self._asleep = False
 
     @workflow.run
     async def run(self, request: ExpiryRequest) -> Outcome:
@@ -149,6 +151,20 @@ class AllowanceExpiry(AllowanceCase):
         """Nothing to do before ``moment``; the start delay has usually brought us here already."""
         wait = moment - workflow.now()
         if wait.total_seconds() > 0:
-            self.asleep = True
+            self._asleep = True
             await workflow.sleep(wait, summary="until the allowance's validity ends (A6)")
-            self.asleep = False
+            self._asleep = False
+
+    def _busy(self) -> bool:
+        """Asleep it may be for months: a command is answered at once instead of waiting for the opening."""
+        return not self._asleep and super()._busy()
+
+    def _refusal(self, command: Command) -> Refusal | None:
+        if not self._asleep:
+            return super()._refusal(command)
+        return Refusal(
+            code="not_open",
+            field="command",
+            rule="A6",
+            explanation="the case opens when the allowance's validity ends, and not before",
+        )
