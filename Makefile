@@ -50,6 +50,8 @@ format: venv ## Put imports and layout right
 
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings > docs/settings.md
+	@$(bin)/python -m workflows.rules.diagrams > docs/processes.md
+	@$(bin)/python -m tests.rulebook.where
 
 histories: venv ## Record tests/histories anew: one history for each way a case can go
 	@$(bin)/python -m tests.replay.record

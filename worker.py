@@ -18,12 +18,17 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.calendar import working_days
+from activities.calendar.overrides import CalendarError
 from activities.casebook import CaseBook
+from activities.clocks import Clocks
+from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
 from activities.opening import Opening
+from activities.parcels import Parcels
 from activities.payments import Payments
 from activities.policies import Policies
 from activities.postgres import schema
@@ -33,19 +38,29 @@ from activities.reconciliation import Reconciliation as ReconciliationActivities
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
+from workflows.compensation import Compensation
+from workflows.dispute import Dispute
 from workflows.late_callback import LateCallback
+from workflows.late_shipment import LateShipment
 from workflows.merchant_refund import MerchantRefund
 from workflows.notices import NoticeResend
+from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
 from workflows.refund import Refund
+from workflows.returns import Return
 from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
 WORKFLOWS = (
     Refund,
     MerchantRefund,
+    Return,
+    Dispute,
+    LateShipment,
+    Compensation,
     AllowanceWithdrawal,
     AllowanceExpiry,
     LateCallback,
+    PauseReach,
     NoticeResend,
     Reconciliation,
 )
@@ -73,9 +88,11 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
 
     Raises:
         SchemaMismatch: the database has a schema that this code does not know.
+        CalendarError: the file of own working days is wrong.
         OSError: the database cannot be reached.
     """
     await schema.check(database_url)
+    working_days.bring_into_force(settings.calendar_overrides)
     async with (
         await open_pool(database_url, max_size=settings.database_pool_size, application_name="aftersales") as pool,
         await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,
@@ -83,10 +100,12 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         sender = NoticeSender(pool, stub_channels(outside), settings.language)
         policies = Policies(settings.policies_dir)
         opening = Opening(pool, PostgresOrders(pool), policies, sender.wake)
-        casebook = CaseBook(pool, sender.wake)
+        casebook = CaseBook(pool, policies, sender.wake)
         payments = Payments(pool, PaymentGatewayStub(outside), sender.wake)
         reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside))
         notices = NoticeActivities(sender)
+        parcels = Parcels(pool, CarrierStub(outside))
+        clocks = Clocks(pool)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -97,6 +116,8 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 payments.settle,
                 payments.settle_manually,
                 payments.enter_callback,
+                parcels.ask_carrier,
+                clocks.find_clocks,
                 reconciliation.reconcile,
                 notices.resend_notices,
             ],
@@ -149,7 +170,7 @@ def main() -> int:
     """The process's entry point: 0 after a clean stop, 2 for a wrong setting, 3 where a server is missing."""
     try:
         asyncio.run(serve(load_settings()))
-    except SettingsError as error:
+    except (SettingsError, CalendarError) as error:
         print(error, file=sys.stderr)
         return 2
     except (ConnectionError, OSError, schema.SchemaMismatch) as error:

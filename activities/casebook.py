@@ -5,16 +5,19 @@ from collections.abc import Callable
 import asyncpg
 from temporalio import activity
 
+from activities.policies import Policies, PolicyError
 from activities.postgres import casebook
 from workflows.messages.activities import record_step
 from workflows.messages.cases import Step, Stepped
+from workflows.messages.policy import Policy
 
 
 class CaseBook:
     """Writes what workflows decide."""
 
-    def __init__(self, pool: asyncpg.Pool, wake_notices: Callable[[], None]) -> None:
+    def __init__(self, pool: asyncpg.Pool, policies: Policies, wake_notices: Callable[[], None]) -> None:
         self._pool = pool
+        self._policies = policies
         self._wake_notices = wake_notices
 
     @activity.defn(name=record_step.__name__)
@@ -25,6 +28,13 @@ class CaseBook:
             StepOutOfOrder: the step does not follow the last one.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            stepped = await casebook.write_step(connection, step)
+            stepped = await casebook.write_step(connection, step, self._in_force)
         self._wake_notices()
         return stepped
+
+    def _in_force(self, name: str) -> Policy | None:
+        """A profile whose file is wrong is not in force: nothing moves to it, and no case waits for it."""
+        try:
+            return self._policies.get(name)
+        except PolicyError:
+            return None

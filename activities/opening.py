@@ -1,35 +1,46 @@
 """Opening a case: the request is checked against the world and written down as step 0."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import asyncpg
 from temporalio import activity
 
-from activities.deadlines import due
 from activities.gateways.orders import OrderDirectory
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, ledger
+from activities.postgres import allowances, casebook, evidence, ledger
 from activities.postgres.connection import Connection
 from workflows.messages.activities import open_case
-from workflows.messages.actors import merchant
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal
+from workflows.messages.actors import buyer, merchant
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
+    CompensationCause,
+    CompensationRequest,
+    DisputeRequest,
     ExpiryRequest,
+    LateShipmentRequest,
     MerchantRefundRequest,
+    OrderRequest,
     RefundRequest,
+    Request,
+    ReturnRequest,
     WithdrawalRequest,
     opener,
 )
 from workflows.messages.stages import CaseKind
-from workflows.rules.allocation import allowance_parts, order_parts
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
-from workflows.rules.identity import allowance_fund, order_fund, subject
-from workflows.rules.refund import first_stage, refused_application
-from workflows.rules.stages import OPENING, PAYING, RETENTION, STAGES, Stage
+from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, late_shipment_owed
+from workflows.rules.dispute import DISPUTABLE, refused_dispute
+from workflows.rules.evidence import refused_evidence
+from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
+from workflows.rules.refund import first_stage, is_shipped, refused_application
+from workflows.rules.stages import CLAIMABLE, OPENING, PAYING, RETENTION, STAGES, Stage
 
 
 class Opening:
@@ -57,14 +68,23 @@ class Opening:
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
                 run_id, opened = before
-                return opened if run_id == opening.case.run_id else _refused(*_DUPLICATE)
-            opened = await self._look(connection, opening, order)
-            if opened.refusal is None:
-                opened = await self._take_hold(connection, opening, opened)
-            if opened.refusal is None and opened.stage:
-                await self._write(connection, opening, opened)
+                if run_id != opening.case.run_id:
+                    return _refused(*_DUPLICATE)
+            else:
+                opened = await self._look(connection, opening, order)
+                if opened.refusal is None:
+                    opened = await self._take_hold(connection, opening, opened)
+                if opened.refusal is None and opened.stage:
+                    await self._write(connection, opening, opened)
         self._wake_notices()
-        return opened
+        return await self._look_again(opening, opened)
+
+    async def _look_again(self, opening: OpenCase, opened: Opened) -> Opened:
+        """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""
+        if opened.order is None or is_shipped(opened.order) or not isinstance(opening.request, RefundRequest):
+            return opened
+        now = await self._order(opening)
+        return opened.model_copy(update={"shipped_since": now.shipped_at}) if now and now.shipped_at else opened
 
     async def foresee(self, opening: OpenCase) -> Opened:
         """What opening would find now, without writing anything: for whoever wants to know before starting."""
@@ -74,24 +94,20 @@ class Opening:
 
     async def _order(self, opening: OpenCase) -> OrderFacts | None:
         match opening.request:
-            case RefundRequest() | MerchantRefundRequest() as request:
-                return await self._orders.find(request.order_no)
-            case _:
+            case WithdrawalRequest() | ExpiryRequest():
                 return None
+            case request:
+                return await self._orders.find(request.order_no)
 
     async def _look(self, connection: Connection, opening: OpenCase, order: OrderFacts | None) -> Opened:
         match opening.request:
-            case RefundRequest() | MerchantRefundRequest() as request:
-                return await self._look_at_order(connection, opening, request, order)
             case WithdrawalRequest() | ExpiryRequest() as request:
                 return await self._look_at_allowance(connection, opening, request)
+            case request:
+                return await self._look_at_order(connection, opening, request, order)
 
     async def _look_at_order(
-        self,
-        connection: Connection,
-        opening: OpenCase,
-        request: RefundRequest | MerchantRefundRequest,
-        order: OrderFacts | None,
+        self, connection: Connection, opening: OpenCase, request: OrderRequest, order: OrderFacts | None
     ) -> Opened:
         if order is None:
             return _refused("unknown_order", "order_no", "R4", f"there is no order {request.order_no}")
@@ -100,12 +116,112 @@ class Opening:
         policy = self._policies.get(order.marketplace)
         if policy is None:
             return _refused("unknown_policy", "order_no", "section 2", f"no profile {order.marketplace}")
+        if refusal := refused_evidence(getattr(request, "evidence", ()), policy.dispute):
+            return Opened(refusal=refusal)
+        match request:
+            case RefundRequest() | MerchantRefundRequest() | ReturnRequest():
+                opened = await self._look_at_application(connection, opening, request, order, policy)
+            case DisputeRequest():
+                opened = await self._look_at_dispute(connection, opening, request, order, policy)
+            case LateShipmentRequest():
+                opened = await self._look_at_shipment(connection, opening, order, policy)
+            case CompensationRequest():
+                opened = await self._look_at_compensation(connection, opening, request, order, policy)
+        return opened.model_copy(update={"order": order}) if opened.kind else opened
+
+    async def _look_at_application(
+        self,
+        connection: Connection,
+        opening: OpenCase,
+        request: RefundRequest | MerchantRefundRequest | ReturnRequest,
+        order: OrderFacts,
+        policy: Policy,
+    ) -> Opened:
         settled = {part.name: part.settled for part in await ledger.parts_of(connection, order_fund(order.order_no))}
         if refusal := refused_application(request, order, settled):
             return Opened(refusal=refusal)
+        if isinstance(request, ReturnRequest) and not is_shipped(order):
+            return _refused("not_shipped", "order_no", "T1", "nothing has been sent that could come back")
         kind, stage = first_stage(request, order, policy)
-        asked = Money(amount=request.amount, currency=order.currency)
-        return _opened(opening, kind, stage, policy, asked).model_copy(update={"order": order})
+        return await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
+
+    async def _look_at_dispute(
+        self, connection: Connection, opening: OpenCase, request: DisputeRequest, order: OrderFacts, policy: Policy
+    ) -> Opened:
+        """D1: on an ended case within its window, on one whose money is under way, or on an order without a case."""
+        if refusal := refused_application(request, order, {}):
+            return Opened(refusal=refusal)
+        kind, stage = first_stage(request, order, policy)
+        opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
+        if request.about is None:
+            window = timedelta(days=policy.dispute.order_window_days)
+            if opening.at > order.paid_at + window:
+                return _window_over("order_no", policy.dispute.order_window_days)
+            return opened
+        disputed = await casebook.find(connection, request.about)
+        if disputed is None or disputed.order_no != order.order_no or disputed.kind not in DISPUTABLE:
+            return _refused("unknown_case", "about", "D1", f"{request.about} is no case of this order to dispute")
+        if opening.carried_out_by != request.about:
+            others = await casebook.disputes_about(connection, request.about)
+            refusal = refused_dispute(
+                disputed.stage,
+                disputed.closed_at,
+                [each.outcome for each in others if each.case_id != opening.case.case_id],
+                opening.at,
+                policy.dispute,
+            )
+            if refusal:
+                return Opened(refusal=refusal)
+        insured = await casebook.find(connection, freight_insurance_fund(request.about))  # its case is called so, too
+        return opened.model_copy(
+            update={
+                "counts": request.about,
+                "return_freight": disputed.return_freight,
+                "insurance_paid": order.freight_insured if insured else 0,
+            }
+        )
+
+    async def _look_at_shipment(
+        self, connection: Connection, opening: OpenCase, order: OrderFacts, policy: Policy
+    ) -> Opened:
+        """L1: 48 hours after payment, pauses aside, the order must have shipped."""
+        late = policy.late_shipment
+        span = Span(minutes=late.ship_hours * 60, since=order.paid_at)
+        ships_until = (await casebook.deadline(connection, CaseKind.LATE_SHIPMENT, CLAIMABLE, span, opening.at)).at
+        if order.shipped_at and order.shipped_at <= ships_until:
+            return Opened(nothing_owed=True)
+        if opening.at < ships_until:
+            return Opened(postponed_until=ships_until)
+        # Goods that have been paid back by now need not ship any more.
+        parts = await ledger.parts_of(connection, order_fund(order.order_no))
+        paid_back = sum(part.settled for part in parts if part.name.startswith("line:"))
+        owed = late_shipment_owed(order.goods_paid - paid_back, late.percent, late.fixed)
+        if not owed or paid_back == order.goods_paid:
+            return Opened(nothing_owed=True)
+        kind = CaseKind.LATE_SHIPMENT
+        opened = await _opened(connection, opening, kind, CLAIMABLE, policy, _money(owed, order))
+        return opened.model_copy(update={"ships_until": ships_until})
+
+    async def _look_at_compensation(
+        self, connection: Connection, opening: OpenCase, request: CompensationRequest, order: OrderFacts, policy: Policy
+    ) -> Opened:
+        """T10: for a case of this order, and no more than is insured or the policy lets the merchant owe."""
+        about = await casebook.find(connection, request.about)
+        if about is None or about.order_no != order.order_no:
+            return _refused("unknown_case", "about", "T10", f"{request.about} is no case of this order")
+        match request.cause:
+            case CompensationCause.FREIGHT_INSURANCE:
+                kind, most = CaseKind.FREIGHT_INSURANCE, order.freight_insured
+            case CompensationCause.RETURN_FREIGHT:
+                kind, most = CaseKind.RETURN_FREIGHT, await self._most_return_freight(connection, request.about, policy)
+        if request.amount > most:
+            return _refused("amount_too_high", "amount", "T10", f"at most {most} is owed")
+        return await _opened(connection, opening, kind, PAYING, policy, _money(request.amount, order))
+
+    async def _most_return_freight(self, connection: Connection, about: str, policy: Policy) -> int:
+        """Section 2: the debt was worked out under the policy of the case that owes it, or of its dispute."""
+        own = await casebook.policies_of(connection, about)
+        return max(each.returns.most_return_freight for each in (policy, *own))
 
     async def _look_at_allowance(
         self, connection: Connection, opening: OpenCase, request: WithdrawalRequest | ExpiryRequest
@@ -125,7 +241,8 @@ class Opening:
             case ExpiryRequest():
                 kind, stage = CaseKind.EXPIRY, PAYING  # A6
         asked = Money(amount=left, currency=allowance.currency)
-        return _opened(opening, kind, stage, policy, asked).model_copy(update={"allowance": allowance})
+        opened = await _opened(connection, opening, kind, stage, policy, asked)
+        return opened.model_copy(update={"allowance": allowance})
 
     async def _take_hold(self, connection: Connection, opening: OpenCase, opened: Opened) -> Opened:
         """What opening a case changes besides its own row: the fund is opened, a balance is frozen."""
@@ -137,12 +254,15 @@ class Opening:
             allowance = opened.allowance
             fund = allowance_fund(allowance.allowance_id)
             await ledger.open_fund(connection, fund, allowance.currency, allowance_parts(allowance))
+        if (fund := _compensates(opening.request)) and opened.asked and opened.stage:  # L3, T10: booked apart
+            parts = compensation_parts(opened.asked.amount)
+            await ledger.open_fund(connection, fund, opened.asked.currency, parts)
         match opening.request:
             case WithdrawalRequest() as request:  # A5
                 held = await allowances.freeze(connection, request.allowance_id, case_id, opening.at)
             case ExpiryRequest() as request:  # A6: under the account's lock it is settled which case pays
                 held = await allowances.end_validity(connection, request.allowance_id, case_id, opening.at)
-            case RefundRequest() | MerchantRefundRequest():
+            case _:
                 return opened
         match held:
             case allowances.Held():
@@ -164,6 +284,9 @@ class Opening:
         entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=opening.at)
         work_list = STAGES[opened.stage].work_list
         await casebook.write_opening(connection, opening, opened, entry=entry, work_list=work_list, buyer_id=buyer_id)
+        if isinstance(request, DisputeRequest) and request.evidence:  # D6
+            given = EvidenceGiven(key="step-0", by=opener(request), attachments=request.evidence)
+            await evidence.give(connection, opening.case.case_id, given, opening.at)
         await outbox.queue(connection, opening.case.case_id, 0, _opened_notices(opening, opened), opening.at)
 
 
@@ -175,29 +298,54 @@ _DUPLICATE = (
 )
 
 
-def _opened(opening: OpenCase, kind: CaseKind, stage: Stage, policy: Policy, asked: Money) -> Opened:
-    deadline = due(stage.span(policy), opening.at) if stage.span else None
+async def _opened(
+    connection: Connection, opening: OpenCase, kind: CaseKind, stage: Stage, policy: Policy, asked: Money
+) -> Opened:
+    span = stage.span(policy) if stage.span else None
+    deadline = await casebook.deadline(connection, kind, stage, span, opening.at) if span else None
     return Opened(kind=kind, stage=stage.name, due=deadline, policy=policy, asked=asked)
 
 
+def _money(amount: int, order: OrderFacts) -> Money:
+    return Money(amount=amount, currency=order.currency)
+
+
+def _compensates(request: Request) -> str | None:
+    match request:
+        case LateShipmentRequest():
+            return late_shipment_fund(request.order_no)
+        case CompensationRequest():
+            return compensation_fund(request)
+        case _:
+            return None
+
+
+def _window_over(field: str, days: int) -> Opened:
+    return _refused("window_over", field, "D1", f"it could be disputed for {days} days")
+
+
 def _opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
-    """The merchant is told of a request that waits for it, with the deadline (R1)."""
+    """Whoever is waited for is told, with the deadline (R1, D2, L2)."""
     if opened.due is None or opened.asked is None:
         return ()
+    request = opening.request
     fields: dict[str, str | int] = {
-        "subject": subject(opening.request),
+        "subject": subject(request),
         "amount": opened.asked.amount,
         "currency": opened.asked.currency,
         "due": opened.due.at.isoformat(),
     }
-    return (Notice(template=NoticeTemplate.REQUEST_OPENED, to=merchant(opening.request.merchant_id), fields=fields),)
+    match request:
+        case DisputeRequest():
+            template, to = NoticeTemplate.DISPUTE_OPENED, merchant(request.merchant_id)
+        case LateShipmentRequest():
+            template, to = NoticeTemplate.COMPENSATION_CLAIMABLE, buyer(request.buyer_id)
+        case _:
+            template, to = NoticeTemplate.REQUEST_OPENED, merchant(request.merchant_id)
+    return (Notice(template=template, to=to, fields=fields),)
 
 
-def _not_theirs(
-    request: RefundRequest | MerchantRefundRequest | WithdrawalRequest | ExpiryRequest,
-    merchant_id: str,
-    buyer_id: str,
-) -> Refusal | None:
+def _not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:
     """A request names the merchant and the buyer that the order or allowance belongs to (SPEC section 12)."""
     if request.merchant_id != merchant_id:
         return Refusal(

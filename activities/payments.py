@@ -414,7 +414,7 @@ def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
             return policy.debit_card
         case TenderKind.CREDIT_CARD:
             return policy.credit_card
-        case None:
+        case TenderKind.CASH | None:
             return policy.bank_transfer
 
 
@@ -428,6 +428,7 @@ def _instruction(attempt: _Attempt, leg: LegStatus) -> RefundInstruction:
         account=payout.method.account if isinstance(payout.method, BankTransfer) else None,
         amount=leg.amount,
         currency=payout.currency,
+        payer=payout.payer,
         requested_at=attempt.at,
     )
 

@@ -1,24 +1,40 @@
-"""Working days in Asia/Shanghai (SPEC section 9), as far as the arrival of money counts by them (R5)."""
+"""Working days and working hours in Asia/Shanghai (section 9): arrival of money (R5), time for evidence (D5)."""
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
-from importlib.metadata import version
-from typing import Final, cast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-import chinese_calendar  # pyright: ignore[reportMissingTypeStubs]
+from activities.calendar.working_days import Calendar, in_force
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 UNKNOWN_YEAR: Final = "calendar_unknown_year"
 """The warning for a year whose holidays are not published yet: plain weekdays were counted."""
 
-_SATURDAY: Final = 5
-_is_workday = cast("Callable[[date], bool]", chinese_calendar.is_workday)
+Sessions: TypeAlias = tuple[tuple[time, time], ...]
+"""From when to when somebody is there on a working day, in Asia/Shanghai, in order; closed at the end itself."""
+
+WORKING_HOURS: Final[Sessions] = ((time(9), time(18)),)
+"""D5: no lunch break."""
+
+_DAY: Final = timedelta(days=1)
 
 
-def add_working_days(at: datetime, days: int) -> tuple[datetime, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Stretch:
+    """The time from one moment up to another, and whether it counts."""
+
+    starts: datetime
+    ends: datetime
+    counts: bool = True
+    known: bool = True
+    """False where ``counts`` was only assumed, in a year that the calendar does not know."""
+
+
+def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) -> tuple[datetime, tuple[str, ...]]:
     """The end of the ``days``-th working day after the day of ``at``, in UTC, and warnings.
 
     The day ends at 24:00 in Asia/Shanghai, because money arrives at any time of it. Make-up Saturdays and
@@ -28,34 +44,113 @@ def add_working_days(at: datetime, days: int) -> tuple[datetime, tuple[str, ...]
     Raises:
         ValueError: ``at`` has no offset, or ``days`` is negative.
     """
-    if at.utcoffset() is None:
-        raise ValueError("a moment needs its offset")
-    if days < 0:
-        raise ValueError("working days are counted forwards only")
+    _check(at, days)
     if days == 0:
         return at, ()
+    calendar = calendar or in_force()
     warnings: tuple[str, ...] = ()
-    day = at.astimezone(SHANGHAI).date()
+    date = at.astimezone(SHANGHAI).date()
     left = days
     while left:
-        day += timedelta(days=1)
-        works, known = _working_day(day)
-        left -= works
-        if not known:
+        date += _DAY
+        day = calendar.day(date)
+        left -= day.works
+        if not day.known:
             warnings = (UNKNOWN_YEAR,)
-    midnight = datetime.combine(day + timedelta(days=1), time.min, tzinfo=SHANGHAI)
+    midnight = datetime.combine(date + _DAY, time.min, tzinfo=SHANGHAI)
     return midnight.astimezone(UTC), warnings
 
 
-@cache
-def calendar_version() -> str:
-    """The calendar that days are counted by, and its release: ``chinesecalendar/1.11.0``."""
-    return f"chinesecalendar/{version('chinesecalendar')}"
+def add_working_time(
+    at: datetime, minutes: int, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+) -> tuple[datetime, tuple[str, ...]]:
+    """The moment at which ``minutes`` of working time are over, in UTC, and warnings (D5).
+
+    What begins outside the sessions begins at the next opening. Time that is used up exactly when a session
+    ends is over then, and not at the next opening. 0 minutes is ``at`` itself. Warnings are those of
+    `add_working_days`.
+
+    Raises:
+        ValueError: ``at`` has no offset, ``minutes`` is negative, or the sessions are not in order.
+    """
+    _check(at, minutes)
+    if minutes == 0:
+        return at, ()
+    return use_up(working_time(at, sessions, calendar=calendar), timedelta(minutes=minutes))
 
 
-def _working_day(day: date) -> tuple[bool, bool]:
-    """Whether this is a working day, and whether the calendar knows the year."""
-    try:
-        return _is_workday(day), True
-    except NotImplementedError:
-        return day.weekday() < _SATURDAY, False
+def next_opening(
+    at: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+) -> tuple[datetime, tuple[str, ...]]:
+    """The first moment from ``at`` on at which it is open, in UTC, and warnings; ``at`` itself when it is.
+
+    Raises:
+        ValueError: ``at`` has no offset, or the sessions are not in order.
+    """
+    return use_up(working_time(at, sessions, calendar=calendar), timedelta())
+
+
+def is_open(at: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None) -> bool:
+    """Whether ``at`` lies in a session of a working day: at 9:00 it does, at 18:00 it does no longer.
+
+    Raises:
+        ValueError: ``at`` has no offset, or the sessions are not in order.
+    """
+    return next_opening(at, sessions, calendar=calendar)[0] == at
+
+
+def working_time(
+    begins: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+) -> Iterator[Stretch]:
+    """The sessions of all days from ``begins`` on, in UTC and without end; those of working days count.
+
+    Raises:
+        ValueError: ``begins`` has no offset, or the sessions are not in order.
+    """
+    _check(begins, 0)
+    edges = [edge for session in sessions for edge in session]
+    if not edges or any(later <= earlier for earlier, later in pairwise(edges)):
+        raise ValueError("sessions are in order, and each ends after it starts")
+    return _sessions(begins.astimezone(UTC), sessions, calendar or in_force())
+
+
+def use_up(
+    stretches: Iterable[Stretch], length: timedelta, *, resumed: bool = False
+) -> tuple[datetime, tuple[str, ...]]:
+    """The moment at which ``length`` of the time that counts is over, and warnings. The time is without end.
+
+    Where that is the end of a stretch, it is this end; with ``resumed`` it is the moment at which the time
+    goes on: the first from which on less is left of something longer.
+    """
+    left = length
+    warnings: tuple[str, ...] = ()
+    for each in stretches:
+        if not each.known:
+            warnings = (UNKNOWN_YEAR,)
+        if not each.counts:
+            continue
+        room = each.ends - each.starts
+        if left < room or (left == room and not resumed):
+            return each.starts + left, warnings
+        left -= room
+    raise ValueError("the time has an end")
+
+
+def _check(at: datetime, length: int) -> None:
+    if at.utcoffset() is None:
+        raise ValueError("a moment needs its offset")
+    if length < 0:
+        raise ValueError("working time is counted forwards only")
+
+
+def _sessions(begins: datetime, sessions: Sessions, calendar: Calendar) -> Iterator[Stretch]:
+    date = begins.astimezone(SHANGHAI).date()
+    while True:
+        for opens, closes in sessions:
+            starts = datetime.combine(date, opens, tzinfo=SHANGHAI).astimezone(UTC)
+            ends = datetime.combine(date, closes, tzinfo=SHANGHAI).astimezone(UTC)
+            if begins < ends:
+                # Asked only now: a day that no longer matters must not warn.
+                day = calendar.day(date)
+                yield Stretch(max(begins, starts), ends, counts=day.works, known=day.known)
+        date += _DAY

@@ -26,6 +26,8 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.calendar import working_days
+from activities.escalation import RungNow, ladder_at
 from activities.opening import Opening
 from activities.policies import Policies
 from activities.postgres import casebook, ledger
@@ -33,6 +35,7 @@ from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
+from starter.declarations import Declarations
 from starter.errors import (
     NotYours,
     RefusedCommand,
@@ -41,19 +44,24 @@ from starter.errors import (
     UnknownCase,
     Unreachable,
 )
+from starter.logistics import Logistics
+from starter.merchant_desk import MerchantDesk
 from starter.settings import Settings, load_settings
 from workflows import visibility
 from workflows.messages.cases import CaseKey, CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal
 from workflows.messages.commands import Command, GatewayCallback
 from workflows.messages.requests import (
+    DisputeRequest,
     ExpiryRequest,
+    LateShipmentRequest,
     MerchantRefundRequest,
     RefundRequest,
     Request,
+    ReturnRequest,
     WithdrawalRequest,
 )
 from workflows.rules.admission import fingerprint
-from workflows.rules.identity import case_id, subject, workflow_name
+from workflows.rules.identity import case_id, workflow_name
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a command waits for a worker."""
@@ -70,6 +78,7 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
         Unreachable: Temporal or the database does not answer.
     """
     settings = settings or load_settings()
+    working_days.bring_into_force(settings.calendar_overrides)
     try:
         temporal = await connect(settings)
         url = discover(settings).database_url
@@ -89,7 +98,11 @@ class Aftersales:
         self.pool = pool
         self._task_queue = task_queue
         self._orders = PostgresOrders(pool)
-        self._opening = Opening(pool, self._orders, policies or Policies(), lambda: None)
+        self._policies = policies or Policies()
+        self._opening = Opening(pool, self._orders, self._policies, lambda: None)
+        self.logistics = Logistics(self)
+        self.declarations = Declarations(temporal, pool, task_queue)
+        self.desk = MerchantDesk(pool)
 
     async def open_refund(self, request: RefundRequest) -> "Case":
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.
@@ -102,6 +115,45 @@ class Aftersales:
 
     async def open_merchant_refund(self, request: MerchantRefundRequest) -> "Case":
         """A merchant pays back of its own accord (R9). Errors as in ``open_refund``."""
+        return await self._open(request)
+
+    async def open_return(self, request: ReturnRequest) -> "Case":
+        """A buyer sends goods back, for money or in exchange (T1 to T11). Errors as in ``open_refund``."""
+        return await self._open(request)
+
+    async def open_dispute(self, request: DisputeRequest) -> "Case":
+        """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.
+
+        An open case is disputed by the command ``OpenDispute``, which it takes itself.
+        """
+        return await self._open(request)
+
+    async def order_paid(self, order_no: str) -> "Case":
+        """See to it that late shipment of an order is compensated (L1). To be called when it is paid.
+
+        The workflow starts only when the order must have shipped: a start delay costs one timer and no history, and
+        one id per order makes a second call harmless. An order that has shipped by then ends it quietly.
+
+        Raises:
+            RefusedRequest: there is no such order, or no policy for it.
+            Unreachable: Temporal or the database does not answer; calling again is safe.
+        """
+        try:
+            order = await self._orders.find(order_no)
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Unreachable("the database does not answer") from error
+        policy = self._policies.get(order.marketplace) if order else None
+        if order is None or policy is None:
+            explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
+            raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule="L1", explanation=explanation))
+        request = LateShipmentRequest(
+            order_no=order_no,
+            merchant_id=order.merchant_id,
+            buyer_id=order.buyer_id,
+            ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
+        )
+        if await self._exists(case_id(request)):  # perhaps announced under another version of the policy
+            return Case(self, case_id(request))
         return await self._open(request)
 
     async def open_withdrawal(self, request: WithdrawalRequest) -> "Case":
@@ -156,6 +208,10 @@ class Aftersales:
         """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""
         return await self._orders.of_buyer(merchant_id, buyer_id)
 
+    def escalation_ladder(self) -> tuple[RungNow, ...]:
+        """Whom a buyer can turn to, one after the other, and who is open now (L4)."""
+        return ladder_at(datetime.now(UTC))
+
     async def work_list(self, query: WorkQuery) -> list[WorkItem]:
         """What a merchant, or the platform, has to do: by due date (SPEC section 12)."""
         async with self.pool.acquire() as connection:
@@ -170,7 +226,11 @@ class Aftersales:
         identifier = case_id(request)
         now = datetime.now(UTC)
         foreseen = await self._foresee(request, identifier, now)
-        delay = request.valid_until - now if isinstance(request, ExpiryRequest) else timedelta(0)
+        match request:
+            case ExpiryRequest(valid_until=opens_at) | LateShipmentRequest(ships_until=opens_at):
+                delay = opens_at - now
+            case _:
+                delay = timedelta(0)
         try:
             await self.temporal.start_workflow(
                 workflow_name(request),
@@ -180,8 +240,8 @@ class Aftersales:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=visibility.foreseen(request, None if foreseen.refusal else foreseen),
-                static_summary=_summary(request, foreseen),
-                static_details=_details(request),
+                static_summary=visibility.summary(request, foreseen),
+                static_details=visibility.details(request),
                 start_delay=max(delay, timedelta(0)) or None,
             )
         except WorkflowAlreadyStartedError:
@@ -376,20 +436,3 @@ def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unreachable:
     refusal = Refusal.model_validate(cause.details[0])
     view = CaseView.model_validate(cause.details[1])
     return NotYours(refusal, view) if refusal.code == "not_yours" else RefusedCommand(refusal, view)
-
-
-def _summary(request: Request, foreseen: Opened) -> str:
-    """One line for the Web UI's lists: ids and amounts only (P6)."""
-    asked = f" {foreseen.asked}" if foreseen.asked else ""
-    kind = (foreseen.kind or workflow_name(request)).replace("_", " ")
-    return f"{kind} {subject(request)}{asked}"
-
-
-def _details(request: Request) -> str:
-    """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6)."""
-    plain = request.model_dump(mode="json", exclude={"lines", "method", "evidence"}, exclude_defaults=True)
-    rows = [f"- **{name}**: `{value}`" for name, value in plain.items()]
-    if isinstance(request, RefundRequest | MerchantRefundRequest):
-        rows.append(f"- **method**: `{request.method.route}`")
-        rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in request.lines]
-    return "\n".join(rows)

@@ -1,6 +1,7 @@
 """What can go wrong for whoever uses the client: a small family, each with the rule or field it is about."""
 
 from workflows.messages.cases import CaseView, Refusal
+from workflows.messages.statements import VagueStatement
 
 
 class AftersalesError(Exception):
@@ -34,6 +35,31 @@ class UnknownCase(AftersalesError):  # noqa: N818
     def __init__(self, case_id: str) -> None:
         super().__init__(f"there is no case {case_id}")
         self.case_id = case_id
+
+
+class UnknownOrder(AftersalesError):  # noqa: N818
+    """The order directory does not know this order."""
+
+    def __init__(self, order_no: str) -> None:
+        super().__init__(f"there is no order {order_no}")
+        self.order_no = order_no
+
+
+class RefusedStatement(AftersalesError):  # noqa: N818
+    """The case is another merchant's or buyer's: nothing was written (section 12)."""
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(f"{case_id} is another merchant's or buyer's (section 12)")
+        self.case_id = case_id
+
+
+class VagueReply(AftersalesError):  # noqa: N818
+    """A merchant's reply puts the buyer off instead of naming a time (D7); ``finding`` names the words."""
+
+    def __init__(self, finding: VagueStatement) -> None:
+        words = f"vague words: {', '.join(finding.words)}" if finding.words else "it names no concrete time"
+        super().__init__(f"the reply must name a concrete time (D7); {words}")
+        self.finding = finding
 
 
 class Unreachable(AftersalesError):  # noqa: N818

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         default=None,
         description="Folder of policy profiles (`<name>.toml`) to use instead of the built-in ones.",
     )
+    calendar_overrides: Path | None = Field(
+        default=None,
+        description="File of own working days and holidays to use instead of the built-in one "
+        "(`activities/calendar/overrides.toml`). The same for all processes.",
+    )
     language: Literal["zh", "en"] = Field(default="zh", description="Language of notices to customers and merchants.")
     lookup_key: SecretStr = Field(
         default=SecretStr(DEVELOPMENT_LOOKUP_KEY),

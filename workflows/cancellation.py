@@ -1,48 +1,55 @@
 """Cancellations of orders that the platform ships itself (R3): by how far the goods have gone."""
 
-from workflows.case import Happening
+from workflows.case import DisputeEnded, Happening
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import Outcome
-from workflows.messages.commands import Approve, CloseCase, ParcelEvent, ReportParcel, Withdraw
+from workflows.messages.commands import Approve, CloseCase, ReportParcel, Withdraw
+from workflows.messages.parcels import ParcelEvent
+from workflows.messages.rulings import Ruling
 from workflows.messages.stages import Attention
-from workflows.payable import OrderCase
+from workflows.returning import ReturningCase
 from workflows.rules.stages import ESCALATED, INTERCEPTING, OUTBOUND_REVIEW, WAREHOUSE_REVIEW
 
 ON_ITS_WAY = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN, ParcelEvent.REFUSED})
 """The parcel is out of the warehouse's hands: it must be intercepted, or comes back refused."""
 
 
-async def cancellation(case: OrderCase) -> Outcome:
+async def cancellation(case: ReturningCase) -> Outcome:
     """Carry an opened cancellation to its outcome."""
     while True:
         event = await case.next(ReportParcel)
         match event:
             case Approve():
-                return await case.refund(case.obeyed(event, "approved"), event.by)
+                return await case.refund(case.obeyed(event, "approved"), by=event.by, rule="R3")
             case Withdraw():  # R6
                 return await case.withdrawn(event, "R6")
             case CloseCase():
                 return await case.closed_by_officer(event)
             case Happening.SILENCE if case.stage is WAREHOUSE_REVIEW:
-                return await case.refund(case.silent("approved_by_silence"), CLOCK)
+                return await case.refund(case.silent("approved_by_silence"), by=CLOCK, rule="R3")
             case Happening.SILENCE:  # the goods are out: only a person may decide
                 await _escalate(case)
             case ReportParcel() if event.event is ParcelEvent.RETURNED_TO_WAREHOUSE:
-                return await case.refund(case.parcel(event), event.by)
+                return await case.refund(case.parcel(event), by=event.by, rule="R3")
             case ReportParcel() if event.event in ON_ITS_WAY and _in_the_warehouse(case):
                 await case.enter(INTERCEPTING, case.parcel(event))
             case ReportParcel() if event.event is ParcelEvent.OUTBOUND and case.stage is WAREHOUSE_REVIEW:
                 await case.enter(OUTBOUND_REVIEW, case.parcel(event))
+            case ReportParcel() if event.event is ParcelEvent.SIGNED:  # R7: the buyer has the goods
+                await case.become_return(case.parcel(event))
+                return await case.returning()
+            case DisputeEnded(ruling=Ruling() as ruling):  # D8
+                return await case.carry_out(ruling)
             case ReportParcel():
                 await case.note(case.parcel(event))
             case _:
                 raise AssertionError(f"{event} does not belong to {case.stage.name}")
 
 
-def _in_the_warehouse(case: OrderCase) -> bool:
+def _in_the_warehouse(case: ReturningCase) -> bool:
     return case.stage in (WAREHOUSE_REVIEW, OUTBOUND_REVIEW)
 
 
-async def _escalate(case: OrderCase) -> None:
+async def _escalate(case: ReturningCase) -> None:
     overdue = Attention.INTERCEPT_OVERDUE if case.stage is INTERCEPTING else Attention.REVIEW_OVERDUE
     await case.enter(ESCALATED, case.silent("escalated"), attention=overdue)

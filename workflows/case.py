@@ -15,9 +15,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -26,7 +27,9 @@ from temporalio.exceptions import ApplicationError, FailureError
 from workflows import visibility
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK, Actor, Role, officer
+from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
+    AddressChoice,
     BalanceChange,
     CaseKey,
     CaseView,
@@ -37,19 +40,24 @@ from workflows.messages.cases import (
     OpenCase,
     Opened,
     Outcome,
+    ParcelWatch,
     Refusal,
     Span,
     Step,
     Stepped,
 )
-from workflows.messages.commands import Command
+from workflows.messages.commands import Command, MovePolicy, PausesChanged
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Request, opener
+from workflows.messages.rulings import Ruling
+from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
+from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.admission import Parties
+from workflows.rules.evidence import refused_evidence
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 
@@ -82,6 +90,18 @@ SILENCE = Happening.SILENCE
 POLL = Happening.POLL
 
 
+@dataclass(frozen=True)
+class DisputeEnded:
+    """What ``next`` returns when the dispute about the case has ended (D8)."""
+
+    ruling: Ruling | None
+    """None where its workflow was stopped from outside."""
+
+
+Event: TypeAlias = Command | Happening | DisputeEnded
+"""What a case can be woken by."""
+
+
 class CaseWorkflow:
     """The base of every kind of case."""
 
@@ -97,7 +117,12 @@ class CaseWorkflow:
         self.refunded = 0
         self.legs: tuple[LegStatus, ...] = ()
         self.log: list[LogEntry] = []
+        self.compensated = 0
+        self.ruling: Ruling | None = None
+        self.return_address: ReturnAddress | None = None
         self._due: Due | None = None
+        self._span: Span | None = None
+        self._began_at = self.opened_at
         self._reminded = False
         self._steps = 0
         self._slot: Command | None = None
@@ -112,8 +137,11 @@ class CaseWorkflow:
     # What a kind of case says of itself -------------------------------------------------------------
 
     def content_refusal(self, command: Command) -> Refusal | None:
-        """What this kind of case has to say against a command's content; nothing by default."""
-        del command
+        """What is to be said against a command's content; for every kind that it has too much evidence (D6)."""
+        return refused_evidence(getattr(command, "evidence", ()), self.policy.dispute)
+
+    def own_event(self) -> "DisputeEnded | None":
+        """What has happened inside the case and ``next`` is to return; nothing by default."""
         return None
 
     async def fact_outside_its_stage(self, fact: Command) -> None:
@@ -154,12 +182,20 @@ class CaseWorkflow:
                 )
             )
             return self.opened
-        opening = OpenCase(case=self._key(), at=workflow.now(), request=self.request)
+        parent = workflow.info().parent
+        opening = OpenCase(
+            case=self._key(),
+            at=workflow.now(),
+            request=self.request,
+            carried_out_by=parent.workflow_id if parent else None,
+        )
         self.opened = await local_first(activities.open_case, opening)
         if self.opened.stage:
             self.kind = self.opened.kind
             entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at)
-            self._arrive(STAGES[self.opened.stage], self.opened.due, None, (entry,))
+            stage = STAGES[self.opened.stage]
+            self._begin(opening.at, stage.span(self.policy) if stage.span else None)
+            self._arrive(stage, self.opened.due, None, (entry,))
         return self.opened
 
     async def enter(
@@ -169,38 +205,56 @@ class CaseWorkflow:
         notices: tuple[Notice, ...] = (),
         attention: Attention | None = None,
         until: datetime | None = None,
+        span: Span | None = None,
         keep_deadline: bool = False,
         reserve: Payout | None = None,
         balance: BalanceChange | None = None,
+        address: AddressChoice | None = None,
+        watch: ParcelWatch | None = None,
+        evidence: EvidenceGiven | None = None,
+        charges: tuple[ScoreChange, ...] = (),
+        exemption: str | None = None,
+        stops: Span | None = None,
     ) -> Stepped:
         """Go to ``stage`` in one step: log, work list, deadline, notices, and what must be atomic with them.
 
-        ``until`` sets the deadline outright; ``keep_deadline`` leaves the one that runs.
+        ``until`` sets the deadline outright, ``span`` instead of the stage's own; ``keep_deadline`` leaves the one
+        that runs. With a refusal in the answer nothing was written, and the case stands where it stood.
         """
-        span: Span | None = None
         if keep_deadline:
-            span = Span(until=self._due.at) if self._due else None
+            asked = Span(until=self._due.at) if self._due else None
         elif until:
-            span = Span(until=until)
-        elif stage.span:
-            span = stage.span(self.policy)
+            asked = Span(until=until)
+        else:
+            asked = span or (stage.span(self.policy) if stage.span else None)
         step = self.step(
             stage,
             entries,
-            span=span,
+            span=asked,
             notices=(*notices, *self._call_staff(attention)),
             attention=attention,
             reserve=reserve,
             balance=balance,
             recorded=self._woken,
+        ).model_copy(
+            update={
+                "address": address,
+                "watch": watch,
+                "evidence": evidence,
+                "charges": charges,
+                "exemption": exemption,
+                "stops": stops,
+            }
         )
         stepped = await self._write(step)
+        if stepped.refusal:
+            return stepped
         if not keep_deadline:
-            self._reminded = False
+            self._begin(step.at, asked)
         self._arrive(stage, self._due if keep_deadline else stepped.due, attention, step.entries)
         return stepped
 
-    async def next(self, *facts: type[Command], poll: timedelta | None = None) -> Command | Happening:
+    async def next(self, *facts: type[Command], poll: timedelta | None = None) -> "Event":
         """Wait for a command that the stage accepts, one of ``facts``, the poll, or the deadline.
 
         After waking, the decision is looked at first and the deadline second, in whatever order the server
@@ -212,9 +266,21 @@ class CaseWorkflow:
         while True:
             if self._slot:
                 self._in_hand, self._slot = self._slot, None
+                if isinstance(self._in_hand, MovePolicy):
+                    await self._move_policy(self._in_hand)
+                    self._taken = False
+                    self._woken = True
+                    continue
                 return self._in_hand
+            if (ended := self.own_event()) is not None:
+                self._taken = True
+                return ended
             if self._facts:
                 fact = self._facts.popleft()
+                if isinstance(fact, PausesChanged):
+                    await self._reckon_anew(fact)
+                    self._woken = True
+                    continue
                 if isinstance(fact, facts):
                     self._taken = True
                     self._in_hand = fact
@@ -245,7 +311,14 @@ class CaseWorkflow:
         if self.stage is not CLOSED:
             await self.enter(self.stage, *entries, keep_deadline=True, attention=self.attention)
             return
-        step = self.step(CLOSED, entries, outcome=self.outcome, refunded=self.refunded, recorded=self._woken)
+        step = self.step(
+            CLOSED,
+            entries,
+            outcome=self.outcome,
+            refunded=self.refunded,
+            compensated=self.compensated,
+            recorded=self._woken,
+        )
         await self._write(step)
         self.log.extend(step.entries)
 
@@ -257,9 +330,11 @@ class CaseWorkflow:
         by: Actor,
         notices: tuple[Notice, ...] = (),
         balance: BalanceChange | None = None,
+        charges: tuple[ScoreChange, ...] = (),
     ) -> Outcome:
         """The last step of a case that ends without a payment."""
         step = self.step(CLOSED, entries, notices=notices, outcome=outcome, balance=balance, recorded=self._woken)
+        step = step.model_copy(update={"charges": charges})
         await self._write(step)
         return self.closed(step, rule=rule, by=by)
 
@@ -270,13 +345,16 @@ class CaseWorkflow:
         self._written(step)
         self.outcome = step.outcome
         self.refunded = step.refunded
+        self.compensated = step.compensated
         self._arrive(CLOSED, None, None, step.entries)
         return Outcome(
             case_id=case_id(self.request),
             kind=step.kind,
             outcome=step.outcome,
             refunded=Money(amount=step.refunded, currency=self.asked.currency),
+            compensated=self._money(step.compensated) if step.compensated else None,
             bonus_voided=bonus_voided,
+            ruling=self.ruling,
             decided_by=by.role,
             rule=rule,
             closed_at=step.at,
@@ -285,15 +363,19 @@ class CaseWorkflow:
 
     def refused(self, refusal: Refusal) -> Outcome:
         """The outcome of a request that did not fit: nothing was opened."""
-        self.outcome = OutcomeKind.REFUSED
+        return self.unopened(OutcomeKind.REFUSED, rule=refusal.rule, refusal=refusal)
+
+    def unopened(self, outcome: OutcomeKind, *, rule: str, refusal: Refusal | None = None) -> Outcome:
+        """The outcome where nothing was opened, and so nothing written down."""
+        self.outcome = outcome
         self._arrive(CLOSED, None, None, ())
         return Outcome(
             case_id=case_id(self.request),
             kind=None,
-            outcome=OutcomeKind.REFUSED,
+            outcome=outcome,
             refunded=None,
             decided_by=None,
-            rule=refusal.rule,
+            rule=rule,
             refusal=refusal,
             closed_at=workflow.now(),
         )
@@ -308,6 +390,7 @@ class CaseWorkflow:
         attention: Attention | None = None,
         outcome: OutcomeKind | None = None,
         refunded: int = 0,
+        compensated: int = 0,
         reserve: Payout | None = None,
         balance: BalanceChange | None = None,
         recorded: bool = True,
@@ -332,6 +415,7 @@ class CaseWorkflow:
             attention=attention,
             outcome=outcome,
             refunded=refunded,
+            compensated=compensated,
             notices=notices,
             reserve=reserve,
             balance=balance,
@@ -370,6 +454,16 @@ class CaseWorkflow:
         )
 
     @property
+    def case_id(self) -> str:
+        """The case's id, which is its workflow's."""
+        return workflow.info().workflow_id
+
+    @property
+    def steps(self) -> int:
+        """How many steps have been written down since the opening."""
+        return self._steps
+
+    @property
     def policy(self) -> Policy:
         """The rulebook's numbers as they were when the case opened."""
         if self.opened is None or self.opened.policy is None:
@@ -400,6 +494,16 @@ class CaseWorkflow:
     def buyer(self) -> Actor | None:
         """The case's buyer, where known."""
         return Actor(role=Role.BUYER, id=self.parties.buyer_id) if self.parties.buyer_id else None
+
+    @property
+    def dispute(self) -> str | None:
+        """The open dispute about this case, or the case that a dispute is about."""
+        return None
+
+    @property
+    def running(self) -> Span | None:
+        """The clock that runs, and since when; None where there is no deadline."""
+        return self._span.model_copy(update={"since": self._began_at}) if self._span and self._due else None
 
     @property
     def due(self) -> datetime | None:
@@ -439,6 +543,10 @@ class CaseWorkflow:
         await workflow.wait_condition(lambda: command.key in self._answers)
         return self._answers[command.key]
 
+    def hear(self, fact: Command) -> None:
+        """Take in a fact that the case has found itself."""
+        self._facts.append(fact)
+
     def note_refused(self, name: str, refusal: Refusal) -> None:
         """Write a refused signal into the log; it changes nothing else."""
         self._unwritten.append(self.entry("command_refused", CLOCK, refusal.rule, command=name, code=refusal.code))
@@ -457,7 +565,11 @@ class CaseWorkflow:
             order_no=order_no,
             allowance_id=getattr(self.request, "allowance_id", None),
             asked=opened.asked if opened else None,
-            refunded=Money(amount=self.refunded, currency=opened.asked.currency) if opened and opened.asked else None,
+            refunded=self._money(self.refunded) if opened and opened.asked else None,
+            compensated=self._money(self.compensated) if self.compensated else None,
+            return_address=self.return_address,
+            dispute=self.dispute,
+            ruling=self.ruling,
             opened_at=self.opened_at,
             due=self.due,
             no_deadline_because="" if self._due else self.stage.no_deadline,
@@ -481,9 +593,14 @@ class CaseWorkflow:
         """A decision, or the opening, is being carried out: what comes now is looked at in a moment."""
         return self._taken and self.stage is not CLOSED
 
+    def _money(self, amount: int) -> Money:
+        return Money(amount=amount, currency=self.asked.currency)
+
     def _refusal(self, command: Command) -> Refusal | None:
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties)
-        return refusal or self.content_refusal(command)
+        if refusal or self.kind is None:  # nothing was opened: there is nothing to hold the content against
+            return refusal
+        return self.content_refusal(command)
 
     def _key_reused(self, command: Command) -> Refusal | None:
         if self._seen.get(command.key) in (None, admission.fingerprint(command)):
@@ -498,6 +615,12 @@ class CaseWorkflow:
     def _written(self, step: Step) -> None:
         self._steps = step.step
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
+
+    def _begin(self, at: datetime, span: Span | None) -> None:
+        """A clock begins to run, of which a notice goes out once."""
+        self._span = span
+        self._began_at = span.since or at if span else at
+        self._reminded = False
 
     def _arrive(
         self, stage: Stage, due: Due | None, attention: Attention | None, entries: tuple[LogEntry, ...]
@@ -539,6 +662,39 @@ class CaseWorkflow:
             keep_deadline=True,
         )
 
+    async def _reckon_anew(self, changed: PausesChanged) -> None:
+        """Section 9: a pause window was declared or lifted; a clock that silence decides by moves accordingly."""
+        if self._span is None or self._span.until or not self.stage.pausable or self._due is None:
+            self.answer(changed)
+            return
+        step = self.step(
+            self.stage,
+            (self.entry("deadline_moved", changed.by, "section 9", changed.key, window=changed.window),),
+            span=self.running,
+            attention=self.attention,
+        )
+        stepped = await self._write(step)
+        self._arrive(self.stage, stepped.due, self.attention, step.entries)
+        self.answer(changed)
+
+    async def _move_policy(self, command: MovePolicy) -> None:
+        """Section 2: the case goes on under the version in force; its clock counts from when the stage began."""
+        own = self.stage.span(self.policy) if self.stage.span else None
+        running = self._span.model_copy(update={"since": None}) if self._span else None
+        counted_by_policy = own is not None and own == running
+        span = Span(since=self._began_at) if counted_by_policy else Span(until=self._due.at) if self._due else None
+        entry = self.obeyed(command, "policy_moved", version=command.version, reason=command.reason)
+        step = self.step(self.stage, (entry,), span=span, attention=self.attention)
+        stepped = await self._write(step.model_copy(update={"policy_version": command.version}))
+        if stepped.refusal or stepped.policy is None or self.opened is None:
+            self.answer(command, stepped.refusal)
+            return
+        self.opened = self.opened.model_copy(update={"policy": stepped.policy})
+        if counted_by_policy and self.stage.span:
+            self._span = self.stage.span(stepped.policy)
+        due = stepped.due if counted_by_policy else self._due
+        self._arrive(self.stage, due, self.attention, step.entries)
+
     async def _sleep(self, remind_at: datetime | None, poll_at: datetime | None) -> None:
         """Until the next moment at which something is to be done, or until there is something to look at."""
         moments = {
@@ -549,10 +705,14 @@ class CaseWorkflow:
         wake_at, why = min(((moment, why) for why, moment in moments.items() if moment), default=(None, ""))
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: bool(self._slot or self._facts or self._unwritten),
+                self._stirred,
                 timeout=wake_at - workflow.now() if wake_at else None,
                 timeout_summary=why,
             )
+
+    def _stirred(self) -> bool:
+        """Whether there is something to look at."""
+        return bool(self._slot or self._facts or self._unwritten)
 
     async def _leave_nothing_behind(self) -> None:
         while True:
@@ -585,7 +745,8 @@ class CaseWorkflow:
             stepped = await self.outside(activities.record_step, step, seconds=30, summary=f"record: {step.stage}")
         else:
             stepped = await local_first(activities.record_step, step)
-        self._written(step)
+        if stepped.refusal is None:
+            self._written(step)
         return stepped
 
     async def outside(

@@ -9,7 +9,7 @@ from temporalio import workflow
 
 from workflows.case import CaseWorkflow, refused_command
 from workflows.messages.cases import CaseView, Refusal
-from workflows.messages.commands import Command, GatewayCallback, ReportParcel
+from workflows.messages.commands import Command, GatewayCallback, MovePolicy, PausesChanged, ReportParcel
 
 CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 
@@ -17,11 +17,12 @@ CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
     """Give a kind of case the updates, the signals and the ``view`` query of its commands.
 
-    Every kind also takes the facts of the world: what the carrier and the gateway tell.
+    Every kind also takes the facts of the world, what the carrier and the gateway tell, and what the platform asks
+    of all open cases.
     """
 
     def decorate(case: CaseType) -> CaseType:
-        for command in (*commands, ReportParcel, GatewayCallback):
+        for command in dict.fromkeys((*commands, MovePolicy, ReportParcel, GatewayCallback, PausesChanged)):
             name = command.command_name()
             setattr(case, f"{name}_update", _update(name, command))
             setattr(case, f"{name}_signal", _signal(name, command))

@@ -8,6 +8,7 @@ from workflows.messages.cases import NoticeTemplate, Outcome
 from workflows.messages.commands import (
     Approve,
     CloseCase,
+    GiveRefundAccount,
     PayInAdvance,
     RecordManualTransfer,
     Reject,
@@ -22,7 +23,7 @@ BY_POLICY = officer("policy")
 
 
 @workflow.defn(name="MerchantRefund")
-@takes(Approve, Reject, CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
+@takes(Approve, Reject, GiveRefundAccount, CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
 class MerchantRefund(OrderCase):
     """One refund that a merchant opened of its own accord."""
 
@@ -42,15 +43,15 @@ class MerchantRefund(OrderCase):
         if opened.refusal:
             return self.refused(opened.refusal)
         if opened.stage is StageName.PAYING:  # up to the policy's amount, at once
-            return await self.refund(self.entry("approved_by_policy", BY_POLICY, "R9"), BY_POLICY)
+            return await self.refund(self.entry("approved_by_policy", BY_POLICY, "R9"), by=BY_POLICY, rule="R9")
         event = await self.next()
         match event:
             case Approve():
-                return await self.refund(self.obeyed(event, "approved"), event.by)
+                return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="R9")
             case Reject():
                 return await self._rejected(event)
             case _:  # silence
-                return await self.refund(self.silent("approved_by_silence"), CLOCK)
+                return await self.refund(self.silent("approved_by_silence"), by=CLOCK, rule="R9")
 
     async def _rejected(self, command: Reject) -> Outcome:
         return await self.close(

@@ -1,17 +1,37 @@
 """A case that can end with a payout: what refunds, cancellations and withdrawals share."""
 
-from workflows.case import CaseWorkflow
-from workflows.messages.actors import Actor
-from workflows.messages.cases import BalanceChange, LogEntry, Outcome
-from workflows.messages.commands import CloseCase, Command, GatewayCallback, ReportParcel, Withdraw
+from workflows.case import CaseWorkflow, Happening
+from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Outcome, Refusal
+from workflows.messages.commands import (
+    CloseCase,
+    Command,
+    GatewayCallback,
+    GiveRefundAccount,
+    ReportParcel,
+    Withdraw,
+)
 from workflows.messages.evidence import Evidence
+from workflows.messages.message import Reference
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
-from workflows.messages.payouts import Part
-from workflows.messages.requests import Application, MerchantRefundRequest, Method, RefundRequest, Request
-from workflows.messages.stages import OutcomeKind
+from workflows.messages.payouts import Part, Payer, Remainder
+from workflows.messages.requests import (
+    Application,
+    BankTransfer,
+    DisputeRequest,
+    MerchantRefundRequest,
+    Method,
+    OriginalRoute,
+    RefundRequest,
+    Request,
+    ReturnRequest,
+)
+from workflows.messages.scores import ScoreChange
+from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
+from workflows.rules.stages import AWAITING_ACCOUNT
 from workflows.settlement import Settlement
 
 
@@ -33,8 +53,17 @@ class PayableCase(CaseWorkflow):
         rule: str,
         balance: BalanceChange | None = None,
         bonus_voided: Money | None = None,
+        payer: Payer = Payer.MERCHANT,
+        remainder: Remainder | None = None,
+        compensates: bool = False,
+        charges: tuple[ScoreChange, ...] = (),
+        notices: tuple[Notice, ...] = (),
     ) -> Outcome:
-        """Pay ``wanted`` out of ``fund`` and end the case; ``by`` decided it under ``rule``."""
+        """Pay ``wanted`` out of ``fund`` and end the case; ``by`` decided it under ``rule``.
+
+        With ``remainder`` only what is missing of it (D8); ``compensates`` where it is no refund (L3). ``charges`` and
+        ``notices`` go with the decision (D9).
+        """
         self._settlement = Settlement(
             self,
             fund=fund,
@@ -44,8 +73,11 @@ class PayableCase(CaseWorkflow):
             rule=rule,
             balance=balance,
             bonus_voided=bonus_voided,
+            payer=payer,
+            remainder=remainder,
+            compensates=compensates,
         )
-        return await self._settlement.pay(*decided)
+        return await self._settlement.pay(*decided, charges=charges, notices=notices)
 
     async def withdrawn(self, command: Withdraw, rule: str) -> Outcome:
         """The buyer has taken the request back."""
@@ -78,22 +110,87 @@ class PayableCase(CaseWorkflow):
 class OrderCase(PayableCase):
     """A case about an order: what it asks for can change, and so can where the goods are."""
 
-    def __init__(self, request: RefundRequest | MerchantRefundRequest) -> None:
+    def __init__(self, request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest) -> None:
         """See CaseWorkflow."""
         super().__init__(request)
         self.application: Application = request
+        self.account: Reference | None = None
+        """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
         self._order_no = request.order_no
 
-    async def refund(self, decided: LogEntry, by: Actor) -> Outcome:
-        """Pay back what is asked for; ``decided`` names the rule."""
+    async def refund(
+        self,
+        *decided: LogEntry,
+        by: Actor,
+        rule: str,
+        wanted: tuple[Part, ...] | None = None,
+        remainder: Remainder | None = None,
+        charges: tuple[ScoreChange, ...] = (),
+        notices: tuple[Notice, ...] = (),
+    ) -> Outcome:
+        """Pay back what is asked for, or ``wanted`` of it; ``by`` decided it under ``rule``.
+
+        A cash-on-delivery order is paid back in advance by the platform, to the account that the buyer names.
+        Where it is missing the case waits and asks; it does not fail (T4).
+        """
+        method, payer = self.application.method, Payer.MERCHANT
+        if self.order.cash_on_delivery:
+            if self.account is None and isinstance(method, OriginalRoute):
+                given = await self._ask_for_account(*decided)
+                if isinstance(given, Outcome):
+                    return given
+                decided = (given,)
+            if self.account:
+                method = BankTransfer(account=self.account)
+            payer = Payer.PLATFORM
         return await self.pay(
-            decided,
+            *decided,
             fund=order_fund(self._order_no),
-            wanted=wanted_parts(self.application),
-            method=self.application.method,
+            wanted=wanted if wanted is not None else wanted_parts(self.application),
+            method=method,
             by=by,
-            rule=decided.rule,
+            rule=rule,
+            payer=payer,
+            remainder=remainder,
+            charges=charges,
+            notices=notices,
         )
+
+    async def _ask_for_account(self, *decided: LogEntry) -> LogEntry | Outcome:
+        """T4: until the buyer has named an account; the outcome where an officer has ended the case instead."""
+        attention: Attention | None = None
+        asked: tuple[LogEntry, ...] = (*decided, self.entry("account_asked", CLOCK, "T4"))
+        while True:
+            notices = self.notice(NoticeTemplate.ACCOUNT_WANTED, self.buyer)
+            await self.enter(AWAITING_ACCOUNT, *asked, notices=notices, attention=attention)
+            event = await self.next(ReportParcel)
+            while event is not Happening.SILENCE:
+                match event:
+                    case GiveRefundAccount():
+                        self.account = event.account
+                        return self.obeyed(event, "refund_account_given")
+                    case CloseCase():
+                        return await self.closed_by_officer(event)
+                    case ReportParcel():
+                        await self.note(self.parcel(event))
+                    case _:
+                        raise AssertionError(f"{event} does not belong to {self.stage.name}")
+                event = await self.next(ReportParcel)
+            attention = Attention.ACCOUNT_MISSING
+            asked = (self.silent("account_asked"),)
+
+    async def take_account(self, command: GiveRefundAccount) -> None:
+        """T4: the account goes into the payment only, never into the log or a view, which the merchant sees."""
+        self.account = command.account
+        await self.note(self.obeyed(command, "refund_account_given"))
+
+    async def fact_outside_its_stage(self, fact: Command) -> None:
+        """What happened to the goods is told by its name, whenever it comes (R7)."""
+        if isinstance(fact, ReportParcel):
+            await self.note(self.parcel(fact))
+            self.answer(fact)
+        else:
+            await super().fact_outside_its_stage(fact)
 
     def parcel(self, report: ReportParcel) -> LogEntry:
         """The log line of what happened to the goods."""
@@ -110,6 +207,17 @@ class OrderCase(PayableCase):
     def order(self, order: OrderFacts) -> None:
         if self.opened:
             self.opened = self.opened.model_copy(update={"order": order})
+
+    def content_refusal(self, command: Command) -> Refusal | None:
+        """T4: only cash on delivery needs an account."""
+        if isinstance(command, GiveRefundAccount) and not self.order.cash_on_delivery:
+            return Refusal(
+                code="not_cash_on_delivery",
+                field="account",
+                rule="T4",
+                explanation="the order was paid in advance, and goes back the way it was paid",
+            )
+        return super().content_refusal(command)
 
 
 def evidence_facts(evidence: tuple[Evidence, ...]) -> dict[str, str | int]:

@@ -1,6 +1,7 @@
 """Refunds that a buyer asks for while no goods come back: unshipped, and refund only (R1 to R8).
 
-An order that the platform ships itself goes by ``cancellation`` (R3).
+An order that the platform ships itself goes by ``cancellation`` (R3); goods that have shipped meanwhile make it a
+return (R7).
 """
 
 from datetime import datetime
@@ -8,16 +9,16 @@ from datetime import datetime
 from temporalio import workflow
 
 from workflows.cancellation import cancellation
-from workflows.case import Happening
+from workflows.case import DisputeEnded, Happening
 from workflows.handlers import takes
-from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome, Refusal
+from workflows.messages.actors import CLOCK, carrier
+from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome
 from workflows.messages.commands import (
     Amend,
     Approve,
     CloseCase,
-    Command,
-    ParcelEvent,
+    DisputeIntervened,
+    GiveRefundAccount,
     PayInAdvance,
     RecordManualTransfer,
     Reject,
@@ -26,35 +27,32 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
+from workflows.messages.parcels import ParcelEvent
 from workflows.messages.requests import RefundRequest
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind
-from workflows.payable import OrderCase, evidence_facts
-from workflows.rules.refund import refused_application
-from workflows.rules.stages import MERCHANT_REVIEW, NEEDS_RETURN, REJECTED, SHIPPED_REVIEW
+from workflows.messages.rulings import Ruling
+from workflows.messages.stages import Attention, CaseKind
+from workflows.payable import evidence_facts
+from workflows.returning import RETURN_COMMANDS, ReturningCase
+from workflows.rules.stages import (
+    ESCALATED,
+    MERCHANT_REVIEW,
+    PARCEL_INTERCEPT,
+    REJECTED,
+    SHIPPED_REVIEW,
+)
 
 HAS_LEFT = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN})
 
 
 @workflow.defn(name="Refund")
-@takes(
-    Approve,
-    Reject,
-    Withdraw,
-    Amend,
-    SubmitEvidence,
-    CloseCase,
-    RetryPayment,
-    PayInAdvance,
-    RecordManualTransfer,
-)
-class Refund(OrderCase):
+@takes(*RETURN_COMMANDS, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened)
+class Refund(ReturningCase):
     """One refund that a buyer asked for, without goods coming back."""
 
     @workflow.init
     def __init__(self, request: RefundRequest) -> None:
         """See CaseWorkflow."""
         super().__init__(request)
-        self._applications = 1
 
     @workflow.run
     async def run(self, request: RefundRequest) -> Outcome:
@@ -66,99 +64,80 @@ class Refund(OrderCase):
         opened = await self.open()
         if opened.refusal:
             return self.refused(opened.refusal)
+        if opened.shipped_since:  # R7: as if the carrier had told it
+            self.hear(_shipped(opened.shipped_since))
         if opened.kind is CaseKind.CANCELLATION:
             return await cancellation(self)
-        while True:
+        while self.kind is not CaseKind.RETURN:
             event = await self.next(ReportParcel)
             match event:
                 case Approve():  # R1, R2
-                    return await self.refund(self.obeyed(event, "approved"), event.by)
+                    return await self.refund(self.obeyed(event, "approved"), by=event.by, rule=self.stage.rule)
                 case Happening.SILENCE if self.stage is REJECTED:  # R6
-                    return await self._close_as_rejected()
+                    return await self.close_as_rejected()
+                case Happening.SILENCE if self.stage is PARCEL_INTERCEPT:  # R7: the goods are out, a person decides
+                    await self._escalate()
                 case Happening.SILENCE:  # R1, R2: who says nothing agrees
-                    return await self.refund(self.silent("approved_by_silence"), CLOCK)
+                    return await self.refund(self.silent("approved_by_silence"), by=CLOCK, rule=self.stage.rule)
                 case Withdraw():  # R6
                     return await self.withdrawn(event, "R6")
-                case CloseCase():  # R7: once it is known where the goods are
+                case CloseCase():
                     return await self.closed_by_officer(event)
                 case Reject() if self.stage is MERCHANT_REVIEW and event.shipping:  # R1: only what has shipped
-                    await self._convert(self._rejection(event), event.shipping.shipped_at)
+                    await self._convert(self.rejection(event), event.shipping.shipped_at)
                 case Reject():  # R2
-                    await self._reject(event)
+                    await self.reject(event)
                 case Amend():  # R6
-                    await self._apply_again(event)
+                    await self.apply_again(event, SHIPPED_REVIEW)
                 case ReportParcel() if self.stage is MERCHANT_REVIEW and event.event in HAS_LEFT:  # R7
                     await self._convert(self.parcel(event), event.happened_at)
+                case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.RETURNED_TO_WAREHOUSE:
+                    return await self.refund(self.parcel(event), by=event.by, rule="R7")
+                case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.SIGNED:
+                    await self.become_return(self.parcel(event))  # R7: not stopped; the buyer has the goods
                 case ReportParcel():
                     await self.note(self.parcel(event))
                 case SubmitEvidence():  # R2
                     await self.note(self.obeyed(event, "evidence_submitted", **evidence_facts(event.evidence)))
+                case GiveRefundAccount():  # T4
+                    await self.take_account(event)
+                case DisputeEnded(ruling=Ruling() as ruling):  # D8
+                    return await self.carry_out(ruling)
                 case _:
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
-
-    async def _reject(self, command: Reject) -> None:
-        """R2: a reason and evidence; the buyer may amend and apply again within the window (R6)."""
-        await self.enter(
-            REJECTED,
-            self._rejection(command),
-            notices=self.notice(
-                NoticeTemplate.REQUEST_REJECTED,
-                self.buyer,
-                reason=command.reason,
-                window_days=self.policy.refund.escalation_window_days,
-            ),
-        )
-
-    async def _apply_again(self, command: Amend) -> None:
-        """R6: the merchant decides on the amended request, with a new clock."""
-        self.application = command
-        self._applications += 1
-        stage = SHIPPED_REVIEW if self.kind is CaseKind.SHIPPED_REFUND else MERCHANT_REVIEW
-        await self.enter(stage, self.obeyed(command, "amended", reason=command.reason))
+        return await self.returning()
 
     async def _convert(self, entry: LogEntry, shipped_at: datetime) -> None:
-        """R1, R7: the goods are on their way, so nothing is refunded blindly."""
+        """R1, R7: the goods are on their way, so nothing is refunded blindly, and nothing asked for is lost."""
         if self.order.shipped_at is None:
             self.order = self.order.model_copy(update={"shipped_at": shipped_at})
         self.kind = CaseKind.SHIPPED_REFUND
-        if self.policy.refund.shipped_meanwhile == "shipped_review":
-            await self.enter(SHIPPED_REVIEW, entry)
-            return
-        await self.enter(
-            NEEDS_RETURN,
-            entry,
-            attention=Attention.NEEDS_RETURN,
-            notices=(
-                *self.notice(NoticeTemplate.NEEDS_RETURN, self.buyer),
-                *self.notice(NoticeTemplate.NEEDS_RETURN, self.merchant),
-            ),
-        )
+        match self.policy.refund.shipped_meanwhile:
+            case "shipped_review":
+                await self.enter(SHIPPED_REVIEW, entry)
+            case "return":
+                await self.become_return(entry)
+            case "intercept":
+                notices = (
+                    *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.buyer),
+                    *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.merchant),
+                )
+                await self.enter(PARCEL_INTERCEPT, entry, notices=notices)
 
-    async def _close_as_rejected(self) -> Outcome:
-        return await self.close(
-            OutcomeKind.REJECTED,
-            self.silent("closed_as_rejected"),
-            rule="R6",
-            by=CLOCK,
-            notices=self.closed_notices(OutcomeKind.REJECTED),
-        )
+    async def _escalate(self) -> None:
+        await self.enter(ESCALATED, self.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)
 
-    def content_refusal(self, command: Command) -> Refusal | None:
-        """R6, R8: an amended request must fit the order like the first one, and there is an end to amending."""
-        if not isinstance(command, Amend) or self.opened is None or self.opened.order is None:
-            return None
-        most = self.policy.refund.most_applications
-        if self._applications >= most:
-            return Refusal(
-                code="too_many_applications",
-                field="command",
-                rule="R6",
-                explanation=f"a case can be applied for {most} times",
-            )
-        return refused_application(command, self.order, {})
+    def _stopped_parcel(self) -> bool:
+        return self.stage in (PARCEL_INTERCEPT, ESCALATED)
 
-    def _rejection(self, command: Reject) -> LogEntry:
-        facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
-        if command.shipping:
-            facts["tracking_no"] = command.shipping.tracking_no
-        return self.obeyed(command, "rejected", **facts)
+
+def _shipped(at: datetime) -> ReportParcel:
+    directory = carrier("directory")
+    return ReportParcel(
+        key="shipped-while-opening",
+        by=directory,
+        event=ParcelEvent.SHIPPED,
+        carrier=directory.id,
+        tracking_no="unknown",
+        happened_at=at,
+    )

@@ -28,8 +28,9 @@ from workflows.messages.commands import (
     RetryPayment,
 )
 from workflows.messages.money import Money
-from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Part, Payout, Reservation
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Part, Payer, Payout, Remainder, Reservation
 from workflows.messages.requests import Method
+from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.polling import gateway_polls, room_polls
 from workflows.rules.stages import AWAITING_ROOM, CLOSED, PAYING, PAYMENT_ATTENTION, SETTLING, Stage
@@ -54,6 +55,9 @@ class Settlement:
         rule: str,
         balance: BalanceChange | None = None,
         bonus_voided: Money | None = None,
+        payer: Payer = Payer.MERCHANT,
+        remainder: Remainder | None = None,
+        compensates: bool = False,
     ) -> None:
         """Who decided (``by``) and under which ``rule`` go into the outcome."""
         self._case = case
@@ -61,6 +65,7 @@ class Settlement:
         self._rule = rule
         self._balance = balance
         self._bonus_voided = bonus_voided
+        self._compensates = compensates
         self._overdue = False
         self._ended: Outcome | None = None
         self._submitted_at = workflow.now()
@@ -73,12 +78,16 @@ class Settlement:
             method=method,
             wanted=wanted,
             tender_order=case.policy.payment.tender_order,
+            payer=payer,
+            remainder=remainder,
         )
 
-    async def pay(self, *decided: LogEntry) -> Outcome:
+    async def pay(
+        self, *decided: LogEntry, charges: tuple[ScoreChange, ...] = (), notices: tuple[Notice, ...] = ()
+    ) -> Outcome:
         """Reserve, submit, wait, ask, call an officer where needed; until the money has arrived for certain."""
         case = self._case
-        reservation = await self._reserve(PAYING, *decided)
+        reservation = await self._reserve(PAYING, *decided, charges=charges, notices=notices)
         looks = room_polls(case.policy.refund)
         while reservation is Reservation.CONTENDED:
             if case.stage is not AWAITING_ROOM:
@@ -87,8 +96,13 @@ class Settlement:
             if isinstance(event, CloseCase):
                 return await self._close_unpaid(event)
             reservation = await self._reserve(AWAITING_ROOM)
-        if reservation is Reservation.EXHAUSTED:
-            return await self._nothing_left()
+        match reservation:
+            case Reservation.EXHAUSTED:
+                return await self._unpaid(OutcomeKind.NOTHING_LEFT, "R8")
+            case Reservation.COVERED:
+                return await self._unpaid(OutcomeKind.COVERED, "D8")
+            case _:
+                pass
         await self._ask(Ask.SUBMIT)
         polls = gateway_polls(case.policy.payment)
         while self._ended is None:
@@ -119,7 +133,7 @@ class Settlement:
     async def enter_callback(self, callback: GatewayCallback) -> None:
         """Write what the gateway tells into the ledger; late and repeated callbacks change nothing."""
         case = self._case
-        closing = None if case.stage is CLOSED else self._closing(OutcomeKind.REFUNDED)
+        closing = None if case.stage is CLOSED else self._closing()
         entering = EnterCallback(callback=callback, at=workflow.now(), arrival=case.policy.payment, closing=closing)
         summary = f"gateway callback: {callback.result}"
         settled = await case.outside(activities.enter_callback, entering, seconds=30, summary=summary)
@@ -127,16 +141,22 @@ class Settlement:
             self._take(settled, closing)
         case.answer(callback)
 
-    async def _reserve(self, stage: Stage, *entries: LogEntry) -> Reservation:
+    async def _reserve(
+        self,
+        stage: Stage,
+        *entries: LogEntry,
+        charges: tuple[ScoreChange, ...] = (),
+        notices: tuple[Notice, ...] = (),
+    ) -> Reservation:
         """R8: the room is taken under the fund's lock, in the transaction of the decision."""
-        stepped = await self._case.enter(stage, *entries, reserve=self._payout)
+        stepped = await self._case.enter(stage, *entries, reserve=self._payout, charges=charges, notices=notices)
         if stepped.reserved is None:
             raise ValueError("a step that reserves tells what came of it")
         self._case.legs = stepped.reserved.legs
         return stepped.reserved.reservation
 
     async def _ask(self, ask: Ask) -> None:
-        closing = self._closing(OutcomeKind.REFUNDED)
+        closing = self._closing()
         settling = Settle(
             payout=self._payout,
             ask=ask,
@@ -144,7 +164,7 @@ class Settlement:
             arrival=self._case.policy.payment,
             closing=closing,
         )
-        summary = f"{ask} refund of {self._amount()}"
+        summary = f"{ask} refund of {self._in_print()}"
         settled = await self._case.outside(activities.settle, settling, seconds=self._patience(), summary=summary)
         self._take(settled, closing)
 
@@ -166,7 +186,7 @@ class Settlement:
             at=workflow.now(),
             closing=closing,
         )
-        summary = f"{event}: {self._amount()}"
+        summary = f"{event}: {self._in_print()}"
         settled = await case.outside(activities.settle_manually, settling, seconds=self._patience(), summary=summary)
         self._take(settled, closing)
         case.answer(command, settled.refusal)
@@ -176,22 +196,21 @@ class Settlement:
         if settled.closed:
             self._ended = self._case.closed(closing, rule=self._rule, by=self._by, bonus_voided=self._bonus_voided)
 
-    def _closing(self, outcome: OutcomeKind, *entries: LogEntry) -> Step:
+    def _closing(self, by_hand: OutcomeKind | None = None, *entries: LogEntry) -> Step:
         """The last step, written in the transaction in which the last leg succeeds."""
         case = self._case
-        paid = case.entry(
-            "refund_succeeded",
-            GATEWAY if outcome is OutcomeKind.REFUNDED else self._by,
-            SECTION,
-            amount=self._payout.amount,
-            currency=self._payout.currency,
-        )
+        event = "compensation_paid" if self._compensates else "refund_succeeded"
+        paid = case.entry(event, GATEWAY, SECTION, amount=self._amount, currency=self._payout.currency)
+        by_gateway = OutcomeKind.COMPENSATED if self._compensates else OutcomeKind.REFUNDED
         return case.step(
             CLOSED,
-            (*entries, paid) if outcome is OutcomeKind.REFUNDED else entries,
-            notices=self._tell(NoticeTemplate.REFUND_SUCCEEDED),
-            outcome=outcome,
-            refunded=self._payout.amount,
+            entries if by_hand else (*entries, paid),
+            notices=self._tell(
+                NoticeTemplate.COMPENSATION_PAID if self._compensates else NoticeTemplate.REFUND_SUCCEEDED
+            ),
+            outcome=by_hand or by_gateway,
+            refunded=0 if self._compensates else self._amount,
+            compensated=self._amount if self._compensates else 0,
             balance=self._balance,
         )
 
@@ -209,7 +228,7 @@ class Settlement:
         else:
             await case.enter(
                 stage,
-                case.entry("refund_submitted", GATEWAY, "R5", amount=self._payout.amount),
+                case.entry("refund_submitted", GATEWAY, "R5", amount=self._amount),
                 notices=self._tell(NoticeTemplate.REFUND_SUBMITTED),
                 until=self._limit(),
             )
@@ -236,15 +255,15 @@ class Settlement:
     def _nothing_can_have_moved(self) -> bool:
         return all(leg.state is LegState.FAILED for leg in self._case.legs)
 
-    async def _nothing_left(self) -> Outcome:
-        """R8: others have been refunded what this case asked for."""
+    async def _unpaid(self, outcome: OutcomeKind, rule: str) -> Outcome:
+        """Others have been refunded what this case asked for (R8), or all that was ruled had been paid (D8)."""
         case = self._case
         return await case.close(
-            OutcomeKind.NOTHING_LEFT,
-            case.entry("nothing_left", GATEWAY, "R8", amount=self._payout.amount),
-            rule="R8",
+            outcome,
+            case.entry(outcome, GATEWAY, rule, amount=self._payout.amount),
+            rule=rule,
             by=self._by,
-            notices=case.closed_notices(OutcomeKind.NOTHING_LEFT),
+            notices=case.closed_notices(outcome),
             balance=self._unpaid_balance(),
         )
 
@@ -264,11 +283,16 @@ class Settlement:
         return BalanceChange.THAW if self._balance else None
 
     def _tell(self, template: NoticeTemplate) -> tuple[Notice, ...]:
-        case, payout = self._case, self._payout
-        return case.notice(template, case.buyer, amount=payout.amount, currency=payout.currency)
+        case = self._case
+        return case.notice(template, case.buyer, amount=self._amount, currency=self._payout.currency)
 
-    def _amount(self) -> str:
-        return str(Money(amount=self._payout.amount, currency=self._payout.currency))
+    @property
+    def _amount(self) -> int:
+        """What is paid: of a ruling only what was missing, which is known once it is reserved (D8)."""
+        return sum(leg.amount for leg in self._case.legs) or self._payout.amount
+
+    def _in_print(self) -> str:
+        return str(Money(amount=self._amount, currency=self._payout.currency))
 
 
 def attention_for(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | None:

@@ -9,13 +9,11 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 
 from workflows.messages import search_attributes as attributes
 from workflows.messages.cases import CaseView, Opened
-from workflows.messages.requests import Request
+from workflows.messages.requests import Application, Request
 from workflows.messages.stages import StageName
 from workflows.rules.details import current_details
-from workflows.rules.identity import subject
-
-PASSING = frozenset({StageName.OPENING, StageName.PAYING})
-"""Stages that last seconds: an upsert for them would be out of date before anybody reads it."""
+from workflows.rules.identity import subject, workflow_name
+from workflows.rules.stages import PASSING
 
 
 def whole_minute(moment: datetime) -> datetime:
@@ -56,10 +54,27 @@ def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
     return TypedSearchAttributes([*keywords, *due])
 
 
+def summary(request: Request, foreseen: Opened | None) -> str:
+    """One line for the Web UI's lists: ids and amounts only (P6)."""
+    asked = f" {foreseen.asked}" if foreseen and foreseen.asked else ""
+    kind = ((foreseen and foreseen.kind) or workflow_name(request)).replace("_", " ")
+    return f"{kind} {subject(request)}{asked}"
+
+
+def details(request: Request) -> str:
+    """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6)."""
+    plain = request.model_dump(mode="json", exclude={"lines", "method", "evidence"}, exclude_defaults=True)
+    rows = [f"- **{name}**: `{value}`" for name, value in plain.items()]
+    if isinstance(request, Application):
+        rows.append(f"- **method**: `{request.method.route}`")
+        rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in request.lines]
+    return "\n".join(rows)
+
+
 def show(view: CaseView) -> None:
     """Bring search attributes and current details up to date: one upsert of what differs, or none."""
     workflow.set_current_details(current_details(view))
-    if view.stage in PASSING:
+    if view.stage in PASSING:  # an upsert would be out of date before anybody reads it
         return
     shown = Shown(
         kind=view.kind,

@@ -1,16 +1,13 @@
 """Allowance withdrawal 膨胀金提现, asked for by the buyer (A1 to A5) or by the end of validity (A6)."""
 
-from datetime import datetime
-
 from temporalio import workflow
 
 from workflows.case import Happening
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import BalanceChange, LogEntry, Outcome, Refusal, Thaw
+from workflows.messages.cases import BalanceChange, LogEntry, Outcome, Thaw
 from workflows.messages.commands import (
     CloseCase,
-    Command,
     PayInAdvance,
     PayOut,
     RecordManualTransfer,
@@ -26,6 +23,7 @@ from workflows.messages.stages import OutcomeKind, StageName
 from workflows.payable import PayableCase
 from workflows.rules.allowance import split
 from workflows.rules.identity import allowance_fund
+from workflows.sleeping import SleepingCase
 
 
 class AllowanceCase(PayableCase):
@@ -113,15 +111,15 @@ class AllowanceWithdrawal(AllowanceCase):
 
 @workflow.defn(name="AllowanceExpiry")
 @takes(CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
-class AllowanceExpiry(AllowanceCase):
+class AllowanceExpiry(AllowanceCase, SleepingCase):
     """The end of an allowance's validity: started when it is granted, delayed until then (A6)."""
+
+    opens_by_rule = "A6"
 
     @workflow.init
     def __init__(self, request: ExpiryRequest) -> None:
         """See CaseWorkflow."""
-        super().__init__(request)
-        self._until = request.valid_until
-        self._asleep = False
+        SleepingCase.__init__(self, request, request.valid_until)
 
     @workflow.run
     async def run(self, request: ExpiryRequest) -> Outcome:
@@ -130,14 +128,9 @@ class AllowanceExpiry(AllowanceCase):
         return await self.conduct(self._expiry())
 
     async def _expiry(self) -> Outcome:
-        while True:
-            await self._sleep_to(self._until)
-            opened = await self.open()
-            if opened.refusal:
-                return self.refused(opened.refusal)
-            if opened.postponed_until is None:
-                break
-            self._until = opened.postponed_until
+        opened = await self.open()
+        if opened.refusal:
+            return self.refused(opened.refusal)
         if opened.handed_over_to:
             return await self.close(
                 OutcomeKind.HANDED_OVER,
@@ -146,25 +139,3 @@ class AllowanceExpiry(AllowanceCase):
                 by=CLOCK,
             )
         return await self.pay_principal(self.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
-
-    async def _sleep_to(self, moment: datetime) -> None:
-        """Nothing to do before ``moment``; the start delay has usually brought us here already."""
-        wait = moment - workflow.now()
-        if wait.total_seconds() > 0:
-            self._asleep = True
-            await workflow.sleep(wait, summary="until the allowance's validity ends (A6)")
-            self._asleep = False
-
-    def _busy(self) -> bool:
-        """Asleep it may be for months: a command is answered at once instead of waiting for the opening."""
-        return not self._asleep and super()._busy()
-
-    def _refusal(self, command: Command) -> Refusal | None:
-        if not self._asleep:
-            return super()._refusal(command)
-        return Refusal(
-            code="not_open",
-            field="command",
-            rule="A6",
-            explanation="the case opens when the allowance's validity ends, and not before",
-        )

@@ -5,6 +5,7 @@ from typing import Protocol
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Code, Identifier, Instant, Message, Reference
 from workflows.messages.money import Currency, PositiveMinor
+from workflows.messages.payouts import Payer
 
 
 class GatewayUnreachable(Exception):  # noqa: N818 -- it says what is known: nothing
@@ -21,13 +22,15 @@ class RefundInstruction(Message):
     refund_no: Identifier
     merchant_id: Identifier
     fund: str
-    """What it was paid on: ``order/<order_no>`` or ``allowance/<allowance_id>``."""
+    """What it is paid out of: ``order/<order_no>``, ``allowance/<allowance_id>``, or a fund of compensation (L3)."""
     tender: Identifier | None
     """Back to this tender; None for a bank transfer."""
     account: Reference | None
     """Where the account of a bank transfer is kept; None for the original route."""
     amount: PositiveMinor
     currency: Currency
+    payer: Payer = Payer.MERCHANT
+    """Whose account it is taken from."""
     requested_at: Instant
     """Business time, in UTC."""
 

@@ -24,6 +24,7 @@ from workflows.messages.actors import GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.message import Identifier, Input, Message
 from workflows.messages.money import PositiveMinor
+from workflows.messages.payouts import Payer
 
 _DECLINED: Final = "declined"
 _ACCOUNT_SHORT: Final = "merchant_account_short"
@@ -41,7 +42,7 @@ class Mode(StrEnum):
     DECLINE_LATER = "decline_later"
     """Accept, fail after ``settle_after_seconds``, and call back then."""
     ACCOUNT_SHORT = "account_short"
-    """The merchant's account cannot pay: abnormal."""
+    """The merchant's account cannot pay: abnormal. What the platform pays does not match."""
     ANSWER_SLOWLY = "answer_slowly"
     """Pay, and answer only after ``answer_after_seconds`` of real time."""
     LOSE_ANSWER = "lose_answer"
@@ -282,8 +283,8 @@ async def _enter(connection: Connection, instruction: RefundInstruction) -> asyn
     await connection.execute(
         """
         INSERT INTO gateway.refunds (refund_no, merchant_id, fund, tender, account, amount, currency,
-                                     result_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+                                     payer, result_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
         """,
         instruction.refund_no,
         instruction.merchant_id,
@@ -292,11 +293,12 @@ async def _enter(connection: Connection, instruction: RefundInstruction) -> asyn
         instruction.account,
         instruction.amount,
         instruction.currency,
+        instruction.payer,
         instruction.requested_at,
     )
     row = await _settle(connection, instruction.refund_no, instruction.requested_at)
     assert row is not None
-    same = ("merchant_id", "fund", "tender", "account", "amount", "currency")
+    same = ("merchant_id", "fund", "tender", "account", "amount", "currency", "payer")
     if any(row[field] != getattr(instruction, field) for field in same):
         raise NumberConflict(f"refund {instruction.refund_no} is another one")
     return row
@@ -328,12 +330,15 @@ async def _choose(connection: Connection, instruction: RefundInstruction) -> Beh
         SELECT * FROM gateway.behaviours
         WHERE coalesce(merchant_id = $1, true) AND coalesce(order_no = split_part($2, '/', 2), true)
               AND coalesce(amount = $3, true) AND uses_left IS DISTINCT FROM 0
+              AND (mode <> $4 OR $5)
         ORDER BY num_nonnulls(merchant_id, order_no, amount) DESC, order_no IS NULL, amount IS NULL, id DESC
         LIMIT 1 FOR UPDATE
         """,
         instruction.merchant_id,
         instruction.fund,
         instruction.amount,
+        Mode.ACCOUNT_SHORT,
+        instruction.payer is Payer.MERCHANT,
     )
     if row is None:
         return Behaviour(mode=Mode.SUCCEED)

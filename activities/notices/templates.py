@@ -8,14 +8,16 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt, ValidationError, field_validator
 
 from activities.notices.channels import Language
-from activities.notices.words import ATTENTIONS, OUTCOMES, REJECT_REASONS, SILENCES, Words
+from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASONS, SILENCES, VERDICTS, Words
+from workflows.messages.addresses import CLAUSE_TEXTS, ReturnClause
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.message import Identifier, Input, Instant
 from workflows.messages.money import Currency, Minor, Money
+from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
@@ -55,6 +57,30 @@ class RequestRejected(Fields):
     window_days: PositiveInt
 
 
+class ReturnAgreed(Fields):
+    """To the buyer: where to send the goods, by when, and which parcels are not taken in (T2, T3)."""
+
+    address: Identifier
+    """The address's id: the channel adds what it needs of it."""
+    clauses: str
+    """`ReturnClause`s with spaces between them."""
+    days: PositiveInt
+
+    @field_validator("clauses")
+    @classmethod
+    def _each_is_one(cls, clauses: str) -> str:
+        for each in clauses.split():
+            ReturnClause(each)
+        return clauses
+
+
+class DisputeRuled(Amount):
+    """To both: how a dispute ended, and what the buyer is to have in all (D8)."""
+
+    verdict: Verdict
+    fault: Fault
+
+
 class CaseClosed(Fields):
     """To both: how the case ended."""
 
@@ -71,7 +97,20 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.REQUEST_OPENED: RequestOpened,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,
-    NoticeTemplate.NEEDS_RETURN: Fields,
+    NoticeTemplate.GOODS_UNDERWAY: Fields,
+    NoticeTemplate.RETURN_AGREED: ReturnAgreed,
+    NoticeTemplate.ADDRESS_WANTED: Fields,
+    NoticeTemplate.ACCOUNT_WANTED: Fields,
+    NoticeTemplate.EXTENSION_OFFERED: Fields,
+    NoticeTemplate.RETURN_SIGNED: Fields,
+    NoticeTemplate.EXCHANGE_SHIPPED: Fields,
+    NoticeTemplate.INTERVENTION_OPEN: Fields,
+    NoticeTemplate.DISPUTE_OPENED: RequestOpened,
+    NoticeTemplate.EVIDENCE_DEMANDED: Fields,
+    NoticeTemplate.DISPUTE_RULED: DisputeRuled,
+    NoticeTemplate.COMPENSATION_CLAIMABLE: RequestOpened,
+    NoticeTemplate.COMPENSATION_CLAIMED: Amount,
+    NoticeTemplate.COMPENSATION_PAID: Amount,
     NoticeTemplate.REFUND_SUBMITTED: Amount,
     NoticeTemplate.REFUND_SUCCEEDED: Amount,
     NoticeTemplate.CASE_CLOSED: CaseClosed,
@@ -91,9 +130,67 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
         "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。您可在 {window_days} 天内修改后重新申请，逾期将关闭。",
         "[After-sales] {subject}: rejected by the merchant: {reason}. Amend and apply again within {window_days} days.",
     ),
-    NoticeTemplate.NEEDS_RETURN: (
-        "【售后】{subject} 的商品已发出，需退货后才能退款。",
+    NoticeTemplate.GOODS_UNDERWAY: (
+        "【售后】{subject} 的商品已发出，需商品退回后才能退款。",
         "[After-sales] {subject}: the goods have shipped; they must come back before the refund.",
+    ),
+    NoticeTemplate.RETURN_AGREED: (
+        "【售后】{subject} 的退货申请已通过，请在 {days} 天内寄回至 {address} 并填写运单号。{clauses}",
+        (
+            "[After-sales] {subject}: please send the goods back to {address} within {days} days "
+            "and enter the tracking number. {clauses}"
+        ),
+    ),
+    NoticeTemplate.ADDRESS_WANTED: (
+        "【售后】{subject} 的退货缺少退货地址，请在地址库中添加并选择。",
+        "[After-sales] {subject}: a return address is missing; please add one and pick it.",
+    ),
+    NoticeTemplate.ACCOUNT_WANTED: (
+        "【售后】{subject} 为货到付款订单，请提供退款账户。",
+        "[After-sales] {subject}: paid in cash on delivery; please name an account for the refund.",
+    ),
+    NoticeTemplate.EXTENSION_OFFERED: (
+        "【售后】{subject} 的退货尚未签收，您可以延长收货一次。",
+        "[After-sales] {subject}: the return has not been signed for yet; you may extend the receipt once.",
+    ),
+    NoticeTemplate.RETURN_SIGNED: (
+        "【售后】{subject} 的退货已签收，请验货后处理。",
+        "[After-sales] {subject}: the return has been signed for; please inspect it and decide.",
+    ),
+    NoticeTemplate.EXCHANGE_SHIPPED: (
+        "【售后】{subject} 的换货商品已发出，收到后请确认。",
+        "[After-sales] {subject}: the goods of your exchange are on their way; please confirm their receipt.",
+    ),
+    NoticeTemplate.INTERVENTION_OPEN: (
+        "【售后】{subject} 的换货超时未发出，您可以申请平台介入。",
+        "[After-sales] {subject}: your exchange has not been shipped in time; you may ask the platform to intervene.",
+    ),
+    NoticeTemplate.DISPUTE_OPENED: (
+        "【售后】{subject} 的买家发起纠纷，金额 {amount}，协商期至北京时间 {due}，逾期平台介入。",
+        (
+            "[After-sales] {subject}: the buyer disputes {amount}. Negotiate until {due} Beijing time; "
+            "then the platform steps in."
+        ),
+    ),
+    NoticeTemplate.EVIDENCE_DEMANDED: (
+        "【售后】{subject} 的纠纷平台已介入，请在时限内举证。",
+        "[After-sales] {subject}: the platform has stepped in; please give your evidence in time.",
+    ),
+    NoticeTemplate.DISPUTE_RULED: (
+        "【售后】{subject} 的纠纷已完结：{verdict}，{fault}，买家应得 {amount}。",
+        "[After-sales] {subject}: the dispute has ended: {verdict}, {fault}; the buyer is to have {amount} in all.",
+    ),
+    NoticeTemplate.COMPENSATION_CLAIMABLE: (
+        "【售后】{subject} 延迟发货，您可在北京时间 {due} 前申请赔付 {amount}。",
+        "[After-sales] {subject}: shipped late; you may claim {amount} until {due} Beijing time.",
+    ),
+    NoticeTemplate.COMPENSATION_CLAIMED: (
+        "【售后】{subject} 的买家申请延迟发货赔付 {amount}，请提供发货或免责凭证，逾期自动赔付。",
+        "[After-sales] {subject}: the buyer claims {amount} for late shipment; prove shipment or an exemption in time.",
+    ),
+    NoticeTemplate.COMPENSATION_PAID: (
+        "【售后】{subject} 的赔付 {amount} 已到账。",
+        "[After-sales] {subject}: the compensation of {amount} has been paid.",
     ),
     NoticeTemplate.REFUND_SUBMITTED: (
         "【售后】{subject} 的退款 {amount} 已提交支付渠道，请留意到账。",
@@ -133,9 +230,16 @@ def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: 
         shown = {name: _show(getattr(checked, name), language) for name in type(checked).model_fields}
     except OverflowError:
         raise NotRenderable(f"{template}: a moment beyond the calendar") from None
+    if isinstance(checked, ReturnAgreed):
+        shown["clauses"] = _clauses(checked.clauses, language)
     if isinstance(checked, Amount):
         shown["amount"] = str(Money(amount=checked.amount, currency=checked.currency))
     return _pick(TEXTS[template], language).format_map(shown)
+
+
+def _clauses(clauses: str, language: Language) -> str:
+    """T2: fixed words; nobody can edit them."""
+    return " ".join(_pick(CLAUSE_TEXTS[ReturnClause(each)], language) for each in clauses.split())
 
 
 def _show(value: object, language: Language) -> str:
@@ -148,6 +252,10 @@ def _show(value: object, language: Language) -> str:
             return _pick(OUTCOMES[value], language)
         case Attention():
             return _pick(ATTENTIONS[value], language)
+        case Verdict():
+            return _pick(VERDICTS[value], language)
+        case Fault():
+            return _pick(FAULTS[value], language)
         case RejectReason():
             return _pick(REJECT_REASONS[value], language)
         case _:

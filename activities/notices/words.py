@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from workflows.messages.commands import RejectReason
+from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
 Words: TypeAlias = tuple[str, str]
@@ -16,6 +17,18 @@ SILENCES: Final[Mapping[Silence, Words]] = {
     Silence.ESCALATE: ("将升级至平台人工处理", "an operator of the platform takes over"),
     Silence.ASK_GATEWAY: ("系统将向支付渠道查询结果", "the payment provider is asked for the result"),
     Silence.RAISE_ATTENTION: ("将转人工跟进", "a person follows it up"),
+    Silence.AGREE_TO_RETURN: ("系统将自动同意退货", "the return is agreed to automatically"),
+    Silence.CLOSE_NOT_RETURNED: ("售后单将以未退货关闭", "the case closes as not returned"),
+    Silence.OFFER_EXTENSION: ("可延长收货", "the receipt may be extended"),
+    Silence.ASK_CARRIER: ("系统将向承运商查询", "the carrier is asked"),
+    Silence.ASK_AGAIN: ("系统将再次提醒", "you are asked again"),
+    Silence.RIGHT_TO_INTERVENTION: ("买家可申请平台介入", "the buyer may ask the platform to intervene"),
+    Silence.CLOSE_AS_EXCHANGED: ("换货将自动确认完成", "the exchange counts as completed"),
+    Silence.GO_TO_PLATFORM: ("平台将介入", "the platform steps in"),
+    Silence.UPHOLD: ("将支持买家诉求", "the buyer's request is upheld"),
+    Silence.PROPOSE_FAULT: ("将拟判商家责任", "the merchant's fault is proposed"),
+    Silence.CLOSE_UNCLAIMED: ("赔付资格将失效", "the claim lapses"),
+    Silence.PAY_COMPENSATION: ("系统将自动赔付", "the compensation is paid automatically"),
     Silence.NOTHING: ("售后单将继续等待", "the case goes on waiting"),
 }
 
@@ -29,11 +42,27 @@ OUTCOMES: Final[Mapping[OutcomeKind, Words]] = {
     OutcomeKind.NOTHING_LEFT: ("可退金额已全部退还", "nothing was left to refund"),
     OutcomeKind.HANDED_OVER: ("由另一售后单处理", "handled by another case"),
     OutcomeKind.CLOSED_BY_OFFICER: ("由平台客服关闭", "closed by the platform's staff"),
+    OutcomeKind.NOT_RETURNED: ("买家未退货，已关闭", "closed: the goods were not sent back"),
+    OutcomeKind.EXCHANGED: ("换货完成", "exchanged"),
+    OutcomeKind.RESOLVED: ("双方已解决，不判责", "resolved by the parties, nobody at fault"),
+    OutcomeKind.SETTLED: ("双方已和解", "settled by the parties"),
+    OutcomeKind.RULED: ("平台已判责", "ruled on by the platform"),
+    OutcomeKind.DISMISSED: ("平台判定不予退款", "dismissed: nothing is to be paid"),
+    OutcomeKind.COVERED: ("应退金额此前已退", "what is owed had been paid before"),
+    OutcomeKind.COMPENSATED: ("已赔付", "compensated"),
+    OutcomeKind.SHIPPED_IN_TIME: ("已按时发货", "shipped in time"),
+    OutcomeKind.EXEMPT: ("商家免责", "the merchant is exempt"),
+    OutcomeKind.UNCLAIMED: ("买家未申请赔付", "not claimed"),
     OutcomeKind.REFUSED: ("申请不符合条件", "the request could not be accepted"),
 }
 
 ATTENTIONS: Final[Mapping[Attention, Words]] = {
-    Attention.NEEDS_RETURN: ("商品已发出，需要退货", "the goods have shipped and must come back"),
+    Attention.ADDRESS_MISSING: ("缺少退货地址", "a return address is missing"),
+    Attention.ACCOUNT_MISSING: ("买家未提供退款账户", "the buyer has named no account for the refund"),
+    Attention.RETURN_OVERDUE: ("退货超时未签收", "the return has not been signed for in time"),
+    Attention.RESHIP_OVERDUE: ("换货超时未发出", "the exchange has not been shipped in time"),
+    Attention.RULING_OVERDUE: ("判责超时", "the ruling is overdue"),
+    Attention.DISPUTE_BROKEN_OFF: ("纠纷流程被中止", "the dispute was stopped from outside"),
     Attention.REVIEW_OVERDUE: ("审核超时", "the review is overdue"),
     Attention.INTERCEPT_OVERDUE: ("拦截超时，包裹未回仓", "the intercepted parcel is not back in time"),
     Attention.REFUND_DECLINED: ("支付渠道拒绝退款", "the payment provider declined the refund"),
@@ -49,4 +78,18 @@ REJECT_REASONS: Final[Mapping[RejectReason, Words]] = {
     RejectReason.AMOUNT_TOO_HIGH: ("申请金额过高", "the amount is too high"),
     RejectReason.OUT_OF_TERMS: ("超出售后条款范围", "it is outside the terms of sale"),
     RejectReason.OTHER: ("其他原因，详见售后单", "another reason, see the case"),
+}
+
+VERDICTS: Final[Mapping[Verdict, Words]] = {
+    Verdict.RESOLVED: ("双方已解决", "resolved by the parties"),
+    Verdict.SETTLED: ("双方已和解", "settled by the parties"),
+    Verdict.UPHELD: ("商家未举证，支持买家诉求", "upheld, since the merchant gave no evidence"),
+    Verdict.RULED: ("平台已判责", "ruled on by the platform"),
+}
+
+FAULTS: Final[Mapping[Fault, Words]] = {
+    Fault.BUYER: ("买家责任", "the buyer is at fault"),
+    Fault.MERCHANT: ("商家责任", "the merchant is at fault"),
+    Fault.BOTH: ("双方责任", "both are at fault"),
+    Fault.NOBODY: ("不判责", "nobody is at fault"),
 }

@@ -12,6 +12,7 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Message
 from workflows.messages.money import Currency, Minor
 from workflows.messages.payouts import LegState, PaidBy
+from workflows.rules.compensation import is_compensation
 
 _PAGE = 500
 
@@ -25,6 +26,8 @@ class BookLine(Message):
     ours: Minor | None
     our_state: LegState | None
     paid_by: PaidBy | None
+    compensation: bool = False
+    """Not a refund (L3)."""
     theirs: Minor | None
     their_result: GatewayResult | None
     equal: bool
@@ -39,6 +42,8 @@ class BookTotal(Message):
     """By the gateway, says our ledger."""
     by_hand: Minor
     """By the platform or an officer; the gateway knows nothing of it."""
+    compensation: Minor = 0
+    """What of ``ours`` and ``by_hand`` is compensation; the rest are refunds (L3)."""
     theirs: Minor
     """By the gateway, says the gateway."""
 
@@ -102,6 +107,7 @@ def _line(number: str, ours: BookedLeg | None, theirs: StatementLine | None) -> 
         ours=ours.amount if ours else None,
         our_state=ours.state if ours else None,
         paid_by=ours.paid_by if ours else None,
+        compensation=ours is not None and is_compensation(ours.fund),
         theirs=theirs.amount if theirs else None,
         their_result=theirs.result if theirs else None,
         equal=_paid_by_gateway(ours) == _paid(theirs),
@@ -122,6 +128,7 @@ def _total(currency: str, ours: Iterable[BookedLeg], theirs: Iterable[StatementL
         currency=currency,
         ours=sum(leg.amount for leg in own if leg.paid_by is PaidBy.GATEWAY),
         by_hand=sum(leg.amount for leg in own if leg.paid_by in {PaidBy.PLATFORM, PaidBy.OFFICER}),
+        compensation=sum(leg.amount for leg in own if leg.paid_by and is_compensation(leg.fund)),
         theirs=sum(
             line.amount for line in theirs if line.currency == currency and line.result is GatewayResult.SUCCEEDED
         ),

@@ -4,16 +4,34 @@ Whoever writes a step does so inside a transaction of its own, so that log, work
 and balance stand or fall together.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from activities.deadlines import due
+from activities.deadlines import due, left
 from activities.notices import outbox
-from activities.postgres import alerts, allowances, ledger
+from activities.postgres import alerts, allowances, evidence, ledger, parcels, pauses, requirements, scores
 from activities.postgres.connection import Connection
-from workflows.messages.cases import BalanceChange, Due, LogEntry, OpenCase, Opened, Step, Stepped, Thaw
-from workflows.messages.stages import StageName, WorkList
+from workflows.messages.addresses import ReturnAddress
+from workflows.messages.cases import (
+    BalanceChange,
+    Due,
+    LogEntry,
+    NoticeTemplate,
+    OpenCase,
+    Opened,
+    Refusal,
+    Span,
+    Step,
+    Stepped,
+    Thaw,
+)
+from workflows.messages.parcels import CarrierEvent, ParcelPurpose
+from workflows.messages.payouts import Payout, Reservation, ReserveResult
+from workflows.messages.policy import Policy
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 from workflows.rules.legs import AlertKind
+from workflows.rules.stages import STAGES, Stage
 
 
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault
@@ -47,9 +65,9 @@ async def write_opening(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened
+            stage, work_list, opened_at, due_at, step, log_length, opened, about
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16)
         """,
         case.case_id,
         case.run_id,
@@ -66,22 +84,26 @@ async def write_opening(
         opening.at,
         deadline.at if deadline else None,
         opened.model_dump(mode="json"),
+        getattr(request, "about", None),
     )
-    await _append(connection, case.case_id, 0, 0, (entry,))
+    await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
 
-async def write_step(connection: Connection, step: Step) -> Stepped:
+async def write_step(
+    connection: Connection, step: Step, policy_now: Callable[[str], Policy | None] = lambda _: None
+) -> Stepped:
     """Write a step down; a step that was written before gives what it gave the first time.
 
     Not only the last one: a workflow task that takes several steps may be lost as a whole, and is then done
-    again from its first step on.
+    again from its first step on. A step that needs what is not there (an address, a statement, a declaration, a
+    version of the policy) is not written, and its refusal says so. ``policy_now`` gives a profile as it is in force.
 
     Raises:
         StepOutOfOrder: the step does not follow the last one, or belongs to another run of the workflow.
     """
     case = step.case
     row = await connection.fetchrow(
-        "SELECT run_id, step, log_length, stepped FROM casebook.cases WHERE case_id = $1 FOR UPDATE",
+        "SELECT run_id, step, log_length, stepped, policy FROM casebook.cases WHERE case_id = $1 FOR UPDATE",
         case.case_id,
     )
     if row is None or row["run_id"] != case.run_id:
@@ -91,28 +113,115 @@ async def write_step(connection: Connection, step: Step) -> Stepped:
         return Stepped.model_validate(written[str(step.step)])
     if step.step != row["step"] + 1:
         raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}")
-    await _append(connection, case.case_id, step.step, row["log_length"], step.entries)
-    await outbox.queue(connection, case.case_id, step.step, step.notices, step.at)
-    deadline = due(step.span, step.at) if step.span else None
-    stepped = Stepped(
-        due=deadline,
-        reserved=await ledger.reserve(connection, step.reserve, step.at) if step.reserve else None,
-        thaw=await _change_balance(connection, step),
+    policy = policy_now(str(row["policy"]).partition("/")[0]) if step.policy_version else None
+    needed = await requirements.look(connection, step, policy, str(row["policy"]))
+    if isinstance(needed, Refusal):
+        return Stepped(refusal=needed)
+    address = needed
+    if address:
+        step = _addressed(step, address)
+    await _append(
+        connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
     )
-    await _update(connection, step, deadline, stepped, log_length=row["log_length"] + len(step.entries))
+    await outbox.queue(connection, case.case_id, step.step, step.notices, step.at)
+    await _keep_books(connection, step)
+    stepped = Stepped(
+        due=await deadline_of(connection, step, policy),
+        left=await _left(connection, step, step.stops) if step.stops else None,
+        reserved=await _reserve(connection, step.reserve, step.at) if step.reserve else None,
+        thaw=await _change_balance(connection, step),
+        address=address,
+        parcel_events=await _watch(connection, step),
+        policy=policy,
+    )
+    await _update(connection, step, stepped, log_length=row["log_length"] + len(step.entries))
     return stepped
 
 
-async def _update(
-    connection: Connection, step: Step, deadline: Due | None, stepped: Stepped, *, log_length: int
-) -> None:
+async def deadline_of(connection: Connection, step: Step, policy: Policy | None = None) -> Due | None:
+    """When the step's stage ends, pause windows included; under ``policy`` where the case moves to it (section 2)."""
+    stage = STAGES[step.stage]
+    span = step.span
+    if policy and span and span.until is None and stage.span:
+        span = stage.span(policy).model_copy(update={"since": span.since})
+    if span is None:
+        return None
+    ends = await deadline(connection, step.kind, stage, span, step.at)
+    # A new version of the policy does not decide in the past.
+    return ends.model_copy(update={"at": max(ends.at, step.at)}) if policy else ends
+
+
+async def deadline(connection: Connection, kind: CaseKind, stage: Stage, span: Span, at: datetime) -> Due:
+    """The deadline of a stage that begins at ``at``: moved by pause windows where silence decides (section 9)."""
+    movable = stage.pausable and span.until is None
+    windows = await pauses.windows_for(connection, kind, span.since or at) if movable else ()
+    return due(span, at, windows)
+
+
+async def _left(connection: Connection, step: Step, stopped: Span) -> timedelta:
+    """D3: running time, so that a pause that lies ahead does not count twice when the clock goes on."""
+    windows = await pauses.windows_for(connection, step.kind, stopped.since or step.at) if not stopped.until else ()
+    return left(stopped, step.at, windows)
+
+
+def _addressed(step: Step, address: ReturnAddress) -> Step:
+    """T2: the log and the notice name the address that was chosen."""
+    facts: dict[str, str | int] = {"address": address.address_id, "address_version": address.version}
+    *before, entry = step.entries
+    return step.model_copy(
+        update={
+            "entries": (*before, entry.model_copy(update={"facts": {**entry.facts, **facts}})),
+            "notices": tuple(
+                notice.model_copy(update={"fields": {**notice.fields, "address": address.address_id}})
+                if notice.template is NoticeTemplate.RETURN_AGREED
+                else notice
+                for notice in step.notices
+            ),
+        }
+    )
+
+
+async def _keep_books(connection: Connection, step: Step) -> None:
+    """What stands or falls with the step: evidence (D6) and score points (D9)."""
+    case_id = step.case.case_id
+    if step.evidence:
+        await evidence.give(connection, case_id, step.evidence, step.at)
+    for charge in step.charges:
+        await scores.charge(connection, case_id, charge, step.at)
+
+
+async def _reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
+    """R8, D8: what a ruling still has to pay is not known before the case that counts has ended.
+
+    Until then that case may yet pay: after an officer's retry, say, or once it has got an account.
+    """
+    counts = payout.remainder.counts if payout.remainder else None
+    if counts and counts != payout.case_id:
+        ended = await connection.fetchval("SELECT closed_at IS NOT NULL FROM casebook.cases WHERE case_id = $1", counts)
+        if not ended:
+            return ReserveResult(reservation=Reservation.CONTENDED)
+    return await ledger.reserve(connection, payout, at)
+
+
+async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]:
+    """T3, T8: from now on the case is told of the parcel; what was told before comes with the answer."""
+    if step.watch is None:
+        return ()
+    case_id, watch = step.case.case_id, step.watch
+    if watch.instead_of:
+        await parcels.unwatch(connection, watch.instead_of, case_id)
+    return await parcels.watch(connection, watch.parcel, purpose=watch.purpose, at=step.at, case_id=case_id)
+
+
+async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_length: int) -> None:
     closes = step.stage is StageName.CLOSED
     await connection.execute(
         """
         UPDATE casebook.cases
         SET kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
             due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
-            closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END
+            closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
+            return_freight = coalesce($15, return_freight), policy = coalesce($16, policy)
         WHERE case_id = $1
         """,
         step.case.case_id,
@@ -122,12 +231,15 @@ async def _update(
         step.attention,
         step.outcome,
         step.refunded,
-        deadline.at if deadline else None,
+        stepped.due.at if stepped.due else None,
         step.step,
         log_length,
         {str(step.step): stepped.model_dump(mode="json")},
         closes,
         step.at,
+        step.compensated,
+        step.watch.freight_paid if step.watch and step.watch.purpose is ParcelPurpose.RETURN else None,
+        f"{stepped.policy.name}/{stepped.policy.version}" if stepped.policy else None,
     )
 
 
@@ -149,12 +261,21 @@ async def _change_balance(connection: Connection, step: Step) -> Thaw | None:
             return None
 
 
-async def _append(connection: Connection, case_id: str, step: int, length: int, entries: Iterable[LogEntry]) -> None:
+async def _append(
+    connection: Connection,
+    case_id: str,
+    step: int,
+    length: int,
+    entries: Iterable[LogEntry],
+    *,
+    kind: CaseKind,
+    stage: StageName,
+) -> None:
     await connection.executemany(
         """
         INSERT INTO casebook.log
-            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, facts)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, facts, kind, stage)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         [
             (
@@ -168,10 +289,98 @@ async def _append(connection: Connection, case_id: str, step: int, length: int, 
                 entry.at,
                 entry.command_key,
                 entry.facts,
+                kind,
+                stage,
             )
             for position, entry in enumerate(entries, start=length + 1)
         ],
     )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case's row, as far as other cases need it."""
+
+    case_id: str
+    kind: CaseKind
+    stage: StageName
+    outcome: OutcomeKind | None
+    merchant_id: str
+    buyer_id: str | None
+    order_no: str | None
+    closed_at: datetime | None
+    return_freight: int
+    """In minor units (T10)."""
+
+
+async def find(connection: Connection, case_id: str) -> Row | None:
+    """The case of this id, or None."""
+    rows = await _rows(connection, "case_id = $1", case_id)
+    return rows[0] if rows else None
+
+
+async def policies_of(connection: Connection, case_id: str) -> tuple[Policy, ...]:
+    """The policies that a case has gone by: the one it was opened under, and those that it was moved to."""
+    row = await connection.fetchrow("SELECT opened, stepped FROM casebook.cases WHERE case_id = $1", case_id)
+    if row is None:
+        return ()
+    steps: dict[str, dict[str, object]] = row["stepped"] or {}
+    found = (row["opened"].get("policy"), *(step.get("policy") for step in steps.values()))
+    return tuple(Policy.model_validate(each) for each in found if each)
+
+
+async def disputes_about(connection: Connection, case_id: str) -> list[Row]:
+    """The disputes about a case, open and ended ones."""
+    return await _rows(connection, "about = $1 AND kind = 'dispute'", case_id)
+
+
+async def open_cases_of_order(connection: Connection, order_no: str) -> list[Row]:
+    """The order's open cases, whatever they are about."""
+    return await _rows(connection, "order_no = $1 AND closed_at IS NULL", order_no)
+
+
+async def with_running_clock(connection: Connection, kinds: Sequence[CaseKind], after: str, limit: int) -> list[str]:
+    """A page of open cases of these kinds that a pause window can move, by their ids, after the one named (section 9).
+
+    Whether the window was declared before is not asked: telling a case twice changes nothing.
+    """
+    stages = [stage.name for stage in STAGES.values() if stage.pausable]
+    rows = await connection.fetch(
+        """
+        SELECT case_id FROM casebook.cases
+        WHERE kind = ANY ($1) AND closed_at IS NULL AND due_at IS NOT NULL AND stage = ANY ($2) AND case_id > $3
+        ORDER BY case_id LIMIT $4
+        """,
+        list(kinds),
+        stages,
+        after,
+        limit,
+    )
+    return [row["case_id"] for row in rows]
+
+
+async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
+    rows = await connection.fetch(
+        f"""
+        SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, closed_at, return_freight
+        FROM casebook.cases WHERE {where} ORDER BY case_id
+        """,  # noqa: S608 -- one of the constants above
+        argument,
+    )
+    return [
+        Row(
+            case_id=row["case_id"],
+            kind=CaseKind(row["kind"]),
+            stage=StageName(row["stage"]),
+            outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
+            merchant_id=row["merchant_id"],
+            buyer_id=row["buyer_id"],
+            order_no=row["order_no"],
+            closed_at=row["closed_at"],
+            return_freight=row["return_freight"],
+        )
+        for row in rows
+    ]
 
 
 async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:

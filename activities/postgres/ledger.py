@@ -49,7 +49,7 @@ class BookedLeg:
 
 
 async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
-    """Note what was paid on an order or an allowance. Opening it again changes nothing.
+    """Note what was paid on an order or an allowance, or is owed as compensation. Opening it again changes nothing.
 
     Raises:
         LedgerContradiction: the fund is open with other amounts or another currency.
@@ -78,8 +78,11 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
         raise LedgerContradiction(f"fund {fund} is open with other amounts")
 
 
-async def parts_of(connection: Connection, fund: str) -> tuple[FundPart, ...]:
-    """What was paid on each part of a fund, and what is settled and held of it; empty for an unknown fund."""
+async def parts_of(connection: Connection, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
+    """What was paid on each part of a fund, and what is settled and held of it; empty for an unknown fund.
+
+    Settled and held by all cases, or by one alone.
+    """
     rows = await connection.fetch(
         """
         SELECT parts.part, parts.paid, parts.tender_kind,
@@ -89,13 +92,15 @@ async def parts_of(connection: Connection, fund: str) -> tuple[FundPart, ...]:
         FROM ledger.fund_parts AS parts
         LEFT JOIN (
             SELECT leg_parts.part, leg_parts.amount, legs.state
-            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no) WHERE legs.fund = $1
+            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
+            WHERE legs.fund = $1 AND coalesce(legs.case_id = $2, true)
         ) AS used ON used.part = parts.part
         WHERE parts.fund = $1
         GROUP BY parts.part, parts.paid, parts.tender_kind
         ORDER BY parts.part
         """,
         fund,
+        case_id,
     )
     return tuple(
         FundPart(
@@ -110,7 +115,10 @@ async def parts_of(connection: Connection, fund: str) -> tuple[FundPart, ...]:
 
 
 async def refunded(connection: Connection, fund: str) -> int:
-    """What has been paid back of a fund for good, by whomever, in minor units."""
+    """What has been paid back of a fund for good, by whomever, in minor units.
+
+    Compensation has funds of its own, and is no part of an order's (L3).
+    """
     return await connection.fetchval(
         "SELECT coalesce(sum(amount), 0)::bigint FROM ledger.legs WHERE fund = $1 AND state = 'succeeded'",
         fund,
@@ -120,7 +128,8 @@ async def refunded(connection: Connection, fund: str) -> int:
 async def reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
     """Take the room that a payout needs in its fund, all of it or none (R8).
 
-    Reserving the same payout again gives its legs as they stand.
+    Of a payout with a ``remainder`` that is what is missing under the fund's lock (D8); nothing is taken where
+    nothing is. Reserving the same payout again gives its legs as they stand, whatever has been paid since.
 
     Raises:
         LedgerContradiction: the fund is not open or has another currency, or the payout was reserved with
@@ -128,10 +137,14 @@ async def reserve(connection: Connection, payout: Payout, at: datetime) -> Reser
     """
     await _lock_fund(connection, payout)
     if legs := await legs_of(connection, payout.case_id, payout.number):
-        if sum(leg.amount for leg in legs) != payout.amount:
+        reserved = sum(leg.amount for leg in legs)
+        if reserved > payout.amount or (reserved < payout.amount and payout.remainder is None):
             raise LedgerContradiction(f"payout {payout.number} of {payout.case_id} has another amount")
         return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
-    match plan_legs(payout, await parts_of(connection, payout.fund)):
+    fund = await parts_of(connection, payout.fund)
+    counts = payout.remainder.counts if payout.remainder else None
+    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    match plan_legs(payout, fund, counted):
         case Reservation() as refused:
             return ReserveResult(reservation=refused)
         case planned:
@@ -330,9 +343,9 @@ async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: date
     await connection.execute(
         """
         INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route,
-                                 tender, tender_kind, account_ref, state, reserved_at)
+                                 tender, tender_kind, account_ref, payer, state, reserved_at)
         VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM ledger.legs WHERE case_id = $2 AND payout = $3),
-                $4, $5, $6, $7, $8, $9, $10, $11, 'reserved', $12)
+                $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved', $13)
         """,
         leg.refund_no,
         payout.case_id,
@@ -345,6 +358,7 @@ async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: date
         leg.tender,
         leg.tender_kind,
         account,
+        payout.payer,
         at,
     )
     await connection.executemany(

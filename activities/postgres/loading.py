@@ -60,6 +60,8 @@ class OrderRecord(Input):
     outbound_at: Moment | None = None
     shipped_at: Moment | None = None
     on_delivery_run_at: Moment | None = None
+    freight_insured: Minor = 0
+    """What the freight insurance pays for sending the goods back (T10)."""
 
     @field_validator("lines")
     @classmethod
@@ -109,6 +111,13 @@ class AllowanceRecord(Input):
         if {"principal", "bonus"} <= info.data.keys() and spent > info.data["principal"] + info.data["bonus"]:
             raise ValueError("more is spent than principal and bonus together")
         return spent
+
+    @field_validator("tender_kind")
+    @classmethod
+    def _not_cash(cls, kind: TenderKind) -> TenderKind:
+        if kind is TenderKind.CASH:
+            raise ValueError("an allowance is not paid in with cash")
+        return kind
 
     @field_validator("account_name")
     @classmethod
@@ -207,8 +216,8 @@ async def _load_order(connection: Connection, record: OrderRecord) -> tuple[bool
     inserted = await connection.fetchval(
         """
         INSERT INTO shop.orders (order_no, marketplace, merchant_id, buyer_id, currency, freight, paid_at,
-                                 outbound_at, shipped_at, on_delivery_run_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                 outbound_at, shipped_at, on_delivery_run_at, freight_insured)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         ON CONFLICT (order_no) DO NOTHING
         RETURNING true
         """,
@@ -222,6 +231,7 @@ async def _load_order(connection: Connection, record: OrderRecord) -> tuple[bool
         record.outbound_at,
         record.shipped_at,
         record.on_delivery_run_at,
+        record.freight_insured,
     )
     if not inserted:
         return False, await _compare_order(connection, record)

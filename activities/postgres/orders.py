@@ -42,7 +42,7 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
     row = await connection.fetchrow(
         """
         SELECT o.order_no, o.marketplace, o.merchant_id, o.buyer_id, o.currency, o.freight, o.paid_at,
-               o.outbound_at, o.shipped_at, o.on_delivery_run_at,
+               o.outbound_at, o.shipped_at, o.on_delivery_run_at, o.freight_insured,
                ARRAY(SELECT (l.line, l.sku, l.quantity, l.paid) FROM shop.order_lines l
                      WHERE l.order_no = o.order_no ORDER BY l.position) AS lines,
                ARRAY(SELECT (t.tender, t.kind, t.paid) FROM shop.order_tenders t
@@ -69,6 +69,7 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
         outbound_at=row["outbound_at"],
         shipped_at=row["shipped_at"],
         on_delivery_run_at=row["on_delivery_run_at"],
+        freight_insured=row["freight_insured"],
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.postgres.connection import Connection
+from workflows.messages.flags import Colour
 from workflows.messages.message import Identifier
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
@@ -20,6 +21,8 @@ class WorkQuery(BaseModel):
     buyer_id: Identifier | None = None
     account_lookup: str | None = None
     """The keyed hash of an account name (A4), see ``activities.postgres.lookup``."""
+    flag: Colour | None = None
+    """The flag of the order or the allowance, as its own merchant has put it up."""
     with_closed: bool = False
     limit: int = Field(default=50, ge=1, le=1000)
 
@@ -45,7 +48,17 @@ class WorkItem(BaseModel):
     due_at: datetime | None
     attention: Attention | None
     outcome: OutcomeKind | None
+    flag: Colour | None
+    """What its merchant has put up at the order or the allowance."""
 
+
+_CASES = """
+    (
+        SELECT cases.*, flags.colour AS flag
+        FROM casebook.cases LEFT JOIN shop.flags
+        ON flags.merchant_id = cases.merchant_id AND flags.subject = coalesce(cases.order_no, cases.allowance_id)
+    ) AS cases
+"""
 
 _WHERE = """
     ($1::text IS NULL OR merchant_id = $1)
@@ -55,7 +68,8 @@ _WHERE = """
     AND ($5::text IS NULL OR allowance_id IN (
         SELECT allowance_id FROM shop.allowances WHERE account_lookup = $5
     ))
-    AND ($6 OR closed_at IS NULL)
+    AND ($6::text IS NULL OR flag = $6)
+    AND ($7 OR closed_at IS NULL)
 """
 
 
@@ -64,10 +78,10 @@ async def find_work(connection: Connection, query: WorkQuery) -> list[WorkItem]:
     rows = await connection.fetch(
         f"""
         SELECT case_id, kind, stage, work_list, merchant_id, buyer_id, order_no, allowance_id, currency, asked,
-               refunded, policy, opened_at, due_at, attention, outcome
-        FROM casebook.cases WHERE {_WHERE}
-        ORDER BY due_at NULLS LAST, case_id LIMIT $7
-        """,  # noqa: S608 -- a constant
+               refunded, policy, opened_at, due_at, attention, outcome, flag
+        FROM {_CASES} WHERE {_WHERE}
+        ORDER BY due_at NULLS LAST, case_id LIMIT $8
+        """,  # noqa: S608 -- constants
         *_arguments(query),
         query.limit,
     )
@@ -79,8 +93,8 @@ async def count_work(connection: Connection, query: WorkQuery) -> dict[str, int]
     rows = await connection.fetch(
         f"""
         SELECT coalesce(work_list, 'closed') AS list, count(*) AS cases
-        FROM casebook.cases WHERE {_WHERE} GROUP BY 1
-        """,  # noqa: S608 -- a constant
+        FROM {_CASES} WHERE {_WHERE} GROUP BY 1
+        """,  # noqa: S608 -- constants
         *_arguments(query),
     )
     return {row["list"]: row["cases"] for row in rows}
@@ -93,5 +107,6 @@ def _arguments(query: WorkQuery) -> tuple[object, ...]:
         query.order_no,
         query.buyer_id,
         query.account_lookup,
+        query.flag,
         query.with_closed,
     )

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, cast, get_args
+from typing import Annotated, Any, Final, cast, get_args, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -18,9 +18,17 @@ from starter.commands.opening import BankAccount, Evidence, EvidenceFile
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
-from workflows.messages.commands import Command
+from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, LineQuantity, PausesChanged
 
-COMMANDS: Final[Mapping[str, type[Command]]] = {kind.command_name(): kind for kind in Command.__subclasses__()}
+_BETWEEN_WORKFLOWS: Final = frozenset({DisputeIntervened, CaseSettled, PausesChanged})
+"""What cases, disputes and declarations tell each other: nobody says it in their place."""
+
+COMMANDS: Final[Mapping[str, type[Command]]] = {
+    kind.command_name(): kind for kind in Command.__subclasses__() if kind not in _BETWEEN_WORKFLOWS
+}
+
+AMOUNTS: Final = frozenset({"amount", "freight", "freight_paid"})
+"""Fields in minor units, which are typed in decimal yuan."""
 
 _OF_OPTIONS: Final = {"key": "", "by": "", "evidence": "--evidence", "lines": "--line", "method": "--bank-account"}
 """Fields that have options of their own."""
@@ -38,8 +46,9 @@ def act(
     ] = None,
     evidence: Evidence = None,
     evidence_file: EvidenceFile = None,
-    line: Annotated[list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, for amend.")] = None,
-    freight: Annotated[str | None, typer.Option(help="In decimal yuan, for amend.")] = None,
+    line: Annotated[
+        list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimal yuan.")
+    ] = None,
     bank_account: BankAccount = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the case has ended, and show its outcome.")] = False,
     signal: Annotated[
@@ -50,26 +59,27 @@ def act(
 ) -> int:
     """Send a command to a case: what its actor wants. The rulebook decides, and says why if it refuses.
 
-    Other fields of a command are given as --FIELD VALUE, nested ones with a point, moments in ISO 8601 or as "now":
+    Other fields of a command are given as --FIELD VALUE: nested ones with a point, several values by naming the field
+    several times, amounts in decimal yuan, moments in ISO 8601 or as "now".
 
     [cyan]aftersales act refund/O-1/k-1 approve --as merchant:m-1[/]
 
     [cyan]aftersales act refund/O-1/k-1 reject --as merchant:m-1 --reason goods_shipped --evidence-file waybill.jpg
     --shipping.carrier sf --shipping.tracking-no SF123 --shipping.shipped-at now[/]
+
+    [cyan]aftersales act return/O-1/k-1 agree_return --as merchant:m-1 --clauses no_ems --clauses no_sf_express[/]
     """
     model = COMMANDS.get(command.replace("-", "_"))
     if model is None:
         raise UsageError(f"there is no command {command}; there are {', '.join(COMMANDS)}", "COMMAND")
     if wait and signal:
         raise UsageError("a signal has no answer to wait for", "--wait")
-    body = _fields(context.args)
+    body = _fields(model, context.args)
     body |= {"key": key or f"cli-{uuid.uuid4().hex[:16]}", "by": wording.actor(by)}
     if evidence or evidence_file:
         body["evidence"] = wording.evidence(evidence or [], evidence_file or [])
     if line:
         body["lines"] = wording.lines(line)
-    if freight is not None:
-        body["freight"] = wording.amount(freight, "--freight")
     if "method" in model.model_fields:
         body["method"] = {"route": "bank_transfer", "account": bank_account} if bank_account else {"route": "original"}
     elif bank_account:
@@ -93,29 +103,43 @@ async def _send(identifier: str, command: Command, *, wait: bool, signal: bool, 
     return 0
 
 
-def _fields(words: list[str]) -> dict[str, Any]:
-    """``--shipping.carrier sf`` as ``{"shipping": {"carrier": "sf"}}``."""
+def _fields(model: type[Command], words: list[str]) -> dict[str, Any]:
+    """``--shipping.carrier sf`` as ``{"shipping": {"carrier": "sf"}}``, each value as its field is typed."""
     body: dict[str, Any] = {}
     left = list(words)
     while left:
         option, _, value = left.pop(0).partition("=")
         if not option.startswith("--"):
             raise UsageError(f"unexpected word {option}")
+        *path, name = option.removeprefix("--").replace("-", "_").split(".")
+        field = None if path else model.model_fields.get(name)
+        if not value and field and field.annotation is bool:
+            value = "true"
         if not value:
             if not left:
                 raise UsageError("needs a value", option)
             value = left.pop(0)
-        *path, name = option.removeprefix("--").replace("-", "_").split(".")
         place = body
         for part in path:
             inner = place.setdefault(part, {})
             if not isinstance(inner, dict):
                 raise UsageError("is both a field and a group of fields", option)
             place = cast("dict[str, Any]", inner)
-        if name in place:
+        if field and _several(field):
+            place.setdefault(name, []).append(_value(name, field, value, option))
+        elif name in place:
             raise UsageError("is given twice", option)
-        place[name] = datetime.now(UTC).isoformat() if value == "now" else value
+        else:
+            place[name] = _value(name, field, value, option)
     return body
+
+
+def _value(name: str, field: FieldInfo | None, text: str, option: str) -> Any:
+    if field and name in AMOUNTS:
+        return wording.amount(text, option)
+    if field and _nested(field) is LineQuantity:
+        return wording.quantity(text, option)
+    return datetime.now(UTC).isoformat() if text == "now" else text
 
 
 def fields_of_all_commands() -> str:
@@ -131,6 +155,8 @@ def _options(model: type[BaseModel]) -> list[str]:
         nested = _nested(field)
         if name in _OF_OPTIONS:
             option = _OF_OPTIONS[name]
+        elif nested is LineQuantity:
+            option = _option(name) + "=LINE:QUANTITY"
         elif nested:
             option = " ".join(_option(f"{name}.{inner}") for inner in nested.model_fields)
         else:
@@ -145,10 +171,26 @@ def _option(path: str) -> str:
 
 
 def _choices(field: FieldInfo) -> str:
-    kind = field.annotation
-    return f"={'|'.join(kind)}" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
+    choices = next((kind for kind in _kinds(field) if issubclass(kind, StrEnum)), None)
+    return f"={'|'.join(choices)}" if choices else ""
 
 
 def _nested(field: FieldInfo) -> type[BaseModel] | None:
-    kinds = (field.annotation, *get_args(field.annotation))
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
+    return next((kind for kind in _kinds(field) if issubclass(kind, BaseModel)), None)
+
+
+def _several(field: FieldInfo) -> bool:
+    return any(get_origin(each) is tuple for each in _layers(field))
+
+
+def _kinds(field: FieldInfo) -> list[type]:
+    """The types that a field is made of, without what they are wrapped in."""
+    return [each for each in _layers(field) if isinstance(each, type) and not get_args(each)]
+
+
+def _layers(field: FieldInfo) -> list[object]:
+    """A field's annotation, and all that it wraps."""
+    layers: list[object] = [field.annotation]
+    for each in layers:
+        layers += get_args(each)
+    return layers

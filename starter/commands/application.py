@@ -6,8 +6,11 @@ from starter.commands import (
     acting,
     books,
     clock,
+    declaring,
     demonstration,
+    desk,
     diagnosis,
+    disputing,
     gateway,
     listing,
     opening,
@@ -17,11 +20,12 @@ from starter.commands import (
 )
 
 HELP = """
-After-sales cases for marketplaces: refunds and allowance withdrawals that keep their deadlines.
+After-sales cases for marketplaces that keep their deadlines: refunds, cancellations, returns, exchanges, disputes,
+compensation for late shipment, withdrawals and expiry of allowances.
 
-A [bold]case[/] is one refund, cancellation or withdrawal, and one durable workflow. It stands in a [bold]stage[/],
-which waits for somebody until a deadline; when nobody acts, silence decides as the rulebook says. A
-[bold]command[/] is what an actor asks of a case: approve, reject, retain, withdraw, ...
+A [bold]case[/] is one of these, and one durable workflow. It stands in a [bold]stage[/], which waits for somebody
+until a deadline; when nobody acts, silence decides as the rulebook says. A [bold]command[/] is what an actor asks of
+a case: approve, reject, agree_return, open_dispute, rule, withdraw, ...
 
 Where to start: [cyan]aftersales demo[/] shows everything in under a minute; [cyan]aftersales up[/] keeps a whole
 stack running; then [cyan]aftersales orders load FILE[/], [cyan]aftersales open refund ...[/],
@@ -48,6 +52,8 @@ application = typer.Typer(
 
 RUNNING = "Running it"
 CASES = "Cases"
+DESK = "The merchant's back end"
+PLATFORM = "The platform"
 MONEY = "Money and the world outside"
 
 application.command("demo", rich_help_panel=RUNNING)(demonstration.demo)
@@ -66,8 +72,18 @@ application.command("show", rich_help_panel=CASES)(viewing.show)
 application.command("log", rich_help_panel=CASES)(viewing.log)
 application.command("outcome", rich_help_panel=CASES)(viewing.outcome)
 application.command("list", rich_help_panel=CASES)(listing.list_cases)
+application.add_typer(disputing.statements, name="statements", rich_help_panel=CASES)
+application.command("evidence", rich_help_panel=CASES)(disputing.evidence)
 application.command("fast-forward", rich_help_panel=CASES)(clock.fast_forward)
+application.add_typer(desk.addresses, name="addresses", rich_help_panel=DESK)
+application.add_typer(desk.flags, name="flags", rich_help_panel=DESK)
+application.add_typer(desk.remarks, name="remarks", rich_help_panel=DESK)
+application.command("score", rich_help_panel=DESK)(desk.score)
+application.add_typer(declaring.pauses, name="pauses", rich_help_panel=PLATFORM)
+application.add_typer(declaring.exemptions, name="exemptions", rich_help_panel=PLATFORM)
+application.command("ladder", rich_help_panel=PLATFORM)(declaring.ladder)
 application.command("books", rich_help_panel=MONEY)(books.books)
 application.add_typer(gateway.application, name="gateway", rich_help_panel=MONEY)
 application.add_typer(shop.orders, name="orders", rich_help_panel=MONEY)
 application.add_typer(shop.allowances, name="allowances", rich_help_panel=MONEY)
+application.add_typer(shop.parcels, name="parcels", rich_help_panel=MONEY)

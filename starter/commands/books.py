@@ -70,6 +70,7 @@ def books_page(found: Books) -> RenderableType:
             Text("=", style="bold green") if total.ours == total.theirs else Text("≠", style="bold red"),
         )
         table.add_row("paid by hand or in advance", "", _money(total.by_hand, total.currency), "", "", "", "", "")
+        table.add_row("compensation among these", "", _money(total.compensation, total.currency), "", "", "", "", "")
     word = Text("the books are equal", style="bold green") if found.equal else Text("the books differ", "bold red")
     return Group(table, word)
 

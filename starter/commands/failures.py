@@ -11,10 +11,25 @@ import typer
 from temporalio.service import RPCError
 from typer.core import TyperGroup
 
+from activities.calendar.overrides import CalendarError
 from activities.gateways.payment import GatewayUnreachable
 from activities.policies import PolicyError
+from activities.postgres.addresses import DefaultAddressNeeded
+from activities.postgres.flags import OtherMarkingUnderKey
+from activities.postgres.parcels import EventKeyReused
+from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch
-from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
+from activities.postgres.statements import OtherTextUnderKey
+from starter.errors import (
+    AftersalesError,
+    RefusedCommand,
+    RefusedRequest,
+    RefusedStatement,
+    UnknownCase,
+    UnknownOrder,
+    Unreachable,
+    VagueReply,
+)
 from starter.settings import SettingsError
 from starter.stack import StackError
 from workflows.messages.cases import Refusal
@@ -86,10 +101,16 @@ def describe(error: Exception) -> Failure | None:
     match error:
         case UsageError():
             return Failure("usage", str(error), Exit.USAGE, field=error.field)
-        case SettingsError() | PolicyError():
+        case SettingsError() | PolicyError() | CalendarError():
             return Failure("setting", str(error), Exit.USAGE)
+        case UnknownOrder():
+            return Failure("usage", str(error), Exit.USAGE, field="ORDER")
         case RefusedRequest() | RefusedCommand():
             return _refused(error.refusal)
+        case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise():
+            return _refused(_at_the_desk(error))
+        case OtherMarkingUnderKey() | OtherTextUnderKey() | EventKeyReused():
+            return _refused(Refusal(code="key_reused", field="--key", rule="section 11", explanation=str(error)))
         case UnknownCase():
             return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
         case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedColumnError():
@@ -106,6 +127,19 @@ def describe(error: Exception) -> Failure | None:
             return _unreachable(str(error))
         case _:
             return None
+
+
+def _at_the_desk(error: VagueReply | RefusedStatement | DefaultAddressNeeded | DeclaredOtherwise) -> Refusal:
+    match error:
+        case VagueReply():
+            code, field, rule = "vague_reply", "text", "D7"
+        case RefusedStatement():
+            code, field, rule = "not_yours", "--as", "section 12"
+        case DefaultAddressNeeded():
+            code, field, rule = "default_needed", "ADDRESS", "T2"
+        case DeclaredOtherwise():
+            code, field, rule = "declared_otherwise", "ID", "section 9"
+    return Refusal(code=code, field=field, rule=rule, explanation=str(error))
 
 
 def _refused(refusal: Refusal) -> Failure:

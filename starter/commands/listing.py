@@ -16,6 +16,7 @@ from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import remaining
 from starter.settings import load_settings
+from workflows.messages.flags import Colour
 from workflows.messages.money import Money
 from workflows.messages.stages import WorkList
 
@@ -29,6 +30,7 @@ def list_cases(
         str | None,
         typer.Option(help="Only cases of allowances of this account name (A4); only its keyed hash is searched for."),
     ] = None,
+    flag: Annotated[Colour | None, typer.Option(help="Only cases whose order or allowance has this flag 插旗.")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed cases as well.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: Json = False,
@@ -43,6 +45,7 @@ def list_cases(
         "order_no": order,
         "buyer_id": buyer,
         "account_lookup": _lookup(account) if account is not None else None,
+        "flag": flag,
         "with_closed": closed,
         "limit": limit,
     }
@@ -67,11 +70,12 @@ async def _list(query: WorkQuery, as_json: bool) -> int:
 
 def _table(items: list[WorkItem]) -> Table:
     now = datetime.now(UTC)
-    table = Table("case", "stage", "remaining", "asked", "merchant", "list", "attention")
+    table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
     table.columns[0].no_wrap = True
     for item in items:
         asked = str(Money(amount=item.asked, currency=item.currency))
         left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)
         attention = Text(item.attention or "", style="bold red")
-        table.add_row(item.case_id, item.stage, left, asked, item.merchant_id, item.work_list or "", attention)
+        lists = (item.work_list or "", item.flag or "")
+        table.add_row(item.case_id, item.stage, left, asked, item.merchant_id, *lists, attention)
     return table

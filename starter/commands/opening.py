@@ -14,11 +14,13 @@ from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from workflows.messages.requests import (
+    DisputeReason,
+    DisputeRequest,
     ExpiryRequest,
     MerchantRefundRequest,
     RefundReason,
     RefundRequest,
-    Request,
+    ReturnRequest,
     WithdrawalRequest,
 )
 
@@ -77,17 +79,105 @@ def refund(
 
     Example: [cyan]aftersales open refund --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
     """
-    body = {
-        "order_no": order,
-        "merchant_id": merchant,
-        "buyer_id": buyer,
-        "lines": wording.lines(line or []),
-        "freight": wording.amount(freight, "--freight"),
-        "reason": reason,
-        "evidence": wording.evidence(evidence or [], evidence_file or []),
-    }
+    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     request = _request(RefundRequest, body, file, key, bank_account)
-    return asyncio.run(_open(request, lambda aftersales: aftersales.open_refund(request), as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.open_refund(request), request.request_key, as_json))
+
+
+@application.command("return")
+def return_(
+    order: Order = None,
+    merchant: Merchant = None,
+    buyer: Buyer = None,
+    line: Lines = None,
+    freight: Freight = "0",
+    reason: Reason = RefundReason.NO_LONGER_WANTED,
+    bank_account: BankAccount = None,
+    evidence: Evidence = None,
+    evidence_file: EvidenceFile = None,
+    key: Key = None,
+    file: From = None,
+    as_json: Json = False,
+) -> int:
+    """A buyer sends goods back for money 退货退款 (T1 to T7, T10, T11).
+
+    Example: [cyan]aftersales open return --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
+    """
+    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
+    request = _request(ReturnRequest, body, file, key, bank_account)
+    return asyncio.run(_open(lambda aftersales: aftersales.open_return(request), request.request_key, as_json))
+
+
+@application.command("exchange")
+def exchange(
+    order: Order = None,
+    merchant: Merchant = None,
+    buyer: Buyer = None,
+    line: Lines = None,
+    replacement: Annotated[
+        list[str] | None, typer.Option(help="LINE:SKU: other goods for this line; without, the same goods.")
+    ] = None,
+    reason: Reason = RefundReason.WRONG_GOODS,
+    evidence: Evidence = None,
+    evidence_file: EvidenceFile = None,
+    key: Key = None,
+    file: From = None,
+    as_json: Json = False,
+) -> int:
+    """A buyer sends goods back for others 换货 (T8, T9). The amounts are what it is worth as a refund.
+
+    Example: [cyan]aftersales open exchange --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00
+    --replacement L1:boots-43[/]
+    """
+    body = _whose(order, merchant, buyer) | _application(line, "0", reason, evidence, evidence_file)
+    body |= {"exchange": True, "replacements": wording.replacements(replacement or [])}
+    request = _request(ReturnRequest, body, file, key, None)
+    return asyncio.run(_open(lambda aftersales: aftersales.open_return(request), request.request_key, as_json))
+
+
+@application.command("dispute")
+def dispute(
+    why: Annotated[DisputeReason, typer.Option("--why", help="Why the platform is to decide.")] = DisputeReason.OTHER,
+    about: Annotated[
+        str | None, typer.Option(metavar="CASE", help="The ended case that is disputed: whose it is, it knows itself.")
+    ] = None,
+    order: Order = None,
+    merchant: Merchant = None,
+    buyer: Buyer = None,
+    line: Lines = None,
+    freight: Freight = "0",
+    reason: Reason = RefundReason.OTHER,
+    bank_account: BankAccount = None,
+    evidence: Evidence = None,
+    evidence_file: EvidenceFile = None,
+    key: Key = None,
+    file: From = None,
+    as_json: Json = False,
+) -> int:
+    """A buyer asks the platform to decide on an ended case, or on an order without one (D1).
+
+    The lines say what the buyer claims to have in all. An open case is disputed by [cyan]act CASE open_dispute[/].
+
+    Example: [cyan]aftersales open dispute --about refund/O-1/k-1 --why amount_too_low --line L1:1:72.00[/]
+    """
+    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
+    body |= {"about": about, "dispute_reason": why}
+    if about and None in (order, merchant, buyer):
+        body = asyncio.run(_whose_case(about)) | _said(body)
+    request = _request(DisputeRequest, body, file, key, bank_account)
+    return asyncio.run(_open(lambda aftersales: aftersales.open_dispute(request), request.request_key, as_json))
+
+
+@application.command("late-shipment")
+def late_shipment(
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="The number of an order that has been paid.")],
+    as_json: Json = False,
+) -> int:
+    """See to it that late shipment of an order is compensated (L1): once per order, to be done when it is paid.
+
+    Example: [cyan]aftersales open late-shipment O-1[/]
+    """
+    return asyncio.run(_open(lambda aftersales: aftersales.order_paid(order), None, as_json))
 
 
 @application.command("merchant-refund")
@@ -114,7 +204,7 @@ def merchant_refund(
         "reason": reason,
     }
     request = _request(MerchantRefundRequest, body, file, key, bank_account)
-    return asyncio.run(_open(request, lambda aftersales: aftersales.open_merchant_refund(request), as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.open_merchant_refund(request), request.request_key, as_json))
 
 
 @application.command("withdrawal")
@@ -132,7 +222,7 @@ def withdrawal(
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer}
     request = _request(WithdrawalRequest, body, file, key, None)
-    return asyncio.run(_open(request, lambda aftersales: aftersales.open_withdrawal(request), as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.open_withdrawal(request), request.request_key, as_json))
 
 
 @application.command("expiry")
@@ -150,13 +240,12 @@ def expiry(
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer, "valid_until": valid_until}
     request = wording.read(ExpiryRequest, _text(file)) if file else wording.built(ExpiryRequest, _said(body))
-    return asyncio.run(_open(request, lambda aftersales: aftersales.schedule_expiry(request), as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.schedule_expiry(request), None, as_json))
 
 
-async def _open(request: Request, start: Callable[[Aftersales], Awaitable[Case]], as_json: bool) -> int:
+async def _open(start: Callable[[Aftersales], Awaitable[Case]], key: str | None, as_json: bool) -> int:
     async with service() as aftersales:
         case = await start(aftersales)
-    key = getattr(request, "request_key", None)
     answer(
         as_json,
         {"case_id": case.id, "request_key": key},
@@ -164,6 +253,32 @@ async def _open(request: Request, start: Callable[[Aftersales], Awaitable[Case]]
         Text(f"next: aftersales show {case.id}", style="dim"),
     )
     return 0
+
+
+async def _whose_case(identifier: str) -> dict[str, Any]:
+    """The order of a case, and whose it is."""
+    async with service() as aftersales:
+        view = await aftersales.case(identifier).view()
+    return _whose(view.order_no, view.merchant_id, view.buyer_id)
+
+
+def _whose(order: str | None, merchant: str | None, buyer: str | None) -> dict[str, Any]:
+    return {"order_no": order, "merchant_id": merchant, "buyer_id": buyer}
+
+
+def _application(
+    line: list[str] | None,
+    freight: str,
+    reason: RefundReason,
+    evidence: list[str] | None,
+    evidence_file: list[Path] | None,
+) -> dict[str, Any]:
+    return {
+        "lines": wording.lines(line or []),
+        "freight": wording.amount(freight, "--freight"),
+        "reason": reason,
+        "evidence": wording.evidence(evidence or [], evidence_file or []),
+    }
 
 
 def _request(

@@ -16,10 +16,12 @@ from rich.text import Text
 from temporalio.client import Client
 
 import worker as worker_process
+from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.policies import Policies
 from activities.postgres import schema
 from activities.postgres.pool import open_pool
+from starter.carrier_events import CarrierPump
 from starter.client import Aftersales
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer, json_line, notes
@@ -32,7 +34,7 @@ from workflows.messages.search_attributes import declarations
 
 
 def up(as_json: Json = False) -> int:
-    """Run everything in one process: Temporal with its Web UI, PostgreSQL, a worker, the gateway's callbacks.
+    """Run everything in one process: Temporal with its Web UI, PostgreSQL, a worker, the stubs' callbacks and events.
 
     Ctrl-C stops all of it; cases and data stay in the state folder for the next time.
 
@@ -109,14 +111,18 @@ async def _up(settings: Settings, as_json: bool) -> int:
     async with embedded_stack(settings, search_attributes=declarations()) as stack:
         client = await connect(settings, target=stack.temporal_address)
         async with serving(settings, client, stack) as (aftersales, pump):
-            del aftersales
-            delivering = asyncio.create_task(pump.run(), name="gateway callbacks")
+            carriers = CarrierPump(CarrierStub(aftersales.pool), aftersales.logistics)
+            delivering = (
+                asyncio.create_task(pump.run(), name="gateway callbacks"),
+                asyncio.create_task(carriers.run(), name="events of carriers"),
+            )
             try:
                 _announce(settings, stack, as_json)
                 await stop.wait()
             finally:
-                delivering.cancel()
-                await asyncio.wait((delivering,))
+                for each in delivering:
+                    each.cancel()
+                await asyncio.wait(delivering)
         if not as_json:
             notes().print("stopping", style="dim")
     if as_json:

@@ -1,15 +1,14 @@
-"""``aftersales orders`` and ``aftersales allowances``: the shop's stand-in."""
+"""``aftersales orders``, ``allowances`` and ``parcels``: what the shop and its carriers know and tell."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import uuid4
 
-import asyncpg
 import typer
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -22,34 +21,23 @@ from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database, service
 from starter.settings import load_settings
-from workflows.messages.actors import carrier as carrier_actor
-from workflows.messages.commands import ParcelEvent, ReportParcel
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory
+from workflows.rules.details import local
+from workflows.rules.parcels import standing
 
 orders = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The shop's orders: load them, ship them.")
 allowances = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Shop allowances 膨胀金: load them.")
+parcels = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich", help="Parcels: what carriers tell of them, and what is known."
+)
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="JSON Lines: one object a line, amounts in minor units.", dir_okay=False)
 ]
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
-Tell = Annotated[str | None, typer.Option(help="Report it to this open case as well, as the carrier does (R3, R7).")]
 Carrier = Annotated[str, typer.Option(help="The carrier's id.")]
-Tracking = Annotated[str, typer.Option(help="The parcel's number.")]
-
-
-class Movement(StrEnum):
-    """What can happen to an order's goods here."""
-
-    OUTBOUND = "outbound"
-    SHIPPED = "shipped"
-    ON_DELIVERY_RUN = "on_delivery_run"
-
-
-_MARKS: Final[dict[Movement, Callable[[Connection, str, datetime], Awaitable[bool]]]] = {
-    Movement.OUTBOUND: order_facts.mark_outbound,
-    Movement.SHIPPED: order_facts.mark_shipped,
-    Movement.ON_DELIVERY_RUN: order_facts.mark_on_delivery_run,
-}
+Tracking = Annotated[str, typer.Option("--tracking-no", help="The parcel's number.")]
+At = Annotated[str | None, typer.Option("--at", help="When it happened, in ISO 8601 with its offset. By default now.")]
 
 
 @orders.command("load")
@@ -80,36 +68,61 @@ def load_allowances(file: File, as_json: Json = False) -> int:
 
 
 @orders.command("outbound")
-def outbound(
-    order: Order, tell: Tell = None, carrier: Carrier = "sf", tracking_no: Tracking = "none", as_json: Json = False
-) -> int:
-    """The goods left the warehouse (R3).
+def outbound(order: Order, at: At = None, as_json: Json = False) -> int:
+    """The goods left the warehouse (R3). Cases that are open hear of it by [cyan]act CASE report_parcel[/].
 
-    Example: [cyan]aftersales orders outbound O-1 --tell refund/O-1/k-1[/]
+    Example: [cyan]aftersales orders outbound O-1[/]
     """
-    return asyncio.run(_moved(order, Movement.OUTBOUND, tell, carrier, tracking_no, as_json))
+    return asyncio.run(_outbound(order, _moment(at), as_json))
 
 
-@orders.command("ship")
-def ship(
-    order: Order, tell: Tell = None, carrier: Carrier = "sf", tracking_no: Tracking = "none", as_json: Json = False
-) -> int:
-    """A carrier has the goods (R1, R7).
+@orders.command("shipped")
+def shipped(order: Order, carrier: Carrier, tracking_no: Tracking, at: At = None, as_json: Json = False) -> int:
+    """The shop has handed the goods to a carrier: the order's open cases are told (R7, L1).
 
-    Example: [cyan]aftersales orders ship O-1 --tell refund/O-1/k-1 --tracking-no SF123[/]
+    What the carrier tells of this parcel from now on is about the order.
+
+    Example: [cyan]aftersales orders shipped O-1 --carrier sf --tracking-no SF123[/]
     """
-    return asyncio.run(_moved(order, Movement.SHIPPED, tell, carrier, tracking_no, as_json))
+    return asyncio.run(_shipped(order, _parcel(carrier, tracking_no), _moment(at), as_json))
 
 
-@orders.command("deliver-run")
-def deliver_run(
-    order: Order, tell: Tell = None, carrier: Carrier = "sf", tracking_no: Tracking = "none", as_json: Json = False
+@parcels.command("tell")
+def tell(
+    event: Annotated[ParcelEvent, typer.Argument(metavar="EVENT", help=f"One of {', '.join(ParcelEvent)}.")],
+    carrier: Carrier,
+    tracking_no: Tracking,
+    at: At = None,
+    key: Annotated[
+        str | None, typer.Option(help="The carrier's number of the event: the same again is the same event.")
+    ] = None,
+    as_json: Json = False,
 ) -> int:
-    """The goods are out for delivery (R3).
+    """Tell what happened to a parcel, as its carrier does; the cases that wait for it hear of it (R3, R7, T6).
 
-    Example: [cyan]aftersales orders deliver-run O-1 --tell refund/O-1/k-1[/]
+    A case whose clock was moved has a time of its own: tell it the moment by [cyan]--at[/].
+
+    Example: [cyan]aftersales parcels tell signed --carrier sf --tracking-no SF123[/]
     """
-    return asyncio.run(_moved(order, Movement.ON_DELIVERY_RUN, tell, carrier, tracking_no, as_json))
+    told = wording.built(
+        CarrierEvent,
+        {
+            "key": key or f"cli-{uuid4().hex[:16]}",
+            "parcel": {"carrier": carrier, "tracking_no": tracking_no},
+            "event": event,
+            "happened_at": _moment(at).isoformat(),
+        },
+    )
+    return asyncio.run(_tell(told, as_json))
+
+
+@parcels.command("show")
+def show(carrier: Carrier, tracking_no: Tracking, as_json: Json = False) -> int:
+    """All that is known of a parcel, whoever it is for.
+
+    Example: [cyan]aftersales parcels show --carrier sf --tracking-no SF123[/]
+    """
+    return asyncio.run(_show(_parcel(carrier, tracking_no), as_json))
 
 
 def _lines(file: Path) -> list[str]:
@@ -130,36 +143,48 @@ async def _load(lines: list[str], load: Callable[[Connection, list[str]], Awaita
     return Exit.NO if report.problems else Exit.OK
 
 
-async def _moved(
-    order: str, movement: Movement, tell: str | None, carrier: str, tracking_no: str, as_json: bool
-) -> int:
-    now = datetime.now(UTC)
-    report = wording.built(
-        ReportParcel,
-        {
-            "key": f"cli-{uuid4().hex[:16]}",
-            "by": carrier_actor(carrier).model_dump(mode="json"),
-            "event": ParcelEvent(movement.value),
-            "carrier": carrier,
-            "tracking_no": tracking_no,
-            "happened_at": now.isoformat(),
-        },
-    )
-    if tell:
-        async with service() as aftersales:
-            await _mark(aftersales.pool, movement, order, now)
-            view = await aftersales.case(tell).act(report)
-        told = f"; {tell} stands in {view.stage}"
-    else:
-        async with database() as pool:
-            await _mark(pool, movement, order, now)
-        told = ""
-    document = {"order_no": order, "event": movement, "at": now, "told": tell}
-    answer(as_json, document, Text(f"{order}: {movement.replace('_', ' ')}{told}"))
+async def _outbound(order: str, at: datetime, as_json: bool) -> int:
+    async with database() as pool, pool.acquire() as connection:
+        if not await order_facts.mark_outbound(connection, order, at):
+            raise UsageError(f"there is no order {order}", "ORDER")
+    answer(as_json, {"order_no": order, "event": ParcelEvent.OUTBOUND, "at": at}, Text(f"{order}: outbound"))
     return 0
 
 
-async def _mark(pool: asyncpg.Pool, movement: Movement, order: str, at: datetime) -> None:
-    async with pool.acquire() as connection:
-        if not await _MARKS[movement](connection, order, at):
-            raise UsageError(f"there is no order {order}", "ORDER")
+async def _shipped(order: str, parcel: Parcel, at: datetime, as_json: bool) -> int:
+    async with service() as aftersales:
+        await aftersales.logistics.order_shipped(order, parcel, at)
+    document = {"order_no": order, "event": ParcelEvent.SHIPPED, "parcel": parcel, "at": at}
+    answer(as_json, document, Text(f"{order}: shipped; its open cases are told"))
+    return 0
+
+
+async def _tell(told: CarrierEvent, as_json: bool) -> int:
+    async with service() as aftersales:
+        await aftersales.logistics.carrier_event(told)
+    answer(as_json, told, Text(f"{told.parcel.tracking_no}: {told.event.replace('_', ' ')}"))
+    return 0
+
+
+async def _show(parcel: Parcel, as_json: bool) -> int:
+    async with service() as aftersales:
+        known = await aftersales.logistics.history(parcel)
+    now = standing(known.events)
+    document = {"parcel": parcel, "stands": now.event if now else None, "events": known.events}
+    answer(as_json, document, _history_table(known), Text(f"stands: {now.event if now else 'nothing is known'}"))
+    return 0
+
+
+def _history_table(known: ParcelHistory) -> RenderableType:
+    table = Table("when", "event", "key", title=f"parcel {known.parcel.tracking_no} of {known.parcel.carrier}")
+    for each in known.events:
+        table.add_row(local(each.happened_at), each.event, each.key)
+    return table
+
+
+def _parcel(carrier: str, tracking_no: str) -> Parcel:
+    return wording.built(Parcel, {"carrier": carrier, "tracking_no": tracking_no})
+
+
+def _moment(at: str | None) -> datetime:
+    return wording.moment(at, "--at") if at else datetime.now(UTC)

@@ -16,9 +16,12 @@ from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.durations import in_words
 from starter.errors import Unreachable
+from workflows.messages.addresses import Region
 from workflows.messages.cases import CaseView, LogEntry, Outcome
-from workflows.messages.money import Money
+from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
+from workflows.messages.rulings import Ruling
+from workflows.messages.stages import CaseKind
 from workflows.rules.details import SILENCE_MEANS, local
 from workflows.rules.stages import STAGES
 
@@ -59,7 +62,8 @@ async def _show(identifier: str, as_json: bool) -> int:
             view = await case.view()
         except Unreachable:
             if starts_at := await _starts_later(aftersales, case):
-                page = Text(f"{identifier} starts by itself on {local(starts_at)} (A6)")
+                rule = "L1" if identifier.startswith("late-shipment/") else "A6"
+                page = Text(f"{identifier} starts by itself on {local(starts_at)} ({rule})")
                 answer(as_json, {"case_id": identifier, "starts_at": starts_at}, page)
                 return 0
             raise
@@ -74,7 +78,7 @@ async def _case_time(aftersales: Aftersales, case: Case) -> datetime:
 
 
 async def _starts_later(aftersales: Aftersales, case: Case) -> datetime | None:
-    """When an expiry will begin that waits for the end of an allowance's validity; None for any other case."""
+    """When a case will begin that was started ahead of its time (A6, L1); None for any other case."""
     starts_at = (await case.handle.describe()).execution_time
     return starts_at if starts_at and starts_at > await _case_time(aftersales, case) else None
 
@@ -108,7 +112,15 @@ def case_page(view: CaseView, now: datetime) -> RenderableType:
         facts.add_row("attention", Text(view.attention, style="bold red"))
     if view.asked:
         paid = f"; paid back {view.refunded}" if view.refunded else ""
-        facts.add_row("asked", f"{view.asked}{paid}")
+        compensated = f"; compensated {view.compensated}" if view.compensated else ""
+        facts.add_row("asked", f"{view.asked}{paid}{compensated}")
+    if view.return_address:
+        given = view.return_address
+        facts.add_row("goods go to", f"{given.address_id} v{given.version}, {region(given.region)}, {given.details}")
+    if view.dispute:
+        facts.add_row("about" if view.kind is CaseKind.DISPUTE else "dispute", view.dispute)
+    if view.ruling:
+        facts.add_row("ruling", ruling_words(view.ruling, view.asked.currency if view.asked else ""))
     if view.outcome:
         facts.add_row("outcome", Text(view.outcome, style="bold"))
     elif view.due:
@@ -136,12 +148,29 @@ def outcome_page(ended: Outcome) -> RenderableType:
     facts.add_row("outcome", Text(ended.outcome, style="bold"))
     if ended.refunded:
         facts.add_row("paid back", str(ended.refunded))
+    if ended.compensated:
+        facts.add_row("compensated", str(ended.compensated))
     if ended.bonus_voided:
         facts.add_row("bonus void", str(ended.bonus_voided))
+    if ended.ruling:
+        facts.add_row("ruling", ruling_words(ended.ruling, ended.refunded.currency if ended.refunded else ""))
     facts.add_row("decided by", f"{ended.decided_by or 'nobody'} under {ended.rule}")
     facts.add_row("closed", local(ended.closed_at))
-    currency = ended.refunded.currency if ended.refunded else ""
+    paid = ended.refunded or ended.compensated
+    currency = paid.currency if paid else ""
     return Group(facts, "", legs_table(ended.legs, currency)) if ended.legs else facts
+
+
+def ruling_words(ruling: Ruling, currency: str) -> str:
+    """A ruling in one line (D8)."""
+    amount = in_print(ruling.amount, currency) if currency else ruling.amount
+    freight = f", return freight on the {ruling.return_freight}"
+    return f"{ruling.verdict}, fault: {ruling.fault}, {ruling.award}: {amount} in all{freight} ({ruling.reason})"
+
+
+def region(place: Region) -> str:
+    """省市区 in one line."""
+    return " ".join(part for part in (place.province, place.city, place.district) if part)
 
 
 def legs_table(legs: Iterable[LegStatus], currency: str) -> Table:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import mimetypes
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -69,6 +70,34 @@ def _line(text: str) -> dict[str, Any]:
     return {"line": line, "quantity": int(quantity), "amount": amount(yuan, "--line")}
 
 
+def quantity(text: str, field: str) -> dict[str, Any]:
+    """So many pieces of an order line, from ``LINE:QUANTITY``: ``L1:2``.
+
+    Raises:
+        UsageError: it is not of this form.
+    """
+    line, _, pieces = text.partition(":")
+    if not pieces.isascii() or not pieces.isdigit():
+        raise UsageError("must be LINE:QUANTITY such as L1:2", field)
+    return {"line": line, "quantity": int(pieces)}
+
+
+def replacements(texts: list[str]) -> list[dict[str, str]]:
+    """What an exchange is to bring, each from ``LINE:SKU``: ``L1:boots-43``.
+
+    Raises:
+        UsageError: one is not of this form.
+    """
+    return [_replacement(text) for text in texts]
+
+
+def _replacement(text: str) -> dict[str, str]:
+    line, _, sku = text.partition(":")
+    if not line or not sku:
+        raise UsageError("must be LINE:SKU such as L1:boots-43", "--replacement")
+    return {"line": line, "sku": sku}
+
+
 def evidence(texts: list[str], files: list[Path]) -> list[dict[str, Any]]:
     """Attachments: each from ``uri,media/type,bytes,sha256``, and from local files, which are measured.
 
@@ -127,6 +156,18 @@ def moment(text: str, field: str) -> datetime:
     if value is None or value.utcoffset() is None:
         raise UsageError("must be a moment with its offset, such as 2026-11-20T09:00+08:00", field)
     return value
+
+
+def text(file: Path | None, option: str) -> str:
+    """What somebody has written: in ``file``, else on standard input. It never goes into a message of ours (P6).
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return (file.read_text(encoding="utf-8") if file else sys.stdin.buffer.read().decode()).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot be read: {type(error).__name__}", option) from None
 
 
 def built(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:

@@ -1,1 +1,1 @@
-"""The demo: orders, allowances and scripted cases as data, played on real servers in virtual time."""
+"""The demo: orders, allowances, addresses, exemptions and scripted cases as data, played in virtual time."""

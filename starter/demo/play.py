@@ -1,7 +1,8 @@
 """Playing a script: a case is opened, its own clock is moved from step to step, and what came of it is noted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -13,36 +14,45 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.gateways.payment_stub import PaymentGatewayStub
-from activities.postgres import allowances, ledger, orders
+from activities.postgres import allowances, evidence, ledger, orders, scores
 from activities.postgres.alerts import open_alerts
 from activities.postgres.loading import AllowanceRecord, OrderRecord
 from starter.client import Aftersales, Case
-from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step
-from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, Unreachable
+from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
+from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.gateway_callbacks import CallbackPump
 from workflows.messages.actors import Role, carrier
-from workflows.messages.cases import CaseView, Outcome
-from workflows.messages.commands import ParcelEvent, ReportParcel
+from workflows.messages.cases import CaseView
+from workflows.messages.commands import ReportParcel
 from workflows.messages.message import Message
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 from workflows.messages.requests import (
+    CompensationRequest,
+    DisputeRequest,
     ExpiryRequest,
+    LateShipmentRequest,
     MerchantRefundRequest,
     RefundRequest,
+    ReturnRequest,
     WithdrawalRequest,
 )
-from workflows.messages.stages import Attention, StageName
+from workflows.messages.stages import Attention, CaseKind, StageName
+from workflows.rules.compensation import freight_insurance_fund, return_freight_fund
+from workflows.rules.dispute import DECIDED
 from workflows.rules.identity import case_id
 from workflows.rules.legs import AlertKind, callback_source
+from workflows.rules.stages import PASSING
 
 _Seen = TypeVar("_Seen")
 
-_LIMIT: Final = timedelta(days=30)
+_LIMIT: Final = timedelta(days=45)
 """A case that has not ended by then is reported as open."""
 _PATIENCE: Final = 30
 _LONGEST_PLAY: Final = 120
 """Real seconds for one group of cases; an ordinary machine needs a tenth of it."""
 _POLL: Final = 0.02
-_PASSING: Final = frozenset({StageName.OPENING, StageName.PAYING})
+_SLEEPING: Final = frozenset({"expiry", "late_shipment"})
+"""What is started long before it opens (A6, L1)."""
 _OFFICER: Final = "officer-1"
 _CARRIER: Final = "sf"
 
@@ -88,8 +98,18 @@ class Theatre:
 
 
 async def play(theatre: Theatre, scripts: Sequence[Script]) -> tuple[Played, ...]:
-    """Play the scripts of one group together: at each hour of a step all of their clocks show the same."""
-    actors = [_Playing(theatre, script) for script in scripts]
+    """Play the scripts of one group together: at each hour of a step all of their clocks show the same.
+
+    A dispute about a case of the group is played when that case is over.
+    """
+    first = await _play_together(theatre, [each for each in scripts if each.about is None], {})
+    over = {each.script.name: each.case_id for each in first}
+    then = await _play_together(theatre, [each for each in scripts if each.about], over)
+    return (*first, *then)
+
+
+async def _play_together(theatre: Theatre, scripts: Sequence[Script], over: Mapping[str, str]) -> tuple[Played, ...]:
+    actors = [_Playing(theatre, script, over.get(script.about or "")) for script in scripts]
     try:
         async with asyncio.timeout(_LONGEST_PLAY):
             await _play(actors, sorted({step.at for script in scripts for step in script.steps}))
@@ -125,7 +145,11 @@ class _Playing:
 
     theatre: Theatre
     script: Script
+    about: str | None = None
+    """The case that it disputes."""
     _case: Case | None = None
+    _dispute: Case | None = None
+    """The dispute that the buyer has opened on it, while it is open."""
     _opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _refused: str | None = None
     _attention: list[Attention] = field(default_factory=list[Attention])
@@ -148,7 +172,7 @@ class _Playing:
         if script.gateway:
             await self.theatre.gateway.set_behaviour(script.gateway.behaviour(script.subject))
         try:
-            match script.request(self.subject):
+            match script.request(self.subject, self.about):
                 case RefundRequest() as request:
                     self._case = await aftersales.open_refund(request)
                 case MerchantRefundRequest() as request:
@@ -157,6 +181,14 @@ class _Playing:
                     self._case = await aftersales.open_withdrawal(request)
                 case ExpiryRequest() as request:
                     self._case = await aftersales.schedule_expiry(request)
+                case ReturnRequest() as request:
+                    self._case = await aftersales.open_return(request)
+                case DisputeRequest() as request:
+                    self._case = await aftersales.open_dispute(request)
+                case LateShipmentRequest() as request:
+                    self._case = await aftersales.order_paid(request.order_no)
+                case CompensationRequest():
+                    raise ValueError("a return starts it")
         except RefusedRequest as error:
             self._refused = error.refusal.code
             return
@@ -165,17 +197,23 @@ class _Playing:
         await self._at_rest()
 
     async def advance(self, to: timedelta) -> None:
-        """Move the case's clock to this time after its opening, with the gateway's callbacks on the way."""
+        """Move the clock to this time after the case's opening, with all that is due on the way.
+
+        While a dispute is open it is the dispute's clock that moves: the server lets a workflow's clock stand while a
+        child of it runs. The case's own clock follows when the dispute is over.
+        """
         target = self._opened_at + to
         while self._open:
-            now = await self.theatre.skipper.get_current_time(self.case.handle)
+            now = await self._time_of(self._dispute or self.case)
             due = await self.theatre.gateway.next_callback_at(await self._refund_nos())
             if due and due <= now:
                 await self._deliver(now)
             elif now >= target:
                 break
+            elif self._dispute:
+                await self._forward_dispute(self._dispute, now, min(target, due or target))
             else:
-                await self._forward(min(target, due or target) - now)
+                self._open = await self._forward(self.case, min(target, due or target) - now)
             await self._at_rest()
 
     async def take(self, at: timedelta) -> None:
@@ -188,32 +226,55 @@ class _Playing:
     async def finish(self) -> None:
         """Let the rest of the case run off; then deliver what the gateway still has to say."""
         await self.advance(_LIMIT)
-        if self._case:
-            while due := await self.theatre.gateway.next_callback_at(await self._refund_nos()):
-                await self._deliver(due)
+        if self._case is None:
+            return
+        while due := await self.theatre.gateway.next_callback_at(await self._refund_nos()):
+            await self._deliver(due)
+        for fund in (freight_insurance_fund(self.case.id), return_freight_fund(self.case.id)):
+            with suppress(UnknownCase):  # most cases owe nothing beside the refund
+                await self.theatre.aftersales.case(fund).outcome()
 
     async def told(self) -> Played:
         """What came of it all."""
-        ended = await self._outcome()
-        identifier = case_id(self.script.request(self.subject))
+        ended = await self.case.outcome() if self._case and not self._open else None
+        identifier = case_id(self.script.request(self.subject, self.about))
+        followers = await self.theatre.pool.fetch(
+            """
+            SELECT case_id, kind, outcome, compensated, closed_at FROM casebook.cases
+            WHERE about = $1 ORDER BY opened_at
+            """,
+            identifier,
+        )
+        disputes = [each for each in followers if each["kind"] == CaseKind.DISPUTE]
+        cases = [identifier, *(each["case_id"] for each in followers)]
         async with self.theatre.pool.acquire() as connection:
             raised = await open_alerts(connection, limit=1000)
+            charged = await scores.changes_of(connection, self.subject.merchant_id, limit=1000)
+            given = await evidence.evidence_of(connection, disputes[-1]["case_id"] if disputes else identifier)
             notices = await connection.fetch(
-                "SELECT DISTINCT template || '>' || recipient_role AS told FROM notices.outbox WHERE case_id = $1",
-                identifier,
+                "SELECT DISTINCT template || '>' || recipient_role AS told FROM notices.outbox WHERE case_id = ANY($1)",
+                cases,
             )
+        compensated = ended.compensated.amount if ended and ended.compensated else 0
         found = Result(
             outcome=ended.outcome if ended else None,
             refused=self._refused,
             refunded=ended.refunded.amount if ended and ended.refunded else 0,
+            compensated=compensated + sum(each["compensated"] for each in followers),
             bonus_void=ended.bonus_voided.amount if ended and ended.bonus_voided else None,
             decided_by=ended.decided_by if ended else None,
             legs=len(ended.legs) if ended else 0,
+            dispute=disputes[-1]["outcome"] if disputes else None,
+            fault=ended.ruling.fault if ended and ended.ruling else None,
+            score=sum(each.points for each in charged if each.case_id in cases),
+            evidence=tuple(f"{each.by.role}:{each.standing}" for each in given),
             attention=tuple(self._attention),
             alerts=tuple(AlertKind(each.kind) for each in raised if each.case_id == identifier),
             notices=tuple(sorted(row["told"] for row in notices)),
         )
-        lived = ended.closed_at - self._opened_at if ended else timedelta(0)
+        # The case's clock stands still while it is disputed, so that the dispute may have ended later by its own.
+        over = [each["closed_at"] for each in disputes if each["closed_at"]]
+        lived = max([ended.closed_at, *over]) - self._opened_at if ended else timedelta(0)
         return Played(
             script=self.script,
             case_id=identifier,
@@ -222,24 +283,24 @@ class _Playing:
             virtual_seconds=max(lived.total_seconds(), 0),
         )
 
-    async def _outcome(self) -> Outcome | None:
-        return await self.case.outcome() if self._case and not self._open else None
-
     async def _take(self, step: Step, number: int) -> None:
-        now = await self.theatre.skipper.get_current_time(self.case.handle)
         match step:
             case Act():
-                await self._act(step, f"{self.script.name}-{number}", now)
+                await self._act(step, f"{self.script.name}-{number}")
             case Move():
-                await self._move(step, f"{self.script.name}-{number}", now)
+                await self._move(step, f"{self.script.name}-{number}")
             case Spend():
-                await self._spend(step, now)
+                await self._spend(step)
             case Look():
                 await self._look(step)
 
-    async def _act(self, step: Act, key: str, now: datetime) -> None:
+    async def _act(self, step: Act, key: str) -> None:
+        case = self._addressed(step.on)
+        if case is None:
+            self.remarks.append(f"{step.act}: there is no dispute")
+            return
         try:
-            await self.case.act(step.command(key, self._actor_id(step.by), now))
+            await case.act(step.command(key, self._actor_id(step.by), await self._time_of(case)))
         except RefusedCommand as error:
             came = error.refusal.code
         else:
@@ -247,11 +308,21 @@ class _Playing:
         if came != step.refused:
             self.remarks.append(f"{step.act}: expected {step.refused or 'obeyed'}, found {came or 'obeyed'}")
 
-    async def _move(self, step: Move, key: str, now: datetime) -> None:
-        """The shop's directory and the case learn of it from the same carrier (R3, R7)."""
+    async def _move(self, step: Move, key: str) -> None:
+        """What becomes of a parcel is told by its carrier; what the warehouse does by the platform (R3, R7, T6)."""
+        now = await self._time_of(self.case)
+        logistics = self.theatre.aftersales.logistics
+        parcel = Parcel(carrier=_CARRIER, tracking_no=step.tracking_no or f"SF-{self.script.subject}")
+        if step.tracking_no:
+            await logistics.carrier_event(CarrierEvent(key=key, parcel=parcel, event=step.parcel, happened_at=now))
+        elif step.parcel is ParcelEvent.SHIPPED:
+            await logistics.order_shipped(self.script.subject, parcel, now)
+        else:
+            await self._report(step, key, now, parcel)
+
+    async def _report(self, step: Move, key: str, now: datetime, parcel: Parcel) -> None:
         marks = {
             ParcelEvent.OUTBOUND: orders.mark_outbound,
-            ParcelEvent.SHIPPED: orders.mark_shipped,
             ParcelEvent.ON_DELIVERY_RUN: orders.mark_on_delivery_run,
         }
         if mark := marks.get(step.parcel):
@@ -262,13 +333,14 @@ class _Playing:
                 key=key,
                 by=carrier(_CARRIER),
                 event=step.parcel,
-                carrier=_CARRIER,
-                tracking_no=f"SF-{self.script.subject}",
+                carrier=parcel.carrier,
+                tracking_no=parcel.tracking_no,
                 happened_at=now,
             )
         )
 
-    async def _spend(self, step: Spend, now: datetime) -> None:
+    async def _spend(self, step: Spend) -> None:
+        now = await self._time_of(self.case)
         async with self.theatre.pool.acquire() as connection, connection.transaction():
             came = await allowances.spend(connection, self.script.subject, step.spend, now)
         if came is not step.gives:
@@ -276,8 +348,14 @@ class _Playing:
 
     async def _look(self, step: Look) -> None:
         view = await self._at_rest()
-        if view is None or view.stage is not step.stage:
-            self.remarks.append(f"stage: expected {step.stage}, found {view.stage if view else 'none yet'}")
+        if step.on == "dispute":
+            view = await self._dispute.view() if self._dispute else None
+        stage = view.stage if view else StageName.CLOSED if self._case and not self._open else None
+        if stage is not step.stage:
+            self.remarks.append(f"stage: expected {step.stage}, found {stage or 'none yet'}")
+
+    def _addressed(self, to: To) -> Case | None:
+        return self.case if to == "case" else self._dispute
 
     def _actor_id(self, role: Role) -> str:
         match role:
@@ -290,36 +368,73 @@ class _Playing:
             case _:
                 return _OFFICER
 
-    async def _forward(self, length: timedelta) -> None:
+    async def _time_of(self, case: Case) -> datetime:
+        return await self.theatre.skipper.get_current_time(case.handle)
+
+    async def _forward(self, case: Case, length: timedelta) -> bool:
+        """Move one clock; False where the case has ended on the way."""
         try:
             async with asyncio.timeout(_PATIENCE):
-                self._open = await self.theatre.skipper.fast_forward(self.case.handle, length)
+                return await self.theatre.skipper.fast_forward(case.handle, length)
         except RPCError as error:
             # It has ended by itself between two looks at it.
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            self._open = False
+            return False
+
+    async def _forward_dispute(self, dispute: Case, now: datetime, stop: datetime) -> None:
+        """Move the dispute's clock to ``stop``, but not over its deadline, of which the case hears first."""
+        before = await dispute.view()
+        if before.due is None or before.due > stop:
+            await self._forward(dispute, stop - now)
+            return
+        if before.due > now:
+            await self._forward(dispute, before.due - now)
+        await _until(dispute.view, lambda view: (view.stage, view.due) != (before.stage, before.due))
 
     async def _at_rest(self) -> CaseView | None:
-        """The case once nothing is under way in it; None before the start of one that starts later (A6)."""
-        if self._case is None:
+        """The case once nothing is under way in it; None before it starts (A6, L1), and after its end."""
+        if self._case is None or not self._open:
             return None
-        if self.script.open == "expiry" and not await self._begun():
+        if self.script.open in _SLEEPING and not await self._begun():
             return None
-        view = await _until(self.case.view, lambda view: view.stage not in _PASSING)
-        if view.attention and view.attention not in self._attention:
-            self._attention.append(view.attention)
-        if view.outcome:
-            await _until(self.case.handle.describe, lambda now: now.status is not WorkflowExecutionStatus.RUNNING)
+        await self._dispute_at_rest()
+        view = await _quiet(self.case)
+        if view is None:
             self._open = False
+            return None
+        self._note(view)
+        if view.dispute and view.kind is not CaseKind.DISPUTE and self._dispute is None:
+            self._dispute = self.theatre.aftersales.case(view.dispute)
+            await _quiet(self._dispute)
         return view
 
+    async def _dispute_at_rest(self) -> None:
+        """The dispute once nothing is under way in it; when it has ended, the case once it knows."""
+        dispute = self._dispute
+        if dispute is None:
+            return
+        if view := await _quiet(dispute):
+            self._note(view)
+            return
+
+        async def knows() -> bool:
+            if await _has_ended(self.case):
+                return True
+            view = await self.case.view()
+            return view.dispute != dispute.id or view.stage in DECIDED
+
+        await _until(knows, bool)
+        self._dispute = None
+
+    def _note(self, view: CaseView) -> None:
+        if view.attention and view.attention not in self._attention:
+            self._attention.append(view.attention)
+
     async def _begun(self) -> bool:
-        try:
-            await self.case.view()
-        except Unreachable:
-            return False
-        return True
+        """Whether what is started ahead of its time has come to it (A6, L1)."""
+        starts_at = (await self.case.handle.describe()).execution_time
+        return starts_at is None or starts_at <= await self._time_of(self.case)
 
     async def _refund_nos(self) -> list[str]:
         async with self.theatre.pool.acquire() as connection:
@@ -336,6 +451,33 @@ class _Playing:
                     return any(event.source == source for event in await ledger.events_of(connection, refund_no))
 
             await _until(written, bool)
+
+
+async def _quiet(case: Case) -> CaseView | None:
+    """A case once it only waits, for a command, the gateway or its clock; None once it has ended.
+
+    One that has ended is not asked: its worker would have to go through all of its history for the answer.
+    """
+
+    async def look() -> tuple[bool, CaseView | None]:
+        described = await case.handle.describe()
+        raw = described.raw_description
+        if described.status is not WorkflowExecutionStatus.RUNNING:
+            return True, None
+        if raw.HasField("pending_workflow_task") or raw.pending_activities:
+            return False, None
+        try:
+            view = await case.view()
+        except Unreachable:  # it begins at this moment
+            return False, None
+        return view.stage not in PASSING and view.outcome is None, view
+
+    _, view = await _until(look, lambda seen: seen[0])
+    return view
+
+
+async def _has_ended(case: Case) -> bool:
+    return (await case.handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
 
 async def _until(look: Callable[[], Awaitable[_Seen]], good: Callable[[_Seen], bool]) -> _Seen:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from activities.postgres.alerts import Alert
-from activities.postgres.books import Books
+from activities.postgres.books import Books, BookTotal
 from starter.commands.books import books_page
 from starter.demo.script import Result
 from starter.durations import in_words
@@ -65,9 +65,13 @@ def whole_differences(
     if not books.equal:
         found.append("the books differ")
     paid_by_cases = sum(each.found.refunded for each in cases)
-    paid_by_ledger = sum(total.ours + total.by_hand for total in books.totals)
+    paid_by_ledger = sum(total.ours + total.by_hand - total.compensation for total in books.totals)
     if paid_by_cases != paid_by_ledger:
         found.append(f"the cases paid back {paid_by_cases}, the ledger says {paid_by_ledger}")
+    compensated = sum(each.found.compensated for each in cases)
+    booked = sum(total.compensation for total in books.totals)
+    if compensated != booked:  # L3
+        found.append(f"the cases compensated {compensated}, the ledger says {booked}")
     if reconciliation.differences:
         found.append(f"the reconciliation found {dict(reconciliation.differences)}")
     if unsent:
@@ -94,6 +98,7 @@ def page(report: DemoReport) -> RenderableType:
             + ", ".join(f"{channel} {number}" for channel, number in sorted(report.notices.items()))
             + ")"
         ),
+        *(_sums(total) for total in report.books.totals),
         *(Text(each, style="bold red") for each in report.differences),
         Text(verdict, style="bold green" if report.ok else "bold red"),
         Text(
@@ -102,6 +107,13 @@ def page(report: DemoReport) -> RenderableType:
         ),
     ]
     return Group(*lines)
+
+
+def _sums(total: BookTotal) -> Text:
+    """L3: what went back, and what was paid beside it."""
+    refunds = Money(amount=total.ours + total.by_hand - total.compensation, currency=total.currency)
+    compensation = Money(amount=total.compensation, currency=total.currency)
+    return Text.assemble("refunds: ", (str(refunds), "bold"), ", compensation: ", (str(compensation), "bold"))
 
 
 def _cases(cases: Sequence[CaseReport]) -> Table:
@@ -136,6 +148,10 @@ def _result(result: Result) -> str:
     words = [result.outcome or "open"]
     if result.refunded:
         words.append(_yuan(result.refunded))
+    if result.compensated:
+        words.append(f"+ {_yuan(result.compensated)} compensation")
+    if result.fault:
+        words.append(f"(fault: {result.fault})")
     if result.bonus_void is not None:
         words.append(f"(bonus void {_yuan(result.bonus_void)})")
     return " ".join(words)

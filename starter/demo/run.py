@@ -112,6 +112,10 @@ async def _theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
             _all_loaded(
                 await loading.load_allowances(connection, [_with_name(each) for each in allowances], lookup_key=key)
             )
+        for address in script.addresses():
+            await aftersales.desk.save_address(address)
+        for exemption in script.exemptions(start):
+            await aftersales.declarations.declare_exemption(exemption)
         yield Theatre(
             aftersales=aftersales,
             skipper=skipper,

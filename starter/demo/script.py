@@ -11,32 +11,45 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from activities.gateways.payment_stub import Behaviour, Mode
+from activities.policies import Policies
 from activities.postgres.allowances import Spending
 from activities.postgres.loading import AllowanceRecord, OrderRecord
-from starter.durations import Duration
+from starter.durations import Duration, parse_duration
 from workflows.messages.actors import Role
-from workflows.messages.commands import Command, ParcelEvent
+from workflows.messages.addresses import SaveAddress
+from workflows.messages.commands import Command
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.message import Code, Identifier, Input, Reference
 from workflows.messages.money import Minor, PositiveMinor
+from workflows.messages.parcels import ParcelEvent
+from workflows.messages.pauses import DeclareExemption
 from workflows.messages.requests import (
     BankTransfer,
+    DisputeReason,
+    DisputeRequest,
     ExpiryRequest,
+    LateShipmentRequest,
     LineAmount,
     MerchantRefundRequest,
     OriginalRoute,
     RefundReason,
     RefundRequest,
+    Replacement,
     Request,
+    ReturnRequest,
     WithdrawalRequest,
 )
+from workflows.messages.rulings import Fault
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.legs import AlertKind
 
 START: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 """The moment in the data files that stands for the moment at which the demo starts."""
 
-_Record = TypeVar("_Record", OrderRecord, AllowanceRecord)
+_Record = TypeVar("_Record", OrderRecord, AllowanceRecord, DeclareExemption)
+
+To = Literal["case", "dispute"]
+"""Whom a step is about: the case itself, or the dispute that the buyer has opened on it."""
 
 _COMMANDS: Final = {kind.command_name(): kind for kind in Command.__subclasses__()}
 _PHOTO_BYTES: Final = 204_800
@@ -47,10 +60,11 @@ class Act(Input):
 
     at: Duration
     """Counted from the opening of the case, in the case's own time; the same in every step."""
+    on: To = "case"
     act: str
     by: Role
     fields: dict[str, Any] = Field(default_factory=dict)
-    """The command's fields besides key and actor. ``now`` is the moment of the step."""
+    """The command's fields besides key and actor. ``now`` is the moment of the step, ``now-2d`` two days before."""
     evidence: tuple[Reference, ...] = ()
     refused: Code | None = None
     """The code of the refusal that must come back; None where the command must be obeyed."""
@@ -71,10 +85,12 @@ class Act(Input):
 
 
 class Move(Input):
-    """Something happens to the parcel: the order's stand-in knows it, and the carrier tells the case."""
+    """Something happens to a parcel, and its carrier tells."""
 
     at: Duration
     parcel: ParcelEvent
+    tracking_no: Identifier | None = None
+    """Which parcel; the one that brings the order to the buyer where it is None."""
 
 
 class Spend(Input):
@@ -87,9 +103,10 @@ class Spend(Input):
 
 
 class Look(Input):
-    """The case must stand in this stage."""
+    """The case, or its dispute, must stand in this stage."""
 
     at: Duration
+    on: To = "case"
     stage: StageName
 
 
@@ -127,14 +144,24 @@ class Result(Input):
     refused: Code | None = None
     """Why the request was not taken at all."""
     refunded: Minor = 0
+    compensated: Minor = 0
+    """Paid beside the refund, by the case or by what it has started (L3, T10)."""
     bonus_void: Minor | None = None
     decided_by: Role | None = None
     legs: int = 0
+    dispute: OutcomeKind | None = None
+    """How the dispute ended that was opened on the case."""
+    fault: Fault | None = None
+    """Who was found at fault (D8)."""
+    score: int = 0
+    """The points that it has cost the merchant (D9)."""
+    evidence: tuple[str, ...] = ()
+    """What was given in the dispute, as ``party:standing``, in its order (D6)."""
     attention: tuple[Attention, ...] = ()
-    """For what the case called a person, in this order."""
+    """For what the case, or its dispute, called a person, in this order."""
     alerts: tuple[AlertKind, ...] = ()
     notices: tuple[str, ...] = ()
-    """Who was told what, as ``template>role``, by name."""
+    """Who was told what, as ``template>role``, by name; also by the dispute, and by what was paid beside the refund."""
 
 
 class Script(Input):
@@ -144,11 +171,13 @@ class Script(Input):
     """The request's key as well."""
     title: str
     rules: tuple[str, ...]
-    open: Literal["refund", "merchant_refund", "withdrawal", "expiry"]
+    open: Literal["refund", "return", "exchange", "dispute", "late_shipment", "merchant_refund", "withdrawal", "expiry"]
     subject: Identifier
     """The order or allowance that it is about."""
     group: str = ""
     """Cases of one group are played together, hour by hour; by default a case is played alone."""
+    about: Identifier | None = None
+    """The case of its group that a dispute is about: it is opened when that one is over (D1)."""
     either_way: bool = False
     """Which case of the group gets which of their results is left to the race."""
     lines: tuple[LineAmount, ...] = ()
@@ -156,6 +185,9 @@ class Script(Input):
     reason: RefundReason = RefundReason.NO_LONGER_WANTED
     account: Reference | None = None
     evidence: tuple[Reference, ...] = ()
+    replacements: tuple[Replacement, ...] = ()
+    why: DisputeReason = DisputeReason.OTHER
+    """Why the platform is to decide."""
     gateway: Told | None = None
     steps: tuple[Step, ...] = ()
     expected: Result
@@ -166,44 +198,58 @@ class Script(Input):
             raise ValueError("the steps must come in the order of their time")
         return self
 
-    def request(self, subject: OrderRecord | AllowanceRecord) -> Request:
-        """What opens the case."""
-        merchant, buyer = subject.merchant_id, subject.buyer_id
-        method = BankTransfer(account=self.account) if self.account else OriginalRoute()
+    def request(self, subject: OrderRecord | AllowanceRecord, about: str | None = None) -> Request:
+        """What opens the case; ``about`` is the id of the case that it disputes."""
         match subject:
-            case OrderRecord() if self.open == "refund":
-                return RefundRequest(
-                    request_key=self.name,
+            case OrderRecord() if self.open == "late_shipment":
+                return LateShipmentRequest(
                     order_no=self.subject,
-                    merchant_id=merchant,
-                    buyer_id=buyer,
-                    lines=self.lines,
-                    freight=self.freight,
-                    reason=self.reason,
-                    method=method,
-                    evidence=tuple(Evidence.model_validate(attachment(uri)) for uri in self.evidence),
+                    merchant_id=subject.merchant_id,
+                    buyer_id=subject.buyer_id,
+                    ships_until=_ships_until(subject),
                 )
-            case OrderRecord() if self.open == "merchant_refund":
-                return MerchantRefundRequest(
-                    request_key=self.name,
-                    order_no=self.subject,
-                    merchant_id=merchant,
-                    lines=self.lines,
-                    freight=self.freight,
-                    reason=self.reason,
-                    method=method,
-                )
+            case OrderRecord():
+                return self._application(subject, about)
             case AllowanceRecord() if self.open == "withdrawal":
                 return WithdrawalRequest(
-                    request_key=self.name, allowance_id=self.subject, merchant_id=merchant, buyer_id=buyer
+                    request_key=self.name,
+                    allowance_id=self.subject,
+                    merchant_id=subject.merchant_id,
+                    buyer_id=subject.buyer_id,
                 )
             case AllowanceRecord() if self.open == "expiry":
                 return ExpiryRequest(
                     allowance_id=self.subject,
-                    merchant_id=merchant,
-                    buyer_id=buyer,
+                    merchant_id=subject.merchant_id,
+                    buyer_id=subject.buyer_id,
                     valid_until=subject.valid_until,
                 )
+            case _:
+                raise ValueError(f"{self.name}: {self.subject} is of the wrong kind")
+
+    def _application(self, order: OrderRecord, about: str | None) -> Request:
+        body: dict[str, Any] = {
+            "request_key": self.name,
+            "order_no": self.subject,
+            "merchant_id": order.merchant_id,
+            "lines": self.lines,
+            "freight": self.freight,
+            "reason": self.reason,
+            "method": BankTransfer(account=self.account) if self.account else OriginalRoute(),
+        }
+        if self.open == "merchant_refund":
+            return MerchantRefundRequest(**body)
+        body["buyer_id"] = order.buyer_id
+        body["evidence"] = tuple(Evidence.model_validate(attachment(uri)) for uri in self.evidence)
+        match self.open:
+            case "refund":
+                return RefundRequest(**body)
+            case "return":
+                return ReturnRequest(**body)
+            case "exchange":
+                return ReturnRequest(**body, exchange=True, replacements=self.replacements)
+            case "dispute":
+                return DisputeRequest(**body, about=about, dispute_reason=self.why)
             case _:
                 raise ValueError(f"{self.name}: {self.subject} is of the wrong kind")
 
@@ -240,6 +286,17 @@ def allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
     return tuple(_moved(record, ("valid_until",), start - START) for record in records)
 
 
+def addresses() -> tuple[SaveAddress, ...]:
+    """The return addresses of the demo's merchants (T2)."""
+    return tuple(SaveAddress.model_validate_json(line) for line in _data("addresses.jsonl").splitlines())
+
+
+def exemptions(start: datetime) -> tuple[DeclareExemption, ...]:
+    """What the platform excuses merchants from (L2), as ``orders``."""
+    records = [DeclareExemption.model_validate_json(line) for line in _data("exemptions.jsonl").splitlines()]
+    return tuple(_moved(record, ("starts_at", "ends_at"), start - START) for record in records)
+
+
 def attachment(uri: str) -> dict[str, Any]:
     """A photograph kept at ``uri``."""
     digest = hashlib.sha256(uri.encode()).hexdigest()
@@ -251,10 +308,19 @@ def _moved(record: _Record, moments: Sequence[str], by: timedelta) -> _Record:
     return record.model_copy(update={name: moment + by for name, moment in present.items() if moment})
 
 
+def _ships_until(order: OrderRecord) -> datetime:
+    policy = Policies().get(order.marketplace)
+    if policy is None:
+        raise ValueError(f"{order.order_no}: there is no profile {order.marketplace}")
+    return order.paid_at + timedelta(hours=policy.late_shipment.ship_hours)
+
+
 def _in_time(value: Any, now: datetime) -> Any:
     match value:
         case "now":
             return now
+        case str() if value.startswith("now-"):
+            return now - parse_duration(value.removeprefix("now-"))
         case dict():
             return {name: _in_time(each, now) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
         case _:

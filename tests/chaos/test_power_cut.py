@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from tests.chaos.site import Site, assert_paid_once
-from tests.replay.paths import at, forward
+from tests.replay.registry import at, forward
 from workflows.messages.actors import Role, merchant
 from workflows.messages.commands import Approve
 from workflows.messages.stages import OutcomeKind, StageName

@@ -14,7 +14,7 @@ from temporalio.api.enums.v1 import EventType
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
 from tests.chaos.site import Site, assert_paid_once, pending, scheduled
-from tests.replay.paths import at, forward, quiet
+from tests.replay.registry import at, forward, quiet
 from tests.workflow.world import until
 from workflows.messages.actors import Role, merchant
 from workflows.messages.commands import Approve

@@ -39,22 +39,22 @@ class Shell:
         """The same shell with these variables set."""
         return replace(self, environment=self.environment | variables)
 
-    async def run(self, *words: object) -> Ended:
-        """``aftersales`` with these words."""
+    async def run(self, *words: object, typed: str | None = None) -> Ended:
+        """``aftersales`` with these words; ``typed`` comes on standard input."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "starter.commands", *map(str, words)),
             env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if typed is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
         async with asyncio.timeout(240):
-            out, err = await process.communicate()
+            out, err = await process.communicate(None if typed is None else typed.encode())
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 
-    async def json(self, *words: object) -> Any:
+    async def json(self, *words: object, typed: str | None = None) -> Any:
         """The document of a command that must succeed."""
-        ended = await self.run(*words, "--json")
+        ended = await self.run(*words, "--json", typed=typed)
         assert ended.code == 0, ended.err
         return ended.document

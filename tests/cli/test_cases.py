@@ -175,7 +175,7 @@ async def test_a_command_is_built_from_options_and_files(
         *("--evidence-file", waybill, "--evidence", f"vault:evidence/2,image/png,17,{'0' * 64}"),
     )
 
-    assert (view["stage"], view["attention"]) == ("needs_return", "needs_return")
+    assert (view["stage"], view["kind"]) == ("return_review", "return")
     facts = view["log"][-1]["facts"]
     assert (facts["reason"], facts["tracking_no"]) == ("goods_shipped", "SF1")
     assert (facts["evidence_1"], facts["evidence_2"]) == ("vault:evidence/2", f"local:{digest}")
@@ -222,17 +222,21 @@ async def test_a_clock_moved_over_the_deadline_pays(
     assert (closed.code, closed.failure["code"]) == (4, "not_open")
 
 
-async def test_goods_that_ship_are_told_to_the_case(
+async def test_goods_that_ship_are_told_to_the_orders_cases(
     worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
 ) -> None:  # R7
-    case = await opened(worker_process, tmp_path, bought)
+    shell = worker_process
+    case = await opened(shell, tmp_path, bought)
+    parcel = ("--carrier", "sf", "--tracking-no", f"SF-{bought['order_no']}")
 
-    await worker_process.json("orders", "ship", bought["order_no"], "--tell", case, "--tracking-no", "SF9")
+    await shell.json("orders", "outbound", bought["order_no"])
+    await shell.json("orders", "shipped", bought["order_no"], *parcel)
+    view = await standing(shell, case, "return_review")
 
-    assert (await worker_process.json("show", case))["stage"] == "needs_return"
-    unknown = await worker_process.run("orders", "ship", "no-such-order")
-    assert unknown.code == 2
-    assert "no order no-such-order" in unknown.err
+    assert view["kind"] == "return"
+    for word in ("shipped", "outbound"):
+        unknown = await shell.run("orders", word, "no-such-order", *(parcel if word == "shipped" else ()), "--json")
+        assert (unknown.code, unknown.failure["field"]) == (2, "ORDER")
 
 
 async def test_the_gateway_does_as_it_is_told(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:
@@ -244,7 +248,7 @@ async def test_the_gateway_does_as_it_is_told(worker_process: Shell, tmp_path: P
     told = await shell.json("gateway", "behaviours")
     case = (await shell.json(*asks(bought, "20")))["case_id"]
     await shell.json("act", case, "approve", "--as", f"merchant:{bought['merchant_id']}")
-    view = await settling(shell, case)
+    view = await standing(shell, case, "settling")
     refund_no = view["legs"][0]["refund_no"]
 
     early = await shell.json("gateway", "deliver")
@@ -262,10 +266,10 @@ async def test_the_gateway_does_as_it_is_told(worker_process: Shell, tmp_path: P
     assert books["equal"] is True
 
 
-async def settling(shell: Shell, case: str) -> Any:
-    """The case once the gateway has its payment."""
+async def standing(shell: Shell, case: str, stage: str) -> Any:
+    """The case once it stands in this stage."""
     deadline = datetime.now(UTC) + timedelta(seconds=30)
-    while (view := await shell.json("show", case))["stage"] != "settling":
+    while (view := await shell.json("show", case))["stage"] != stage:
         assert datetime.now(UTC) < deadline, view
     return view
 
@@ -345,7 +349,7 @@ async def test_doctor_finds_all_well_once_all_is_set_up(worker_process: Shell) -
     assert {"Python", "Temporal", "schedules", "worker", "time skipping", "database", "schema"} <= found.keys()
 
 
-@pytest.mark.parametrize("command", ["show", "log", "outcome"])
+@pytest.mark.parametrize("command", ["show", "log", "outcome", "evidence"])
 async def test_an_unknown_case_has_its_own_code(worker_process: Shell, command: str) -> None:
     ended = await worker_process.run(command, "refund/no/such", "--json")
 

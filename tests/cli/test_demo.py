@@ -2,19 +2,23 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from activities.postgres.books import Books, BookTotal
 from starter.commands.failures import UsageError
 from starter.demo import script
 from starter.demo.play import Played, expectations
-from starter.demo.report import whole_differences
+from starter.demo.report import CaseReport, whole_differences
 from starter.demo.run import run_demo
 from starter.demo.script import Act, Look, Move, Result, Script, Spend
 from tests.cli.shell import Shell
 from workflows.messages.money import Money
 from workflows.messages.reconciliation import ReconcileReport
-from workflows.messages.requests import MerchantRefundRequest, RefundRequest
+from workflows.messages.requests import Application
+from workflows.messages.rulings import Fault
+from workflows.messages.statements import EvidenceStanding
 from workflows.rules.identity import case_id
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -24,8 +28,9 @@ def test_there_is_enough_to_show() -> None:
     orders = {each.order_no: each for each in script.orders(START)}
     scripts = script.scripts()
 
-    assert len(orders) >= 20
-    assert len(scripts) >= 20
+    assert len(orders) >= 50
+    assert len(scripts) >= 70
+    assert {each.open for each in scripts} == set(get_args(Script.model_fields["open"].annotation))
     assert {each.marketplace for each in orders.values()} == {"douyin", "jd-pop", "jd-self"}
     assert any(len(each.lines) > 1 for each in orders.values())
     assert any(len(each.tenders) > 1 for each in orders.values())
@@ -33,24 +38,54 @@ def test_there_is_enough_to_show() -> None:
     assert len({each.name for each in scripts}) == len(scripts)
 
 
-def test_every_rule_of_refunds_and_withdrawals_is_shown() -> None:
+def test_every_rule_that_a_case_can_show_is_shown() -> None:
     shown = {rule for each in script.scripts() for rule in each.rules}
 
-    # R5 (arrival) has no case of its own: it shows in every payment.
+    # R5 (arrival) has no case of its own: it shows in every payment. A4, D7 and L4 are about what is beside a case.
     assert {
         *(f"R{number}" for number in range(1, 10) if number != 5),
+        *(f"T{number}" for number in range(1, 12)),
+        *(f"D{number}" for number in range(1, 10) if number != 7),
         *(f"A{number}" for number in (1, 2, 3, 5, 6)),
+        *(f"L{number}" for number in (1, 2, 3)),
     } <= shown
+
+
+def test_disputes_end_in_every_way() -> None:  # D2, D4, D5, D8
+    expected = [each.expected for each in script.scripts()]
+
+    assert {each.dispute for each in expected} == {None, "resolved", "settled", "ruled"}
+    assert {each.fault for each in expected} == {None, *Fault}
+    assert {each.outcome for each in expected} >= {"dismissed", "exchanged", "not_returned", "compensated", "exempt"}
+    assert {giving.partition(":")[2] for each in expected for giving in each.evidence} == set(EvidenceStanding)
+
+
+def test_a_dispute_is_about_a_case_of_its_group() -> None:  # D1
+    groups = script.groups(script.scripts())
+    disputes = [(each, group) for group in groups for each in group if each.about]
+
+    assert disputes
+    for each, group in disputes:
+        (disputed,) = [other for other in group if other.name == each.about]
+        assert disputed.subject == each.subject
+
+
+def test_only_one_merchant_has_no_address() -> None:  # T2
+    without = {each.merchant_id for each in script.orders(START) if each.marketplace != "jd-self"} - {
+        each.merchant_id for each in script.addresses()
+    }
+
+    assert without == {"m-orchid"}
 
 
 @pytest.mark.parametrize("each", script.scripts(), ids=lambda each: each.name)
 def test_every_script_can_be_played(each: Script) -> None:
     subjects = {order.order_no: order for order in script.orders(START)}
     subjects |= {allowance.allowance_id: allowance for allowance in script.allowances(START)}
-    request = each.request(subjects[each.subject])
+    request = each.request(subjects[each.subject], "refund/O-1/k-1" if each.about else None)
 
     assert case_id(request)
-    if isinstance(request, RefundRequest | MerchantRefundRequest):
+    if isinstance(request, Application):
         assert each.expected.refunded <= request.amount
     for number, step in enumerate(each.steps):
         match step:
@@ -104,12 +139,40 @@ def test_a_difference_says_what_was_expected_and_what_came() -> None:
 
 
 def test_money_that_no_case_knows_of_is_a_difference() -> None:
-    from activities.postgres.books import Books, BookTotal
-
     books = Books(lines=(), totals=(BookTotal(currency="CNY", ours=5, by_hand=0, theirs=5),), equal=True)
 
     assert whole_differences((), books, ReconcileReport(), 0) == ("the cases paid back 0, the ledger says 5",)
     assert whole_differences((), books.model_copy(update={"totals": ()}), ReconcileReport(), 0) == ()
+
+
+def test_compensation_is_summed_apart_from_refunds() -> None:  # L3
+    case = reported("return-insured")
+    refunds, beside = case.found.refunded, case.found.compensated
+    paid = BookTotal(currency="CNY", ours=refunds + beside - 7, by_hand=7, compensation=beside, theirs=0)
+    books = Books(lines=(), totals=(paid,), equal=True)
+    mixed = books.model_copy(update={"totals": (paid.model_copy(update={"compensation": 0}),)})
+
+    assert beside > 0
+    assert whole_differences((case,), books, ReconcileReport(), 0) == ()
+    assert whole_differences((case,), mixed, ReconcileReport(), 0) == (
+        f"the cases paid back {refunds}, the ledger says {refunds + beside}",
+        f"the cases compensated {beside}, the ledger says 0",
+    )
+
+
+def reported(name: str) -> CaseReport:
+    """A case that ended as expected."""
+    own = next(each for each in script.scripts() if each.name == name)
+    return CaseReport(
+        name=name,
+        title=own.title,
+        rules=own.rules,
+        case_id=name,
+        expected=own.expected,
+        found=own.expected,
+        differences=(),
+        virtual_seconds=0,
+    )
 
 
 async def test_the_demo_does_not_empty_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
@@ -137,6 +200,11 @@ async def test_the_whole_demo_plays_as_its_files_say(shell: Shell, state_dir: Pa
     assert report["books"]["equal"] is True
     (total,) = report["books"]["totals"]
     assert total["ours"] == total["theirs"] > 0
+    found = [each["found"] for each in report["cases"]]
+    assert total["compensation"] == sum(each["compensated"] for each in found) > 0
+    refunds = total["ours"] + total["by_hand"] - total["compensation"]
+    assert refunds == sum(each["refunded"] for each in found)
+    assert report["reconciliation"]["differences"] == {}
     assert [alert["kind"] for alert in report["alerts"]] == ["success_after_failure"]
     assert report["virtual_seconds"] > timedelta(days=60).total_seconds()
     guide = next(each for each in report["cases"] if each["name"] == "allowance-guide-example")
@@ -148,4 +216,6 @@ async def test_the_whole_demo_plays_as_its_files_say(shell: Shell, state_dir: Pa
 
     assert second.code == 0, "the folder of the first run is emptied"
     assert "the books are equal" in second.out
+    compensation = Money(amount=total["compensation"], currency="CNY")
+    assert f"refunds: {Money(amount=refunds, currency='CNY')}, compensation: {compensation}" in second.out
     assert f"{len(script.scripts())} of {len(script.scripts())} cases as expected" in second.out

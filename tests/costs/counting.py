@@ -24,6 +24,8 @@ class Action(StrEnum):
     UPDATE = "accept_workflow_update"
     SIGNAL = "signal_workflow"
     UPSERT = "upsert_workflow_search_attributes"
+    CHILD = "start_child_workflow"
+    """What the starting of a child costs besides the child's own start."""
 
 
 SERVER_NAMES = {
@@ -35,6 +37,9 @@ SERVER_NAMES = {
     "message_UpdateWorkflowExecution_Acceptance": Action.UPDATE,
     "grpc_SignalWorkflowExecution": Action.SIGNAL,
     "command_UpsertWorkflowSearchAttributes": Action.UPSERT,
+    "command_SignalExternalWorkflowExecution": Action.SIGNAL,
+    "command_StartChildWorkflowExecution": Action.START,
+    "command_StartChildWorkflowExecution_Extra": Action.CHILD,
 }
 """Our kinds by the ``action_type`` of the server's own metric."""
 
@@ -53,6 +58,7 @@ _BILLED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: Action.UPDATE,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED: Action.SIGNAL,
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: Action.UPSERT,
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: Action.CHILD,
 }
 
 

@@ -28,11 +28,12 @@ RULES: tuple[tuple[str, Action, str, str], ...] = (
     ("update", Action.UPDATE, "one per accepted update; a repeated one with the same id is free", "updates"),
     ("signal", Action.SIGNAL, "one per signal", "signals"),
     ("upsert", Action.UPSERT, "one per upsert command, however many search attributes it sets", "upserts"),
+    ("child", Action.CHILD, "one per child that is started, besides the child's own start", "children"),
 )
 
 COLUMNS = (
     "path", "what happens", "rule", "events", "KiB", "workflow tasks", "activities", "local batches", "timers",
-    "updates", "signals", "upserts", "actions", "all workflows: ours / server's",
+    "updates", "signals", "upserts", "children", "actions", "all workflows: ours / server's",
 )  # fmt: skip
 
 
@@ -56,6 +57,7 @@ def figures(cost: Cost) -> dict[str, int]:
         "updates": cost.of(Action.UPDATE),
         "signals": cost.of(Action.SIGNAL),
         "upserts": cost.of(Action.UPSERT),
+        "children": cost.of(Action.CHILD),
         "actions": cost.actions,
     }
 
@@ -88,7 +90,7 @@ def page(all_walked: Iterable[tuple[Walked, Counter[Action]]]) -> str:
             ((name, f"`{action}`", rule, column) for name, action, rule, column in RULES),
         ),
         "",
-        "A start is in every row and has no column of its own: actions = 1 + the columns from activities to upserts.",
+        "A start is in every row and has no column of its own: actions = 1 + the columns from activities to children.",
         "",
         "Not in a history, and so not in the table:",
         "",
@@ -96,8 +98,8 @@ def page(all_walked: Iterable[tuple[Walked, Counter[Action]]]) -> str:
         "- A refused update costs one action and leaves no event. A refused signal costs its action and the step that",
         "  writes the refusal down.",
         "- What a schedule starts (`notice_resend`, `reconciliation`) costs two more actions for each run.",
-        "- A start that is a duplicate is free. So are waiting for the outcome and a start delay (`expiry_*`): the",
-        "  list names neither.",
+        "- A start that is a duplicate is free. So are waiting for the outcome and a start delay (`expiry_*`,",
+        "  `late_shipment_*`): the list names neither.",
         "- Each attempt of an activity is an action, so an outage of the database or the gateway costs one for each",
         "  retry: after the first minute, one a minute for each case that has something to write.",
         "- A query that comes while a workflow task runs a local activity can end that task early: three more events,",

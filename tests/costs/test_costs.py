@@ -11,6 +11,7 @@ from tests.costs import page
 from tests.costs.counting import Action, counted_by_server, ours, server_count
 from tests.costs.reasons import REASONS
 from tests.costs.walking import Walked, walk
+from tests.processes.observing import undeclared
 from tests.replay.ground import Ground, ground
 from tests.replay.paths import PATHS
 
@@ -53,6 +54,11 @@ def test_the_page_tells_what_a_path_costs(
 
 def test_the_page_has_no_other_paths(written: dict[str, page.Row]) -> None:
     assert set(written) == set(COUNTED)
+
+
+async def test_every_move_is_one_that_the_processes_declare(alone: Ground, all_walked: dict[str, Walked]) -> None:
+    assert all_walked
+    assert await undeclared(alone.pool) == {}
 
 
 @pytest.mark.parametrize("name", REASONS)

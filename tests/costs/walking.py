@@ -7,7 +7,7 @@ from temporalio.client import WorkflowHistory
 
 from tests.costs.counting import Action, Cost, cost
 from tests.replay.ground import Ground
-from tests.replay.paths import Path, merchant_of
+from tests.replay.registry import Path, merchant_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from temporalio.client import WorkflowHistory
 
 from tests.replay import recorded
 from tests.replay.ground import ground
-from tests.replay.paths import PATHS, merchant_of
+from tests.replay.paths import PATHS
+from tests.replay.registry import merchant_of
 
 
 async def record() -> None:

@@ -8,14 +8,18 @@ import pytest_asyncio
 from temporalio.api.enums.v1 import EventType, TaskQueueKind
 
 from tests.replay.ground import Ground, ground
-from tests.replay.paths import PATHS, merchant_of
+from tests.replay.paths import PATHS
+from tests.replay.registry import merchant_of
 from workflows.messages.cases import Outcome
 
 # Between them: updates, signals, reminders, amended requests, polls and officers. One case at a time each: without a
 # cache the SDK lets a second one wait for its workflow task's timeout.
 WALKED = (
     "unshipped_by_silence",
-    "unshipped_converted_closed",
+    "unshipped_became_return",
+    "return_by_silence",
+    "exchange_overdue",
+    "late_shipment_by_silence",
     "refused_signal",
     "shipped_amended_approved",
     "cancellation_escalated",

@@ -22,11 +22,21 @@ from workflows.messages.cases import (
 )
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.money import Money
-from workflows.messages.payouts import Ask, PaidBy, Part, Payout, Reservation, ReserveResult, TenderKind
+from workflows.messages.payouts import (
+    Ask,
+    PaidBy,
+    Part,
+    Payer,
+    Payout,
+    Remainder,
+    Reservation,
+    ReserveResult,
+    TenderKind,
+)
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount, Method, OriginalRoute, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.rules.allocation import FundPart
+from workflows.rules.allocation import COMPENSATION, FundPart, compensation_parts
 from workflows.rules.identity import case_id
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -82,6 +92,8 @@ def payout(
     case: str | None = None,
     number: int = 1,
     merchant_id: str = "m-1",
+    payer: Payer = Payer.MERCHANT,
+    remainder: Remainder | None = None,
 ) -> Payout:
     """What a new case wants back of an order."""
     return Payout(
@@ -93,7 +105,19 @@ def payout(
         method=method or OriginalRoute(),
         wanted=tuple(Part(name=name, amount=amount) for name, amount in wanted.items()),
         tender_order=tuple(TenderKind(kind) for kind in POLICY.payment.tender_order),
+        payer=payer,
+        remainder=remainder,
     )
+
+
+async def open_compensation(
+    pool: asyncpg.Pool, fund: str, owed: int, *, case: str | None = None, payer: Payer = Payer.MERCHANT
+) -> Payout:
+    """Open a fund of compensation; the payout of all that is owed."""
+    async with pool.acquire() as connection, connection.transaction():
+        await ledger.open_fund(connection, fund, "CNY", compensation_parts(owed))
+    wish = payout("-", {COMPENSATION: owed}, case=case or f"late/{some_id('o')}", number=2, payer=payer)
+    return wish.model_copy(update={"fund": fund})
 
 
 async def reserve(pool: asyncpg.Pool, wish: Payout) -> ReserveResult:
@@ -108,6 +132,7 @@ async def open_case(
     *,
     order_no: str | None = None,
     method: Method | None = None,
+    payer: Payer = Payer.MERCHANT,
 ) -> Payout:
     """A case in the case book, of a merchant of its own, whose payout has its room."""
     wanted = wanted or {"line:1": 10_000}
@@ -120,7 +145,7 @@ async def open_case(
         lines=(LineAmount(line="1", quantity=1, amount=1),),
         reason=RefundReason.OTHER,
     )
-    wish = payout(order_no, wanted, method=method, case=case_id(request), merchant_id=request.merchant_id)
+    wish = payout(order_no, wanted, method=method, case=case_id(request), merchant_id=request.merchant_id, payer=payer)
     opening = OpenCase(case=_key(wish), at=NOON, request=request)
     opened = Opened(
         kind=CaseKind.UNSHIPPED_REFUND,

@@ -1,8 +1,9 @@
-"""The ledger: the cap under concurrency (R8), what is kept, and what nobody can change (section 10)."""
+"""The ledger: the cap under concurrency (R8, D8), what is kept, and what nobody can change (section 10)."""
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
@@ -11,11 +12,15 @@ import pytest_asyncio
 from activities.postgres import ledger
 from activities.postgres.alerts import open_alerts, resolve_alert
 from activities.postgres.ledger import LedgerContradiction
+from activities.postgres.loading import load_orders
+from activities.postgres.orders import find_order
 from activities.postgres.pool import open_pool
-from tests.storage.money import NOON, minutes, open_order, payout, reserve
-from workflows.messages.payouts import LegState, PaidBy, Payout, Reservation, TenderKind
+from tests.storage.money import NOON, minutes, open_compensation, open_order, payout, reserve, some_id
+from workflows.messages.payouts import LegState, PaidBy, Payer, Payout, Remainder, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
-from workflows.rules.allocation import FundPart
+from workflows.rules.allocation import FundPart, compensation_parts, order_parts
+from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, return_freight_fund
+from workflows.rules.identity import order_fund
 from workflows.rules.legs import GATEWAY, US, AlertKind, Change, LegEvent, callback_source, fold
 
 TWO_TENDERS = (("w", TenderKind.WALLET, 4_000), ("c", TenderKind.CREDIT_CARD, 6_000))
@@ -53,6 +58,13 @@ async def submitted(pool: asyncpg.Pool, wish: Payout) -> str:
     (leg,) = result.legs
     await record(pool, leg.refund_no, event(LegState.SUBMITTED))
     return leg.refund_no
+
+
+async def paid(pool: asyncpg.Pool, wish: Payout) -> str:
+    """Reserve, and pay the only leg; its number."""
+    number = await submitted(pool, wish)
+    await record(pool, number, event(LegState.SUCCEEDED))
+    return number
 
 
 async def used(pool: asyncpg.Pool, order_no: str) -> dict[str, int]:
@@ -140,6 +152,203 @@ async def test_a_payout_of_two_tenders_and_a_bank_transfer(pool: asyncpg.Pool) -
         "tender:w": 4_000,
         "tender:c": 5_500,
     }
+
+
+async def test_a_ruling_pays_what_the_disputed_case_has_not(pool: asyncpg.Pool) -> None:
+    # D8
+    order_no = await open_order(pool, lines=[1_000])
+    disputed = payout(order_no, {"line:1": 300})
+    await paid(pool, disputed)
+    await paid(pool, payout(order_no, {"line:1": 50}))
+    ruling = payout(order_no, {"line:1": 800}, remainder=Remainder(counts=disputed.case_id))
+
+    result = await reserve(pool, ruling)
+
+    assert result.reservation is Reservation.RESERVED
+    assert [leg.amount for leg in result.legs] == [500], "what another case has paid does not count"
+    assert (await used(pool, order_no))["line:1"] == 850
+
+
+async def test_what_any_case_has_paid_counts_where_none_is_named(pool: asyncpg.Pool) -> None:
+    # D8
+    order_no = await open_order(pool, lines=[1_000], freight=100)
+    await paid(pool, payout(order_no, {"line:1": 300}))
+    await paid(pool, payout(order_no, {"line:1": 50, "freight": 100}))
+
+    result = await reserve(pool, payout(order_no, {"line:1": 800, "freight": 100}, remainder=Remainder(counts=None)))
+
+    assert [leg.amount for leg in result.legs] == [450]
+    assert (await used(pool, order_no))["line:1"] == 800
+
+
+async def test_a_case_may_count_what_it_has_paid_itself(pool: asyncpg.Pool) -> None:
+    # D8
+    order_no = await open_order(pool, lines=[1_000])
+    first = payout(order_no, {"line:1": 300})
+    await paid(pool, first)
+    second = payout(order_no, {"line:1": 400}, case=first.case_id, number=2, remainder=Remainder(counts=first.case_id))
+    assert [leg.amount for leg in (await reserve(pool, second)).legs] == [100]
+
+
+@pytest.mark.parametrize("ends", [LegState.SUCCEEDED, LegState.FAILED])
+async def test_a_ruling_waits_for_the_disputed_cases_money(pool: asyncpg.Pool, ends: LegState) -> None:
+    # D8, section 11: dispute while a refund settles
+    order_no = await open_order(pool, lines=[1_000])
+    disputed = payout(order_no, {"line:1": 300})
+    ruling = payout(order_no, {"line:1": 500}, remainder=Remainder(counts=disputed.case_id))
+    number = (await reserve(pool, disputed)).legs[0].refund_no
+    assert (await reserve(pool, ruling)).reservation is Reservation.CONTENDED
+    for state in (LegState.SUBMITTED, LegState.UNKNOWN, LegState.PROCESSING, LegState.ABNORMAL):
+        await record(pool, number, event(state))
+        assert (await reserve(pool, ruling)).reservation is Reservation.CONTENDED, state
+    await record(pool, number, event(ends))
+
+    result = await reserve(pool, ruling)
+
+    assert [leg.amount for leg in result.legs] == [200 if ends is LegState.SUCCEEDED else 500]
+
+
+async def test_a_ruling_that_has_been_paid_already_is_covered(pool: asyncpg.Pool) -> None:
+    # D8
+    order_no = await open_order(pool, lines=[1_000])
+    disputed = payout(order_no, {"line:1": 600})
+    await paid(pool, disputed)
+    ruling = payout(order_no, {"line:1": 600}, remainder=Remainder(counts=disputed.case_id))
+
+    result = await reserve(pool, ruling)
+
+    assert (result.reservation, result.legs) == (Reservation.COVERED, ())
+    assert (await used(pool, order_no))["line:1"] == 600
+
+
+async def test_a_ruling_never_pays_beyond_what_was_paid(pool: asyncpg.Pool) -> None:
+    # D8, R8: clipped, not refused
+    order_no = await open_order(pool, lines=[1_000])
+    await paid(pool, payout(order_no, {"line:1": 700}))
+    ruling = payout(order_no, {"line:1": 800}, remainder=Remainder(counts="refund/none/none"))
+
+    clipped = await reserve(pool, ruling)
+
+    assert [leg.amount for leg in clipped.legs] == [300]
+    await record(pool, clipped.legs[0].refund_no, event(LegState.SUBMITTED), event(LegState.SUCCEEDED))
+    another = ruling.model_copy(update={"number": 2})
+    assert (await reserve(pool, another)).reservation is Reservation.EXHAUSTED
+
+
+async def test_reserving_a_remainder_again_is_the_same_reservation(pool: asyncpg.Pool) -> None:
+    # D8: also after what counts has changed
+    order_no = await open_order(pool, lines=[1_000])
+    disputed = payout(order_no, {"line:1": 300})
+    await paid(pool, disputed)
+    ruling = payout(order_no, {"line:1": 800}, remainder=Remainder(counts=disputed.case_id))
+    first = await reserve(pool, ruling)
+    await paid(pool, payout(order_no, {"line:1": 200}, case=disputed.case_id, number=2))
+
+    assert await reserve(pool, ruling) == first
+    assert (await used(pool, order_no))["line:1"] == 1_000
+    smaller = payout(order_no, {"line:1": 499}, case=ruling.case_id, remainder=ruling.remainder)
+    with pytest.raises(LedgerContradiction, match="another amount"):
+        await reserve(pool, smaller)
+    with pytest.raises(LedgerContradiction, match="another amount"):
+        await reserve(pool, ruling.model_copy(update={"remainder": None}))
+
+
+async def test_20_rulings_on_one_order_at_once(pool: asyncpg.Pool) -> None:
+    # D8, R8: one pays, the others wait for it, and then nothing remains
+    order_no = await open_order(pool, lines=[10_000], tenders=TWO_TENDERS)
+    rulings = [payout(order_no, {"line:1": 4_500}, remainder=Remainder(counts=None)) for _ in range(20)]
+
+    results = await asyncio.gather(*(reserve(pool, each) for each in rulings))
+
+    assert Counter(each.reservation for each in results) == {Reservation.RESERVED: 1, Reservation.CONTENDED: 19}
+    (winner,) = (each for each in results if each.legs)
+    assert [leg.amount for leg in winner.legs] == [4_000, 500]
+    for leg in winner.legs:
+        await record(pool, leg.refund_no, event(LegState.SUBMITTED), event(LegState.SUCCEEDED))
+    results = await asyncio.gather(*(reserve(pool, each) for each in rulings))
+    assert Counter(each.reservation for each in results) == {Reservation.RESERVED: 1, Reservation.COVERED: 19}
+    assert (await used(pool, order_no))["line:1"] == 4_500
+
+
+@pytest.mark.parametrize("fund_of", [late_shipment_fund, return_freight_fund, freight_insurance_fund])
+async def test_compensation_does_not_eat_the_orders_room(pool: asyncpg.Pool, fund_of: Callable[[str], str]) -> None:
+    # L3
+    order_no = await open_order(pool, lines=[1_000])
+    refund = payout(order_no, {"line:1": 400})
+    await paid(pool, refund)
+    async with pool.acquire() as connection:
+        before = await ledger.parts_of(connection, order_fund(order_no))
+
+    wish = await open_compensation(pool, fund_of(order_no), 1_500, case=refund.case_id)
+    await paid(pool, wish)
+
+    async with pool.acquire() as connection:
+        assert await ledger.parts_of(connection, order_fund(order_no)) == before
+        assert await ledger.refunded(connection, order_fund(order_no)) == 400
+        assert await ledger.refunded(connection, wish.fund) == 1_500
+    ruling = payout(order_no, {"line:1": 1_000}, remainder=Remainder(counts=refund.case_id))
+    assert [leg.amount for leg in (await reserve(pool, ruling)).legs] == [600], "nor does it count as a refund"
+
+
+async def test_compensation_is_paid_once(pool: asyncpg.Pool) -> None:
+    # L1: once per order, whoever claims it
+    fund = late_shipment_fund(some_id("o"))
+    wish = await open_compensation(pool, fund, 500)
+    rivals = [wish.model_copy(update={"case_id": f"late/{index}/{fund}"}) for index in range(8)]
+
+    results = await asyncio.gather(*(reserve(pool, each) for each in rivals))
+
+    assert Counter(each.reservation for each in results) == {Reservation.RESERVED: 1, Reservation.CONTENDED: 7}
+    with pytest.raises(LedgerContradiction, match="other amounts"):
+        await open_compensation(pool, fund, 501)
+
+
+async def test_the_database_itself_keeps_compensation_apart(pool: asyncpg.Pool) -> None:
+    # L3, the last defence
+    for fund, parts in (
+        (order_fund(some_id("o")), compensation_parts(500)),
+        (late_shipment_fund(some_id("o")), (FundPart("line:1", 500),)),
+    ):
+        async with pool.acquire() as connection:
+            with pytest.raises(asyncpg.CheckViolationError, match="fund_parts_compensation_check"):
+                async with connection.transaction():
+                    await ledger.open_fund(connection, fund, "CNY", parts)
+
+
+async def test_an_order_paid_in_cash_goes_back_to_an_account(pool: asyncpg.Pool) -> None:
+    # T4
+    order_no = some_id("o")
+    line = {
+        "order_no": order_no,
+        "marketplace": "douyin",
+        "merchant_id": "m-1",
+        "buyer_id": "b-1",
+        "currency": "CNY",
+        "lines": [{"line": "1", "sku": "s", "quantity": 1, "paid": 700}],
+        "tenders": [{"tender": "c", "kind": "cash", "paid": 700}],
+        "paid_at": "2026-11-20T10:00:00+08:00",
+    }
+    async with pool.acquire() as connection, connection.transaction():
+        assert (await load_orders(connection, [json.dumps(line)])).problems == ()
+        order = await find_order(connection, order_no)
+        assert order is not None
+        await ledger.open_fund(connection, order_fund(order.order_no), order.currency, order_parts(order))
+    account = BankTransfer(account="vault:accounts/1")
+
+    by_card = await reserve(pool, payout(order_no, {"line:1": 700}))
+    by_bank = await reserve(pool, payout(order_no, {"line:1": 700}, method=account))
+
+    assert by_card.reservation is Reservation.EXHAUSTED
+    assert [(leg.tender, leg.tender_kind, leg.amount) for leg in by_bank.legs] == [(None, None, 700)]
+    assert await used(pool, order_no) == {"line:1": 700, "freight": 0, "tender:c": 700}
+
+
+@pytest.mark.parametrize("payer", Payer)
+async def test_who_bears_a_payment_is_kept(pool: asyncpg.Pool, payer: Payer) -> None:
+    # T4, T10
+    result = await reserve(pool, payout(await open_order(pool), {"line:1": 600}, payer=payer))
+    kept = await pool.fetchval("SELECT payer FROM ledger.legs WHERE refund_no = $1", result.legs[0].refund_no)
+    assert kept == payer
 
 
 async def test_a_failed_leg_gets_its_room_again_only_if_it_is_free(pool: asyncpg.Pool) -> None:
@@ -251,6 +460,7 @@ async def test_a_refund_is_paid_in_the_currency_that_was_paid(pool: asyncpg.Pool
         "DELETE FROM ledger.legs WHERE refund_no = $1",
         "UPDATE ledger.legs SET amount = amount + 1 WHERE refund_no = $1",
         "UPDATE ledger.legs SET case_id = 'other' WHERE refund_no = $1",
+        "UPDATE ledger.legs SET payer = 'platform' WHERE refund_no = $1",
         "UPDATE ledger.legs SET state = 'failed', paid_by = NULL, settled_at = NULL WHERE refund_no = $1",
         "UPDATE ledger.fund_parts SET paid = paid + 1 WHERE $1 <> ''",
         "DELETE FROM ledger.alerts WHERE $1 <> ''",

@@ -44,8 +44,8 @@ def sender(pool: asyncpg.Pool) -> NoticeSender:
     return NoticeSender(pool, stub_channels(pool), "en")
 
 
-def needs_return(to: Actor, **more: str | int) -> Notice:
-    return Notice(template=NoticeTemplate.NEEDS_RETURN, to=to, fields={"subject": "DY-1001", **more})
+def goods_underway(to: Actor, **more: str | int) -> Notice:
+    return Notice(template=NoticeTemplate.GOODS_UNDERWAY, to=to, fields={"subject": "DY-1001", **more})
 
 
 async def queue(pool: asyncpg.Pool, *notices: Notice, step: int = 1, case: str = CASE) -> None:
@@ -77,7 +77,7 @@ TEXT = "[After-sales] DY-1001: the goods have shipped; they must come back befor
 
 async def test_each_role_is_told_by_its_channels(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     recipients = (buyer("b-1"), merchant("m-1"), officer("o-1"), GATEWAY)
-    await queue(pool, *(needs_return(to) for to in recipients))
+    await queue(pool, *(goods_underway(to) for to in recipients))
     assert await sender.send_due(NOW, 100) == SendReport(sent=5, failed=0, undeliverable=0, more=False)
     assert await sent(pool) == [
         ("buyer:b-1", "in_station", TEXT),
@@ -91,7 +91,7 @@ async def test_each_role_is_told_by_its_channels(pool: asyncpg.Pool, sender: Not
 async def test_routes_can_be_set(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     async with pool.acquire() as connection:
         routes = {buyer("b-1").role: (ChannelName.E_MAIL,)}
-        notices = (needs_return(buyer("b-1")), needs_return(merchant("m-1")))
+        notices = (goods_underway(buyer("b-1")), goods_underway(merchant("m-1")))
         await outbox.queue(connection, CASE, 1, notices, AT, routes=routes)
     await sender.send_due(NOW, 100)
     assert await sent(pool) == [("buyer:b-1", "e_mail", TEXT)]
@@ -100,7 +100,7 @@ async def test_routes_can_be_set(pool: asyncpg.Pool, sender: NoticeSender) -> No
 async def test_a_step_that_is_rolled_back_tells_nobody(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     async def broken_step() -> None:
         async with pool.acquire() as connection, connection.transaction():
-            await outbox.queue(connection, CASE, 1, (needs_return(buyer("b-1")),), AT)
+            await outbox.queue(connection, CASE, 1, (goods_underway(buyer("b-1")),), AT)
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
@@ -112,7 +112,7 @@ async def test_a_step_that_is_rolled_back_tells_nobody(pool: asyncpg.Pool, sende
 async def test_the_same_step_again_tells_once_and_another_step_tells_again(
     pool: asyncpg.Pool, sender: NoticeSender
 ) -> None:
-    notice = needs_return(officer("o-1"))
+    notice = goods_underway(officer("o-1"))
     await queue(pool, notice, notice)
     await queue(pool, notice)
     await sender.send_due(NOW, 100)
@@ -130,7 +130,7 @@ async def test_a_failing_channel_is_tried_again_later_and_later_while_others_go_
 ) -> None:
     async with pool.acquire() as connection:
         await fail_next(connection, ChannelName.SMS, 2)
-    await queue(pool, needs_return(buyer("b-1")))
+    await queue(pool, goods_underway(buyer("b-1")))
     assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=1, undeliverable=0, more=False)
     assert await waiting(pool) == [("sms", "channel_unavailable", 1)]
     assert await sent(pool) == [("buyer:b-1", "in_station", TEXT)]
@@ -150,7 +150,7 @@ async def test_a_failing_channel_is_tried_again_later_and_later_while_others_go_
 async def test_the_wait_between_attempts_ends_at_an_hour(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     async with pool.acquire() as connection:
         await fail_next(connection, ChannelName.IN_STATION, 1000)
-    await queue(pool, needs_return(officer("o-1")))
+    await queue(pool, goods_underway(officer("o-1")))
     now = NOW
     for _ in range(30):
         assert (await sender.send_due(now, 1)).failed == 1
@@ -173,7 +173,7 @@ class DiesAfterSending:
 async def test_a_sender_that_dies_after_sending_leaves_one_delivery(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     channel = DiesAfterSending(ChannelStub(pool))
     dying = NoticeSender(pool, dict.fromkeys(ChannelName, channel), "en", send_timeout=60)
-    await queue(pool, needs_return(officer("o-1")))
+    await queue(pool, goods_underway(officer("o-1")))
     process = asyncio.create_task(dying.send_due(NOW, 100))
     await asyncio.wait_for(channel.delivered.wait(), 10)
     process.cancel()
@@ -210,7 +210,7 @@ async def test_whatever_a_channel_does_is_a_failure_to_be_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bad = NoticeSender(pool, {ChannelName.IN_STATION: channel}, "en", send_timeout=0.01)
-    await queue(pool, needs_return(officer("o-secret")))
+    await queue(pool, goods_underway(officer("o-secret")))
     assert (await bad.send_due(NOW, 100)).failed == 1
     assert await waiting(pool) == [("in_station", failure, 1)]
     assert "o-secret" not in caplog.text  # P6
@@ -222,9 +222,9 @@ async def test_what_cannot_be_put_into_words_stops_neither_the_step_nor_the_othe
 ) -> None:
     await queue(
         pool,
-        needs_return(officer("o-1"), surplus=1),
-        needs_return(officer("o-2"), odd="\x00\ud800"),
-        needs_return(officer("o-3")),
+        goods_underway(officer("o-1"), surplus=1),
+        goods_underway(officer("o-2"), odd="\x00\ud800"),
+        goods_underway(officer("o-3")),
     )
     assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=0, undeliverable=2, more=False)
     assert await sent(pool) == [("platform:o-3", "in_station", TEXT)]
@@ -237,16 +237,16 @@ async def test_what_cannot_be_put_into_words_stops_neither_the_step_nor_the_othe
 async def test_a_notice_of_a_newer_release_waits_for_a_worker_of_that_release(
     pool: asyncpg.Pool, sender: NoticeSender
 ) -> None:
-    await queue(pool, needs_return(officer("o-1")), needs_return(officer("o-2")), needs_return(officer("o-3")))
+    await queue(pool, goods_underway(officer("o-1")), goods_underway(officer("o-2")), goods_underway(officer("o-3")))
     await pool.execute("UPDATE notices.outbox SET template = 'newer' WHERE recipient_id = 'o-1'")
     await pool.execute("UPDATE notices.outbox SET recipient_role = 'newer' WHERE recipient_id = 'o-2'")
     assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=2, undeliverable=0, more=False)
-    await pool.execute("UPDATE notices.outbox SET template = 'needs_return', recipient_role = 'platform'")
+    await pool.execute("UPDATE notices.outbox SET template = 'goods_underway', recipient_role = 'platform'")
     assert (await sender.send_due(NOW + timedelta(hours=1), 100)).sent == 2
 
 
 async def test_a_limit_is_kept_and_told(pool: asyncpg.Pool, sender: NoticeSender) -> None:
-    await queue(pool, *(needs_return(officer(f"o-{number}")) for number in range(25)))
+    await queue(pool, *(goods_underway(officer(f"o-{number}")) for number in range(25)))
     activities = NoticeActivities(sender)
     assert await activities.resend_notices(ResendNotices(at=NOW, limit=12)) == SendReport(
         sent=12, failed=0, undeliverable=0, more=True
@@ -269,7 +269,7 @@ class Counting:
 
 
 async def test_senders_side_by_side_take_each_notice_once(pool: asyncpg.Pool) -> None:
-    await queue(pool, *(needs_return(officer(f"o-{number}")) for number in range(60)))
+    await queue(pool, *(goods_underway(officer(f"o-{number}")) for number in range(60)))
     channel = Counting()
     senders = [NoticeSender(pool, dict.fromkeys(ChannelName, channel), "en") for _ in range(4)]
     reports = await asyncio.gather(*(each.send_due(NOW, 100) for each in senders))
@@ -285,20 +285,20 @@ async def eventually_sent(pool: asyncpg.Pool, number: int) -> None:
 
 async def test_a_running_sender_sends_what_it_finds_and_what_it_is_woken_for(pool: asyncpg.Pool) -> None:
     sender = NoticeSender(pool, stub_channels(pool), "zh", poll_seconds=3600)
-    await queue(pool, needs_return(officer("o-1")))
+    await queue(pool, goods_underway(officer("o-1")))
     async with sender.running():
         await eventually_sent(pool, 1)
-        await queue(pool, needs_return(officer("o-2")))
+        await queue(pool, goods_underway(officer("o-2")))
         sender.wake()
         await eventually_sent(pool, 2)
-    assert {text for _, _, text in await sent(pool)} == {"【售后】DY-1001 的商品已发出，需退货后才能退款。"}
+    assert {text for _, _, text in await sent(pool)} == {"【售后】DY-1001 的商品已发出，需商品退回后才能退款。"}
 
 
 async def test_a_running_sender_tries_again_by_itself(pool: asyncpg.Pool) -> None:
     sender = NoticeSender(pool, stub_channels(pool), "en", poll_seconds=0.01)
     async with pool.acquire() as connection:
         await fail_next(connection, ChannelName.IN_STATION, 1)
-    await queue(pool, needs_return(officer("o-1")))
+    await queue(pool, goods_underway(officer("o-1")))
     async with sender.running():
         async with asyncio.timeout(10):
             while await waiting(pool) != [("in_station", "channel_unavailable", 1)]:
@@ -324,7 +324,7 @@ class Gate:
 async def test_stopping_ends_what_is_being_sent_and_leaves_the_rest(pool: asyncpg.Pool) -> None:
     gate = Gate(ChannelStub(pool))
     sender = NoticeSender(pool, dict.fromkeys(ChannelName, gate), "en", send_timeout=60)
-    await queue(pool, *(needs_return(officer(f"o-{number}")) for number in range(25)))
+    await queue(pool, *(goods_underway(officer(f"o-{number}")) for number in range(25)))
 
     async def until_told_to_stop() -> None:
         async with sender.running():
@@ -350,14 +350,14 @@ async def test_waking_where_nothing_runs_and_an_outbox_out_of_reach_harm_nobody(
             while "UndefinedTableError" not in caplog.text:
                 await asyncio.sleep(0.01)
         await pool.execute("ALTER TABLE notices.elsewhere RENAME TO outbox")
-        await queue(pool, needs_return(officer("o-1")))
+        await queue(pool, goods_underway(officer("o-1")))
         await eventually_sent(pool, 1)
 
 
 async def test_one_round_of_the_scheduled_workflow_sends_up_to_its_limit(
     pool: asyncpg.Pool, sender: NoticeSender, client: Client
 ) -> None:
-    await queue(pool, *(needs_return(officer(f"o-{number}")) for number in range(15)))
+    await queue(pool, *(goods_underway(officer(f"o-{number}")) for number in range(15)))
     name = f"notices-{uuid4().hex}"
     async with Worker(
         client,

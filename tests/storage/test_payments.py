@@ -1,4 +1,4 @@
-"""The payment activities against the gateway's stub: whatever it does, money is paid once (section 10, R5)."""
+"""The payment activities against the gateway's stub: whatever it does, money is paid once (section 10, R5, T4)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,11 +9,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction, StatementLine
+from activities.gateways.payment import GatewayAnswer, NotFound, NumberConflict, RefundInstruction, StatementLine
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
-from activities.postgres import ledger
+from activities.postgres import ledger, schema
 from activities.postgres.alerts import Alert, open_alerts
+from activities.postgres.books import BookTotal, side_by_side
 from activities.postgres.casebook import StepOutOfOrder
 from activities.postgres.pool import open_pool
 from tests.storage.money import (
@@ -23,6 +24,7 @@ from tests.storage.money import (
     entering,
     minutes,
     open_case,
+    open_compensation,
     open_order,
     outcome_of,
     payout,
@@ -32,7 +34,7 @@ from tests.storage.money import (
 )
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
-from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, Reservation, TenderKind
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
 from workflows.rules.legs import US, LegEvent
 
@@ -179,7 +181,7 @@ ARRIVALS = {
 
 
 @pytest.mark.parametrize("mode", [Mode.SETTLE_LATER, Mode.SUCCEED])
-@pytest.mark.parametrize("kind", TenderKind)
+@pytest.mark.parametrize("kind", ARRIVALS)
 async def test_when_the_money_arrives(bench: Bench, kind: TenderKind, mode: Mode) -> None:
     """R5: wallet at once, debit card 1 to 3 working days, credit card 2 to 5, from the gateway's acceptance."""
     order_no = await open_order(bench.pool, lines=[500], tenders=[("t", kind, 500)])
@@ -198,6 +200,77 @@ async def test_a_bank_transfer_goes_to_the_account_that_was_named(bench: Bench) 
     assert row is not None
     assert (row["account"], row["tender"], row["amount"]) == ("vault:accounts/9", None, 10_000)
     assert leg.arrives_until == ARRIVALS[TenderKind.DEBIT_CARD][1]
+
+
+async def test_cash_comes_back_as_a_bank_transfer_does(bench: Bench) -> None:
+    # T4, R5
+    order_no = await open_order(bench.pool, lines=[500], tenders=[("c", TenderKind.CASH, 500)])
+    account = BankTransfer(account="vault:accounts/9")
+    wish = await open_case(bench.pool, {"line:1": 500}, order_no=order_no, method=account)
+
+    settled = await bench.settle(wish)
+
+    assert settled.closed
+    assert (settled.legs[0].arrives_from, settled.legs[0].arrives_until) == ARRIVALS[TenderKind.DEBIT_CARD]
+    row = await bench.pool.fetchrow("SELECT * FROM gateway.refunds WHERE merchant_id = $1", wish.merchant_id)
+    assert row is not None
+    assert (row["account"], row["tender"]) == ("vault:accounts/9", None)
+
+
+@pytest.mark.parametrize(
+    ("payer", "state"), [(Payer.MERCHANT, LegState.ABNORMAL), (Payer.PLATFORM, LegState.SUCCEEDED)]
+)
+async def test_a_short_account_is_the_merchants(bench: Bench, payer: Payer, state: LegState) -> None:
+    # T4: 先行赔付
+    wish = await open_case(bench.pool, payer=payer)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, amount=10_000, uses_left=1)
+
+    (leg,) = (await bench.settle(wish)).legs
+
+    assert leg.state is state
+    assert await bench.pool.fetchval("SELECT payer FROM gateway.refunds WHERE refund_no = $1", leg.refund_no) == payer
+    if payer is Payer.PLATFORM:
+        assert leg.paid_by is PaidBy.GATEWAY, "the gateway's book has it"
+
+
+async def test_what_the_platform_pays_follows_the_next_behaviour_that_matches(bench: Bench) -> None:
+    wish = await open_case(bench.pool, payer=Payer.PLATFORM)
+    await told(bench.gateway, wish, Mode.DECLINE)
+    await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, amount=10_000)
+    assert states(await bench.settle(wish)) == [LegState.FAILED]
+
+
+async def test_one_number_is_not_taken_from_two_accounts(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    number = await bench.mark_submitted(wish)
+    await bench.gateway.submit(instruction(wish, number))
+    with pytest.raises(NumberConflict):
+        await bench.gateway.submit(instruction(wish, number).model_copy(update={"payer": Payer.PLATFORM}))
+
+
+async def test_the_books_tell_compensation_from_refunds(empty_database: str) -> None:
+    # L3
+    await schema.upgrade(empty_database)
+    pool = await open_pool(empty_database)
+    gateway = PaymentGatewayStub(pool)
+    payments = Payments(pool, gateway, lambda: None)
+    refund = await open_case(pool)
+    await payments.settle(settle(refund))
+    owed: list[Payout] = []
+    for fund, amount in (("late-shipment/1", 3_000), ("return-freight/return/1/k", 800), ("return-freight/2", 60)):
+        case = await open_case(pool)
+        owed.append(await open_compensation(pool, fund, amount, case=case.case_id))
+        await reserve(pool, owed[-1])
+    by_gateway, transferred, _ = owed
+    await payments.settle(settle(by_gateway))
+    await payments.settle_manually(by_hand(transferred))
+
+    books = await side_by_side(pool, gateway, minutes(HOUR))
+
+    assert books.equal
+    assert books.totals == (BookTotal(currency="CNY", ours=13_000, by_hand=800, theirs=13_000, compensation=3_800),)
+    assert {line.ours: line.compensation for line in books.lines} == {10_000: False, 3_000: True, 800: True, 60: True}
+    await pool.close()
 
 
 async def test_a_declined_refund_gives_its_room_back_and_can_be_tried_again(bench: Bench) -> None:

@@ -6,19 +6,34 @@ import pytest
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.commands import (
+    AgreeReturn,
     Approve,
+    ClaimCompensation,
     CloseCase,
     Command,
+    ConfirmExchange,
+    ConfirmProposal,
+    ConfirmReceipt,
+    ConvertToRefund,
+    ExtendReceipt,
     GatewayCallback,
     GatewayResult,
+    MovePolicy,
+    OpenDispute,
     PayInAdvance,
     PayOut,
+    RefundDirectly,
+    Resolve,
     Retain,
     RetryPayment,
+    Rule,
     Withdraw,
 )
+from workflows.messages.requests import DisputeReason
+from workflows.messages.rulings import Award, Fault
+from workflows.messages.stages import StageName
 from workflows.rules.admission import Parties, fingerprint, open_commands, refusal
-from workflows.rules.stages import STAGES, Stage
+from workflows.rules.stages import STAGES, Stage, accepted
 
 PARTIES = Parties(merchant_id="m", buyer_id="b")
 THEIR_IDS = {Role.MERCHANT: "m", Role.BUYER: "b"}
@@ -37,6 +52,18 @@ def commands(by: Actor) -> list[Command]:
         RetryPayment(key="k", by=by, reason="r"),
         PayInAdvance(key="k", by=by, reason="r", proof="ticket:1"),
         CloseCase(key="k", by=by, reason="r", proof="ticket:1"),
+        AgreeReturn(key="k", by=by),
+        RefundDirectly(key="k", by=by),
+        ConfirmReceipt(key="k", by=by),
+        ExtendReceipt(key="k", by=by),
+        ConvertToRefund(key="k", by=by),
+        ConfirmExchange(key="k", by=by),
+        OpenDispute(key="k", by=by, reason=DisputeReason.OTHER),
+        Resolve(key="k", by=by),
+        Rule(key="k", by=by, fault=Fault.NOBODY, refund=Award.NOTHING, reason="r"),
+        ConfirmProposal(key="k", by=by, reason="r"),
+        ClaimCompensation(key="k", by=by),
+        MovePolicy(key="k", by=by, version=2, reason="r"),
     ]
 
 
@@ -45,14 +72,27 @@ def test_exactly_what_a_stage_declares_is_obeyed(stage: Stage) -> None:
     for role in Role:
         for command in commands(actor(role)):
             refused = refusal(command, stage=stage, parties=PARTIES)
-            assert (refused is None) == (role in stage.accepts.get(type(command), ())), (command, role)
+            assert (refused is None) == (role in accepted(stage).get(type(command), ())), (command, role)
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
 def test_what_is_shown_as_open_is_what_is_obeyed(stage: Stage) -> None:
     shown = {each.name: frozenset(each.roles) for each in open_commands(stage)}
 
-    assert shown == {kind.command_name(): roles for kind, roles in stage.accepts.items()}
+    assert shown == {kind.command_name(): roles for kind, roles in accepted(stage).items()}
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_an_officer_can_move_every_case_that_waits_to_another_policy(stage: Stage) -> None:  # section 2
+    waits = stage.name not in {StageName.OPENING, StageName.PAYING, StageName.CLOSED}
+
+    assert accepted(stage).get(MovePolicy, frozenset()) == (frozenset({Role.PLATFORM}) if waits else frozenset())
+
+
+def test_a_locked_case_lets_the_merchant_confirm_the_receipt_and_nothing_else() -> None:  # D3
+    locked = STAGES[StageName.LOCKED]
+
+    assert [kind for kind, roles in accepted(locked).items() if Role.MERCHANT in roles] == [ConfirmReceipt]
 
 
 @pytest.mark.parametrize("role", [Role.MERCHANT, Role.BUYER])

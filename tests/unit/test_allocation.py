@@ -1,6 +1,7 @@
-"""Which legs a payout takes (R4, R8)."""
+"""Which legs a payout takes (R4, R8, D8, L3, T4)."""
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,17 +11,19 @@ from pydantic import TypeAdapter
 
 from workflows.messages.message import Identifier
 from workflows.messages.orders import AllowanceFacts, OrderFacts, OrderLine, Tender
-from workflows.messages.payouts import Leg, Part, Payout, Reservation, TenderKind
+from workflows.messages.payouts import Leg, Part, Payout, Remainder, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer, Method, OriginalRoute
 from workflows.rules.allocation import (
     FundPart,
     allowance_parts,
+    compensation_parts,
     order_parts,
     plan_legs,
     refund_number,
 )
 
 ORDER = (TenderKind.WALLET, TenderKind.DEBIT_CARD)
+BANK = BankTransfer(account="vault:a/1")
 NOON = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
 
@@ -30,6 +33,7 @@ def payout(
     number: int = 1,
     method: Method | None = None,
     order: tuple[TenderKind, ...] = ORDER,
+    remainder: Remainder | None = None,
 ) -> Payout:
     return Payout(
         case_id="refund/2001/k1",
@@ -40,6 +44,7 @@ def payout(
         method=method or OriginalRoute(),
         wanted=tuple(Part(name=name, amount=amount) for name, amount in wanted.items()),
         tender_order=order,
+        remainder=remainder,
     )
 
 
@@ -95,7 +100,7 @@ def test_a_tender_that_is_used_up_takes_no_leg() -> None:
 def test_a_bank_transfer_is_one_leg_that_uses_the_tenders_up() -> None:
     parts = fund({"line:1": 500}, {"a": (TenderKind.WALLET, 200), "c": (TenderKind.DEBIT_CARD, 300)})
 
-    (leg,) = planned(plan_legs(payout({"line:1": 450}, method=BankTransfer(account="vault:a/1")), parts))
+    (leg,) = planned(plan_legs(payout({"line:1": 450}, method=BANK), parts))
 
     assert (leg.tender, leg.tender_kind, leg.amount) == (None, None, 450)
     assert amounts(leg) == {"line:1": 450, "tender:a": 200, "tender:c": 250}
@@ -118,6 +123,45 @@ def test_an_allowance_goes_back_to_what_it_was_paid_in_with() -> None:
     (leg,) = planned(plan_legs(payout({"principal": 7200}), allowance_parts(allowance)))
     assert (leg.tender, leg.tender_kind) == ("principal", TenderKind.DEBIT_CARD)
     assert amounts(leg) == {"principal": 7200, "tender:principal": 7200}
+
+
+def test_compensation_goes_to_the_wallet_up_to_what_is_owed() -> None:
+    # L3
+    parts = compensation_parts(3_000)
+    (leg,) = planned(plan_legs(payout({"compensation": 3_000}), parts))
+    assert (leg.tender, leg.tender_kind) == ("wallet", TenderKind.WALLET)
+    assert amounts(leg) == {"compensation": 3_000, "tender:wallet": 3_000}
+    assert plan_legs(payout({"compensation": 3_001}), parts) is Reservation.EXHAUSTED
+    assert plan_legs(payout({"line:1": 1}), parts) is Reservation.EXHAUSTED
+
+
+def test_cash_goes_back_by_bank_transfer_only() -> None:
+    # T4
+    parts = fund({"line:1": 500}, {"c": (TenderKind.CASH, 500)})
+
+    assert plan_legs(payout({"line:1": 1}), parts) is Reservation.EXHAUSTED
+    (leg,) = planned(plan_legs(payout({"line:1": 500}, method=BANK), parts))
+
+    assert (leg.tender, leg.tender_kind) == (None, None)
+    assert amounts(leg) == {"line:1": 500, "tender:c": 500}
+
+
+def test_cash_has_no_room_for_the_original_route_whatever_holds_it() -> None:
+    # T4
+    parts = fund({"line:1": 500}, {"c": (TenderKind.CASH, 300), "w": (TenderKind.WALLET, 200)})
+
+    (leg,) = planned(plan_legs(payout({"line:1": 200}), parts))
+    assert amounts(leg) == {"line:1": 200, "tender:w": 200}
+    assert plan_legs(payout({"line:1": 201}), parts) is Reservation.EXHAUSTED
+    parts[2] = replace(parts[2], held=1)
+    assert plan_legs(payout({"line:1": 200}), parts) is Reservation.CONTENDED
+
+
+def test_a_bank_transfer_leaves_to_the_cards_what_can_go_back_to_them() -> None:
+    # T4
+    parts = fund({"line:1": 500}, {"c": (TenderKind.CASH, 300), "w": (TenderKind.WALLET, 200)})
+    (leg,) = planned(plan_legs(payout({"line:1": 350}, method=BANK, order=tuple(TenderKind)), parts))
+    assert amounts(leg) == {"line:1": 350, "tender:c": 300, "tender:w": 50}
 
 
 def test_an_orders_parts() -> None:
@@ -195,8 +239,115 @@ def test_a_refund_number_is_made_of_what_it_pays() -> None:
     assert len({refund_number(case, payout, leg) for case in ("a", "b") for payout in (1, 2) for leg in (1, 2)}) == 8
 
 
+OWN = Remainder(counts="refund/2001/k0")
+ALL = Remainder(counts=None)
+
+
+def used(parts: list[FundPart], settled: dict[str, int] | None = None, held: dict[str, int] | None = None) -> None:
+    """Enter in ``parts`` what of them is used, by the names of the parts."""
+    settled, held = settled or {}, held or {}
+    parts[:] = [
+        replace(part, settled=part.settled + settled.get(part.name, 0), held=part.held + held.get(part.name, 0))
+        for part in parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("had", "expected"),
+    [
+        (0, 800),
+        (300, 500),
+        (799, 1),
+        (800, Reservation.COVERED),
+        (900, Reservation.COVERED),
+    ],
+)
+def test_a_remainder_is_what_the_counted_case_has_not_paid(had: int, expected: int | Reservation) -> None:
+    # D8
+    parts = fund({"line:1": 1_000}, {"w": (TenderKind.WALLET, 1_000)})
+    counted = list(parts)
+    for each in (parts, counted):
+        used(each, {"line:1": had, "tender:w": had})
+
+    for remainder, of_the_case in ((OWN, counted), (ALL, None)):
+        plan = plan_legs(payout({"line:1": 800}, remainder=remainder), parts, of_the_case)
+        assert (
+            plan is expected
+            if isinstance(expected, Reservation)
+            else [leg.amount for leg in planned(plan)] == [expected]
+        )
+
+
+def test_what_other_cases_paid_does_not_count_but_takes_its_room() -> None:
+    # D8, R8
+    parts = fund({"line:1": 1_000, "freight": 50}, {"w": (TenderKind.WALLET, 1_050)})
+    nobody = list(parts)
+    used(parts, {"line:1": 700, "tender:w": 700})
+    wish = payout({"line:1": 800, "freight": 50}, remainder=OWN)
+
+    (leg,) = planned(plan_legs(wish, parts, nobody))
+    assert amounts(leg) == {"line:1": 300, "freight": 50, "tender:w": 350}
+
+    used(parts, {"line:1": 300, "tender:w": 300})
+    (leg,) = planned(plan_legs(wish, parts, nobody))
+    assert amounts(leg) == {"freight": 50, "tender:w": 50}
+
+    used(parts, {"freight": 50, "tender:w": 50})
+    assert plan_legs(wish, parts, nobody) is Reservation.EXHAUSTED
+
+
+def test_a_counted_payment_in_flight_is_waited_for_where_it_matters() -> None:
+    # D8: dispute while a refund settles
+    parts = fund({"line:1": 1_000, "line:2": 1_000}, {"w": (TenderKind.WALLET, 2_000)})
+    used(parts, {"line:2": 500, "tender:w": 500}, {"line:1": 100, "tender:w": 100})
+
+    assert plan_legs(payout({"line:1": 800}, remainder=ALL), parts) is Reservation.CONTENDED
+    assert plan_legs(payout({"line:1": 100, "line:2": 600}, remainder=ALL), parts) is Reservation.CONTENDED
+    assert plan_legs(payout({"line:2": 500}, remainder=ALL), parts) is Reservation.COVERED
+    (leg,) = planned(plan_legs(payout({"line:2": 600}, remainder=ALL), parts))
+    assert amounts(leg) == {"line:2": 100, "tender:w": 100}
+    used(parts, {"line:1": 300, "tender:w": 300})
+    (leg,) = planned(plan_legs(payout({"line:1": 300, "line:2": 600}, remainder=ALL), parts))
+    assert amounts(leg) == {"line:2": 100, "tender:w": 100}, "what is missing hangs on nothing in flight"
+
+
+def test_room_that_others_hold_is_waited_for_where_it_is_needed() -> None:
+    # D8, R8
+    parts = fund({"line:1": 1_000}, {"w": (TenderKind.WALLET, 1_000)})
+    nobody = list(parts)
+    used(parts, {"line:1": 100, "tender:w": 100}, {"line:1": 400, "tender:w": 400})
+
+    (leg,) = planned(plan_legs(payout({"line:1": 500}, remainder=OWN), parts, nobody))
+    assert leg.amount == 500
+    assert plan_legs(payout({"line:1": 501}, remainder=OWN), parts, nobody) is Reservation.CONTENDED
+    assert plan_legs(payout({"line:1": 5_000}, remainder=OWN), parts, nobody) is Reservation.CONTENDED
+
+
+def test_where_the_tenders_lack_room_the_last_part_goes_short_first() -> None:
+    # D8
+    parts = fund({"line:1": 600, "line:2": 400}, {"c": (TenderKind.CASH, 300), "w": (TenderKind.WALLET, 700)})
+
+    (leg,) = planned(plan_legs(payout({"line:2": 400, "line:1": 600}, remainder=ALL), parts))
+    assert amounts(leg) == {"line:2": 400, "line:1": 300, "tender:w": 700}
+
+    used(parts, {}, {"tender:w": 1})
+    assert plan_legs(payout({"line:2": 400, "line:1": 600}, remainder=ALL), parts) is Reservation.CONTENDED
+    used(parts, {"tender:w": 699})
+    assert plan_legs(payout({"line:2": 400, "line:1": 600}, remainder=ALL), parts) is Reservation.CONTENDED
+    used(parts, {"tender:w": 1}, {"tender:w": -1})
+    assert plan_legs(payout({"line:2": 400, "line:1": 600}, remainder=ALL), parts) is Reservation.EXHAUSTED
+
+
+def test_a_part_that_the_fund_does_not_have_gets_nothing() -> None:
+    parts = fund({"line:1": 500}, {"w": (TenderKind.WALLET, 500)})
+    (leg,) = planned(plan_legs(payout({"line:9": 100, "line:1": 100}, remainder=ALL), parts))
+    assert amounts(leg) == {"line:1": 100, "tender:w": 100}
+    assert plan_legs(payout({"line:9": 100}, remainder=ALL), parts) is Reservation.EXHAUSTED
+
+
 _kinds = st.sampled_from(TenderKind)
-_lines = st.dictionaries(st.sampled_from(["line:1", "line:2", "line:3", "freight"]), st.integers(1, 500), min_size=1)
+_names = st.sampled_from(["line:1", "line:2", "line:3", "freight"])
+_lines = st.dictionaries(_names, st.integers(1, 500), min_size=1)
 
 
 @st.composite
@@ -212,13 +363,25 @@ def _funds(draw: st.DrawFn) -> list[FundPart]:
     return fund(lines, tenders)
 
 
+def _usable(wish: Payout, parts: Iterable[FundPart]) -> list[FundPart]:
+    """T4: cash does not go back by the original route."""
+    by_bank = isinstance(wish.method, BankTransfer)
+    return [part for part in parts if part.tender and (by_bank or part.tender_kind is not TenderKind.CASH)]
+
+
+def _lacking(wish: Payout, parts: Iterable[FundPart], room: Callable[[FundPart], int]) -> bool:
+    """Whether a part or the tenders have less room than ``wish`` wants."""
+    book = {part.name: part for part in parts}
+    return wish.amount > sum(map(room, _usable(wish, book.values()))) or any(
+        part.name not in book or part.amount > room(book[part.name]) for part in wish.wanted
+    )
+
+
 @given(
     parts=_funds(),
     wishes=st.lists(
         st.tuples(
-            st.dictionaries(
-                st.sampled_from(["line:1", "line:2", "line:3", "freight"]), st.integers(1, 300), min_size=1
-            ),
+            st.dictionaries(_names, st.integers(1, 300), min_size=1),
             st.booleans(),
             st.sampled_from(["held", "settled", "failed"]),
         ),
@@ -231,14 +394,12 @@ def test_no_sequence_of_payouts_gives_more_than_was_paid(
 ) -> None:
     book = {part.name: part for part in parts}
     for number, (wanted, by_bank, fate) in enumerate(wishes, start=1):
-        method = BankTransfer(account="vault:a/1") if by_bank else OriginalRoute()
-        wish = payout(wanted, number=number, method=method, order=order)
+        wish = payout(wanted, number=number, method=BANK if by_bank else OriginalRoute(), order=order)
         plan = plan_legs(wish, book.values())
         assert plan == plan_legs(wish, reversed(book.values())), "the order of the fund's parts does not matter"
         if isinstance(plan, Reservation):
-            lacking = [name for name, amount in wanted.items() if name not in book or amount > book[name].room]
-            assert lacking, "none is refused while there is room"
-            never = any(name not in book or amount > book[name].room_at_best for name, amount in wanted.items())
+            assert _lacking(wish, book.values(), lambda part: part.room), "none is refused while there is room"
+            never = _lacking(wish, book.values(), lambda part: part.room_at_best)
             assert plan is (Reservation.EXHAUSTED if never else Reservation.CONTENDED)
             continue
         given_back: dict[str, int] = {}
@@ -246,6 +407,7 @@ def test_no_sequence_of_payouts_gives_more_than_was_paid(
             tenders = sum(part.amount for part in leg.parts if part.name.startswith("tender:"))
             goods = sum(part.amount for part in leg.parts if not part.name.startswith("tender:"))
             assert leg.amount == tenders == goods
+            assert leg.tender_kind is not TenderKind.CASH
             for part in leg.parts:
                 given_back[part.name] = given_back.get(part.name, 0) + part.amount
         assert {name: amount for name, amount in given_back.items() if not name.startswith("tender:")} == wanted
@@ -259,3 +421,123 @@ def test_no_sequence_of_payouts_gives_more_than_was_paid(
                 case _:
                     pass
             assert book[name].settled + book[name].held <= part.paid
+
+
+@dataclass
+class _Uses:
+    """What of each part one case has had back, and what its payments in flight hold."""
+
+    settled: dict[str, int] = field(default_factory=dict[str, int])
+    held: dict[str, int] = field(default_factory=dict[str, int])
+
+    def take(self, legs: Iterable[Leg], fate: str) -> None:
+        if fate != "failed":
+            uses = self.settled if fate == "settled" else self.held
+            for part in (part for leg in legs for part in leg.parts):
+                uses[part.name] = uses.get(part.name, 0) + part.amount
+
+    def end(self, fate: str) -> None:
+        """All that is in flight settles or fails."""
+        if fate == "settled":
+            for name, amount in self.held.items():
+                self.settled[name] = self.settled.get(name, 0) + amount
+        self.held = {}
+
+
+def _fund_of(paid: list[FundPart], cases: Iterable[_Uses]) -> list[FundPart]:
+    parts = list(paid)
+    for case in cases:
+        used(parts, case.settled, case.held)
+    return parts
+
+
+def _by_name(legs: Iterable[Leg]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for part in (part for leg in legs for part in leg.parts if not part.name.startswith("tender:")):
+        sums[part.name] = sums.get(part.name, 0) + part.amount
+    return sums
+
+
+@given(
+    paid=_funds(),
+    wishes=st.lists(
+        st.tuples(
+            st.integers(0, 2),
+            st.dictionaries(_names, st.integers(1, 600), min_size=1),
+            st.sampled_from(["none", "all", 0, 1, 2]),
+            st.booleans(),
+            st.sampled_from(["held", "settled", "failed"]),
+            st.none() | st.tuples(st.integers(0, 2), st.sampled_from(["settled", "failed"])),
+        ),
+        min_size=1,
+        max_size=10,
+    ),
+)
+def test_a_remainder_is_exactly_what_is_missing(
+    paid: list[FundPart],
+    wishes: list[tuple[int, dict[str, int], str | int, bool, str, tuple[int, str] | None]],
+) -> None:
+    """D8, R8: whatever three cases do on one order, in whatever order, and whatever is in flight."""
+    cases = [_Uses(), _Uses(), _Uses()]
+    for number, (who, wanted, counts, by_bank, fate, ending) in enumerate(wishes, start=1):
+        if ending:
+            cases[ending[0]].end(ending[1])
+        method = BANK if by_bank else OriginalRoute()
+        if counts == "none":
+            plan = plan_legs(payout(wanted, number=number, method=method), _fund_of(paid, cases))
+            if not isinstance(plan, Reservation):
+                cases[who].take(plan, fate)
+            continue
+        counting = [cases[counts]] if isinstance(counts, int) else cases
+        remainder = Remainder(counts=f"case/{counts}" if isinstance(counts, int) else None)
+        wish = payout(wanted, number=number, method=method, remainder=remainder)
+
+        def ask(wish: Payout = wish, counting: list[_Uses] = counting) -> tuple[Leg, ...] | Reservation:
+            fund, counted = _fund_of(paid, cases), _fund_of(paid, counting)
+            return plan_legs(wish, fund, None if counting is cases else counted)
+
+        book = {part.name: part for part in _fund_of(paid, cases)}
+        had = {part.name: part for part in _fund_of(paid, counting)}
+        missing = {name: amount - had[name].settled if name in had else amount for name, amount in wanted.items()}
+        missing = {name: amount for name, amount in missing.items() if amount > 0}
+        due = {name: min(amount, book[name].room_at_best) for name, amount in missing.items() if name in book}
+        purse = sum(part.room_at_best for part in _usable(wish, book.values()))
+        plan = ask()
+        match plan:
+            case Reservation.COVERED:
+                assert not missing
+            case Reservation.EXHAUSTED:
+                assert missing
+                assert min(sum(due.values()), purse) == 0
+            case Reservation.CONTENDED:
+                counted_in_flight = any(name in had and had[name].held for name in missing)
+                assert counted_in_flight or any(part.held for part in book.values())
+                assert (
+                    counted_in_flight
+                    or any(amount > book[name].room for name, amount in due.items())
+                    or min(sum(due.values()), purse) > sum(part.room for part in _usable(wish, book.values()))
+                ), "none waits while there is room"
+            case Reservation.RESERVED:
+                raise AssertionError("a plan is its legs")
+            case legs:
+                assert not any(name in had and had[name].held for name in missing), "counted legs are waited for"
+                given_back = _by_name(legs)
+                assert sum(given_back.values()) == min(sum(due.values()), purse)
+                short = False
+                for name, amount in due.items():
+                    got = given_back.get(name, 0)
+                    assert got <= min(amount, book[name].room), "never more than is missing, nor than there is room"
+                    assert not (short and got), "the last part goes short first"
+                    short = short or got < amount
+                before = [_Uses(dict(case.settled), dict(case.held)) for case in cases]
+                for end in ("settled", "failed"):
+                    for case in cases:
+                        case.end(end)
+                    after = ask()
+                    assert isinstance(after, tuple)
+                    assert _by_name(after) == given_back, "what is in flight does not change what is paid"
+                    for case, earlier in zip(cases, before, strict=True):
+                        case.settled, case.held = dict(earlier.settled), dict(earlier.held)
+                cases[who].take(legs, fate)
+        for part in _fund_of(paid, cases):
+            assert part.settled + part.held <= part.paid

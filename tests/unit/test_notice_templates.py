@@ -7,9 +7,10 @@ import pytest
 
 from activities.notices.channels import Language
 from activities.notices.templates import FIELDS, TEXTS, Amount, NotRenderable, render
-from activities.notices.words import ATTENTIONS, OUTCOMES, REJECT_REASONS, SILENCES
+from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASONS, SILENCES, VERDICTS
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
+from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -32,7 +33,41 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "reason": RejectReason.AMOUNT_TOO_HIGH,
         "window_days": 7,
     },
-    NoticeTemplate.NEEDS_RETURN: {"subject": "DY-1001"},
+    NoticeTemplate.GOODS_UNDERWAY: {"subject": "DY-1001"},
+    NoticeTemplate.RETURN_AGREED: {
+        "subject": "DY-1001",
+        "address": "a-1",
+        "clauses": "no_ems no_sf_express",
+        "days": 7,
+    },
+    NoticeTemplate.ADDRESS_WANTED: {"subject": "DY-1001"},
+    NoticeTemplate.ACCOUNT_WANTED: {"subject": "DY-1001"},
+    NoticeTemplate.EXTENSION_OFFERED: {"subject": "DY-1001"},
+    NoticeTemplate.RETURN_SIGNED: {"subject": "DY-1001"},
+    NoticeTemplate.EXCHANGE_SHIPPED: {"subject": "DY-1001"},
+    NoticeTemplate.INTERVENTION_OPEN: {"subject": "DY-1001"},
+    NoticeTemplate.DISPUTE_OPENED: {
+        "subject": "DY-1001",
+        "amount": 7200,
+        "currency": "CNY",
+        "due": "2026-03-05T09:30:00+00:00",
+    },
+    NoticeTemplate.EVIDENCE_DEMANDED: {"subject": "DY-1001"},
+    NoticeTemplate.DISPUTE_RULED: {
+        "subject": "DY-1001",
+        "verdict": Verdict.RULED,
+        "fault": Fault.BOTH,
+        "amount": 3600,
+        "currency": "CNY",
+    },
+    NoticeTemplate.COMPENSATION_CLAIMABLE: {
+        "subject": "DY-1001",
+        "amount": 500,
+        "currency": "CNY",
+        "due": "2026-03-05T09:30:00+00:00",
+    },
+    NoticeTemplate.COMPENSATION_CLAIMED: {"subject": "DY-1001", "amount": 500, "currency": "CNY"},
+    NoticeTemplate.COMPENSATION_PAID: {"subject": "DY-1001", "amount": 500, "currency": "CNY"},
     NoticeTemplate.REFUND_SUBMITTED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.REFUND_SUCCEEDED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.CASE_CLOSED: {"subject": "DY-1001", "outcome": OutcomeKind.RETAINED},
@@ -98,7 +133,9 @@ def test_every_code_has_words_in_both_languages() -> None:
     assert set(OUTCOMES) == set(OutcomeKind)
     assert set(ATTENTIONS) == set(Attention)
     assert set(REJECT_REASONS) == set(RejectReason)
-    for table in (SILENCES, OUTCOMES, ATTENTIONS, REJECT_REASONS):
+    assert set(VERDICTS) == set(Verdict)
+    assert set(FAULTS) == set(Fault)
+    for table in (SILENCES, OUTCOMES, ATTENTIONS, REJECT_REASONS, VERDICTS, FAULTS):
         for chinese, english in table.values():
             assert english.isascii()
             assert not chinese.isascii()
@@ -113,9 +150,21 @@ def test_every_code_has_words_in_both_languages() -> None:
         (NoticeTemplate.DEADLINE_NEAR, "due", "2026-03-05T09:30:00"),
         (NoticeTemplate.DEADLINE_NEAR, "due", "9999-12-31T23:30:00Z"),
         (NoticeTemplate.DEADLINE_NEAR, "on_silence", "explode"),
-        (NoticeTemplate.NEEDS_RETURN, "subject", "张三 13800000000"),
+        (NoticeTemplate.GOODS_UNDERWAY, "subject", "张三 13800000000"),
     ],
 )
 def test_fields_of_the_wrong_kind_are_not_rendered(template: NoticeTemplate, field: str, value: str | int) -> None:
     with pytest.raises(NotRenderable):
         render(template, {**PASSED[template], field: value}, "zh")
+
+
+def test_a_return_is_agreed_to_in_the_fixed_words_of_its_clauses() -> None:  # T2
+    text = render(NoticeTemplate.RETURN_AGREED, PASSED[NoticeTemplate.RETURN_AGREED], "zh")
+
+    assert "拒收EMS" in text
+    assert "拒收顺丰" in text
+
+
+def test_a_clause_of_ones_own_is_none() -> None:  # T2
+    with pytest.raises(NotRenderable, match="clauses"):
+        render(NoticeTemplate.RETURN_AGREED, PASSED[NoticeTemplate.RETURN_AGREED] | {"clauses": "call_me"}, "zh")

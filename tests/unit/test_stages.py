@@ -5,7 +5,7 @@ import pytest
 from activities.policies import Policies
 from workflows.messages.actors import Role
 from workflows.messages.stages import Silence, StageName
-from workflows.rules.stages import FACTS, STAGES, Stage
+from workflows.rules.stages import FACTS, LOCKED, STAGES, Stage
 
 PROFILES = ("douyin", "jd-pop", "jd-self")
 
@@ -26,8 +26,8 @@ def test_a_deadline_says_what_silence_does(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
 def test_whoever_is_waited_for_can_do_something(stage: Stage) -> None:
-    if stage.waits_for in (None, Role.GATEWAY, Role.CARRIER):
-        return
+    if stage.waits_for in (None, Role.GATEWAY, Role.CARRIER) or stage is LOCKED:
+        return  # a locked case waits for its dispute (D3)
     assert any(stage.waits_for in roles for roles in stage.accepts.values())
 
 
@@ -39,7 +39,7 @@ def test_every_deadline_is_a_positive_time_with_its_reminder_inside(stage: Stage
     if stage.span is None:
         return
     span = stage.span(policy)
-    assert span.minutes > span.reminder_minutes >= 0
+    assert span.minutes + span.working_minutes > span.reminder_minutes >= 0
 
 
 def test_facts_are_open_in_no_stage_because_they_are_taken_in_all() -> None:
@@ -60,6 +60,17 @@ def test_nothing_is_open_once_a_case_has_ended() -> None:
         (StageName.OFFICER_REVIEW, 24),  # R9
         (StageName.RETENTION, 48),  # A3
         (StageName.REJECTED, 7 * 24),  # R6
+        (StageName.RETURN_REVIEW, 48),  # T1
+        (StageName.AWAITING_RETURN, 7 * 24),  # T3
+        (StageName.RETURN_IN_TRANSIT, 5 * 24),  # T7
+        (StageName.RETURN_DELAYED, 5 * 24),  # T6, T7
+        (StageName.RETURN_EXTENDED, 3 * 24),  # T7
+        (StageName.RETURN_RECEIVED, 10 * 24),  # T6
+        (StageName.RESHIPMENT, 72),  # T8
+        (StageName.NEGOTIATION, 24),  # D2
+        (StageName.EVIDENCE, 24),  # D4
+        (StageName.RULING, 48),  # D8
+        (StageName.CLAIMABLE, 30 * 24),  # L2
     ],
 )
 @pytest.mark.parametrize("profile", PROFILES)
@@ -80,7 +91,31 @@ def test_the_rulebooks_numbers(profile: str, name: StageName, hours: float) -> N
         (StageName.OFFICER_REVIEW, Silence.APPROVE),  # R9
         (StageName.RETENTION, Silence.PAY_PRINCIPAL),  # A3
         (StageName.REJECTED, Silence.CLOSE_AS_REJECTED),  # R6
+        (StageName.RETURN_REVIEW, Silence.AGREE_TO_RETURN),  # T1
+        (StageName.AWAITING_RETURN, Silence.CLOSE_NOT_RETURNED),  # T3
+        (StageName.RETURN_RECEIVED, Silence.REFUND),  # T6
+        (StageName.RESHIPMENT, Silence.RIGHT_TO_INTERVENTION),  # T8
+        (StageName.NEGOTIATION, Silence.GO_TO_PLATFORM),  # D2
+        (StageName.EVIDENCE, Silence.UPHOLD),  # D4
+        (StageName.EVIDENCE_WORKING_HOURS, Silence.PROPOSE_FAULT),  # D5
+        (StageName.RULING, Silence.RAISE_ATTENTION),  # D8
+        (StageName.CLAIMABLE, Silence.CLOSE_UNCLAIMED),  # L2
+        (StageName.CLAIM_REVIEW, Silence.PAY_COMPENSATION),  # L2
     ],
 )
 def test_the_rulebooks_silences(name: StageName, silence: Silence) -> None:
     assert STAGES[name].silence is silence
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_evidence_is_due_within_four_working_hours(profile: str) -> None:  # D5
+    policy, span = Policies().get(profile), STAGES[StageName.EVIDENCE_WORKING_HOURS].span
+    assert policy is not None
+    assert span is not None
+    assert span(policy).working_minutes == 4 * 60
+    assert policy.dispute.evidence_silence == ("uphold" if profile == "douyin" else "propose")
+
+
+def test_money_on_its_way_is_never_paused() -> None:  # section 9
+    money = (StageName.PAYING, StageName.SETTLING, StageName.AWAITING_ACCOUNT)
+    assert not any(STAGES[name].pausable and STAGES[name].span for name in money)

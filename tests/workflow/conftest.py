@@ -14,7 +14,8 @@ from activities.policies import Policies
 from activities.postgres.pool import open_pool
 from starter.client import Aftersales
 from starter.settings import Settings
-from tests.workflow.world import World
+from tests.processes.observing import undeclared
+from tests.workflow.world import Working, World
 from worker import running_worker
 
 
@@ -39,6 +40,10 @@ async def worker_running(
     with_variants = settings.model_copy(update={"policies_dir": policies})
     async with running_worker(with_variants, skipper.client, database):
         yield
+    # Whatever the tests did: no case has gone a way that its process does not declare.
+    async with await open_pool(database, max_size=1, application_name="tests") as pool:
+        found = await undeclared(pool)
+        assert found == {}, found
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +56,7 @@ def policies(state_dirs: Path) -> Path:
         folder.joinpath(f"{name}.toml").write_text(built_in.joinpath(f"{name}.toml").read_text())
     variant = folder.joinpath("douyin.toml").read_text()
     variant = variant.replace('name = "douyin"', 'name = "reviewing"')
-    variant = variant.replace('shipped_meanwhile = "needs_return"', 'shipped_meanwhile = "shipped_review"')
+    variant = variant.replace('shipped_meanwhile = "return"', 'shipped_meanwhile = "shipped_review"')
     folder.joinpath("reviewing.toml").write_text(variant)
     return folder
 
@@ -61,3 +66,22 @@ def world(worker_running: None, settings: Settings, policies: Path, skipper: Tim
     """A shop with its own merchant, so that tests that run side by side do not meet."""
     del worker_running
     return World(Aftersales(skipper.client, settings.task_queue, pool, Policies(policies)), skipper, pool)
+
+
+@pytest.fixture
+def own_settings(world: World, settings: Settings) -> Settings:
+    """Settings with a task queue of the test's own, so that its worker can be taken away."""
+    return settings.model_copy(update={"task_queue": world.fresh("q")})
+
+
+@pytest.fixture
+def working(own_settings: Settings, world: World, database: str) -> Working:
+    """Runs the worker of ``shop`` for as long as its context lasts."""
+    return lambda: running_worker(own_settings, world.skipper.client, database)
+
+
+@pytest.fixture
+def shop(own_settings: Settings, world: World) -> World:
+    """A world whose cases wait while nobody is ``working``."""
+    aftersales = Aftersales(world.skipper.client, own_settings.task_queue, world.pool, Policies())
+    return World(aftersales, world.skipper, world.pool)

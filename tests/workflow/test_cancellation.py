@@ -7,7 +7,8 @@ import pytest
 from starter.client import Case
 from tests.workflow.world import World
 from workflows.messages.actors import Role, buyer, carrier, officer
-from workflows.messages.commands import Approve, CloseCase, ParcelEvent, ReportParcel, Withdraw
+from workflows.messages.commands import Approve, CloseCase, ReportParcel, Withdraw
+from workflows.messages.parcels import ParcelEvent
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
 

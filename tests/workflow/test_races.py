@@ -1,43 +1,15 @@
 """Section 11: what happens in one and the same workflow task, because no worker ran while it came."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
-import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.worker import Worker
 
 from activities.gateways.payment_stub import Behaviour, Mode
-from activities.policies import Policies
-from starter.client import Aftersales, Case
-from starter.settings import Settings
-from tests.workflow.world import World, until
-from worker import running_worker
+from starter.client import Case
+from tests.workflow.world import Working, World, until
 from workflows.messages.actors import GATEWAY, Role, buyer, merchant
 from workflows.messages.commands import Approve, Command, GatewayCallback, GatewayResult, Withdraw
 from workflows.messages.stages import OutcomeKind, StageName
-
-Working = Callable[[], AbstractAsyncContextManager[Worker]]
-
-
-@pytest.fixture
-def own_settings(world: World, settings: Settings) -> Settings:
-    """Settings with a task queue of the test's own, so that its worker can be taken away."""
-    return settings.model_copy(update={"task_queue": world.fresh("q")})
-
-
-@pytest.fixture
-def working(own_settings: Settings, world: World, database: str) -> Working:
-    """Runs the worker of ``shop`` for as long as its context lasts."""
-    return lambda: running_worker(own_settings, world.skipper.client, database)
-
-
-@pytest.fixture
-def shop(own_settings: Settings, world: World) -> World:
-    """A world whose cases wait while nobody is ``working``."""
-    aftersales = Aftersales(world.skipper.client, own_settings.task_queue, world.pool, Policies())
-    return World(aftersales, world.skipper, world.pool)
 
 
 async def signalled(case: Case, *commands: Command) -> None:

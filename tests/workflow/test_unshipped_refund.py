@@ -7,12 +7,10 @@ import pytest
 from activities.postgres.work_lists import WorkQuery
 from starter.errors import RefusedCommand
 from tests.workflow.world import EVIDENCE, World, until
-from workflows.messages.actors import Role, buyer, carrier, merchant, officer
+from workflows.messages.actors import Role, buyer, carrier, merchant
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import (
     Approve,
-    CloseCase,
-    ParcelEvent,
     Reject,
     RejectReason,
     ReportParcel,
@@ -20,7 +18,9 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
+from workflows.messages.money import Money
+from workflows.messages.parcels import ParcelEvent
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 
 
 def shipping_proof() -> ShippingProof:
@@ -135,28 +135,24 @@ async def test_shipping_proof_converts_the_refund_instead_of_rejecting_it(world:
         )
     )
 
-    assert (view.stage, view.attention, view.kind) == (
-        StageName.NEEDS_RETURN,
-        Attention.NEEDS_RETURN,
-        CaseKind.SHIPPED_REFUND,
-    )
-    assert view.no_deadline_because
+    assert (view.stage, view.kind) == (StageName.RETURN_REVIEW, CaseKind.RETURN)
+    assert view.asked == Money(amount=10_000, currency="CNY")
 
 
 async def test_goods_that_ship_meanwhile_stop_the_automatic_refund(world: World) -> None:  # R7
+    await world.address()
     order_no = await world.order()
     case = await world.refund(order_no=order_no)
     await world.at(case, StageName.MERCHANT_REVIEW)
 
-    view = await case.act(report(ParcelEvent.SHIPPED))
-    await world.forward(case, hours=100)
-    later = await case.view()
-    outcome = await case.act_and_wait(
-        CloseCase(key="c1", by=officer("o-1"), reason="returned_elsewhere", proof="ticket:1")
-    )
+    await case.act(report(ParcelEvent.SHIPPED))
+    await world.forward(case, hours=49)
+    agreed = await world.at(case, StageName.AWAITING_RETURN)
+    await world.forward(case, days=7, hours=1)
+    outcome = await case.outcome()
 
-    assert view.stage is later.stage is StageName.NEEDS_RETURN
-    assert outcome.outcome is OutcomeKind.CLOSED_BY_OFFICER
+    assert agreed.kind is CaseKind.RETURN
+    assert outcome.outcome is OutcomeKind.NOT_RETURNED
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 0
 
 

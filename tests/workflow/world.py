@@ -5,6 +5,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -13,18 +14,24 @@ import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
+from temporalio.worker import Worker
 
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
 from activities.postgres import allowances, ledger, loading
 from starter.client import Aftersales, Case
+from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, WithdrawalRequest
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
 
 Found = TypeVar("Found")
+
+Working = Callable[[], AbstractAsyncContextManager[Worker]]
+"""Runs a worker for as long as its context lasts."""
 
 EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)
 LOOKUP_KEY = b"a key for tests that is long enough"
@@ -61,8 +68,10 @@ class World:
         outbound_at: datetime | None = None,
         shipped_at: datetime | None = None,
         on_delivery_run_at: datetime | None = None,
+        paid_at: datetime | None = None,
+        freight_insured: int = 0,
     ) -> str:
-        """An order of today: ``lines`` by number and what was paid for each, in minor units."""
+        """An order: ``lines`` by number and what was paid for each, in minor units. Paid 30 days ago by default."""
         lines = lines or {"1": 10_000}
         total = sum(lines.values()) + freight
         record = loading.OrderRecord.model_validate(
@@ -80,7 +89,8 @@ class World:
                     {"tender": tender, "kind": kind, "paid": paid}
                     for tender, kind, paid in tenders or [("t1", "wallet", total)]
                 ],
-                "paid_at": datetime.now(UTC) - timedelta(days=30),
+                "paid_at": paid_at or datetime.now(UTC) - timedelta(days=30),
+                "freight_insured": freight_insured,
                 "outbound_at": outbound_at,
                 "shipped_at": shipped_at,
                 "on_delivery_run_at": on_delivery_run_at,
@@ -135,6 +145,63 @@ class World:
         """An open refund case, on a new order unless one is named."""
         order_no = order_no or await self.order()
         return await self.aftersales.open_refund(self.refund_request(order_no, amount, **changes))
+
+    async def shipped_order(self, **changes: Any) -> str:
+        """An order whose goods were handed to a carrier 20 days ago."""
+        changes.setdefault("shipped_at", datetime.now(UTC) - timedelta(days=20))
+        return await self.order(**changes)
+
+    def return_request(
+        self, order_no: str, amount: int = 10_000, *, quantity: int = 1, **changes: Any
+    ) -> ReturnRequest:
+        """A request to send pieces of line 1 back, which are worth ``amount`` minor units in all."""
+        fields: dict[str, Any] = {
+            "request_key": self.fresh("k"),
+            "order_no": order_no,
+            "merchant_id": self.merchant,
+            "buyer_id": self.buyer,
+            "lines": (LineAmount(line="1", quantity=quantity, amount=amount),),
+            "reason": RefundReason.NO_LONGER_WANTED,
+        }
+        return ReturnRequest(**(fields | changes))
+
+    async def returned(self, amount: int = 10_000, *, order_no: str | None = None, **changes: Any) -> Case:
+        """A return (or ``exchange=True``) that the merchant is to decide on, on a new shipped order unless named."""
+        order_no = order_no or await self.shipped_order()
+        case = await self.aftersales.open_return(self.return_request(order_no, amount, **changes))
+        await self.at(case, StageName.RETURN_REVIEW)
+        return case
+
+    async def address(self, address_id: str = "a-1", *, is_default: bool = True) -> str:
+        """An address in the merchant's book."""
+        await self.aftersales.desk.save_address(
+            SaveAddress(
+                merchant_id=self.merchant,
+                address_id=address_id,
+                region=Region(province="广东省", city="广州市", district="天河区"),
+                details=f"vault:addresses/{address_id}",
+                is_default=is_default,
+            )
+        )
+        return address_id
+
+    def parcel(self) -> Parcel:
+        """A parcel that nobody has heard of."""
+        return Parcel(carrier="sf", tracking_no=self.fresh("SF"))
+
+    async def carrier_tells(self, parcel: Parcel, event: ParcelEvent, at: datetime, *, key: str | None = None) -> None:
+        """The carrier tells what happened to a parcel, through the client."""
+        told = CarrierEvent(key=key or self.fresh("ev"), parcel=parcel, event=event, happened_at=at)
+        await self.aftersales.logistics.carrier_event(told)
+
+    async def now(self, case: Case) -> datetime:
+        """The case's own time."""
+        return await self.skipper.get_current_time(case.handle)
+
+    async def compensated(self, fund: str) -> int:
+        """What our ledger says was paid out of a fund of compensation, in minor units (L3)."""
+        async with self.pool.acquire() as connection:
+            return await ledger.refunded(connection, fund)
 
     async def withdrawal(self, allowance_id: str) -> Case:
         """An open withdrawal of this allowance."""

@@ -1,18 +1,24 @@
 """A case as others see it, and what it has written down: steps, log entries, notices, views, outcomes."""
 
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import Field
 
 from workflows.messages.actors import Actor, Role
+from workflows.messages.addresses import ReturnAddress
 from workflows.messages.commands import GatewayCallback
-from workflows.messages.message import Code, Identifier, Instant, Message, Reference
+from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference
 from workflows.messages.money import Minor, Money
 from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
 from workflows.messages.policy import PaymentPolicy, Policy
 from workflows.messages.requests import Request
+from workflows.messages.rulings import Ruling
+from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.statements import EvidenceGiven
 
 
 class Refusal(Message):
@@ -29,8 +35,15 @@ class Span(Message):
     """How long a stage may last. Exactly one unit is not zero, or ``until`` is set."""
 
     minutes: int = 0
+    seconds: int = 0
+    """What was left of a clock that stood still (D3)."""
+    working_minutes: int = 0
+    """Counted within the working hours of section 9 (D5)."""
     working_days: int = 0
     until: Instant | None = None
+    """Outright: no pause window moves it."""
+    since: Instant | None = None
+    """When the time began to run; the moment of the step where it is None."""
     reminder_minutes: int = 0
     """A notice goes when this much is left; 0 for none."""
 
@@ -63,7 +76,20 @@ class NoticeTemplate(StrEnum):
     REQUEST_OPENED = "request_opened"
     DEADLINE_NEAR = "deadline_near"
     REQUEST_REJECTED = "request_rejected"
-    NEEDS_RETURN = "needs_return"
+    GOODS_UNDERWAY = "goods_underway"
+    RETURN_AGREED = "return_agreed"
+    ADDRESS_WANTED = "address_wanted"
+    ACCOUNT_WANTED = "account_wanted"
+    EXTENSION_OFFERED = "extension_offered"
+    RETURN_SIGNED = "return_signed"
+    EXCHANGE_SHIPPED = "exchange_shipped"
+    INTERVENTION_OPEN = "intervention_open"
+    DISPUTE_OPENED = "dispute_opened"
+    EVIDENCE_DEMANDED = "evidence_demanded"
+    DISPUTE_RULED = "dispute_ruled"
+    COMPENSATION_CLAIMABLE = "compensation_claimable"
+    COMPENSATION_CLAIMED = "compensation_claimed"
+    COMPENSATION_PAID = "compensation_paid"
     REFUND_SUBMITTED = "refund_submitted"
     REFUND_SUCCEEDED = "refund_succeeded"
     CASE_CLOSED = "case_closed"
@@ -95,6 +121,23 @@ class BalanceChange(StrEnum):
     """The principal has been paid back; the bonus is void."""
 
 
+class AddressChoice(Message):
+    """The return address that a step needs: this one, or the merchant's default (T2)."""
+
+    address_id: Identifier | None
+
+
+class ParcelWatch(Message):
+    """The parcel whose events a step asks to be told of from now on (T3, T8)."""
+
+    parcel: Parcel
+    purpose: ParcelPurpose
+    instead_of: Parcel | None = None
+    """The one that was entered by mistake."""
+    freight_paid: Minor = 0
+    """What sending it has cost the buyer, in minor units (T10)."""
+
+
 class CaseKey(Message):
     """What every step repeats of its case."""
 
@@ -121,17 +164,36 @@ class Step(Message):
     attention: Attention | None
     outcome: OutcomeKind | None
     refunded: Minor
+    stops: Span | None = None
+    """The clock that this step stops; what is left of it is told (D3)."""
     notices: tuple[Notice, ...] = ()
+    compensated: Minor = 0
+    """What was paid beside refunds: booked apart (L3)."""
     reserve: Payout | None = None
     balance: BalanceChange | None = None
+    address: AddressChoice | None = None
+    watch: ParcelWatch | None = None
+    evidence: EvidenceGiven | None = None
+    charges: tuple[ScoreChange, ...] = ()
+    exemption: Identifier | None = None
+    """A declaration that must cover the time in which the order was to ship (L2)."""
+    policy_version: int | None = None
+    """The version that the case moves to (section 2)."""
 
 
 class Stepped(Message):
-    """What a step worked out."""
+    """What a step worked out. With a ``refusal`` it was not written, and the case stands as before."""
 
+    refusal: Refusal | None = None
     due: Due | None = None
+    left: timedelta | None = None
+    """What is left of the clock that has been stopped (D3)."""
     reserved: ReserveResult | None = None
     thaw: Thaw | None = None
+    address: ReturnAddress | None = None
+    parcel_events: tuple[CarrierEvent, ...] = ()
+    """What had been told of the parcel before it was watched, by the moments at which it happened."""
+    policy: Policy | None = None
 
 
 class OpenCase(Message):
@@ -140,6 +202,8 @@ class OpenCase(Message):
     case: CaseKey
     at: Instant
     request: Request
+    carried_out_by: CaseId | None = None
+    """The case that carries a dispute's ruling out, and has started it (D8)."""
 
 
 class Opened(Message):
@@ -153,8 +217,20 @@ class Opened(Message):
     order: OrderFacts | None = None
     allowance: AllowanceFacts | None = None
     asked: Money | None = None
+    ships_until: Instant | None = None
+    """When the order had to ship, pauses included (L1)."""
+    counts: CaseId | None = None
+    """The case whose payments count towards a ruling (D8)."""
+    return_freight: Minor = 0
+    """What sending the goods of a disputed case back has cost the buyer, in minor units (T10)."""
+    insurance_paid: Minor = 0
+    """What of that the freight insurance has paid (T10)."""
+    shipped_since: Instant | None = None
+    """The goods have shipped while the case was being opened: nobody could tell it yet (R7)."""
     postponed_until: Instant | None = None
-    """The validity was prolonged: nothing was opened yet (A6)."""
+    """Nothing was opened yet: the validity was prolonged (A6), or a pause moved the moment (L1)."""
+    nothing_owed: bool = False
+    """The order has shipped in time: nothing was opened (L1)."""
     handed_over_to: str | None = None
     """The open request that pays instead (A6)."""
 
@@ -212,7 +288,11 @@ class Outcome(Message):
     kind: CaseKind | None
     outcome: OutcomeKind
     refunded: Money | None
+    compensated: Money | None = None
+    """Paid beside refunds (L3, T10)."""
     bonus_voided: Money | None = None
+    ruling: Ruling | None = None
+    """How a dispute ended, or what the case carried out (D8)."""
     decided_by: Role | None
     """Who decided; ``clock`` where silence did."""
     rule: str
@@ -249,6 +329,12 @@ class CaseView(Message):
     attention: Attention | None
     outcome: OutcomeKind | None
     legs: tuple[LegStatus, ...]
+    compensated: Money | None = None
+    return_address: ReturnAddress | None = None
+    """Where the goods are to go (T2)."""
+    dispute: CaseId | None = None
+    """The dispute about this case while it is open; for a dispute the case that it is about."""
+    ruling: Ruling | None = None
     policy: str
     """Name and version: ``douyin/1``."""
     warnings: tuple[Code, ...]

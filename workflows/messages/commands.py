@@ -6,14 +6,18 @@ forget), under the same name. ``key`` makes it one command however often it is s
 
 import re
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from workflows.messages.actors import Actor
+from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
 from workflows.messages.message import Code, Identifier, Input, Instant, Reference
-from workflows.messages.requests import Application
+from workflows.messages.money import Minor, PositiveMinor
+from workflows.messages.parcels import Parcel, ParcelEvent
+from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
+from workflows.messages.rulings import Award, Fault, FreightBearer
 
 
 class Command(Input):
@@ -76,9 +80,23 @@ class Amend(Command, Application):
 
 
 class SubmitEvidence(Command):
-    """举证: add attachments to the case for the other side to see (R2)."""
+    """举证: attachments, a statement, an amount; at least one of them (R2, D6).
 
-    evidence: SomeEvidence
+    In a dispute it is a draft, which the next one replaces, until the deadline or until it is ``final``.
+    """
+
+    evidence: EvidenceList = ()
+    statement: Reference | None = None
+    """What was written, kept elsewhere (D7)."""
+    amount: Minor | None = None
+    """What the sender holds to be right, in minor units."""
+    final: bool = False
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.evidence and self.statement is None and self.amount is None:
+            raise ValueError("evidence, a statement or an amount must be given (D6)")
+        return self
 
 
 class Retain(Command):
@@ -92,14 +110,153 @@ class PayOut(Command):
     """The merchant pays the principal out at once, without waiting for the deadline (A3)."""
 
 
-class ParcelEvent(StrEnum):
-    """What can happen to the parcel of an order (R3, R7)."""
+class RefundDirectly(Command):
+    """直接退款: pay back without the goods coming back (T1)."""
 
-    OUTBOUND = "outbound"
-    SHIPPED = "shipped"
-    ON_DELIVERY_RUN = "on_delivery_run"
-    REFUSED = "refused"
-    RETURNED_TO_WAREHOUSE = "returned_to_warehouse"
+
+class AgreeReturn(Command):
+    """同意退货: the goods shall come back to an address of the merchant's address book (T1, T2)."""
+
+    address_id: Identifier | None = None
+    """The merchant's default address where it is None."""
+    clauses: Annotated[tuple[ReturnClause, ...], Field(max_length=len(ReturnClause))] = ()
+    """Fixed words for the buyer: which parcels are not taken in (T2)."""
+
+
+class EnterTracking(Command):
+    """The buyer tells with which parcel the goods come back (T3); again to correct it while it is under way."""
+
+    parcel: Parcel
+    freight_paid: Minor = 0
+    """What sending them back has cost the buyer, in minor units (T10)."""
+    refund_account: Reference | None = None
+    """Where the account is kept that a cash-on-delivery order is paid back to (T4)."""
+
+
+class GiveRefundAccount(Command):
+    """The buyer of a cash-on-delivery order names the account to pay back to (T4)."""
+
+    account: Reference
+
+
+class LineQuantity(Input):
+    """So many pieces of an order line."""
+
+    line: Identifier
+    quantity: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+
+
+class ConfirmReceipt(Command):
+    """已收到货: the merchant has the goods; what it accepts of them is paid back (T5, T6, T11).
+
+    Accepting less than was sent back takes a reason and evidence, as a rejection does.
+    """
+
+    accepted: Annotated[tuple[LineQuantity, ...], Field(max_length=200)] | None = None
+    """Pieces accepted of each line; all that was asked for where it is None."""
+    reason: RejectReason | None = None
+    evidence: EvidenceList = ()
+
+
+class ExtendReceipt(Command):
+    """延长收货: the parcel is late; the merchant takes more time, once (T7)."""
+
+
+class Reship(Command):
+    """The merchant sends the goods of an exchange (T8)."""
+
+    parcel: Parcel
+
+
+class ConfirmExchange(Command):
+    """The buyer has the goods of the exchange (T8)."""
+
+
+class ConvertToRefund(Command):
+    """One side wants money instead of the exchange; it is agreed on once both have said so (T9)."""
+
+
+class OpenDispute(Command):
+    """申请平台介入: the buyer asks the platform to decide on this case (D1, R6)."""
+
+    reason: DisputeReason
+    evidence: EvidenceList = ()
+
+
+class Resolve(Command):
+    """已解决: the buyer marks a dispute as resolved; nobody is at fault (D2)."""
+
+
+class OfferSettlement(Command):
+    """The merchant offers to pay so much back, if the buyer ends the dispute (D2)."""
+
+    lines: Lines
+    freight: Minor = 0
+
+    @property
+    def amount(self) -> int:
+        """All that is offered, in minor units."""
+        return sum(each.amount for each in self.lines) + self.freight
+
+
+class AcceptSettlement(Command):
+    """The buyer takes the merchant's last offer; nobody is at fault (D2)."""
+
+    amount: PositiveMinor
+    """The offer that is meant, in minor units: another one may have come meanwhile."""
+
+
+class Rule(Command):
+    """判责: the platform decides a dispute (D8)."""
+
+    fault: Fault
+    refund: Award
+    lines: Annotated[tuple[LineAmount, ...], Field(max_length=200)] = ()
+    """What each line is to give in all; for a partial refund only."""
+    freight: Minor = 0
+    """What is to go back of the order's freight; for a partial refund only."""
+    return_freight: FreightBearer = FreightBearer.BUYER
+    """Who bears what sending the goods back has cost."""
+    reason: Code
+
+    @model_validator(mode="after")
+    def _amounts_belong_to_a_partial_refund(self) -> Self:
+        if (self.refund is Award.PARTIAL) != bool(self.lines or self.freight):
+            raise ValueError("a partial refund names lines or freight, and no other does (D8)")
+        return self
+
+
+class ConfirmProposal(Command):
+    """An officer confirms that the merchant is at fault, as its silence suggests (D5)."""
+
+    reason: Code
+
+
+class ClaimCompensation(Command):
+    """The buyer claims what late shipment owes (L2)."""
+
+
+class ProveShipment(Command):
+    """The merchant shows that the goods were shipped in time (L2)."""
+
+    parcel: Parcel
+    shipped_at: Instant
+    evidence: SomeEvidence
+
+
+class ProveExemption(Command):
+    """The merchant refers to an exemption that the platform has declared (L2)."""
+
+    exemption: Identifier
+    """The declaration's id."""
+    evidence: EvidenceList = ()
+
+
+class MovePolicy(Command):
+    """An officer moves an open case to the version of its policy that is in force now (section 2)."""
+
+    version: Annotated[int, Field(ge=1)]
+    reason: Code
 
 
 class ReportParcel(Command):
@@ -162,3 +319,22 @@ class GatewayCallback(Command):
     gateway_ref: Identifier | None = None
     failure: Code | None = None
     settled_at: Instant = Field(description="when the gateway says that it happened")
+
+
+class PausesChanged(Command):
+    """The platform has declared or lifted a pause window: work out the deadline anew (section 9)."""
+
+    fact = True
+    window: Identifier
+
+
+class DisputeIntervened(Command):
+    """A dispute tells the case that it is about that the platform has stepped in (D3)."""
+
+    fact = True
+
+
+class CaseSettled(Command):
+    """The case under dispute tells that it has decided itself: there is nothing left to dispute (D2)."""
+
+    fact = True

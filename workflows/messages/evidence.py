@@ -30,8 +30,11 @@ class Evidence(Input):
     sha256: Sha256
 
 
-EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=4)]
-"""Up to four attachments (D6)."""
+MOST_ATTACHMENTS = 20
+"""No policy can allow more (D6)."""
 
-SomeEvidence = Annotated[tuple[Evidence, ...], Field(min_length=1, max_length=4)]
-"""One to four attachments: where a rule demands evidence (R2)."""
+EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=MOST_ATTACHMENTS)]
+"""Attachments; how many and how large they may be is a matter of policy (D6)."""
+
+SomeEvidence = Annotated[tuple[Evidence, ...], Field(min_length=1, max_length=MOST_ATTACHMENTS)]
+"""At least one attachment: where a rule demands evidence (R2)."""

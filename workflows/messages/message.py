@@ -7,6 +7,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
 """An order number, a person's or a shop's id, a request key: 1 to 64 of A-Z a-z 0-9 _ . : -"""
 
+CaseId = Annotated[str, StringConstraints(pattern=r"^[a-z-]{3,32}/[A-Za-z0-9_.:/-]{1,200}$")]
+"""A case's id, such as ``refund/O-1/k-1``."""
+
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
 """A machine-readable word, such as ``goods_shipped``."""
 

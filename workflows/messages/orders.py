@@ -38,6 +38,18 @@ class OrderFacts(Message):
     outbound_at: Instant | None = None
     shipped_at: Instant | None = None
     on_delivery_run_at: Instant | None = None
+    freight_insured: Minor = 0
+    """What the freight insurance 运费险 pays for sending the goods back, in minor units; 0 without one (T10)."""
+
+    @property
+    def cash_on_delivery(self) -> bool:
+        """货到付款: the courier has the money, so that it cannot go back by the way it came (T4)."""
+        return any(tender.kind is TenderKind.CASH for tender in self.tenders)
+
+    @property
+    def goods_paid(self) -> int:
+        """What was paid for the goods, freight excluded, in minor units."""
+        return sum(line.paid for line in self.lines)
 
     @property
     def paid(self) -> int:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from workflows.messages.message import Code, Identifier, Instant, Message
+from workflows.messages.message import CaseId, Code, Identifier, Instant, Message
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.requests import Method
 
@@ -13,16 +13,33 @@ class TenderKind(StrEnum):
     WALLET = "wallet"
     DEBIT_CARD = "debit_card"
     CREDIT_CARD = "credit_card"
+    CASH = "cash"
+    """货到付款: the courier has it. It cannot go back by the way it came, only by bank transfer (T4)."""
+
+
+class Payer(StrEnum):
+    """Whose account the gateway pays from."""
+
+    MERCHANT = "merchant"
+    PLATFORM = "platform"
+    """先行赔付 (T4) and freight insurance (T10)."""
 
 
 class Part(Message):
     """A share of a payout and the part of the fund that it uses up.
 
-    ``name`` is ``line:<line>``, ``freight``, ``tender:<tender>`` or ``principal``.
+    ``name`` is ``line:<line>``, ``freight``, ``tender:<tender>``, ``principal`` or ``compensation``.
     """
 
     name: str
     amount: PositiveMinor
+
+
+class Remainder(Message):
+    """Money already paid counts (D8): of what a payout wants, only what is still missing is paid."""
+
+    counts: CaseId | None
+    """The id of the case whose payments count; None for those of all cases."""
 
 
 class Leg(Message):
@@ -34,7 +51,7 @@ class Leg(Message):
     """The tender that it goes back to; None for a bank transfer."""
     tender_kind: TenderKind | None
     parts: tuple[Part, ...]
-    """What it uses up. The tender parts sum to ``amount``; so do the line, freight and principal parts."""
+    """What it uses up. The tender parts sum to ``amount``; so do the others."""
 
 
 class Payout(Message):
@@ -44,17 +61,20 @@ class Payout(Message):
     number: int
     """Counts a case's payouts from 1; the refund numbers are made of the case and this."""
     fund: str
-    """``order/<order_no>`` or ``allowance/<allowance_id>``."""
+    """``order/<order_no>``, ``allowance/<allowance_id>``, or a fund of compensation (L3)."""
     merchant_id: Identifier
     currency: Currency
     method: Method
     wanted: tuple[Part, ...]
-    """The line, freight or principal parts; what each tender gives is planned under the fund's lock."""
+    """The line, freight, principal or compensation parts; what each tender gives is planned under the fund's lock."""
     tender_order: tuple[TenderKind, ...]
+    payer: Payer = Payer.MERCHANT
+    remainder: Remainder | None = None
+    """Set where ``wanted`` is what the buyer is to have in all, and what was paid before counts (D8)."""
 
     @property
     def amount(self) -> int:
-        """The sum of all parts in minor units."""
+        """The sum of all parts in minor units; with a ``remainder`` the most that is paid."""
         return sum(part.amount for part in self.wanted)
 
 
@@ -72,11 +92,11 @@ class LegState(StrEnum):
 
 
 class PaidBy(StrEnum):
-    """Whose money it was."""
+    """Who moved the money. Whose account the gateway took it from is the payout's `Payer`."""
 
     GATEWAY = "gateway"
     PLATFORM = "platform"
-    """先行赔付: the platform's, to be recovered from the merchant."""
+    """先行赔付 past the gateway: the platform's, to be recovered from the merchant."""
     OFFICER = "officer"
     """A transfer by hand."""
 
@@ -103,9 +123,11 @@ class Reservation(StrEnum):
 
     RESERVED = "reserved"
     CONTENDED = "contended"
-    """There is no room now, but legs in flight hold some that a failure would give back: try again."""
+    """Legs in flight hold room that a failure would give back, or payments that would count: try again."""
     EXHAUSTED = "exhausted"
     """What was paid in has been paid back for good: there will never be room."""
+    COVERED = "covered"
+    """What is owed has been paid already: nothing remains (D8)."""
 
 
 class ReserveResult(Message):

@@ -1,9 +1,10 @@
 """A policy profile: the rulebook's numbers as data (SPEC section 2). Each field names its unit."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from workflows.messages.evidence import MOST_ATTACHMENTS
 from workflows.messages.message import Identifier, Input
 from workflows.messages.money import Minor
 from workflows.messages.payouts import TenderKind
@@ -11,6 +12,8 @@ from workflows.messages.payouts import TenderKind
 Hours = Annotated[int, Field(ge=1, le=24 * 365)]
 Minutes = Annotated[int, Field(ge=1, le=60 * 24 * 365)]
 Days = Annotated[int, Field(ge=1, le=365)]
+Points = Annotated[int, Field(ge=0, le=1000)]
+"""Score points that a merchant loses (D9)."""
 WorkingDays = Annotated[int, Field(ge=0, le=60)]
 
 
@@ -32,7 +35,7 @@ class RefundPolicy(Input):
     """How long a rejected buyer may amend, re-apply or escalate (R6)."""
     most_applications: Annotated[int, Field(ge=1, le=20)]
     """How often one case may be applied for, the first time included (R6)."""
-    shipped_meanwhile: Literal["needs_return", "shipped_review"]
+    shipped_meanwhile: Literal["intercept", "return", "shipped_review"]
     """What an unshipped refund becomes when the goods ship while it is open (R1, R7)."""
     first_room_poll_seconds: Annotated[int, Field(ge=1, le=3600)]
     """When a case first looks again whether a leg in flight has given back its room; the wait then trebles (R8)."""
@@ -61,6 +64,75 @@ class WithdrawalPolicy(Input):
 
     retention_hours: Hours
     reminder_hours: Hours
+
+
+class ReturnPolicy(Input):
+    """T1 to T11: returns and exchanges."""
+
+    review_hours: Hours
+    reminder_hours: Hours
+    send_days: Days
+    """How long the buyer has to enter carrier and tracking number (T3)."""
+    extension_offered_after_days: Days
+    """When a parcel that is not signed for lets the merchant extend the receipt (T7)."""
+    receipt_days: Days
+    """From the tracking number on while nobody has signed; after sign-off, how long the merchant may inspect (T6)."""
+    extension_days: Days
+    account_reminder_days: Days
+    """How often a buyer who paid cash on delivery is asked for a refund account (T4)."""
+    reship_hours: Hours
+    confirm_days: Days
+    """How long the buyer has to confirm what an exchange has brought (T8)."""
+    most_return_freight: Minor
+    """The most that the merchant owes for sending faulty goods back, in minor units (T10)."""
+
+    @model_validator(mode="after")
+    def _offer_within_receipt(self) -> Self:
+        if self.extension_offered_after_days >= self.receipt_days:
+            raise ValueError("an extension must be offered before the time of receipt is over (T7)")
+        return self
+
+
+class DisputePolicy(Input):
+    """D1 to D9: disputes."""
+
+    window_days: Days
+    """How long after its end a case can still be disputed (D1)."""
+    order_window_days: Days
+    """How long after its payment an order without a case can be disputed (D1)."""
+    negotiation_hours: Hours
+    evidence_hours: Hours
+    """Where ``evidence_silence`` is ``uphold`` (D4)."""
+    evidence_reminder_hours: Hours
+    evidence_working_hours: Annotated[int, Field(ge=1, le=90)]
+    """Where ``evidence_silence`` is ``propose`` (D5)."""
+    evidence_silence: Literal["uphold", "propose"]
+    ruling_hours: Hours
+    most_attachments: Annotated[int, Field(ge=1, le=MOST_ATTACHMENTS)]
+    most_attachment_mib: Annotated[int, Field(ge=1, le=50)]
+    points_for_intervention: Points
+    points_for_lost_ruling: Points
+    points_for_timeout: Points
+
+
+class LateShipmentPolicy(Input):
+    """L1 to L3: compensation for late shipment."""
+
+    ship_hours: Hours
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Of the goods paid, freight excluded; either this or ``fixed`` (L1)."""
+    fixed: Annotated[int, Field(strict=True, ge=1, le=10**9)] | None = None
+    """In minor units."""
+    claim_days: Days
+    review_hours: Hours
+    """How long the merchant has to prove shipment or an exemption (L2)."""
+    reminder_hours: Hours
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if (self.percent is None) == (self.fixed is None):
+            raise ValueError("late shipment is compensated by percent or by a fixed amount (L1)")
+        return self
 
 
 class PaymentPolicy(Input):
@@ -92,4 +164,7 @@ class Policy(Input):
     cancellation: CancellationPolicy
     merchant_refund: MerchantRefundPolicy
     withdrawal: WithdrawalPolicy
+    returns: ReturnPolicy
+    dispute: DisputePolicy
+    late_shipment: LateShipmentPolicy
     payment: PaymentPolicy

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import Identifier, Input, Instant, Quantity, Reference
+from workflows.messages.message import CaseId, Identifier, Input, Instant, Quantity, Reference
 from workflows.messages.money import Minor, PositiveMinor
 
 
@@ -97,6 +97,99 @@ class MerchantRefundRequest(Application):
     merchant_id: Identifier
 
 
+class Replacement(Input):
+    """What an exchange is to bring for a line; the same goods where it is not named (T8)."""
+
+    line: Identifier
+    sku: Identifier
+
+
+class ReturnRequest(Application):
+    """A buyer sends goods back, for money or for other goods (T1 to T11).
+
+    The amounts of an exchange are what it becomes worth when it is converted to a refund (T9).
+    """
+
+    request_key: Identifier
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    evidence: EvidenceList = ()
+    exchange: bool = False
+    replacements: Annotated[tuple[Replacement, ...], Field(max_length=200)] = ()
+
+    @field_validator("replacements")
+    @classmethod
+    def _for_lines_of_an_exchange(
+        cls, replacements: tuple[Replacement, ...], info: ValidationInfo
+    ) -> tuple[Replacement, ...]:
+        if replacements and not info.data.get("exchange"):
+            raise ValueError("only an exchange brings other goods (T8)")
+        lines = {each.line for each in info.data.get("lines", ())}
+        if not {each.line for each in replacements} <= lines:
+            raise ValueError("a replacement is for a line that is sent back (T8)")
+        return replacements
+
+
+class DisputeReason(StrEnum):
+    """Why the buyer asks the platform to decide (D1)."""
+
+    REFUND_REJECTED = "refund_rejected"
+    RETURN_REJECTED = "return_rejected"
+    EXCHANGE_NOT_RESHIPPED = "exchange_not_reshipped"
+    SERVICE_ORDER_OVERDUE = "service_order_overdue"
+    REFUND_OVERDUE = "refund_overdue"
+    AMOUNT_TOO_LOW = "amount_too_low"
+    GOODS_AT_FAULT = "goods_at_fault"
+    OTHER = "other"
+
+
+class DisputeRequest(Application):
+    """A buyer asks the platform to decide on an ended case, or on an order without one (D1).
+
+    On an open case the command ``open_dispute`` starts it. Amounts are what the buyer claims to have in all.
+    """
+
+    request_key: Identifier
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    about: CaseId | None = None
+    """The case that is disputed."""
+    dispute_reason: DisputeReason
+    evidence: EvidenceList = ()
+
+
+class LateShipmentRequest(Input):
+    """An order has been paid: should it not ship in time, the buyer may claim compensation (L1). One per order."""
+
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    ships_until: Instant
+    """When the merchant must have shipped, as the policy says; the case opens then."""
+
+
+class CompensationCause(StrEnum):
+    """What a return owes the buyer beside the refund (T10)."""
+
+    FREIGHT_INSURANCE = "freight_insurance"
+    """运费险: a fixed sum, when the return is signed for."""
+    RETURN_FREIGHT = "return_freight"
+    """What sending the goods back has cost, where the merchant bears it."""
+
+
+class CompensationRequest(Input):
+    """A return pays the buyer beside the refund (T10). Started by the return, once for each cause."""
+
+    about: CaseId
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    cause: CompensationCause
+    amount: PositiveMinor
+
+
 class WithdrawalRequest(Input):
     """A buyer asks for the unspent principal of an allowance (A1 to A5)."""
 
@@ -115,15 +208,20 @@ class ExpiryRequest(Input):
     valid_until: Instant
 
 
-Request = RefundRequest | MerchantRefundRequest | WithdrawalRequest | ExpiryRequest
+OrderRequest = (
+    RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest | LateShipmentRequest | CompensationRequest
+)
+"""What opens a case about an order."""
+
+Request = OrderRequest | WithdrawalRequest | ExpiryRequest
 
 
 def opener(request: Request) -> Actor:
     """Who opened a case with this request."""
     match request:
-        case RefundRequest() | WithdrawalRequest():
+        case RefundRequest() | WithdrawalRequest() | ReturnRequest() | DisputeRequest():
             return buyer(request.buyer_id)
         case MerchantRefundRequest():
             return merchant(request.merchant_id)
-        case ExpiryRequest():
+        case ExpiryRequest() | LateShipmentRequest() | CompensationRequest():
             return CLOCK

@@ -7,7 +7,7 @@ from workflows.messages.actors import Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, Reject, RejectReason
 from workflows.messages.stages import StageName
-from workflows.rules.stages import FACTS, Stage
+from workflows.rules.stages import FACTS, Stage, accepted
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def fingerprint(command: Command) -> str:
 def open_commands(stage: Stage) -> tuple[OpenCommand, ...]:
     """The commands that a stage takes, and from whom."""
     return tuple(
-        OpenCommand(name=kind.command_name(), roles=tuple(sorted(roles))) for kind, roles in stage.accepts.items()
+        OpenCommand(name=kind.command_name(), roles=tuple(sorted(roles))) for kind, roles in accepted(stage).items()
     )
 
 
@@ -40,7 +40,7 @@ def refusal(command: Command, *, stage: Stage, parties: Parties) -> Refusal | No
         return _wrong_actor(command, FACTS[type(command)])
     if strangers := _stranger(command, parties):
         return strangers
-    roles = stage.accepts.get(type(command), frozenset[Role]())
+    roles = accepted(stage).get(type(command), frozenset[Role]())
     if not roles:
         return Refusal(
             code="not_open",
@@ -60,7 +60,7 @@ def refusal(command: Command, *, stage: Stage, parties: Parties) -> Refusal | No
 def _why_not_open(name: str, stage: Stage) -> str:
     if stage.name is StageName.CLOSED:
         return f"{name} comes too late: the case has ended"
-    names = ", ".join(kind.command_name() for kind in stage.accepts) or "none"
+    names = ", ".join(kind.command_name() for kind in accepted(stage)) or "none"
     return f"{name} is not open in stage {stage.name}; open are: {names}"
 
 

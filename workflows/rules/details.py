@@ -18,6 +18,18 @@ SILENCE_MEANS = {
     Silence.ESCALATE: "升级人工 · an operator is called",
     Silence.ASK_GATEWAY: "查询支付网关 · the gateway is asked, then an officer is called",
     Silence.RAISE_ATTENTION: "标记待关注 · an officer is called",
+    Silence.AGREE_TO_RETURN: "自动同意退货 · the return is agreed to",
+    Silence.CLOSE_NOT_RETURNED: "按未退货关闭 · the case closes as not returned",
+    Silence.OFFER_EXTENSION: "可延长收货 · the merchant is offered more time",
+    Silence.ASK_CARRIER: "查询承运商，再转人工 · the carrier is asked, then an operator is called",
+    Silence.ASK_AGAIN: "再次提醒 · the buyer is asked again",
+    Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
+    Silence.CLOSE_AS_EXCHANGED: "自动确认换货完成 · the exchange counts as completed",
+    Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
+    Silence.UPHOLD: "支持买家诉求 · the buyer's request is upheld",
+    Silence.PROPOSE_FAULT: "拟判商家责任，待确认 · the merchant's fault is proposed to an officer",
+    Silence.CLOSE_UNCLAIMED: "赔付资格失效 · the claim lapses",
+    Silence.PAY_COMPENSATION: "自动赔付 · the compensation is paid",
     Silence.NOTHING: "无自动处理 · nothing by itself",
 }
 
@@ -38,6 +50,17 @@ def current_details(view: CaseView) -> str:
         lines.append(f"- **申请 · asked**: {view.asked}")
     if view.refunded:
         lines.append(f"- **已退 · paid back**: {view.refunded}")
+    if view.compensated:
+        lines.append(f"- **已赔付 · compensated**: {view.compensated}")
+    if view.return_address:
+        lines.append(f"- **退货地址 · return address**: `{view.return_address.address_id}`")
+    if view.dispute:
+        lines.append(f"- **纠纷 · dispute**: `{view.dispute}`")
+    if view.ruling:
+        ruling = view.ruling
+        currency = view.asked.currency if view.asked else ""
+        amount = in_print(ruling.amount, currency)
+        lines.append(f"- **判责 · ruling**: {ruling.verdict}, fault: {ruling.fault}, {amount} in all ({ruling.reason})")
     if view.outcome:
         lines.append(f"- **结果 · outcome**: `{view.outcome}`")
     elif view.due:

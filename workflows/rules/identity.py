@@ -1,12 +1,18 @@
 """The id of a case comes from what it is about: asking twice gives the same case (SPEC section 11)."""
 
 from workflows.messages.requests import (
+    CompensationCause,
+    CompensationRequest,
+    DisputeRequest,
     ExpiryRequest,
+    LateShipmentRequest,
     MerchantRefundRequest,
     RefundRequest,
     Request,
+    ReturnRequest,
     WithdrawalRequest,
 )
+from workflows.rules.compensation import freight_insurance_fund, return_freight_fund
 
 
 def case_id(request: Request) -> str:
@@ -16,6 +22,14 @@ def case_id(request: Request) -> str:
             return f"refund/{request.order_no}/{request.request_key}"
         case MerchantRefundRequest():
             return f"merchant-refund/{request.order_no}/{request.request_key}"
+        case ReturnRequest():
+            return f"{'exchange' if request.exchange else 'return'}/{request.order_no}/{request.request_key}"
+        case DisputeRequest():
+            return f"dispute/{request.about or f'order/{request.order_no}'}/{request.request_key}"
+        case LateShipmentRequest():
+            return f"late-shipment/{request.order_no}"
+        case CompensationRequest():
+            return compensation_fund(request)
         case WithdrawalRequest():
             return f"withdrawal/{request.allowance_id}/{request.request_key}"
         case ExpiryRequest():
@@ -25,10 +39,10 @@ def case_id(request: Request) -> str:
 def subject(request: Request) -> str:
     """The order number or allowance id that the case is about."""
     match request:
-        case RefundRequest() | MerchantRefundRequest():
-            return request.order_no
         case WithdrawalRequest() | ExpiryRequest():
             return request.allowance_id
+        case _:
+            return request.order_no
 
 
 def workflow_name(request: Request) -> str:
@@ -38,6 +52,14 @@ def workflow_name(request: Request) -> str:
             return "Refund"
         case MerchantRefundRequest():
             return "MerchantRefund"
+        case ReturnRequest():
+            return "Return"
+        case DisputeRequest():
+            return "Dispute"
+        case LateShipmentRequest():
+            return "LateShipment"
+        case CompensationRequest():
+            return "Compensation"
         case WithdrawalRequest():
             return "AllowanceWithdrawal"
         case ExpiryRequest():
@@ -52,3 +74,12 @@ def order_fund(order_no: str) -> str:
 def allowance_fund(allowance_id: str) -> str:
     """The ledger's name for what was paid into an allowance."""
     return f"allowance/{allowance_id}"
+
+
+def compensation_fund(request: CompensationRequest) -> str:
+    """The ledger's name for what is owed beside a refund (T10)."""
+    match request.cause:
+        case CompensationCause.FREIGHT_INSURANCE:
+            return freight_insurance_fund(request.about)
+        case CompensationCause.RETURN_FREIGHT:
+            return return_freight_fund(request.about)

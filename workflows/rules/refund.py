@@ -6,14 +6,24 @@ from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
 from workflows.messages.policy import Policy
-from workflows.messages.requests import Application, MerchantRefundRequest, RefundReason, RefundRequest
+from workflows.messages.requests import (
+    Application,
+    DisputeRequest,
+    MerchantRefundRequest,
+    RefundReason,
+    RefundRequest,
+    ReturnRequest,
+)
+from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
 from workflows.rules.stages import (
     INTERCEPTING,
     MERCHANT_REVIEW,
+    NEGOTIATION,
     OFFICER_REVIEW,
     OUTBOUND_REVIEW,
     PAYING,
+    RETURN_REVIEW,
     SHIPPED_REVIEW,
     WAREHOUSE_REVIEW,
     Stage,
@@ -36,9 +46,13 @@ def is_shipped(order: OrderFacts) -> bool:
 
 
 def first_stage(
-    request: RefundRequest | MerchantRefundRequest, order: OrderFacts, policy: Policy
+    request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest, order: OrderFacts, policy: Policy
 ) -> tuple[CaseKind, Stage]:
     """The kind of the case and the stage that it opens in."""
+    if isinstance(request, DisputeRequest):
+        return CaseKind.DISPUTE, NEGOTIATION  # D2
+    if isinstance(request, ReturnRequest):
+        return CaseKind.EXCHANGE if request.exchange else CaseKind.RETURN, RETURN_REVIEW  # T1
     if isinstance(request, MerchantRefundRequest):
         small = request.amount <= policy.merchant_refund.at_once_up_to
         return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9
@@ -66,7 +80,9 @@ def cancellation_stage(order: OrderFacts) -> Stage:
 def freight_is_refundable(application: Application, order: OrderFacts) -> bool:
     """R4: once shipped, freight is the buyer's unless the goods were at fault."""
     return (
-        isinstance(application, MerchantRefundRequest) or not is_shipped(order) or application.reason in QUALITY_FAULTS
+        isinstance(application, MerchantRefundRequest | DisputeRequest)
+        or not is_shipped(order)
+        or application.reason in QUALITY_FAULTS
     )
 
 
@@ -114,3 +130,9 @@ def wanted_parts(application: Application) -> tuple[Part, ...]:
     lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in application.lines)
     freight = (Part(name="freight", amount=application.freight),) if application.freight else ()
     return lines + freight
+
+
+def ruled_parts(ruling: Ruling) -> tuple[Part, ...]:
+    """What a ruling lets the buyer have of the order, in all (D8)."""
+    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in ruling.lines)
+    return lines + ((Part(name="freight", amount=ruling.freight),) if ruling.freight else ())

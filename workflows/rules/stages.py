@@ -11,18 +11,40 @@ from typing import TypeAlias
 from workflows.messages.actors import Role
 from workflows.messages.cases import Span
 from workflows.messages.commands import (
+    AcceptSettlement,
+    AgreeReturn,
     Amend,
     Approve,
+    CaseSettled,
+    ClaimCompensation,
     CloseCase,
     Command,
+    ConfirmExchange,
+    ConfirmProposal,
+    ConfirmReceipt,
+    ConvertToRefund,
+    DisputeIntervened,
+    EnterTracking,
+    ExtendReceipt,
     GatewayCallback,
+    GiveRefundAccount,
+    MovePolicy,
+    OfferSettlement,
+    OpenDispute,
+    PausesChanged,
     PayInAdvance,
     PayOut,
+    ProveExemption,
+    ProveShipment,
     RecordManualTransfer,
+    RefundDirectly,
     Reject,
     ReportParcel,
+    Reship,
+    Resolve,
     Retain,
     RetryPayment,
+    Rule,
     SubmitEvidence,
     Withdraw,
 )
@@ -39,12 +61,22 @@ PARTIES = frozenset({Role.BUYER, Role.MERCHANT})
 FACTS: Accepts = {
     GatewayCallback: frozenset({Role.GATEWAY}),
     ReportParcel: frozenset({Role.CARRIER, Role.PLATFORM}),
+    PausesChanged: PLATFORM,
+    DisputeIntervened: frozenset({Role.CLOCK}),
+    CaseSettled: frozenset({Role.CLOCK}),
 }
 """What is taken in every stage, because it has happened; and who may tell it."""
+
+ANYWHERE: Accepts = {MovePolicy: PLATFORM}
+"""What an officer may ask of every case that waits (section 2)."""
 
 
 def _hours(hours: int, reminder_hours: int = 0) -> Span:
     return Span(minutes=hours * 60, reminder_minutes=reminder_hours * 60)
+
+
+def _days(days: int) -> Span:
+    return Span(minutes=days * 24 * 60)
 
 
 @dataclass(frozen=True)
@@ -63,6 +95,8 @@ class Stage:
     span: Callable[[Policy], Span] | None = None
     no_deadline: str = ""
     work_list: WorkList | None = None
+    pausable: bool = True
+    """Whether a pause window stops its clock: where silence decides, and not where money is on its way (section 9)."""
 
 
 OPENING = Stage(
@@ -102,20 +136,20 @@ REJECTED = Stage(
     "商家已拒绝 · rejected, the buyer may amend and apply again",
     waits_for=Role.BUYER,
     silence=Silence.CLOSE_AS_REJECTED,
-    accepts={Amend: BUYER},
-    span=lambda policy: Span(minutes=policy.refund.escalation_window_days * 24 * 60),
+    accepts={Amend: BUYER, OpenDispute: BUYER},
+    span=lambda policy: _days(policy.refund.escalation_window_days),
     work_list=WorkList.AWAITING_BUYER,
 )
 
-NEEDS_RETURN = Stage(
-    StageName.NEEDS_RETURN,
+PARCEL_INTERCEPT = Stage(
+    StageName.PARCEL_INTERCEPT,
     "R7",
-    "商品已发出，需退货 · the goods have shipped: this needs a return",
-    waits_for=Role.MERCHANT,
-    silence=Silence.NOTHING,
-    accepts={Approve: MERCHANT | PLATFORM, Withdraw: BUYER, CloseCase: PLATFORM},
-    no_deadline="goods and money are both under way: a person decides once it is known where the goods are",
-    work_list=WorkList.ATTENTION,
+    "商品已发出，拦截中 · the goods have shipped: the merchant has them stopped; refund once they are back",
+    waits_for=Role.CARRIER,
+    silence=Silence.ESCALATE,
+    accepts={Approve: MERCHANT, Withdraw: BUYER},
+    span=lambda policy: _days(policy.cancellation.intercept_days),
+    work_list=WorkList.AWAITING_RECEIPT,
 )
 
 WAREHOUSE_REVIEW = Stage(
@@ -157,7 +191,7 @@ ESCALATED = Stage(
     "已升级，待人工处理 · escalated, an operator decides",
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
-    accepts={Approve: PLATFORM, Withdraw: BUYER, CloseCase: PLATFORM},
+    accepts={Approve: PLATFORM, Withdraw: BUYER, OpenDispute: BUYER, CloseCase: PLATFORM},
     no_deadline="silence has already been answered by calling an operator; only a person may decide now",
     work_list=WorkList.ATTENTION,
 )
@@ -182,6 +216,304 @@ RETENTION = Stage(
     accepts={Retain: MERCHANT, PayOut: MERCHANT, Withdraw: BUYER},
     span=lambda policy: _hours(policy.withdrawal.retention_hours, policy.withdrawal.reminder_hours),
     work_list=WorkList.WITHDRAWALS,
+)
+
+RETURN_REVIEW = Stage(
+    StageName.RETURN_REVIEW,
+    "T1",
+    "退货/换货待处理 · return or exchange, the merchant decides",
+    waits_for=Role.MERCHANT,
+    silence=Silence.AGREE_TO_RETURN,
+    accepts={
+        AgreeReturn: MERCHANT,
+        RefundDirectly: MERCHANT,
+        Reject: MERCHANT,
+        Withdraw: BUYER,
+        GiveRefundAccount: BUYER,
+        SubmitEvidence: PARTIES,
+    },
+    span=lambda policy: _hours(policy.returns.review_hours, policy.returns.reminder_hours),
+    work_list=WorkList.RETURNS_TO_DECIDE,
+)
+
+ADDRESS_MISSING = Stage(
+    StageName.ADDRESS_MISSING,
+    "T2",
+    "缺退货地址 · agreed by silence, but the merchant has no address to send the goods to",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    accepts={
+        AgreeReturn: MERCHANT | PLATFORM,
+        RefundDirectly: MERCHANT | PLATFORM,
+        Withdraw: BUYER,
+        GiveRefundAccount: BUYER,
+        CloseCase: PLATFORM,
+    },
+    no_deadline="nobody can send anything anywhere: the platform's staff has been called to get an address",
+    work_list=WorkList.ATTENTION,
+)
+
+AWAITING_RETURN = Stage(
+    StageName.AWAITING_RETURN,
+    "T3",
+    "待买家退货 · the buyer sends the goods back and enters the tracking number",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_NOT_RETURNED,
+    accepts={
+        EnterTracking: BUYER,
+        GiveRefundAccount: BUYER,
+        ConvertToRefund: PARTIES,
+        ConfirmReceipt: MERCHANT,
+        Withdraw: BUYER,
+    },
+    span=lambda policy: _days(policy.returns.send_days),
+    work_list=WorkList.AWAITING_RETURN,
+)
+
+_UNDERWAY: Accepts = {
+    EnterTracking: BUYER,
+    GiveRefundAccount: BUYER,
+    ConvertToRefund: PARTIES,
+    ConfirmReceipt: MERCHANT,
+}
+"""What is open while the goods are on their way back (T3, T4, T5, T9)."""
+
+RETURN_IN_TRANSIT = Stage(
+    StageName.RETURN_IN_TRANSIT,
+    "T6",
+    "退货在途，待签收 · the goods are on their way back",
+    waits_for=Role.CARRIER,
+    silence=Silence.OFFER_EXTENSION,
+    accepts=_UNDERWAY,
+    span=lambda policy: _days(policy.returns.extension_offered_after_days),
+    work_list=WorkList.AWAITING_RECEIPT,
+)
+
+RETURN_DELAYED = Stage(
+    StageName.RETURN_DELAYED,
+    "T7",
+    "退货未签收，可延长收货 · not signed for yet: the merchant may extend the receipt",
+    waits_for=Role.CARRIER,
+    silence=Silence.ASK_CARRIER,
+    accepts={**_UNDERWAY, ExtendReceipt: MERCHANT},
+    span=lambda policy: _days(policy.returns.receipt_days - policy.returns.extension_offered_after_days),
+    work_list=WorkList.AWAITING_RECEIPT,
+)
+
+RETURN_EXTENDED = Stage(
+    StageName.RETURN_EXTENDED,
+    "T7",
+    "已延长收货 · the receipt has been extended",
+    waits_for=Role.CARRIER,
+    silence=Silence.ASK_CARRIER,
+    accepts=_UNDERWAY,
+    span=lambda policy: _days(policy.returns.extension_days),
+    work_list=WorkList.AWAITING_RECEIPT,
+)
+
+RETURN_OVERDUE = Stage(
+    StageName.RETURN_OVERDUE,
+    "T6",
+    "退货超时未签收 · nobody has signed for the goods in time",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    accepts={**_UNDERWAY, RefundDirectly: MERCHANT | PLATFORM, OpenDispute: BUYER, CloseCase: PLATFORM},
+    no_deadline="the carrier does not know of a sign-off: a person finds out where the goods are",
+    work_list=WorkList.ATTENTION,
+)
+
+RETURN_RECEIVED = Stage(
+    StageName.RETURN_RECEIVED,
+    "T6",
+    "退货已签收，待商家确认 · signed for; the merchant inspects, refunds or rejects",
+    waits_for=Role.MERCHANT,
+    silence=Silence.REFUND,
+    accepts={ConfirmReceipt: MERCHANT, Reject: MERCHANT, GiveRefundAccount: BUYER, OpenDispute: BUYER},
+    span=lambda policy: _days(policy.returns.receipt_days),
+    work_list=WorkList.AWAITING_RECEIPT,
+)
+
+RECEIPT_REJECTED = Stage(
+    StageName.RECEIPT_REJECTED,
+    "T6",
+    "商家拒绝退款：退货不符 · rejected after receipt: the goods are not as agreed",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_AS_REJECTED,
+    accepts={OpenDispute: BUYER, ConfirmReceipt: MERCHANT},
+    span=lambda policy: _days(policy.refund.escalation_window_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+AWAITING_ACCOUNT = Stage(
+    StageName.AWAITING_ACCOUNT,
+    "T4",
+    "货到付款，待买家提供退款账户 · cash on delivery: the buyer is asked for an account",
+    waits_for=Role.BUYER,
+    silence=Silence.ASK_AGAIN,
+    accepts={GiveRefundAccount: BUYER, CloseCase: PLATFORM},
+    span=lambda policy: _days(policy.returns.account_reminder_days),
+    work_list=WorkList.AWAITING_BUYER,
+    pausable=False,
+)
+
+RESHIPMENT = Stage(
+    StageName.RESHIPMENT,
+    "T8",
+    "换货待发出 · the merchant has the goods and sends others",
+    waits_for=Role.MERCHANT,
+    silence=Silence.RIGHT_TO_INTERVENTION,
+    accepts={Reship: MERCHANT, Reject: MERCHANT, ConvertToRefund: PARTIES, GiveRefundAccount: BUYER},
+    span=lambda policy: _hours(policy.returns.reship_hours, policy.returns.reminder_hours),
+    work_list=WorkList.RESHIPMENTS,
+)
+
+RESHIP_OVERDUE = Stage(
+    StageName.RESHIP_OVERDUE,
+    "T8",
+    "换货超时未发 · not re-shipped in time: the buyer may ask the platform to intervene",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    accepts={
+        Reship: MERCHANT,
+        ConvertToRefund: PARTIES,
+        GiveRefundAccount: BUYER,
+        OpenDispute: BUYER,
+        CloseCase: PLATFORM,
+    },
+    no_deadline="the rulebook decides nothing here: the goods are owed, and the buyer has the right to intervention",
+    work_list=WorkList.ATTENTION,
+)
+
+EXCHANGE_UNDERWAY = Stage(
+    StageName.EXCHANGE_UNDERWAY,
+    "T8",
+    "换货已发出，待买家确认 · re-shipped; the buyer confirms",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_AS_EXCHANGED,
+    accepts={ConfirmExchange: BUYER, OpenDispute: BUYER},
+    span=lambda policy: _days(policy.returns.confirm_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+DISPUTED = Stage(
+    StageName.DISPUTED,
+    "D2",
+    "纠纷协商中 · disputed: the parties negotiate before the platform steps in",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    accepts={Approve: MERCHANT, Withdraw: BUYER, GiveRefundAccount: BUYER},
+    no_deadline="the dispute has the deadline: it goes to the platform when the negotiation is over",
+    work_list=WorkList.NEGOTIATIONS,
+)
+
+LOCKED = Stage(
+    StageName.LOCKED,
+    "D3",
+    "平台介入，已锁定 · the platform decides: locked, its clock stands still",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    accepts={ConfirmReceipt: MERCHANT, GiveRefundAccount: BUYER},
+    no_deadline="the dispute has the deadline: the case goes on with its ruling, or with the time that was left",
+    work_list=WorkList.RULINGS,
+)
+
+NEGOTIATION = Stage(
+    StageName.NEGOTIATION,
+    "D2",
+    "纠纷协商期 · negotiation between buyer and merchant",
+    waits_for=Role.MERCHANT,
+    silence=Silence.GO_TO_PLATFORM,
+    accepts={Resolve: BUYER, OfferSettlement: MERCHANT, AcceptSettlement: BUYER, SubmitEvidence: PARTIES},
+    span=lambda policy: _hours(policy.dispute.negotiation_hours),
+    work_list=WorkList.NEGOTIATIONS,
+)
+
+_INTERVENED: Accepts = {
+    Resolve: BUYER,
+    OfferSettlement: MERCHANT,
+    AcceptSettlement: BUYER,
+    SubmitEvidence: PARTIES,
+    Rule: PLATFORM,
+}
+"""What is open once the platform has stepped in: it rules, unless the parties agree before (D2, D6, D8)."""
+
+EVIDENCE = Stage(
+    StageName.EVIDENCE,
+    "D4",
+    "待商家举证 · the platform demands evidence from the merchant",
+    waits_for=Role.MERCHANT,
+    silence=Silence.UPHOLD,
+    accepts=_INTERVENED,
+    span=lambda policy: _hours(policy.dispute.evidence_hours, policy.dispute.evidence_reminder_hours),
+    work_list=WorkList.EVIDENCE_DUE,
+)
+
+EVIDENCE_WORKING_HOURS = Stage(
+    StageName.EVIDENCE_WORKING_HOURS,
+    "D5",
+    "待商家举证（工作时间） · the platform demands evidence within working hours",
+    waits_for=Role.MERCHANT,
+    silence=Silence.PROPOSE_FAULT,
+    accepts=_INTERVENED,
+    span=lambda policy: Span(working_minutes=policy.dispute.evidence_working_hours * 60),
+    work_list=WorkList.EVIDENCE_DUE,
+)
+
+RULING = Stage(
+    StageName.RULING,
+    "D8",
+    "待平台判责 · the platform rules on what is there",
+    waits_for=Role.PLATFORM,
+    silence=Silence.RAISE_ATTENTION,
+    accepts=_INTERVENED,
+    span=lambda policy: _hours(policy.dispute.ruling_hours),
+    work_list=WorkList.RULINGS,
+    pausable=False,
+)
+
+RULING_PROPOSED = Stage(
+    StageName.RULING_PROPOSED,
+    "D5",
+    "拟判商家责任，待确认 · the merchant was silent: its fault is proposed, an officer confirms",
+    waits_for=Role.PLATFORM,
+    silence=Silence.RAISE_ATTENTION,
+    accepts={**_INTERVENED, ConfirmProposal: PLATFORM},
+    span=lambda policy: _hours(policy.dispute.ruling_hours),
+    work_list=WorkList.RULINGS,
+    pausable=False,
+)
+
+RULING_OVERDUE = Stage(
+    StageName.RULING_OVERDUE,
+    "D8",
+    "判责超时 · the ruling is overdue",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    accepts={**_INTERVENED, ConfirmProposal: PLATFORM},
+    no_deadline="the time for the ruling is over and an officer has been called: only a person may decide",
+    work_list=WorkList.ATTENTION,
+)
+
+CLAIMABLE = Stage(
+    StageName.CLAIMABLE,
+    "L2",
+    "延迟发货，买家可申请赔付 · shipped late or not at all: the buyer may claim compensation",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_UNCLAIMED,
+    accepts={ClaimCompensation: BUYER},
+    span=lambda policy: _days(policy.late_shipment.claim_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+CLAIM_REVIEW = Stage(
+    StageName.CLAIM_REVIEW,
+    "L2",
+    "延迟发货赔付待处理 · claimed: the merchant may prove shipment or an exemption",
+    waits_for=Role.MERCHANT,
+    silence=Silence.PAY_COMPENSATION,
+    accepts={ProveShipment: MERCHANT, ProveExemption: MERCHANT, Approve: MERCHANT, Withdraw: BUYER},
+    span=lambda policy: _hours(policy.late_shipment.review_hours, policy.late_shipment.reminder_hours),
+    work_list=WorkList.LATE_SHIPMENTS,
 )
 
 PAYING = Stage(
@@ -213,6 +545,7 @@ SETTLING = Stage(
     silence=Silence.ASK_GATEWAY,
     span=lambda policy: _hours(policy.payment.unknown_attention_hours),
     work_list=WorkList.PAYMENTS,
+    pausable=False,
 )
 
 PAYMENT_ATTENTION = Stage(
@@ -240,6 +573,15 @@ CLOSED = Stage(
     no_deadline="the case has ended",
 )
 
+PASSING = frozenset({StageName.OPENING, StageName.PAYING})
+"""Stages that last seconds: nobody is waited for."""
+
+
+def accepted(stage: Stage) -> Accepts:
+    """What ``stage`` takes, and from whom, facts aside."""
+    return stage.accepts if stage.name in PASSING or stage is CLOSED else {**stage.accepts, **ANYWHERE}
+
+
 STAGES: Mapping[StageName, Stage] = {
     stage.name: stage
     for stage in (
@@ -247,13 +589,36 @@ STAGES: Mapping[StageName, Stage] = {
         MERCHANT_REVIEW,
         SHIPPED_REVIEW,
         REJECTED,
-        NEEDS_RETURN,
+        PARCEL_INTERCEPT,
         WAREHOUSE_REVIEW,
         OUTBOUND_REVIEW,
         INTERCEPTING,
         ESCALATED,
         OFFICER_REVIEW,
         RETENTION,
+        RETURN_REVIEW,
+        ADDRESS_MISSING,
+        AWAITING_RETURN,
+        RETURN_IN_TRANSIT,
+        RETURN_DELAYED,
+        RETURN_EXTENDED,
+        RETURN_OVERDUE,
+        RETURN_RECEIVED,
+        RECEIPT_REJECTED,
+        AWAITING_ACCOUNT,
+        RESHIPMENT,
+        RESHIP_OVERDUE,
+        EXCHANGE_UNDERWAY,
+        DISPUTED,
+        LOCKED,
+        NEGOTIATION,
+        EVIDENCE,
+        EVIDENCE_WORKING_HOURS,
+        RULING,
+        RULING_PROPOSED,
+        RULING_OVERDUE,
+        CLAIMABLE,
+        CLAIM_REVIEW,
         PAYING,
         AWAITING_ROOM,
         SETTLING,

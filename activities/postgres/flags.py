@@ -1,0 +1,171 @@
+"""Flags 插旗 and remarks 备注 of orders and allowances, and so of all of their cases (section 12).
+
+Both belong to a merchant: what it notes is seen by it and by the platform, never by another merchant.
+"""
+
+from datetime import datetime
+
+import asyncpg
+
+from activities.postgres.connection import Connection
+from workflows.messages.actors import Actor
+from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
+
+
+class OtherMarkingUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
+    """The key was used at this subject for something else; nothing was changed."""
+
+
+async def set_flag(connection: Connection, wish: SetFlag, at: datetime) -> FlagChange:
+    """Put a flag up, change it, or take it down; the same key once more changes nothing.
+
+    Raises:
+        OtherMarkingUnderKey: the key stands for another colour, or for somebody else's change.
+    """
+    # Makes the flag's row where there is none, and locks it: changes of one flag come one after the other.
+    await connection.execute(
+        """
+        INSERT INTO shop.flags (merchant_id, subject) VALUES ($1, $2)
+        ON CONFLICT (merchant_id, subject) DO UPDATE SET subject = excluded.subject
+        """,
+        wish.merchant_id,
+        wish.subject,
+    )
+    inserted = await connection.fetchrow(
+        f"""
+        INSERT INTO shop.flag_history (merchant_id, subject, key, colour, actor_role, actor_id, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (merchant_id, subject, key) DO NOTHING
+        RETURNING {_CHANGE}
+        """,  # noqa: S608 -- a constant
+        wish.merchant_id,
+        wish.subject,
+        wish.key,
+        wish.colour,
+        wish.by.role,
+        wish.by.id,
+        at,
+    )
+    if inserted is None:
+        return await _change_before(connection, wish)
+    await connection.execute(
+        "UPDATE shop.flags SET colour = $3 WHERE merchant_id = $1 AND subject = $2",
+        wish.merchant_id,
+        wish.subject,
+        wish.colour,
+    )
+    return _change(inserted)
+
+
+async def flag_of(connection: Connection, merchant_id: str, subject: str) -> Colour | None:
+    """The flag that this merchant's order or allowance has now, or None."""
+    colour = await connection.fetchval(
+        "SELECT colour FROM shop.flags WHERE merchant_id = $1 AND subject = $2", merchant_id, subject
+    )
+    return Colour(colour) if colour else None
+
+
+async def flag_history(connection: Connection, merchant_id: str | None, subject: str) -> tuple[FlagChange, ...]:
+    """How the flag came to be what it is, oldest change first; without a merchant, for the platform, of all."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_CHANGE} FROM shop.flag_history
+        WHERE subject = $1 AND ($2::text IS NULL OR merchant_id = $2) ORDER BY id
+        """,  # noqa: S608 -- a constant
+        subject,
+        merchant_id,
+    )
+    return tuple(_change(row) for row in rows)
+
+
+async def add_remark(connection: Connection, wish: AddRemark, at: datetime) -> Remark:
+    """Note something down; the same key once more is the same remark.
+
+    Raises:
+        OtherMarkingUnderKey: the key stands for other words, or for somebody else's.
+    """
+    inserted = await connection.fetchrow(
+        f"""
+        INSERT INTO shop.remarks (merchant_id, subject, key, text, actor_role, actor_id, at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (merchant_id, subject, key) DO NOTHING
+        RETURNING {_REMARK}
+        """,  # noqa: S608 -- a constant
+        wish.merchant_id,
+        wish.subject,
+        wish.key,
+        wish.text.get_secret_value(),
+        wish.by.role,
+        wish.by.id,
+        at,
+    )
+    return _remark(inserted) if inserted else await _remark_before(connection, wish)
+
+
+async def remarks_of(connection: Connection, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
+    """What was noted down, oldest first; without a merchant, for the platform, of all."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_REMARK} FROM shop.remarks
+        WHERE subject = $1 AND ($2::text IS NULL OR merchant_id = $2) ORDER BY id
+        """,  # noqa: S608 -- a constant
+        subject,
+        merchant_id,
+    )
+    return tuple(_remark(row) for row in rows)
+
+
+_CHANGE = "merchant_id, subject, key, colour, actor_role, actor_id, at"
+_REMARK = "merchant_id, subject, key, text, actor_role, actor_id, at"
+
+
+async def _change_before(connection: Connection, wish: SetFlag) -> FlagChange:
+    row = await connection.fetchrow(
+        f"SELECT {_CHANGE} FROM shop.flag_history WHERE merchant_id = $1 AND subject = $2 AND key = $3",  # noqa: S608
+        wish.merchant_id,
+        wish.subject,
+        wish.key,
+    )
+    before = _change(row) if row else None
+    if before is None or (before.colour, before.by) != (wish.colour, wish.by):
+        raise OtherMarkingUnderKey(f"key {wish.key} stands for another change of the flag of {wish.subject}")
+    return before
+
+
+async def _remark_before(connection: Connection, wish: AddRemark) -> Remark:
+    row = await connection.fetchrow(
+        f"SELECT {_REMARK} FROM shop.remarks WHERE merchant_id = $1 AND subject = $2 AND key = $3",  # noqa: S608
+        wish.merchant_id,
+        wish.subject,
+        wish.key,
+    )
+    before = _remark(row) if row else None
+    if before is None or (before.text, before.by) != (wish.text, wish.by):
+        raise OtherMarkingUnderKey(f"key {wish.key} stands for another remark at {wish.subject}")
+    return before
+
+
+def _change(row: asyncpg.Record) -> FlagChange:
+    return FlagChange(
+        subject=row["subject"],
+        merchant_id=row["merchant_id"],
+        colour=Colour(row["colour"]) if row["colour"] else None,
+        by=_actor(row),
+        key=row["key"],
+        at=row["at"],
+    )
+
+
+def _remark(row: asyncpg.Record) -> Remark:
+    return Remark(
+        subject=row["subject"],
+        merchant_id=row["merchant_id"],
+        text=row["text"],
+        by=_actor(row),
+        key=row["key"],
+        at=row["at"],
+    )
+
+
+def _actor(row: asyncpg.Record) -> Actor:
+    return Actor(role=row["actor_role"], id=row["actor_id"])

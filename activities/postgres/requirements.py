@@ -1,0 +1,79 @@
+"""What a step needs to be there before it can be written: an address, a statement, a declaration, a policy."""
+
+from activities.postgres import addresses, parcels, pauses, statements
+from activities.postgres.connection import Connection
+from workflows.messages.addresses import ReturnAddress
+from workflows.messages.cases import Opened, Refusal, Step
+from workflows.messages.parcels import ParcelPurpose
+from workflows.messages.policy import Policy
+
+
+async def look(
+    connection: Connection, step: Step, policy: Policy | None, moves_from: str
+) -> ReturnAddress | Refusal | None:
+    """The address that ``step`` is to go with, or why it cannot be written; None where nothing stands against it.
+
+    ``policy`` is the profile in force, where the step moves the case to it; ``moves_from`` the case's own, by name and
+    version.
+    """
+    if step.policy_version is not None and (refusal := _policy(step.policy_version, policy, moves_from)):
+        return refusal
+    if step.evidence and (statement := step.evidence.statement):
+        known = await statements.check(connection, statement, step.case.case_id, step.evidence.by)
+        if not known:
+            return _refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
+    if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
+        return refusal
+    if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
+        return _refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
+    if step.address is None:
+        return None
+    merchant_id = await connection.fetchval(
+        "SELECT merchant_id FROM casebook.cases WHERE case_id = $1", step.case.case_id
+    )
+    address = await addresses.choose(connection, merchant_id, step.address.address_id)
+    if address is None:
+        asked = step.address.address_id
+        explanation = f"there is no address {asked} in the address book" if asked else "there is no default address"
+        return _refused("unknown_address", "address_id", "T2", explanation)
+    return address
+
+
+async def _is_the_orders(connection: Connection, step: Step) -> bool:
+    """T3, T6: the outgoing parcel's sign-off must not pass for that of a return."""
+    if step.watch is None:
+        return False
+    order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", step.case.case_id)
+    return any(
+        each.purpose is ParcelPurpose.ORDER and each.order_no == order_no
+        for each in await parcels.watchers(connection, step.watch.parcel)
+    )
+
+
+def _policy(version: int, policy: Policy | None, moves_from: str) -> Refusal | None:
+    if policy is None or policy.version != version:
+        in_force = f"version {policy.version}" if policy else "no version"
+        return _refused("version_not_in_force", "version", "section 2", f"{in_force} is in force")
+    if moves_from == f"{policy.name}/{version}":
+        return _refused("same_version", "version", "section 2", "the case goes by this version already")
+    return None
+
+
+async def _exemption(connection: Connection, step: Step, exemption_id: str) -> Refusal | None:
+    """L2: declared by the platform, for this merchant, within the time in which the order was to ship."""
+    exemption = await pauses.exemption(connection, exemption_id)
+    row = await connection.fetchrow(
+        "SELECT merchant_id, opened FROM casebook.cases WHERE case_id = $1", step.case.case_id
+    )
+    opened = Opened.model_validate(row["opened"]) if row else Opened()
+    if exemption is None or row is None or opened.order is None or opened.ships_until is None:
+        return _refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
+    if exemption.merchants and row["merchant_id"] not in exemption.merchants:
+        return _refused("exemption_of_others", "exemption", "L2", "the exemption is for other merchants")
+    if exemption.starts_at >= opened.ships_until or exemption.ends_at <= opened.order.paid_at:
+        return _refused("exemption_elsewhen", "exemption", "L2", "it does not touch the time in which to ship")
+    return None
+
+
+def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
+    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

@@ -1,0 +1,121 @@
+"""``aftersales statements`` and ``evidence``: what the parties of a dispute have to say."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from starter.commands import wording
+from starter.commands.failures import UsageError
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import service
+from starter.commands.viewing import CaseId
+from workflows.messages.money import Money
+from workflows.messages.statements import GivenEvidence, WriteStatement
+from workflows.rules.details import local
+
+statements = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Statements: what the parties write; in a case they are a reference (D6, D7).",
+)
+
+
+@statements.command("write")
+def write(
+    case: CaseId,
+    by: Annotated[str, typer.Option("--as", help="Who writes: buyer:b-1, merchant:m-1, platform:o-1.")],
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Where the text is; by default standard input.", dir_okay=False)
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="The same key is the same statement. By default a new one.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Write down what a dispute needs to know. A merchant's text must name a concrete time, without vague words (D7).
+
+    The text is read from a file or standard input, so that no shell remembers it.
+
+    Example: [cyan]aftersales statements write dispute/refund/O-1/k-1/d1 --as merchant:m-1 --file reply.txt[/]
+    """
+    wish = wording.built(
+        WriteStatement,
+        {
+            "case_id": case,
+            "by": wording.actor(by),
+            "text": wording.text(file, "--file"),
+            "key": key or f"cli-{uuid4().hex[:16]}",
+        },
+    )
+
+    async def keep() -> int:
+        async with service() as aftersales:
+            written = await aftersales.desk.write_statement(wish)
+        answer(
+            as_json,
+            {"case_id": case, "reference": written.reference, "key": wish.key, "at": written.at},
+            Text.assemble("written ", (written.reference, "bold")),
+            Text(f"next: aftersales act {case} submit_evidence --as {by} --statement {written.reference}", style="dim"),
+        )
+        return 0
+
+    return asyncio.run(keep())
+
+
+@statements.command("read")
+def read(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The statement's: statement:...")],
+    as_json: Json = False,
+) -> int:
+    """Show a statement's words, to whoever may read the case.
+
+    Example: [cyan]aftersales statements read statement:0123456789abcdef0123456789abcdef[/]
+    """
+
+    async def look() -> int:
+        async with service() as aftersales:
+            found = await aftersales.desk.read_statement(reference)
+        if found is None:
+            raise UsageError(f"there is no statement {reference}", "REFERENCE")
+        # A secret does not write itself; here it is shown to whoever may read it.
+        words = found.text.get_secret_value()
+        who = Text(f"{found.by.role} {found.by.id} about {found.case_id}, {local(found.at)}", style="dim")
+        answer(as_json, found.model_dump(mode="json") | {"text": words}, who, Text(words))
+        return 0
+
+    return asyncio.run(look())
+
+
+def evidence(case: CaseId, as_json: Json = False) -> int:
+    """All evidence of a dispute 举证, oldest first; what was replaced or came late is marked as such (D6).
+
+    Example: [cyan]aftersales evidence dispute/refund/O-1/k-1/d1[/]
+    """
+
+    async def look() -> int:
+        async with service() as aftersales:
+            given = await aftersales.desk.evidence(case)
+            if not given:
+                await aftersales.case(case).log()  # an unknown case is an error, one without evidence is not
+        answer(as_json, {"case_id": case, "evidence": given}, _givings(given))
+        return 0
+
+    return asyncio.run(look())
+
+
+def _givings(given: tuple[GivenEvidence, ...]) -> Table:
+    table = Table("no.", "when", "by", "standing", "attachments", "statement", "amount", title="evidence")
+    for each in given:
+        table.add_row(*_giving(each))
+    return table
+
+
+def _giving(each: GivenEvidence) -> tuple[Any, ...]:
+    amount = str(Money(amount=each.amount, currency=each.currency)) if each.amount is not None and each.currency else ""
+    replaced = f" by {each.replaced_by}" if each.replaced_by else ""
+    attachments = "\n".join(attachment.uri for attachment in each.attachments)
+    by = f"{each.by.role} {each.by.id}"
+    return str(each.seq), local(each.at), by, each.standing + replaced, attachments, each.statement or "", amount

@@ -1,0 +1,87 @@
+"""What the platform declares: pause windows that move clocks, and exemptions (section 9, L2)."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from activities.postgres import pauses
+from activities.postgres.connection import Connection
+from starter.errors import Unreachable
+from workflows.messages.actors import Actor
+from workflows.messages.clocks import ReachClocks
+from workflows.messages.pauses import DeclareExemption, DeclarePause, Exemption, LiftPause, PauseWindow
+
+
+class Declarations:
+    """Declarations as the platform's staff makes them."""
+
+    def __init__(self, temporal: Client, pool: asyncpg.Pool, task_queue: str) -> None:
+        self._temporal = temporal
+        self._pool = pool
+        self._task_queue = task_queue
+
+    async def declare_pause(self, declaration: DeclarePause) -> PauseWindow:
+        """Let the clocks of some kinds of case stand still for a while; open cases are reached by a workflow.
+
+        The same declaration again is harmless, and is what to do after an error.
+
+        Raises:
+            DeclaredOtherwise: the id is another window's.
+            Unreachable: Temporal or the database does not answer; declare it again.
+        """
+        async with self._transaction() as connection:
+            window = await pauses.declare(connection, declaration, datetime.now(UTC))
+        await self._reach(window, "declared", window.declared_by)
+        return window
+
+    async def lift_pause(self, lifting: LiftPause) -> PauseWindow | None:
+        """End a window before its time; None for an unknown one. Errors as in ``declare_pause``.
+
+        One that is over stays as it is.
+        """
+        async with self._transaction() as connection:
+            window = await pauses.lift(connection, lifting.id, lifting.by, datetime.now(UTC))
+        if window and window.lifted_by:
+            await self._reach(window, "lifted", window.lifted_by)
+        return window
+
+    async def pauses(self) -> tuple[PauseWindow, ...]:
+        """All windows, the one that starts last first. Unreachable where the database does not answer."""
+        async with self._transaction() as connection:
+            return await pauses.list_pauses(connection)
+
+    async def declare_exemption(self, declaration: DeclareExemption) -> Exemption:
+        """Excuse merchants from shipping late in a certain time (L2). Errors as in ``declare_pause``."""
+        async with self._transaction() as connection:
+            return await pauses.declare_exemption(connection, declaration, datetime.now(UTC))
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[Connection]:
+        try:
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Unreachable("the database does not answer") from error
+
+    async def _reach(self, window: PauseWindow, change: str, by: Actor) -> None:
+        """Tell the open cases: by a workflow, so that a crash on the way loses none of them."""
+        try:
+            await self._temporal.start_workflow(
+                "PauseReach",
+                ReachClocks(window=window.id, change=change, by=by, kinds=window.kinds),
+                id=f"pause-reach/{window.id}/{change}",
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=f"pause {window.id} {change}: open cases work out their deadlines anew",
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise Unreachable(f"the open cases were not told yet, declare it again: {error.message}") from error

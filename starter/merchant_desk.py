@@ -1,0 +1,103 @@
+"""What a merchant's back end keeps beside the cases: addresses, flags, remarks, statements; and its score."""
+
+from datetime import UTC, datetime
+
+import asyncpg
+
+from activities.postgres import addresses, casebook, evidence, flags, scores, statements
+from starter.errors import RefusedStatement, UnknownCase, VagueReply
+from workflows.messages.actors import Role
+from workflows.messages.addresses import ReturnAddress, SaveAddress
+from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
+from workflows.messages.scores import ChargedScore
+from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
+
+
+class MerchantDesk:
+    """The books of the shop. Errors of the database come as they are: nothing was written then."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def save_address(self, address: SaveAddress) -> ReturnAddress:
+        """Add a return address, or change one; open cases keep the version that they were given (T2)."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await addresses.save(connection, address, datetime.now(UTC))
+
+    async def remove_address(self, merchant_id: str, address_id: str) -> bool:
+        """Take an address out of the book; False where it is not in it (T2).
+
+        Raises:
+            DefaultAddressNeeded: it is the default, and there are others.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await addresses.remove(connection, merchant_id, address_id, datetime.now(UTC))
+
+    async def address_book(self, merchant_id: str) -> tuple[ReturnAddress, ...]:
+        """The merchant's addresses, the default first (T2)."""
+        async with self._pool.acquire() as connection:
+            return await addresses.address_book(connection, merchant_id)
+
+    async def set_flag(self, wish: SetFlag) -> FlagChange:
+        """插旗: put a flag on an order or allowance, and so on all its cases; None takes it down (section 12).
+
+        Raises:
+            OtherMarkingUnderKey: the key stands for another change.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await flags.set_flag(connection, wish, datetime.now(UTC))
+
+    async def flag(self, merchant_id: str, subject: str) -> Colour | None:
+        """The flag of an order or allowance."""
+        async with self._pool.acquire() as connection:
+            return await flags.flag_of(connection, merchant_id, subject)
+
+    async def add_remark(self, wish: AddRemark) -> Remark:
+        """备注: note something down at an order or allowance (section 12). Errors as in ``set_flag``."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await flags.add_remark(connection, wish, datetime.now(UTC))
+
+    async def remarks(self, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
+        """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all."""
+        async with self._pool.acquire() as connection:
+            return await flags.remarks_of(connection, merchant_id, subject)
+
+    async def write_statement(self, wish: WriteStatement) -> Statement:
+        """Write down what a dispute needs to know; its reference goes into ``SubmitEvidence`` (D6, D7).
+
+        Raises:
+            VagueReply: a merchant's reply must name a concrete time and hold no vague words; they are named.
+            UnknownCase: there is no such case.
+            RefusedStatement: the case is another merchant's or buyer's (section 12).
+            OtherTextUnderKey: the key stands for another text.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            case = await casebook.find(connection, wish.case_id)
+            if case is None:
+                raise UnknownCase(wish.case_id)
+            if wish.by.id != {Role.MERCHANT: case.merchant_id, Role.BUYER: case.buyer_id}.get(wish.by.role, wish.by.id):
+                raise RefusedStatement(wish.case_id)
+            written = await statements.write(connection, wish, datetime.now(UTC))
+        if isinstance(written, VagueStatement):
+            raise VagueReply(written)
+        return written
+
+    async def read_statement(self, reference: str) -> Statement | None:
+        """The statement of this reference. Whoever calls makes sure that its reader may read the case."""
+        async with self._pool.acquire() as connection:
+            return await statements.read(connection, reference)
+
+    async def evidence(self, case_id: str) -> tuple[GivenEvidence, ...]:
+        """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""
+        async with self._pool.acquire() as connection:
+            return await evidence.evidence_of(connection, case_id)
+
+    async def score(self, merchant_id: str) -> int:
+        """The points that the merchant has lost (D9)."""
+        async with self._pool.acquire() as connection:
+            return await scores.score_of(connection, merchant_id)
+
+    async def score_changes(self, merchant_id: str, limit: int = 50) -> tuple[ChargedScore, ...]:
+        """What has cost the merchant points, each with its case, the newest first (D9)."""
+        async with self._pool.acquire() as connection:
+            return await scores.changes_of(connection, merchant_id, limit)

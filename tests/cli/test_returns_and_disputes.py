@@ -1,0 +1,163 @@
+"""Returns, exchanges and disputes from the command line, end to end."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.cli.test_cases import loaded, order, standing
+
+PROOF = ("--evidence", f"vault:evidence/1,image/png,17,{'0' * 64}")
+
+
+@pytest.fixture
+def bought() -> dict[str, Any]:
+    """A shipped order whose freight insurance pays 5.00."""
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    return order(paid_at=long_ago.isoformat(), shipped_at=long_ago.isoformat(), freight_insured=500)
+
+
+def merchant(bought: dict[str, Any]) -> tuple[str, str]:
+    return ("--as", f"merchant:{bought['merchant_id']}")
+
+
+def buyer(bought: dict[str, Any]) -> tuple[str, str]:
+    return ("--as", f"buyer:{bought['buyer_id']}")
+
+
+def opening(kind: str, bought: dict[str, Any], *more: str) -> tuple[str, ...]:
+    """The words that open a case on both pieces of line L1."""
+    return (
+        *("open", kind, "--order", bought["order_no"], "--merchant", bought["merchant_id"]),
+        *("--buyer", bought["buyer_id"], "--line", "L1:2:100", *more),
+    )
+
+
+async def with_address(shell: Shell, bought: dict[str, Any]) -> None:
+    await shell.json(
+        *("addresses", "save", "A-1", "--merchant", bought["merchant_id"], "--province", "广东省"),
+        *("--city", "广州市", "--district", "天河区", "--details", "vault:addresses/1"),
+    )
+
+
+async def test_the_way_of_a_return(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:
+    shell = worker_process  # T1, T2, T3, T6, T10, T11
+    await loaded(shell, tmp_path, "orders", bought)
+    await with_address(shell, bought)
+    number = f"RT-{uuid4().hex[:8]}"
+    parcel = ("--carrier", "sf", "--tracking-no", number)
+
+    case = (await shell.json(*opening("return", bought)))["case_id"]
+    agreed = await shell.json(
+        *("act", case, "agree_return", *merchant(bought), "--clauses", "no_ems", "--clauses", "no_sf_express")
+    )
+    sent = ("--parcel.carrier", "sf", "--parcel.tracking-no", number, "--freight-paid", "12.50")
+    tracked = await shell.json("act", case, "enter_tracking", *buyer(bought), *sent)
+    told = await shell.json("parcels", "tell", "signed", *parcel, "--key", "sf-1")
+    again = await shell.run("parcels", "tell", "refused", *parcel, "--key", "sf-1", "--json")
+    await standing(shell, case, "return_received")
+    page = (await shell.run("show", case)).out
+    partly = ("act", case, "confirm_receipt", *merchant(bought), "--accepted", "L1:1")
+    bare = await shell.run(*partly, "--json")
+    outcome = await shell.json(*partly, "--reason", "other", *PROOF, "--wait")
+    insurance = await shell.json("outcome", f"freight-insurance/{case}")
+    insured = (await shell.run("outcome", f"freight-insurance/{case}")).out
+    known = await shell.json("parcels", "show", *parcel)
+
+    assert case.startswith(f"return/{bought['order_no']}/")
+    assert agreed["return_address"]["address_id"] == "A-1"
+    assert {"no_ems", "no_sf_express"} <= agreed["log"][-1]["facts"].keys()
+    assert tracked["log"][-1]["facts"]["freight_paid"] == 1250
+    assert told["event"] == "signed"
+    assert (again.code, again.failure["code"]) == (4, "key_reused")
+    assert "A-1 v1, 广东省 广州市 天河区, vault:addresses/1" in page
+    assert (bare.code, bare.failure["rule"], bare.failure["field"]) == (4, "T11", "reason")
+    assert (outcome["outcome"], outcome["refunded"]["amount"]) == ("refunded", 5000)
+    assert insurance["compensated"]["amount"] == 500
+    assert "compensated" in insured
+    assert "5.00 CNY" in insured
+    assert (known["stands"], len(known["events"])) == ("signed", 1)
+
+
+async def test_a_return_of_what_was_never_sent_is_refused(worker_process: Shell, tmp_path: Path) -> None:  # T1
+    bought = await loaded(worker_process, tmp_path, "orders", order())
+
+    ended = await worker_process.run(*opening("return", bought), "--json")
+
+    assert (ended.code, ended.failure["code"], ended.failure["rule"]) == (4, "not_shipped", "T1")
+
+
+async def test_an_exchange_of_other_goods(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:
+    shell = worker_process  # T8
+    await loaded(shell, tmp_path, "orders", bought)
+    await with_address(shell, bought)
+
+    case = (await shell.json(*opening("exchange", bought, "--replacement", "L1:boots-43")))["case_id"]
+    await shell.json("act", case, "agree_return", *merchant(bought), "--address-id", "A-1")
+    owed = await shell.json("act", case, "confirm_receipt", *merchant(bought))
+    parcel = ("--parcel.carrier", "sf", "--parcel.tracking-no", f"EX-{uuid4().hex[:8]}")
+    await shell.json("act", case, "reship", *merchant(bought), *parcel)
+    outcome = await shell.json("act", case, "confirm_exchange", *buyer(bought), "--wait")
+    plain = await shell.run(*opening("return", bought), "--replacement", "L1:boots-43", "--json")
+
+    assert case.startswith(f"exchange/{bought['order_no']}/")
+    assert (owed["kind"], owed["stage"]) == ("exchange", "reshipment")
+    assert outcome["outcome"] == "exchanged"
+    assert (plain.code, plain.failure["error"]) == (2, "usage")
+
+
+async def test_a_dispute_is_ruled_on_and_its_case_carries_it_out(
+    worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
+) -> None:  # D1, D2, D3, D8
+    shell = worker_process
+    await loaded(shell, tmp_path, "orders", bought)
+    case = (await shell.json(*opening("refund", bought)))["case_id"]
+    await shell.json("act", case, "reject", *merchant(bought), "--reason", "no_fault_shown", *PROOF)
+
+    disputed = await shell.json("act", case, "open_dispute", *buyer(bought), "--reason", "refund_rejected")
+    dispute = disputed["dispute"]
+    page = (await shell.run("show", case)).out
+    about = (await shell.run("show", dispute)).out
+    offered = await shell.json("act", dispute, "offer_settlement", *merchant(bought), "--line", "L1:1:20")
+    changed = await shell.run("act", dispute, "accept_settlement", *buyer(bought), "--amount", "30", "--json")
+    await shell.json("fast-forward", dispute, "25h")
+    await standing(shell, case, "locked")
+    ruling = (
+        *("--fault", "both", "--refund", "partial", "--line", "L1:1:40", "--return-freight", "merchant"),
+        *("--reason", "both_at_fault"),
+    )
+    ended = await shell.json("act", dispute, "rule", "--as", "platform:o-1", *ruling, "--wait")
+    outcome = await shell.json("outcome", case)
+    told = (await shell.run("outcome", case)).out
+
+    assert dispute == f"dispute/{case}/d1"
+    assert re.search(rf"^dispute +{dispute}", page, re.MULTILINE)
+    assert re.search(rf"^about +{case}", about, re.MULTILINE)
+    assert offered["log"][-1]["facts"]["amount"] == 2000
+    assert (changed.code, changed.failure["field"]) == (4, "amount")
+    assert (ended["outcome"], ended["ruling"]["fault"]) == ("ruled", "both")
+    assert (outcome["outcome"], outcome["refunded"]["amount"]) == ("refunded", 4000)
+    assert "ruled, fault: both, partial: 40.00 in all, return freight on the merchant (both_at_fault)" in told
+
+
+async def test_a_dispute_on_an_ended_case_knows_whose_it_is(
+    worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
+) -> None:  # D1, D8
+    shell = worker_process
+    await loaded(shell, tmp_path, "orders", bought)
+    case = (await shell.json(*opening("refund", bought)))["case_id"]
+    claim = ("open", "dispute", "--about", case, "--why", "amount_too_low", "--line", "L1:2:100")
+
+    early = await shell.run(*claim, "--json")
+    await shell.json("act", case, "withdraw", *buyer(bought), "--wait")
+    dispute = (await shell.json(*claim))["case_id"]
+    view = await shell.json("show", dispute)
+    unknown = await shell.run("open", "dispute", "--about", "refund/no/such", "--line", "L1:1:1", "--json")
+
+    assert (early.code, early.failure["code"], early.failure["rule"]) == (4, "case_open", "D1")
+    assert (view["dispute"], view["order_no"], view["buyer_id"]) == (case, bought["order_no"], bought["buyer_id"])
+    assert unknown.code == 5

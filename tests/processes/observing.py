@@ -1,0 +1,49 @@
+"""Which moves cases have really made, as their logs tell."""
+
+from itertools import groupby
+
+import asyncpg
+
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.processes import Move, moves
+
+REMARKS = frozenset({"command_refused", "cancellation_ignored", "policy_moved", "deadline_moved"})
+"""Log lines that any step may have, whatever it does."""
+
+
+async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
+    """The moves that the cases of this database have made so far, by the kind that a case was before each.
+
+    Rows that tests of the case book have written without a workflow are left out.
+    """
+    rows = await pool.fetch(
+        """
+        SELECT case_id, log.step, log.event, log.kind, log.stage, cases.stage AS stands, cases.outcome
+        FROM casebook.log JOIN casebook.cases USING (case_id)
+        WHERE run_id ~ '^[0-9a-f]{8}-' ORDER BY case_id, position
+        """
+    )
+    made: dict[CaseKind, set[Move]] = {}
+    for _, lines in groupby(rows, key=lambda row: row["case_id"]):
+        kind, stage = None, StageName.OPENING
+        last = None
+        for _, step in groupby(lines, key=lambda row: row["step"]):
+            told = list(step)
+            events = [row["event"] for row in told if row["event"] not in REMARKS] or [told[0]["event"]]
+            last = told[-1]
+            came = StageName(last["stage"])
+            before = kind or CaseKind(last["kind"])
+            if came is not stage:
+                end = OutcomeKind(last["outcome"]) if came is StageName.CLOSED else None
+                made.setdefault(before, set()).add(Move(stage, events[0], came, end))
+            kind, stage = CaseKind(last["kind"]), came
+        if last and kind and StageName(last["stands"]) is not stage:  # a last step without a line of its own
+            end = OutcomeKind(last["outcome"]) if last["outcome"] else None
+            made.setdefault(kind, set()).add(Move(stage, last["event"], StageName(last["stands"]), end))
+    return made
+
+
+async def undeclared(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
+    """The moves that some case has made and its process does not declare."""
+    found = await observed(pool)
+    return {kind: made - moves(kind) for kind, made in found.items() if made - moves(kind)}

@@ -1,0 +1,30 @@
+"""The project's own rulebook: every rule has code that carries it out, and a test."""
+
+import pytest
+
+from tests.rulebook import where
+
+NUMBERS = {"R": 9, "T": 11, "D": 9, "A": 6, "L": 4}
+EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + ["P6"]
+
+
+def test_the_page_has_every_rule_once() -> None:
+    found = where.rules()
+
+    assert sorted(found) == sorted(EVERY_RULE)
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE)
+def test_a_rule_is_carried_out(rule: str) -> None:
+    assert where.standing_at(rule, where.code()), f"no code names {rule}"
+
+
+@pytest.mark.parametrize("rule", EVERY_RULE)
+def test_a_rule_is_tested(rule: str) -> None:
+    own = [file for file in where.tests() if file.parent.name != "rulebook"]
+
+    assert where.standing_at(rule, own), f"no test names {rule}"
+
+
+def test_the_page_tells_where_each_rule_stands() -> None:
+    assert where.PAGE.read_text(encoding="utf-8") == where.page(), "`make docs` writes the table anew"

@@ -1,0 +1,113 @@
+"""Whom an event of a parcel matters to, and what is true of the parcel after all events (R3, R7, T6, T8)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
+from workflows.rules.parcels import Standing, handed_on, standing
+
+NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+PARCEL = Parcel(carrier="sf", tracking_no="SF1")
+OUTBOUND, SHIPPED, PICKED_UP = ParcelEvent.OUTBOUND, ParcelEvent.SHIPPED, ParcelEvent.PICKED_UP
+IN_TRANSIT, ON_DELIVERY_RUN = ParcelEvent.IN_TRANSIT, ParcelEvent.ON_DELIVERY_RUN
+SIGNED, REFUSED, RETURNED = ParcelEvent.SIGNED, ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE
+HANDED_ON = {
+    ParcelPurpose.ORDER: {OUTBOUND, SHIPPED, ON_DELIVERY_RUN, SIGNED, REFUSED, RETURNED},
+    ParcelPurpose.RETURN: {SIGNED, REFUSED, RETURNED},
+    ParcelPurpose.RESHIPMENT: {SIGNED, REFUSED, RETURNED},
+}
+
+
+def hour(count: float) -> datetime:
+    return NOON + timedelta(hours=count)
+
+
+def told(event: ParcelEvent, at: float, *, key: str | None = None) -> CarrierEvent:
+    """An event that happened so many hours after `NOON`."""
+    return CarrierEvent(key=key or f"{event}-{at}", parcel=PARCEL, event=event, happened_at=hour(at))
+
+
+@pytest.mark.parametrize("purpose", ParcelPurpose)
+@pytest.mark.parametrize("event", ParcelEvent)
+def test_a_case_is_told_what_a_rule_asks_about(purpose: ParcelPurpose, event: ParcelEvent) -> None:  # R3, R7, T6, T8
+    assert handed_on(purpose, event) == (event in HANDED_ON[purpose])
+
+
+def test_nothing_told_is_nothing_known() -> None:
+    assert standing([]) is None
+
+
+@pytest.mark.parametrize(
+    ("events", "event", "since"),
+    [
+        ([told(SHIPPED, 1), told(OUTBOUND, 0)], SHIPPED, 1),
+        ([told(REFUSED, 5), told(ON_DELIVERY_RUN, 3)], REFUSED, 5),
+        ([told(REFUSED, 5), told(IN_TRANSIT, 6)], IN_TRANSIT, 6),
+        # The end outlasts what is said to come after it (T6).
+        ([told(SIGNED, 5), told(IN_TRANSIT, 6)], SIGNED, 5),
+        ([told(RETURNED, 5), told(ON_DELIVERY_RUN, 6)], RETURNED, 5),
+        ([told(SIGNED, 5), told(REFUSED, 6)], SIGNED, 5),
+        # Of two ends, the later one.
+        ([told(SIGNED, 5), told(RETURNED, 9)], RETURNED, 9),
+        ([told(RETURNED, 5), told(SIGNED, 9)], SIGNED, 9),
+        # At one moment, what comes later along the way.
+        ([told(SHIPPED, 1), told(OUTBOUND, 1)], SHIPPED, 1),
+        ([told(RETURNED, 5), told(SIGNED, 5)], RETURNED, 5),
+    ],
+)
+def test_the_last_thing_decides_and_the_end_is_the_end(
+    events: list[CarrierEvent], event: ParcelEvent, since: float
+) -> None:
+    assert standing(events) == Standing(event, hour(since))
+
+
+def test_a_second_telling_under_another_key_moves_nothing() -> None:
+    """T6: the receipt window runs from the first signature, also when another scanner tells it again."""
+    twice = [told(SIGNED, 5, key="a"), told(SIGNED, 7, key="b"), told(IN_TRANSIT, 6)]
+    assert standing(twice) == Standing(SIGNED, hour(5))
+
+
+def test_what_came_between_begins_a_new_time() -> None:
+    events = [told(REFUSED, 1), told(ON_DELIVERY_RUN, 2), told(REFUSED, 3)]
+    assert standing(events) == Standing(REFUSED, hour(3))
+
+
+@pytest.mark.parametrize("event", ParcelEvent)
+def test_a_journey_ends_with_a_signature_or_where_it_began(event: ParcelEvent) -> None:  # T7
+    assert Standing(event, NOON).ended == (event in {SIGNED, RETURNED})
+
+
+# Few moments, so that many things happen at the same one.
+_events = st.builds(told, st.sampled_from(ParcelEvent), st.integers(0, 4), key=st.sampled_from("abcdef"))
+
+
+@st.composite
+def _tellings(draw: st.DrawFn) -> tuple[list[CarrierEvent], list[CarrierEvent]]:
+    """Events, and the same ones in another order, some of them again."""
+    events = draw(st.lists(_events, min_size=1, max_size=8))
+    again = draw(st.lists(st.sampled_from(events), max_size=8))
+    return events, draw(st.permutations([*events, *again]))
+
+
+@given(_tellings())
+def test_order_and_repetition_change_nothing(tellings: tuple[list[CarrierEvent], list[CarrierEvent]]) -> None:
+    events, otherwise = tellings
+    assert standing(events) == standing(otherwise)
+
+
+@given(st.lists(_events, min_size=1, max_size=8))
+def test_the_standing_is_something_that_was_told(events: list[CarrierEvent]) -> None:
+    now = standing(events)
+    assert now
+    assert (now.event, now.since) in {(each.event, each.happened_at) for each in events}
+    assert now.ended == any(each.event in {SIGNED, RETURNED} for each in events)
+
+
+@given(st.lists(_events, min_size=1, max_size=8), _events)
+def test_what_happens_along_the_way_never_undoes_the_end(events: list[CarrierEvent], late: CarrierEvent) -> None:
+    before = standing(events)
+    if before and before.ended and late.event not in {SIGNED, RETURNED}:
+        assert standing([*events, late]) == before

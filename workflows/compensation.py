@@ -1,0 +1,85 @@
+"""What a return owes the buyer beside the refund: freight insurance and return freight (T10).
+
+A case of its own, booked apart: trouble with it does not hold up the refund, nor the other way round.
+"""
+
+from contextlib import suppress
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+from workflows import visibility
+from workflows.handlers import takes
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import Outcome
+from workflows.messages.commands import CloseCase, PayInAdvance, RecordManualTransfer, RetryPayment
+from workflows.messages.orders import OrderFacts
+from workflows.messages.payouts import Part, Payer
+from workflows.messages.requests import CompensationCause, CompensationRequest, OriginalRoute
+from workflows.payable import PayableCase
+from workflows.rules.allocation import COMPENSATION
+from workflows.rules.identity import case_id, compensation_fund, workflow_name
+
+PAYERS = {
+    CompensationCause.FREIGHT_INSURANCE: Payer.PLATFORM,
+    CompensationCause.RETURN_FREIGHT: Payer.MERCHANT,
+}
+
+
+@workflow.defn(name="Compensation")
+@takes(CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
+class Compensation(PayableCase):
+    """One payment beside a refund, once for each return and cause."""
+
+    @workflow.init
+    def __init__(self, request: CompensationRequest) -> None:
+        """See CaseWorkflow."""
+        super().__init__(request)
+        self._owed = request
+
+    @workflow.run
+    async def run(self, request: CompensationRequest) -> Outcome:
+        """Pay what is owed."""
+        del request
+        return await self.conduct(self._compensation())
+
+    async def _compensation(self) -> Outcome:
+        opened = await self.open()
+        if opened.refusal:
+            return self.refused(opened.refusal)
+        owed = self._owed
+        return await self.pay(
+            self.entry("compensation_owed", CLOCK, "T10", cause=owed.cause, amount=owed.amount),
+            fund=compensation_fund(owed),
+            wanted=(Part(name=COMPENSATION, amount=owed.amount),),
+            method=OriginalRoute(),
+            by=CLOCK,
+            rule="T10",
+            payer=PAYERS[owed.cause],
+            compensates=True,
+        )
+
+
+async def owe(order: OrderFacts, about: str, cause: CompensationCause, amount: int) -> None:
+    """Start the payment of what the case ``about`` owes beside its refund, in minor units; it goes on by itself."""
+    request = CompensationRequest(
+        about=about,
+        order_no=order.order_no,
+        merchant_id=order.merchant_id,
+        buyer_id=order.buyer_id,
+        cause=cause,
+        amount=amount,
+    )
+    with suppress(WorkflowAlreadyStartedError):  # it is owed once
+        await workflow.start_child_workflow(
+            workflow_name(request),
+            request,
+            id=case_id(request),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            search_attributes=visibility.foreseen(request, None),
+            static_summary=visibility.summary(request, None),
+            static_details=visibility.details(request),
+        )

@@ -1,0 +1,340 @@
+"""A case that the buyer may have decided by the platform: how a dispute moves it (D1 to D3, D8).
+
+The dispute is a workflow of its own. While it is in negotiation the case goes on as before; from intervention on the
+case is locked and its clock stands still; then it goes on with what was ruled, or where it stood.
+"""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from workflows import visibility
+from workflows.case import DisputeEnded, Event
+from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Outcome, Refusal, Span
+from workflows.messages.commands import (
+    Amend,
+    CaseSettled,
+    Command,
+    ConfirmReceipt,
+    DisputeIntervened,
+    GiveRefundAccount,
+    OpenDispute,
+    Reject,
+    ReportParcel,
+)
+from workflows.messages.payouts import Part, Remainder
+from workflows.messages.requests import DisputeRequest, RefundRequest, ReturnRequest
+from workflows.messages.rulings import Ruling, Verdict
+from workflows.messages.scores import ScoreChange
+from workflows.messages.stages import Attention, OutcomeKind
+from workflows.payable import OrderCase, evidence_facts
+from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
+from workflows.rules.identity import case_id, workflow_name
+from workflows.rules.refund import refused_application, ruled_parts
+from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, Stage
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Standstill:
+    """Where a case stood when a dispute stopped its clock, and what it goes back to (D3)."""
+
+    stage: Stage
+    left: timedelta | None
+    """What was left of the clock; None where none ran."""
+    reminder_minutes: int
+    """When the notice near the deadline goes; 0 where it has gone."""
+    attention: Attention | None
+
+
+class DisputableCase(OrderCase):
+    """A buyer's case about an order."""
+
+    def __init__(self, request: RefundRequest | ReturnRequest) -> None:
+        """See CaseWorkflow."""
+        super().__init__(request)
+        self._disputant = request.buyer_id
+        self._applications = 1
+        self._disputes = 0
+        self._dispute: ChildWorkflowHandle[Any, Outcome] | None = None
+        self._ended: DisputeEnded | None = None
+        self._settled = False
+        """The dispute has been told that there is nothing left to decide."""
+        self._following: asyncio.Task[None] | None = None
+        self._standstill: Standstill | None = None
+        self._kept: deque[Command] = deque()
+
+    # What processes call ------------------------------------------------------------------------------
+
+    async def next(self, *facts: type[Command], poll: timedelta | None = None) -> Event:
+        """As CaseWorkflow.next; what a dispute brings is seen to here, until it decides the case."""
+        while True:
+            if self._kept and self._standstill is None and self.stage.name not in DECIDED:
+                return self._kept.popleft()
+            event = await super().next(*facts, DisputeIntervened, poll=poll)
+            match event:
+                case OpenDispute():
+                    await self._open_dispute(event)
+                case DisputeIntervened():
+                    await self._lock(event)
+                case DisputeEnded(ruling=Ruling(verdict=Verdict.RESOLVED, by=by)):
+                    await self._go_on(self.entry("dispute_resolved", by, "D2"))
+                case DisputeEnded(ruling=None):
+                    await self._go_on(self.entry("dispute_broken_off", CLOCK, "D1"), Attention.DISPUTE_BROKEN_OFF)
+                case DisputeEnded():
+                    self._standstill = None
+                    return event
+                case GiveRefundAccount() if self.stage is LOCKED:
+                    await self.take_account(event)
+                case ConfirmReceipt() if self.stage is LOCKED:  # D3: recorded now, looked at when the case goes on
+                    await self.note(self.obeyed(event, "receipt_confirmed"))
+                    self._kept.append(event)
+                case ReportParcel() if self.stage is LOCKED:
+                    await self.note(self.parcel(event))
+                    self._kept.append(event)
+                case _:
+                    return event
+
+    async def carry_out(self, ruling: Ruling) -> Outcome:
+        """D8: what was ruled, counting what has been paid already."""
+        self.ruling = ruling
+        entry = self.entry(
+            "ruling_carried_out", ruling.by, "D8", verdict=ruling.verdict, fault=ruling.fault, amount=ruling.amount
+        )
+        if not ruling.amount:
+            return await self.close(
+                OutcomeKind.DISMISSED,
+                entry,
+                rule="D8",
+                by=ruling.by,
+                notices=self.closed_notices(OutcomeKind.DISMISSED),
+            )
+        return await self.refund(
+            entry,
+            by=ruling.by,
+            rule="D8",
+            wanted=ruled_parts(ruling),
+            remainder=Remainder(counts=self.case_id),
+        )
+
+    async def refund(
+        self,
+        *decided: LogEntry,
+        by: Actor,
+        rule: str,
+        wanted: tuple[Part, ...] | None = None,
+        remainder: Remainder | None = None,
+        charges: tuple[ScoreChange, ...] = (),
+        notices: tuple[Notice, ...] = (),
+    ) -> Outcome:
+        """As OrderCase.refund; a dispute that is still open learns of it, without the money waiting for that."""
+        telling = asyncio.create_task(self._tell_settled())
+        outcome = await super().refund(
+            *decided, by=by, rule=rule, wanted=wanted, remainder=remainder, charges=charges, notices=notices
+        )
+        await telling
+        return outcome
+
+    async def reject(self, command: Reject, stage: Stage = REJECTED) -> None:
+        """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
+        await self.enter(
+            stage,
+            self.rejection(command),
+            notices=self.notice(
+                NoticeTemplate.REQUEST_REJECTED,
+                self.buyer,
+                reason=command.reason,
+                window_days=self.policy.refund.escalation_window_days,
+            ),
+        )
+
+    async def apply_again(self, command: Amend, stage: Stage) -> None:
+        """R6: the merchant decides on the amended request, with a new clock."""
+        self.application = command
+        self._applications += 1
+        await self.enter(stage, self.obeyed(command, "amended", reason=command.reason))
+
+    async def close_as_rejected(self) -> Outcome:
+        """R6: the window has passed."""
+        return await self.close(
+            OutcomeKind.REJECTED,
+            self.silent("closed_as_rejected"),
+            rule="R6",
+            by=CLOCK,
+            notices=self.closed_notices(OutcomeKind.REJECTED),
+        )
+
+    def rejection(self, command: Reject) -> LogEntry:
+        """The log line of a rejection."""
+        facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
+        if command.shipping:
+            facts["tracking_no"] = command.shipping.tracking_no
+        return self.obeyed(command, "rejected", **facts)
+
+    # What the base asks -------------------------------------------------------------------------------
+
+    def content_refusal(self, command: Command) -> Refusal | None:
+        """D1: one dispute at a time. R6, R8: an amended request must fit the order, and there is an end to it."""
+        match command:
+            case OpenDispute() if self._dispute:
+                return Refusal(
+                    code="dispute_open",
+                    field="command",
+                    rule="D1",
+                    explanation=f"{self._dispute.id} is open on this case",
+                )
+            case ConfirmReceipt() if self._standstill and ConfirmReceipt not in self._standstill.stage.accepts:
+                return Refusal(
+                    code="nothing_to_receive",
+                    field="command",
+                    rule="D3",
+                    explanation="where the case stood when it was locked, no goods were to be received",
+                )
+            case ConfirmReceipt() if any(isinstance(each, ConfirmReceipt) for each in self._kept):
+                return Refusal(
+                    code="said_before",
+                    field="command",
+                    rule="D3",
+                    explanation="a receipt is recorded already, and counts once the case goes on",
+                )
+            case Amend() if self._applications >= (most := self.policy.refund.most_applications):
+                return Refusal(
+                    code="too_many_applications",
+                    field="command",
+                    rule="R6",
+                    explanation=f"a case can be applied for {most} times",
+                )
+            case Amend() if (refusal := refused_application(command, self.order, {})) is not None:
+                return refusal
+            case _:
+                return super().content_refusal(command)
+
+    def own_event(self) -> DisputeEnded | None:
+        """The end of the dispute, where the case has not been decided otherwise meanwhile."""
+        if self._ended is None or self.stage.name in DECIDED:
+            return None
+        ended, self._ended, self._dispute = self._ended, None, None
+        return ended
+
+    def _stirred(self) -> bool:
+        return super()._stirred() or (self._ended is not None and self.stage.name not in DECIDED)
+
+    @property
+    def dispute(self) -> str | None:
+        """The open dispute about this case."""
+        return self._dispute.id if self._dispute else None
+
+    # Inside -------------------------------------------------------------------------------------------
+
+    async def _open_dispute(self, command: OpenDispute) -> None:
+        """D1: on the case as it was last applied for. A case that waits for the buyer waits on; others go on (D2)."""
+        self._disputes += 1
+        request = DisputeRequest(
+            request_key=f"d{self._disputes}",
+            order_no=self.order.order_no,
+            merchant_id=self.parties.merchant_id,
+            buyer_id=self._disputant,
+            about=self.case_id,
+            lines=self.application.lines,
+            freight=self.application.freight,
+            reason=self.application.reason,
+            method=self.application.method,
+            dispute_reason=command.reason,
+            evidence=command.evidence,
+        )
+        try:
+            self._dispute = await workflow.start_child_workflow(
+                workflow_name(request),
+                request,
+                id=case_id(request),
+                result_type=Outcome,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                search_attributes=visibility.foreseen(request, None),
+                static_summary=visibility.summary(request, None),
+                static_details=visibility.details(request),
+            )
+        except WorkflowAlreadyStartedError:
+            taken = f"{case_id(request)} exists already"
+            self.answer(command, Refusal(code="dispute_open", field="command", rule="D1", explanation=taken))
+            return
+        self._following = asyncio.create_task(self._follow(self._dispute))
+        entry = self.obeyed(command, "dispute_opened", reason=command.reason, dispute=self._dispute.id)
+        if self.stage.silence in ANSWERED_BY_DISPUTE:
+            await self._stand_still(DISPUTED, entry)
+        else:
+            await self.note(entry)
+
+    async def _follow(self, dispute: ChildWorkflowHandle[Any, Outcome]) -> None:
+        try:
+            outcome = await dispute
+        except FailureError:
+            self._ended = DisputeEnded(None)
+        else:
+            self._ended = DisputeEnded(outcome.ruling)
+
+    async def _lock(self, told: DisputeIntervened) -> None:
+        """D3: the platform has stepped in; what is being paid already is finished (section 11).
+
+        The word may come after the dispute has ended, and must not lock the case for ever then.
+        """
+        if self.stage.name in DECIDED or self._dispute is None or told.key != intervention_key(self._dispute.id):
+            await self.note(self.entry("dispute_intervened", CLOCK, "D3"))
+            self.answer(told)
+            return
+        await self._stand_still(LOCKED, self.entry("locked", CLOCK, "D3"))
+        self.answer(told)
+
+    async def _stand_still(self, stage: Stage, entry: LogEntry) -> None:
+        """D3: the clock stops, and what is left of it is kept; one that stands still already stays as it is."""
+        stood = self._standstill or Standstill(
+            self.stage,
+            left=None,
+            reminder_minutes=self._span.reminder_minutes if self._span and not self._reminded else 0,
+            attention=self.attention,
+        )
+        stepped = await self.enter(stage, entry, stops=self.running)
+        self._standstill = replace(stood, left=stepped.left) if stepped.left is not None else stood
+
+    async def _go_on(self, entry: LogEntry, attention: Attention | None = None) -> None:
+        """Where the case stood, with the time that was left (D3)."""
+        stood, self._standstill = self._standstill, None
+        if stood is None:
+            await self.enter(self.stage, entry, keep_deadline=True, attention=attention or self.attention)
+            return
+        span: Span | None = None
+        if stood.left is not None:
+            seconds = -(-stood.left // SECOND)
+            began_at = workflow.now() + stood.left - seconds * SECOND  # a span has whole seconds; what was left has not
+            span = Span(seconds=seconds, since=began_at, reminder_minutes=stood.reminder_minutes)
+        await self.enter(stood.stage, entry, span=span, attention=attention or stood.attention)
+
+    async def _tell_settled(self) -> None:
+        """D2: the case has been decided; there is nothing left to dispute."""
+        if self._dispute is None or self._following is None or self._following.done() or self._settled:
+            return
+        self._settled = True
+        settled = CaseSettled(key=f"settled-{self._disputes}", by=CLOCK)
+        with suppress(FailureError):  # it has ended by itself meanwhile
+            await self._dispute.signal(settled.command_name(), settled)
+
+    async def _leave_nothing_behind(self) -> None:
+        """Section 11: a case does not end before its dispute."""
+        await self._tell_settled()
+        if self._following:
+            await workflow.wait_condition(self._following.done)
+        ruling = self._ended.ruling if self._ended else None
+        if ruling and ruling.verdict is not Verdict.RESOLVED:
+            self._unwritten.append(self.entry("ruling_after_end", ruling.by, "D8", amount=ruling.amount))
+        self._ended = self._dispute = None
+        await super()._leave_nothing_behind()

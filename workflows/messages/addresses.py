@@ -1,0 +1,72 @@
+"""The merchant's address book, and the fixed words that go with a return address (T2)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Final
+
+from pydantic import StringConstraints
+
+from workflows.messages.message import Identifier, Input, Message, Reference
+
+RegionPart = Annotated[
+    str, StringConstraints(pattern=r"^(?:[0-9]{2,9}|[\p{Han}A-Za-z](?:[\p{Han}A-Za-z·.' -]{0,30}[\p{Han}A-Za-z])?)$")
+]
+"""A name, such as ``广东省``, or a code of the national list, such as ``440106``; too short for a phone (P6)."""
+
+
+class Region(Input):
+    """省市区: down to the district, and not more; a person cannot be found by it (P1)."""
+
+    province: RegionPart
+    city: RegionPart
+    district: RegionPart | None = None
+    """None where a city has no districts."""
+
+
+class SaveAddress(Input):
+    """A merchant adds an address to its address book, or changes it (T2)."""
+
+    merchant_id: Identifier
+    address_id: Identifier
+    region: Region
+    details: Reference
+    """Where contact, phone and street are kept."""
+    is_default: bool = False
+    """Taken when nobody picks one; False leaves the default as it is."""
+
+
+class ReturnAddress(Message):
+    """One version of an address; ``address_id`` and ``version`` together never change their meaning (T2)."""
+
+    merchant_id: Identifier
+    address_id: Identifier
+    region: Region
+    details: Reference
+    """Where contact, phone and street are kept."""
+    is_default: bool
+    """Whether the address is the merchant's default now, whichever version this is."""
+    version: int
+    """Counts from 1."""
+    removed: bool = False
+    """It is in the address book no longer; cases that were given it go on with it."""
+
+
+class ReturnClause(StrEnum):
+    """What a merchant may tell the buyer with one tick: it does not take in parcels sent this way (T2)."""
+
+    NO_FREIGHT_COLLECT = "no_freight_collect"
+    NO_EMS = "no_ems"
+    NO_SF_EXPRESS = "no_sf_express"
+    NO_POSTAL_PARCEL = "no_postal_parcel"
+
+
+CLAUSE_TEXTS: Final[Mapping[ReturnClause, tuple[str, str]]] = MappingProxyType(
+    {
+        ReturnClause.NO_FREIGHT_COLLECT: ("拒收到付", "parcels sent freight collect are not taken in"),
+        ReturnClause.NO_EMS: ("拒收EMS", "parcels sent by EMS are not taken in"),
+        ReturnClause.NO_SF_EXPRESS: ("拒收顺丰", "parcels sent by SF Express are not taken in"),
+        ReturnClause.NO_POSTAL_PARCEL: ("拒收邮政包邮", "parcels sent by postal parcel service are not taken in"),
+    }
+)
+"""The clauses as the SMS words them, Chinese and English. Nobody can edit them (T2)."""

@@ -1,0 +1,82 @@
+"""Flags 插旗 and remarks 备注, which an order or an allowance shares with all of its cases (section 12)."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from workflows.messages.actors import Actor, Role
+from workflows.messages.message import Identifier, Input, Instant, Message
+from workflows.messages.statements import legible
+
+
+class Colour(StrEnum):
+    """The colours of a flag; what each means is the merchant's own business."""
+
+    RED = "red"
+    YELLOW = "yellow"
+    GREEN = "green"
+    BLUE = "blue"
+    PURPLE = "purple"
+    GREY = "grey"
+
+
+class _Marking(Input):
+    """What a merchant, or the platform for it, notes at one of its orders or allowances."""
+
+    subject: Identifier
+    """The order number or the allowance id."""
+    merchant_id: Identifier
+    """Whose order or allowance it is."""
+    by: Actor
+    key: Identifier
+    """The same key at the same subject is the same marking."""
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Self:
+        match self.by.role:
+            case Role.PLATFORM:
+                return self
+            case Role.MERCHANT if self.by.id == self.merchant_id:
+                return self
+            case _:
+                raise ValueError("a merchant marks its own orders and allowances only (section 12)")
+
+
+class SetFlag(_Marking):
+    """Put a flag up, change its colour, or take it down."""
+
+    colour: Colour | None
+    """None takes the flag down."""
+
+
+class AddRemark(_Marking):
+    """Note something down, for whoever works on the order or its cases.
+
+    The words are stars wherever the message ends up but in the table of remarks (P6).
+    """
+
+    text: Annotated[SecretStr, Field(min_length=1, max_length=500), AfterValidator(legible)]
+
+
+class FlagChange(Message):
+    """One line of a flag's history."""
+
+    subject: Identifier
+    merchant_id: Identifier
+    colour: Colour | None
+    """None: the flag was taken down."""
+    by: Actor
+    key: Identifier
+    at: Instant
+
+
+class Remark(Message):
+    """What was noted down, by whom and when."""
+
+    subject: Identifier
+    merchant_id: Identifier
+    text: SecretStr
+    by: Actor
+    key: Identifier
+    at: Instant

@@ -1,0 +1,49 @@
+"""A pause window that was declared or lifted reaches the open cases that it names (section 9)."""
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from workflows.case import UNTIL_IT_WORKS
+from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
+from workflows.messages.commands import PausesChanged
+
+PAGES_PER_RUN = 10
+"""Keeps the history of a run short: each case that is told takes three events."""
+
+
+@workflow.defn(name="PauseReach")
+class PauseReach:
+    """Tells case after case to work out its deadline anew; a case that opens meanwhile knows the window already."""
+
+    @workflow.run
+    async def run(self, reach: ReachClocks) -> int:
+        """How many cases were told."""
+        pages = 0
+        while True:
+            asked = ClocksAsked(kinds=reach.kinds, after=reach.after, limit=reach.page)
+            found = await workflow.execute_activity(
+                find_clocks,
+                asked,
+                start_to_close_timeout=timedelta(seconds=30),
+                retry_policy=UNTIL_IT_WORKS,
+                summary=f"cases after {reach.after or 'the first'}",
+            )
+            await asyncio.gather(*(self._tell(case, reach) for case in found.cases))
+            told = reach.told + len(found.cases)
+            if len(found.cases) < asked.limit:
+                return told
+            reach = reach.model_copy(update={"after": found.cases[-1], "told": told})
+            pages += 1
+            if pages == PAGES_PER_RUN:
+                workflow.continue_as_new(reach)
+
+    async def _tell(self, case: str, reach: ReachClocks) -> None:
+        key = hashlib.sha256(f"{reach.window}/{reach.change}".encode()).hexdigest()[:32]
+        changed = PausesChanged(key=f"pause-{key}", by=reach.by, window=reach.window)
+        with suppress(FailureError):  # it has ended meanwhile
+            await workflow.get_external_workflow_handle(case).signal(changed.command_name(), changed)

@@ -1,0 +1,426 @@
+"""Goods that come back: the process of a return or an exchange (T1 to T11).
+
+A refund whose goods have shipped meanwhile goes this way as well (R7), so that it stands apart from the workflow
+``Return``.
+"""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from workflows.case import DisputeEnded, Happening
+from workflows.compensation import owe
+from workflows.disputable import DisputableCase
+from workflows.messages.actors import CLOCK, Role
+from workflows.messages.cases import (
+    AddressChoice,
+    LogEntry,
+    NoticeTemplate,
+    Outcome,
+    ParcelWatch,
+    Refusal,
+    Span,
+)
+from workflows.messages.commands import (
+    AgreeReturn,
+    Amend,
+    Approve,
+    CloseCase,
+    Command,
+    ConfirmExchange,
+    ConfirmReceipt,
+    ConvertToRefund,
+    EnterTracking,
+    ExtendReceipt,
+    GiveRefundAccount,
+    OpenDispute,
+    RefundDirectly,
+    Reject,
+    ReportParcel,
+    Reship,
+    SubmitEvidence,
+    Withdraw,
+)
+from workflows.messages.parcels import AskCarrier, Parcel, ParcelEvent, ParcelPurpose, ask_carrier
+from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
+from workflows.messages.rulings import FreightBearer, Ruling
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
+from workflows.payable import evidence_facts
+from workflows.rules.compensation import return_freight_owed
+from workflows.rules.refund import QUALITY_FAULTS
+from workflows.rules.returns import received_parts, refused_receipt
+from workflows.rules.stages import (
+    ADDRESS_MISSING,
+    AWAITING_RETURN,
+    EXCHANGE_UNDERWAY,
+    RECEIPT_REJECTED,
+    RESHIP_OVERDUE,
+    RESHIPMENT,
+    RETURN_DELAYED,
+    RETURN_EXTENDED,
+    RETURN_IN_TRANSIT,
+    RETURN_OVERDUE,
+    RETURN_RECEIVED,
+    RETURN_REVIEW,
+    Stage,
+)
+
+RETURN_COMMANDS: tuple[type[Command], ...] = (
+    AgreeReturn,
+    RefundDirectly,
+    Reject,
+    Withdraw,
+    Amend,
+    Approve,
+    SubmitEvidence,
+    EnterTracking,
+    GiveRefundAccount,
+    ConfirmReceipt,
+    ExtendReceipt,
+    Reship,
+    ConfirmExchange,
+    ConvertToRefund,
+    OpenDispute,
+    CloseCase,
+)
+
+UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
+"""The goods are with the carrier, and time is left (T6, T7)."""
+
+WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE)
+"""The merchant has the goods of an exchange and owes others (T8)."""
+
+
+class ReturningCase(DisputableCase):
+    """A case in which goods may come back."""
+
+    def __init__(self, request: RefundRequest | ReturnRequest, *, exchange: bool = False) -> None:
+        """See CaseWorkflow."""
+        super().__init__(request)
+        self._exchange = exchange
+        self._parcel: Parcel | None = None
+        self._sign_offs: list[tuple[Parcel, datetime]] = []
+        """All that the case was told of, whatever parcel: the buyer may enter that number later, or correct it."""
+        self._agreed_at: datetime | None = None
+        self._extended = False
+        self._freight_paid = 0
+        self._insurance_paid = 0
+        self._wants_money: set[Role] = set()
+
+    async def returning(self) -> Outcome:
+        """Carry a return or an exchange from the merchant's decision to its outcome."""
+        while True:
+            event = await self.next(ReportParcel)
+            match event:
+                case RefundDirectly():  # T1
+                    return await self._refund_directly(event)
+                case AgreeReturn():  # T1, T2
+                    await self._agree(event)
+                case Reject() if self.stage is RETURN_REVIEW:  # T1
+                    await self.reject(event)
+                case Reject():  # T6: the goods are not as agreed
+                    await self.reject(event, RECEIPT_REJECTED)
+                case Amend():  # R6
+                    await self.apply_again(event, RETURN_REVIEW)
+                case Approve():  # D2: what the buyer disputes is granted
+                    return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="D2")
+                case EnterTracking():  # T3
+                    await self._enter_tracking(event)
+                case GiveRefundAccount():  # T4
+                    await self.take_account(event)
+                case ConfirmReceipt():  # T5, T6, T8
+                    if ended := await self._confirm_receipt(event):
+                        return ended
+                case ExtendReceipt():  # T7
+                    self._extended = True
+                    await self.enter(RETURN_EXTENDED, self.obeyed(event, "receipt_extended"))
+                case Reship():  # T8
+                    await self._reship(event)
+                case ConfirmExchange():  # T8
+                    return await self._exchanged(self.obeyed(event, "exchange_confirmed"))
+                case ConvertToRefund():  # T9
+                    if ended := await self._convert_to_refund(event):
+                        return ended
+                case SubmitEvidence():
+                    await self.note(self.obeyed(event, "evidence_submitted", **evidence_facts(event.evidence)))
+                case Withdraw():  # R6
+                    return await self.withdrawn(event, "R6")
+                case CloseCase():
+                    return await self.closed_by_officer(event)
+                case DisputeEnded(ruling=Ruling() as ruling):  # D8
+                    return await self.carry_out(ruling)
+                case ReportParcel():  # T6
+                    await self._told(event)
+                case Happening.SILENCE:
+                    if ended := await self._silence():
+                        return ended
+                case _:
+                    raise AssertionError(f"{event} does not belong to {self.stage.name}")
+
+    async def become_return(self, entry: LogEntry) -> None:
+        """R7: the buyer has the goods, or will: they must come back first, and the merchant decides how (T1)."""
+        self.kind = CaseKind.RETURN
+        notices = (
+            *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.buyer),
+            *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.merchant),
+        )
+        await self.enter(RETURN_REVIEW, entry, notices=notices)
+
+    async def _silence(self) -> Outcome | None:
+        match self.stage.name:
+            case StageName.RETURN_REVIEW:  # T1: who says nothing agrees to the return, not to a refund
+                await self._agree_by_silence()
+            case StageName.AWAITING_RETURN:  # T3
+                return await self._not_returned()
+            case StageName.RETURN_IN_TRANSIT:  # T7
+                notices = () if self._extended else self.notice(NoticeTemplate.EXTENSION_OFFERED, self.merchant)
+                await self.enter(RETURN_DELAYED, self.silent("extension_offered"), notices=notices)
+            case StageName.RETURN_DELAYED | StageName.RETURN_EXTENDED:
+                await self._ask_carrier()
+            case StageName.RETURN_RECEIVED:  # T6
+                return await self._refund_received(self.silent("approved_by_silence"), rule="T6")
+            case StageName.RESHIPMENT:  # T8: a right, and no decision
+                notices = self.notice(NoticeTemplate.INTERVENTION_OPEN, self.buyer)
+                entry = self.silent("reshipment_overdue")
+                await self.enter(RESHIP_OVERDUE, entry, notices=notices, attention=Attention.RESHIP_OVERDUE)
+            case StageName.EXCHANGE_UNDERWAY:  # T8
+                return await self._exchanged(self.silent("exchange_confirmed_by_silence"))
+            case _:  # rejected, before or after receipt
+                return await self.close_as_rejected()
+        return None
+
+    # T1, T2: agreeing -----------------------------------------------------------------------------------
+
+    async def _agree(self, command: AgreeReturn) -> None:
+        clauses = dict.fromkeys(command.clauses, 1)
+        entry = self.obeyed(command, "return_agreed", **clauses)
+        if refusal := await self._await_return(entry, command.address_id, " ".join(clauses)):
+            self.answer(command, refusal)
+
+    async def _agree_by_silence(self) -> None:
+        entry = self.silent("return_agreed_by_silence")
+        if await self._await_return(entry, None, ""):
+            await self.enter(
+                ADDRESS_MISSING,
+                entry,
+                attention=Attention.ADDRESS_MISSING,
+                notices=self.notice(NoticeTemplate.ADDRESS_WANTED, self.merchant),
+            )
+
+    async def _await_return(self, entry: LogEntry, address_id: str | None, clauses: str) -> Refusal | None:
+        days = self.policy.returns.send_days
+        stepped = await self.enter(
+            AWAITING_RETURN,
+            entry,
+            address=AddressChoice(address_id=address_id),
+            notices=self.notice(NoticeTemplate.RETURN_AGREED, self.buyer, clauses=clauses, days=days),
+        )
+        if stepped.refusal is None:
+            self.return_address = stepped.address
+            self._agreed_at = entry.at
+        return stepped.refusal
+
+    # T3, T6, T7: on the way -----------------------------------------------------------------------------
+
+    async def _enter_tracking(self, command: EnterTracking) -> None:
+        before = self._parcel
+        stepped = await self.enter(
+            self.stage if self.stage in UNDERWAY else RETURN_IN_TRANSIT,
+            self.obeyed(
+                command,
+                "tracking_entered",
+                carrier=command.parcel.carrier,
+                tracking_no=command.parcel.tracking_no,
+                freight_paid=command.freight_paid,
+            ),
+            keep_deadline=self.stage in UNDERWAY,
+            watch=ParcelWatch(
+                parcel=command.parcel,
+                purpose=ParcelPurpose.RETURN,
+                instead_of=before if before != command.parcel else None,
+                freight_paid=command.freight_paid,
+            ),
+        )
+        if stepped.refusal:
+            self.answer(command, stepped.refusal)
+            return
+        self._parcel = command.parcel
+        self._freight_paid = command.freight_paid
+        self.account = command.refund_account or self.account
+        told = [each.happened_at for each in stepped.parcel_events if each.event is ParcelEvent.SIGNED]
+        told.extend(happened_at for parcel, happened_at in self._sign_offs if parcel == command.parcel)
+        if signed := self._since_agreed(told):  # the carrier was quicker than the buyer
+            by = self.entry("goods_signed", CLOCK, "T6", tracking_no=command.parcel.tracking_no)
+            await self._signed(by, min(signed))
+
+    async def _told(self, report: ReportParcel) -> None:
+        """T6: what the carrier says; it may come late, repeated, out of order, or before the tracking number."""
+        told = Parcel(carrier=report.carrier, tracking_no=report.tracking_no)
+        if report.event is ParcelEvent.SIGNED:
+            self._sign_offs.append((told, report.happened_at))
+            awaited = told == self._parcel and self.stage in (*UNDERWAY, RETURN_OVERDUE)
+            if awaited and self._since_agreed([report.happened_at]):
+                await self._signed(self.parcel(report), report.happened_at)
+                return
+        await self.note(self.parcel(report))
+
+    async def _ask_carrier(self) -> None:
+        """Before a person is called: the carrier may have told nobody of a sign-off (T6)."""
+        if self._parcel:
+            asking = AskCarrier(parcel=self._parcel, at=workflow.now())
+            history = await self.outside(ask_carrier, asking, seconds=30, summary="ask the carrier for the parcel")
+            signed = [each.happened_at for each in history.events if each.event is ParcelEvent.SIGNED]
+            if signed := self._since_agreed(signed):
+                await self._signed(self.silent("goods_signed"), min(signed))
+                return
+        await self.enter(RETURN_OVERDUE, self.silent("return_overdue"), attention=Attention.RETURN_OVERDUE)
+
+    def _since_agreed(self, moments: list[datetime]) -> list[datetime]:
+        """A parcel that was signed for before the return was agreed on is another one: the order's own, say (T6)."""
+        return [each for each in moments if self._agreed_at and each >= self._agreed_at]
+
+    async def _signed(self, entry: LogEntry, happened_at: datetime) -> None:
+        await self._pay_insurance()
+        if self._exchange:
+            await self._owe_other_goods(entry, happened_at)
+            return
+        await self.enter(
+            RETURN_RECEIVED,
+            entry,
+            span=self._span_from(RETURN_RECEIVED, happened_at),
+            notices=self.notice(NoticeTemplate.RETURN_SIGNED, self.merchant),
+        )
+
+    def _span_from(self, stage: Stage, happened_at: datetime) -> Span | None:
+        """The stage's time counts from what happened, however late it was told (T6, T8)."""
+        span = stage.span(self.policy) if stage.span else None
+        # A carrier's clock may be ahead of ours.
+        return span.model_copy(update={"since": min(happened_at, workflow.now())}) if span else None
+
+    async def _not_returned(self) -> Outcome:
+        return await self.close(
+            OutcomeKind.NOT_RETURNED,
+            self.silent("not_returned"),
+            rule="T3",
+            by=CLOCK,
+            notices=self.closed_notices(OutcomeKind.NOT_RETURNED),
+        )
+
+    # T5, T6, T10, T11: received -------------------------------------------------------------------------
+
+    async def _confirm_receipt(self, command: ConfirmReceipt) -> Outcome | None:
+        accepted = {f"accepted_{each.line}": each.quantity for each in command.accepted or ()}
+        reason = {"reason": command.reason} if command.reason else {}
+        entry = self.obeyed(command, "receipt_confirmed", **accepted, **reason, **evidence_facts(command.evidence))
+        if self._parcel:  # T10: who confirms it has signed for it, whatever the carrier says
+            await self._pay_insurance()
+        if self._exchange:  # T8
+            await self._owe_other_goods(entry, workflow.now())
+            return None
+        rule = "T6" if self.stage in (RETURN_RECEIVED, RECEIPT_REJECTED) else "T5"
+        return await self._refund_received(entry, rule=rule, receipt=command)
+
+    async def _refund_received(self, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Outcome:
+        await self._owe_freight_by_fault()
+        wanted = received_parts(self.application, receipt)
+        return await self.refund(decided, by=decided.by, rule=rule, wanted=wanted)
+
+    async def _refund_directly(self, command: RefundDirectly) -> Outcome:
+        """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
+        await self._owe_freight_by_fault()
+        return await self.refund(self.obeyed(command, "refunded_directly"), by=command.by, rule="T1")
+
+    def _signs_ours(self, told: Command) -> bool:
+        if not isinstance(told, ReportParcel) or told.event is not ParcelEvent.SIGNED:
+            return False
+        return Parcel(carrier=told.carrier, tracking_no=told.tracking_no) == self._parcel
+
+    async def _pay_insurance(self) -> None:
+        """T10: once, when the return is signed for."""
+        if self.order.freight_insured and not self._insurance_paid:
+            self._insurance_paid = self.order.freight_insured
+            await owe(self.order, self.case_id, CompensationCause.FREIGHT_INSURANCE, self._insurance_paid)
+
+    async def _owe_freight_by_fault(self) -> None:
+        if self.application.reason in QUALITY_FAULTS:
+            await self._owe_return_freight()
+
+    async def _owe_return_freight(self) -> None:
+        """T10: what the insurance has paid is not paid twice."""
+        owed = return_freight_owed(self._freight_paid, self.policy.returns.most_return_freight, self._insurance_paid)
+        if owed:
+            await owe(self.order, self.case_id, CompensationCause.RETURN_FREIGHT, owed)
+
+    async def carry_out(self, ruling: Ruling) -> Outcome:
+        """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock has owed (T10)."""
+        if any(self._signs_ours(each) for each in self._kept):
+            await self._pay_insurance()
+        if ruling.return_freight is FreightBearer.MERCHANT:
+            await self._owe_return_freight()
+        return await super().carry_out(ruling)
+
+    # T8, T9: exchange -----------------------------------------------------------------------------------
+
+    async def _owe_other_goods(self, entry: LogEntry, received_at: datetime) -> None:
+        """T8: 72 hours from receiving the goods on."""
+        await self.enter(
+            RESHIPMENT,
+            entry,
+            span=self._span_from(RESHIPMENT, received_at),
+            notices=self.notice(NoticeTemplate.RETURN_SIGNED, self.merchant),
+        )
+
+    async def _reship(self, command: Reship) -> None:
+        await self.enter(
+            EXCHANGE_UNDERWAY,
+            self.obeyed(command, "reshipped", carrier=command.parcel.carrier, tracking_no=command.parcel.tracking_no),
+            watch=ParcelWatch(parcel=command.parcel, purpose=ParcelPurpose.RESHIPMENT),
+            notices=self.notice(NoticeTemplate.EXCHANGE_SHIPPED, self.buyer),
+        )
+
+    async def _exchanged(self, entry: LogEntry) -> Outcome:
+        return await self.close(
+            OutcomeKind.EXCHANGED,
+            entry,
+            rule="T8",
+            by=entry.by,
+            notices=self.closed_notices(OutcomeKind.EXCHANGED),
+        )
+
+    async def _convert_to_refund(self, command: ConvertToRefund) -> Outcome | None:
+        """T9: agreed on once both sides have said so; goods that the merchant has are paid back at once."""
+        self._wants_money.add(command.by.role)
+        if self._wants_money < {Role.BUYER, Role.MERCHANT}:
+            await self.note(self.obeyed(command, "refund_wanted"))
+            return None
+        entry = self.obeyed(command, "converted_to_refund")
+        self._exchange = False
+        self.kind = CaseKind.RETURN
+        if self.stage in WITH_MERCHANT:
+            return await self._refund_received(entry, rule="T9")
+        await self.note(entry)
+        return None
+
+    def content_refusal(self, command: Command) -> Refusal | None:
+        """T4, T6, T7, T9, T11: what a receipt, an extension, a tracking number or a conversion must fit."""
+        match command:
+            case ConfirmReceipt() if self.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE):
+                return _refused("nothing_to_receive", "command", "T5", "no goods come back in this case")
+            case ConfirmReceipt() if (
+                refusal := refused_receipt(command, self.application, exchange=self._exchange)
+            ) is not None:
+                return refusal
+            case ExtendReceipt() if self._extended:
+                return _refused("extended_before", "command", "T7", "the receipt has been extended, which is for once")
+            case EnterTracking() if command.refund_account and not self.order.cash_on_delivery:
+                return _refused("not_cash_on_delivery", "refund_account", "T4", "the order was paid in advance")
+            case ConvertToRefund() if not self._exchange:
+                return _refused("no_exchange", "command", "T9", "the case is not an exchange (any more)")
+            case ConvertToRefund() if command.by.role in self._wants_money:
+                return _refused("said_before", "by.role", "T9", "the other side has not agreed yet")
+            case _:
+                return super().content_refusal(command)
+
+
+def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
+    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

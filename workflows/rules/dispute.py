@@ -1,0 +1,175 @@
+"""What a dispute may come to, and what fits the claim (D2, D4, D5, D6, D8)."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from workflows.messages.actors import Actor
+from workflows.messages.cases import Refusal
+from workflows.messages.commands import AcceptSettlement, OfferSettlement, Rule
+from workflows.messages.policy import DisputePolicy
+from workflows.messages.requests import Application, LineAmount
+from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
+from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName
+from workflows.messages.statements import EvidenceGiven
+
+DISPUTABLE = frozenset(
+    {
+        CaseKind.UNSHIPPED_REFUND,
+        CaseKind.SHIPPED_REFUND,
+        CaseKind.CANCELLATION,
+        CaseKind.RETURN,
+        CaseKind.EXCHANGE,
+    }
+)
+"""Kinds of case that the buyer may dispute: those that it asked for (D1)."""
+
+DECIDED = frozenset(
+    {
+        StageName.AWAITING_ACCOUNT,
+        StageName.PAYING,
+        StageName.AWAITING_ROOM,
+        StageName.SETTLING,
+        StageName.PAYMENT_ATTENTION,
+        StageName.CLOSED,
+    }
+)
+"""Stages in which a case has been decided: a dispute no longer stops what is being paid (section 11)."""
+
+ANSWERED_BY_DISPUTE = frozenset({Silence.CLOSE_AS_REJECTED, Silence.CLOSE_AS_EXCHANGED})
+"""What the buyer's silence would come to: a dispute is its word, and such a clock stands still from then on (D1)."""
+
+FINAL = frozenset(OutcomeKind) - {OutcomeKind.RESOLVED, OutcomeKind.REFUSED, OutcomeKind.CLOSED_BY_OFFICER}
+"""Ends of a dispute after which the same case cannot be disputed again: the platform, or both sides, decided."""
+
+
+def refused_dispute(
+    stage: StageName,
+    closed_at: datetime | None,
+    earlier: Iterable[OutcomeKind | None],
+    at: datetime,
+    policy: DisputePolicy,
+) -> Refusal | None:
+    """Why a case in ``stage``, ended at ``closed_at``, cannot be disputed apart from it at ``at``, or None (D1).
+
+    ``earlier`` has the outcomes of other disputes about it, None for an open one.
+    """
+    if stage not in DECIDED:
+        return _refused("case_open", "about", "D1", "the case is open: send open_dispute to it")
+    if closed_at and at > closed_at + timedelta(days=policy.window_days):
+        return _refused("window_over", "about", "D1", f"a case can be disputed for {policy.window_days} days")
+    outcomes = set(earlier)
+    if None in outcomes:
+        return _refused("dispute_open", "about", "D1", "a dispute about this case is open")
+    if outcomes & FINAL:
+        return _refused("ruled_before", "about", "D8", "this case has been ruled on")
+    return None
+
+
+def intervention_key(dispute_id: str) -> str:
+    """The key under which a dispute tells its case that the platform has stepped in, and the case knows it by (D3)."""
+    return f"intervened-{hashlib.sha256(dispute_id.encode()).hexdigest()[:32]}"
+
+
+def resolved(by: Actor, reason: str) -> Ruling:
+    """Nobody is at fault and nothing is paid: the parties have ended it themselves (D2)."""
+    return Ruling(verdict=Verdict.RESOLVED, fault=Fault.NOBODY, award=Award.NOTHING, reason=reason, by=by)
+
+
+def settled(offer: OfferSettlement, accepted: AcceptSettlement) -> Ruling:
+    """What the merchant offered and the buyer accepted; nobody is at fault (D2)."""
+    return Ruling(
+        verdict=Verdict.SETTLED,
+        fault=Fault.NOBODY,
+        award=Award.PARTIAL,
+        lines=offer.lines,
+        freight=offer.freight,
+        reason="settled_by_the_parties",
+        by=accepted.by,
+    )
+
+
+def upheld(claim: Application, by: Actor) -> Ruling:
+    """What the merchant's silence comes to: all of the claim, its fault, and the freight (D4, D5)."""
+    return Ruling(
+        verdict=Verdict.UPHELD,
+        fault=Fault.MERCHANT,
+        award=Award.FULL,
+        lines=claim.lines,
+        freight=claim.freight,
+        return_freight=FreightBearer.MERCHANT,
+        reason="merchant_silent",
+        by=by,
+    )
+
+
+def ruled(command: Rule, claim: Application) -> Ruling:
+    """An officer's decision, with what it gives in all (D8)."""
+    match command.refund:
+        case Award.FULL:
+            lines, freight = claim.lines, claim.freight
+        case Award.PARTIAL:
+            lines, freight = command.lines, command.freight
+        case Award.NOTHING:
+            lines, freight = (), 0
+    return Ruling(
+        verdict=Verdict.RULED,
+        fault=command.fault,
+        award=command.refund,
+        lines=lines,
+        freight=freight,
+        return_freight=command.return_freight,
+        reason=command.reason,
+        by=command.by,
+    )
+
+
+def refused_ruling(command: Rule, claim: Application) -> Refusal | None:
+    """Why a ruling does not fit the claim, or None (D8)."""
+    return _beyond(command.lines, command.freight, claim, "D8")
+
+
+def refused_offer(offer: OfferSettlement, claim: Application) -> Refusal | None:
+    """Why an offer does not fit the claim, or None (D2)."""
+    return _beyond(offer.lines, offer.freight, claim, "D2")
+
+
+def refused_acceptance(command: AcceptSettlement, offer: OfferSettlement | None) -> Refusal | None:
+    """Only the offer that stands can be accepted (D2)."""
+    if offer is None:
+        return _refused("no_offer", "command", "D2", "the merchant has offered nothing")
+    if command.amount != offer.amount:
+        return _refused("offer_changed", "amount", "D2", f"the offer that stands is {offer.amount}")
+    return None
+
+
+def refused_evidence_after_final() -> Refusal:
+    """Who has said its final word has no more to say before the deadline (D6)."""
+    return _refused("said_finally", "command", "D6", "you have given your evidence finally")
+
+
+def given_facts(given: EvidenceGiven) -> dict[str, str | int]:
+    """What the case log tells of evidence: whose, how it counts, and where a statement is kept (D4)."""
+    facts: dict[str, str | int] = {"standing": "late" if given.late else "final" if given.final else "draft"}
+    if given.statement:
+        facts["statement"] = given.statement
+    if given.amount is not None:
+        facts["amount"] = given.amount
+    return facts
+
+
+def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule: str) -> Refusal | None:
+    claimed = {each.line: each.amount for each in claim.lines}
+    for number, each in enumerate(lines):
+        if each.amount > claimed.get(each.line, 0):
+            return _refused(
+                "beyond_claim", f"lines.{number}.amount", rule, f"{claimed.get(each.line, 0)} is claimed on this line"
+            )
+        del claimed[each.line]
+    if freight > claim.freight:
+        return _refused("beyond_claim", "freight", rule, f"{claim.freight} of freight is claimed")
+    return None
+
+
+def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
+    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

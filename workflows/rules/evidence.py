@@ -1,0 +1,27 @@
+"""How much evidence may be given (D6)."""
+
+from workflows.messages.cases import Refusal
+from workflows.messages.evidence import Evidence
+from workflows.messages.policy import DisputePolicy
+
+MIB = 1024 * 1024
+
+
+def refused_evidence(evidence: tuple[Evidence, ...], policy: DisputePolicy) -> Refusal | None:
+    """Why these attachments are too many or too large, or None (D6)."""
+    if len(evidence) > policy.most_attachments:
+        return Refusal(
+            code="too_many_attachments",
+            field="evidence",
+            rule="D6",
+            explanation=f"at most {policy.most_attachments} attachments at a time",
+        )
+    for number, each in enumerate(evidence):
+        if each.bytes > policy.most_attachment_mib * MIB:
+            return Refusal(
+                code="attachment_too_large",
+                field=f"evidence.{number}.bytes",
+                rule="D6",
+                explanation=f"an attachment has at most {policy.most_attachment_mib} MiB",
+            )
+    return None

@@ -1,0 +1,56 @@
+"""What comes back of what was bought, and what that is worth (T5, T6, T11)."""
+
+from workflows.messages.cases import Refusal
+from workflows.messages.commands import ConfirmReceipt
+from workflows.messages.payouts import Part
+from workflows.messages.requests import Application
+
+
+def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchange: bool) -> Refusal | None:
+    """Why goods cannot be confirmed as received in this way, or None (T6, T11)."""
+    if receipt.accepted is None:
+        return None
+    asked = {each.line: each.quantity for each in application.lines}
+    for number, each in enumerate(receipt.accepted):
+        if each.line not in asked:
+            return _refused("unknown_line", f"accepted.{number}.line", f"line {each.line} is not sent back")
+        if each.quantity > asked[each.line]:
+            return _refused(
+                "quantity_too_high", f"accepted.{number}.quantity", f"{asked[each.line]} pieces of it are sent back"
+            )
+    if len({each.line for each in receipt.accepted}) != len(receipt.accepted):
+        return _refused("line_twice", "accepted", "a line stands more than once")
+    accepted = {each.line: each.quantity for each in receipt.accepted}
+    if not any(accepted.values()):
+        return _refused("nothing_accepted", "accepted", "who accepts nothing rejects, with reason and evidence")
+    if all(accepted.get(line, 0) == quantity for line, quantity in asked.items()):
+        return None
+    if exchange:
+        return _refused("partial_exchange", "accepted", "an exchange is for all of it: reject it, or agree on a refund")
+    if receipt.reason is None:
+        return _refused("reason_missing", "reason", "accepting less than was sent back takes a reason")
+    if not receipt.evidence:
+        return _refused("evidence_missing", "evidence", "accepting less than was sent back takes evidence")
+    if not received_parts(application, receipt):
+        return _refused("worth_nothing", "accepted", "what is accepted is worth less than the smallest coin: reject it")
+    return None
+
+
+def received_parts(application: Application, receipt: ConfirmReceipt | None) -> tuple[Part, ...]:
+    """What is paid back for what was received and accepted, never for more (T11).
+
+    Without a word of the merchant's, all that was asked for counts as received (T6). A line of which fewer pieces are
+    accepted gives its amount in proportion, a broken minor unit rounded down. Freight goes back as it was asked for.
+    """
+    accepted = (
+        {each.line: each.quantity for each in receipt.accepted}
+        if receipt and receipt.accepted is not None
+        else {each.line: each.quantity for each in application.lines}
+    )
+    amounts = ((each.line, each.amount * accepted.get(each.line, 0) // each.quantity) for each in application.lines)
+    lines = tuple(Part(name=f"line:{line}", amount=amount) for line, amount in amounts if amount)
+    return lines + ((Part(name="freight", amount=application.freight),) if application.freight else ())
+
+
+def _refused(code: str, field: str, explanation: str) -> Refusal:
+    return Refusal(code=code, field=field, rule="T11", explanation=explanation)
