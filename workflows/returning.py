@@ -352,7 +352,7 @@ class ReturningCase(DisputableCase):
             await owe(self.order, self.case_id, CompensationCause.RETURN_FREIGHT, owed)
 
     async def carry_out(self, ruling: Ruling) -> Outcome:
-        """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock has owed (T10)."""
+        """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
         if any(self._signs_ours(each) for each in self._kept):
             await self._pay_insurance()
         if ruling.return_freight is FreightBearer.MERCHANT:

@@ -340,7 +340,7 @@ async def test_a_parcel_event_while_money_is_in_flight_is_kept_in_the_log(world:
     )
 
     assert view.stage is StageName.SETTLING
-    assert "report_parcel" in await world.events(case)
+    assert "goods_shipped" in await world.events(case)
 
 
 async def test_a_cancellation_from_outside_does_not_end_a_case(world: World) -> None:  # section 11
