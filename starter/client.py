@@ -152,8 +152,6 @@ class Aftersales:
             buyer_id=order.buyer_id,
             ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
         )
-        if await self._exists(case_id(request)):  # perhaps announced under another version of the policy
-            return Case(self, case_id(request))
         return await self._open(request)
 
     async def open_withdrawal(self, request: WithdrawalRequest) -> "Case":
@@ -276,8 +274,8 @@ class Aftersales:
         async for event in handle.fetch_history_events(page_size=1):
             started = event.workflow_execution_started_event_attributes
             (first,) = await self.temporal.data_converter.decode(started.input.payloads, [type(request)])
-            if first == request:
-                return
+            if first == request or isinstance(request, LateShipmentRequest):
+                return  # one per order, under whichever version of the policy it was announced (L1)
             break
         raise RefusedRequest(
             Refusal(

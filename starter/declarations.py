@@ -1,7 +1,5 @@
 """What the platform declares: pause windows that move clocks, and exemptions (section 9, L2)."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
@@ -11,7 +9,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.postgres import pauses
-from activities.postgres.connection import Connection
+from starter.database import transaction
 from starter.errors import Unreachable
 from workflows.messages.actors import Actor
 from workflows.messages.clocks import ReachClocks
@@ -35,7 +33,7 @@ class Declarations:
             DeclaredOtherwise: the id is another window's.
             Unreachable: Temporal or the database does not answer; declare it again.
         """
-        async with self._transaction() as connection:
+        async with transaction(self._pool) as connection:
             window = await pauses.declare(connection, declaration, datetime.now(UTC))
         await self._reach(window, "declared", window.declared_by)
         return window
@@ -45,7 +43,7 @@ class Declarations:
 
         One that is over stays as it is.
         """
-        async with self._transaction() as connection:
+        async with transaction(self._pool) as connection:
             window = await pauses.lift(connection, lifting.id, lifting.by, datetime.now(UTC))
         if window and window.lifted_by:
             await self._reach(window, "lifted", window.lifted_by)
@@ -53,21 +51,13 @@ class Declarations:
 
     async def pauses(self) -> tuple[PauseWindow, ...]:
         """All windows, the one that starts last first. Unreachable where the database does not answer."""
-        async with self._transaction() as connection:
+        async with transaction(self._pool) as connection:
             return await pauses.list_pauses(connection)
 
     async def declare_exemption(self, declaration: DeclareExemption) -> Exemption:
         """Excuse merchants from shipping late in a certain time (L2). Errors as in ``declare_pause``."""
-        async with self._transaction() as connection:
+        async with transaction(self._pool) as connection:
             return await pauses.declare_exemption(connection, declaration, datetime.now(UTC))
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[Connection]:
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield connection
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unreachable("the database does not answer") from error
 
     async def _reach(self, window: PauseWindow, change: str, by: Actor) -> None:
         """Tell the open cases: by a workflow, so that a crash on the way loses none of them."""

@@ -1,17 +1,14 @@
 """What carriers and shops tell of parcels, on its way to the cases that it concerns (R7, T6, L1)."""
 
 import hashlib
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-import asyncpg
 
 from activities.postgres import casebook, orders, parcels
 from activities.postgres.connection import Connection
 from activities.postgres.parcels import Watch
-from starter.errors import RefusedCommand, UnknownCase, UnknownOrder, Unreachable
+from starter.database import transaction
+from starter.errors import RefusedCommand, UnknownCase, UnknownOrder
 from workflows.messages.actors import carrier
 from workflows.messages.commands import ReportParcel
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
@@ -45,7 +42,7 @@ class Logistics:
             EventKeyReused: the carrier has used the key for something else; the first word stands.
             Unreachable: Temporal or the database does not answer; call again.
         """
-        async with self._transaction() as connection:
+        async with transaction(self._aftersales.pool) as connection:
             recorded = await parcels.record_event(connection, event, datetime.now(UTC))
             cases = await _concerned(connection, event, recorded.watchers)
         for case in cases:
@@ -62,7 +59,7 @@ class Logistics:
             Unreachable: as in ``carrier_event``.
         """
         # The parcel before the order, as in carrier_event: two that wait for each other would both be in vain.
-        async with self._transaction() as connection:
+        async with transaction(self._aftersales.pool) as connection:
             told = await parcels.watch(
                 connection, parcel, purpose=ParcelPurpose.ORDER, at=datetime.now(UTC), order_no=order_no
             )
@@ -75,16 +72,8 @@ class Logistics:
 
     async def history(self, parcel: Parcel) -> ParcelHistory:
         """All that is known of a parcel. Unreachable where the database does not answer."""
-        async with self._transaction() as connection:
+        async with transaction(self._aftersales.pool) as connection:
             return await parcels.history(connection, parcel)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[Connection]:
-        try:
-            async with self._aftersales.pool.acquire() as connection, connection.transaction():
-                yield connection
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unreachable("the database does not answer") from error
 
     async def _tell(self, case: str, event: CarrierEvent) -> None:
         report = ReportParcel(

@@ -447,11 +447,11 @@ class CaseWorkflow:
 
     def closed_notices(self, outcome: OutcomeKind) -> tuple[Notice, ...]:
         """Tell both sides how the case ended."""
-        return tuple(
-            each
-            for to in (self.buyer, self.merchant)
-            for each in self.notice(NoticeTemplate.CASE_CLOSED, to, outcome=outcome)
-        )
+        return self.notice_to_both(NoticeTemplate.CASE_CLOSED, outcome=outcome)
+
+    def notice_to_both(self, template: NoticeTemplate, **fields: str | int) -> tuple[Notice, ...]:
+        """A notice about this case to the buyer and to the merchant."""
+        return tuple(each for to in (self.buyer, self.merchant) for each in self.notice(template, to, **fields))
 
     @property
     def case_id(self) -> str:

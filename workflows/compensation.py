@@ -6,11 +6,9 @@ A case of its own, booked apart: trouble with it does not hold up the refund, no
 from contextlib import suppress
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
 
-from workflows import visibility
+from workflows.children import start_case
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import Outcome
@@ -20,7 +18,7 @@ from workflows.messages.payouts import Part, Payer
 from workflows.messages.requests import CompensationCause, CompensationRequest, OriginalRoute
 from workflows.payable import PayableCase
 from workflows.rules.allocation import COMPENSATION
-from workflows.rules.identity import case_id, compensation_fund, workflow_name
+from workflows.rules.identity import compensation_fund
 
 PAYERS = {
     CompensationCause.FREIGHT_INSURANCE: Payer.PLATFORM,
@@ -73,13 +71,4 @@ async def owe(order: OrderFacts, about: str, cause: CompensationCause, amount: i
         amount=amount,
     )
     with suppress(WorkflowAlreadyStartedError):  # it is owed once
-        await workflow.start_child_workflow(
-            workflow_name(request),
-            request,
-            id=case_id(request),
-            parent_close_policy=ParentClosePolicy.ABANDON,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=visibility.foreseen(request, None),
-            static_summary=visibility.summary(request, None),
-            static_details=visibility.details(request),
-        )
+        await start_case(request)

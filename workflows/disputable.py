@@ -12,12 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
-from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+from temporalio.workflow import ChildWorkflowHandle
 
-from workflows import visibility
 from workflows.case import DisputeEnded, Event
+from workflows.children import start_case
 from workflows.messages.actors import CLOCK, Actor
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Outcome, Refusal, Span
 from workflows.messages.commands import (
@@ -38,7 +37,7 @@ from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.payable import OrderCase, evidence_facts
 from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
-from workflows.rules.identity import case_id, workflow_name
+from workflows.rules.identity import case_id
 from workflows.rules.refund import refused_application, ruled_parts
 from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, Stage
 
@@ -253,17 +252,7 @@ class DisputableCase(OrderCase):
             evidence=command.evidence,
         )
         try:
-            self._dispute = await workflow.start_child_workflow(
-                workflow_name(request),
-                request,
-                id=case_id(request),
-                result_type=Outcome,
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=visibility.foreseen(request, None),
-                static_summary=visibility.summary(request, None),
-                static_details=visibility.details(request),
-            )
+            self._dispute = await start_case(request)
         except WorkflowAlreadyStartedError:
             taken = f"{case_id(request)} exists already"
             self.answer(command, Refusal(code="dispute_open", field="command", rule="D1", explanation=taken))

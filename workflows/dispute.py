@@ -252,17 +252,12 @@ class Dispute(OrderCase):
             await owe(self.order, self._claim.about, CompensationCause.RETURN_FREIGHT, owed)
 
     def _told(self, ruling: Ruling) -> tuple[Notice, ...]:
-        return tuple(
-            each
-            for to in (self.buyer, self.merchant)
-            for each in self.notice(
-                NoticeTemplate.DISPUTE_RULED,
-                to,
-                verdict=ruling.verdict,
-                fault=ruling.fault,
-                amount=ruling.amount,
-                currency=self.asked.currency,
-            )
+        return self.notice_to_both(
+            NoticeTemplate.DISPUTE_RULED,
+            verdict=ruling.verdict,
+            fault=ruling.fault,
+            amount=ruling.amount,
+            currency=self.asked.currency,
         )
 
     def _charge(self, cause: ScoreCause) -> tuple[ScoreChange, ...]:

@@ -84,9 +84,7 @@ class LateShipment(SleepingCase):
                 case Happening.SILENCE:  # L2: otherwise paid
                     return await self._compensate(self.silent("compensated_by_silence"), CLOCK)
                 case ReportParcel():  # late is late
-                    await self.note(
-                        self.obeyed(event, f"goods_{event.event}", carrier=event.carrier, tracking_no=event.tracking_no)
-                    )
+                    await self.note(self.parcel(event))
                 case _:
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
 

@@ -79,6 +79,10 @@ class PayableCase(CaseWorkflow):
         )
         return await self._settlement.pay(*decided, charges=charges, notices=notices)
 
+    def parcel(self, report: ReportParcel) -> LogEntry:
+        """The log line of what happened to the goods."""
+        return self.obeyed(report, f"goods_{report.event}", carrier=report.carrier, tracking_no=report.tracking_no)
+
     async def withdrawn(self, command: Withdraw, rule: str) -> Outcome:
         """The buyer has taken the request back."""
         return await self.close(
@@ -191,10 +195,6 @@ class OrderCase(PayableCase):
             self.answer(fact)
         else:
             await super().fact_outside_its_stage(fact)
-
-    def parcel(self, report: ReportParcel) -> LogEntry:
-        """The log line of what happened to the goods."""
-        return self.obeyed(report, f"goods_{report.event}", carrier=report.carrier, tracking_no=report.tracking_no)
 
     @property
     def order(self) -> OrderFacts:

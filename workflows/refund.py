@@ -118,11 +118,7 @@ class Refund(ReturningCase):
             case "return":
                 await self.become_return(entry)
             case "intercept":
-                notices = (
-                    *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.buyer),
-                    *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.merchant),
-                )
-                await self.enter(PARCEL_INTERCEPT, entry, notices=notices)
+                await self.enter(PARCEL_INTERCEPT, entry, notices=self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY))
 
     async def _escalate(self) -> None:
         await self.enter(ESCALATED, self.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)

@@ -41,13 +41,14 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.parcels import AskCarrier, Parcel, ParcelEvent, ParcelPurpose, ask_carrier
+from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelEvent, ParcelPurpose, ask_carrier
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
 from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
 from workflows.payable import evidence_facts
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.refund import QUALITY_FAULTS
+from workflows.rules.refusals import refused
 from workflows.rules.returns import received_parts, refused_receipt
 from workflows.rules.stages import (
     ADDRESS_MISSING,
@@ -160,11 +161,7 @@ class ReturningCase(DisputableCase):
     async def become_return(self, entry: LogEntry) -> None:
         """R7: the buyer has the goods, or will: they must come back first, and the merchant decides how (T1)."""
         self.kind = CaseKind.RETURN
-        notices = (
-            *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.buyer),
-            *self.notice(NoticeTemplate.GOODS_UNDERWAY, self.merchant),
-        )
-        await self.enter(RETURN_REVIEW, entry, notices=notices)
+        await self.enter(RETURN_REVIEW, entry, notices=self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY))
 
     async def _silence(self) -> Outcome | None:
         match self.stage.name:
@@ -247,7 +244,7 @@ class ReturningCase(DisputableCase):
         self._parcel = command.parcel
         self._freight_paid = command.freight_paid
         self.account = command.refund_account or self.account
-        told = [each.happened_at for each in stepped.parcel_events if each.event is ParcelEvent.SIGNED]
+        told = _sign_offs(stepped.parcel_events)
         told.extend(happened_at for parcel, happened_at in self._sign_offs if parcel == command.parcel)
         if signed := self._since_agreed(told):  # the carrier was quicker than the buyer
             by = self.entry("goods_signed", CLOCK, "T6", tracking_no=command.parcel.tracking_no)
@@ -255,7 +252,7 @@ class ReturningCase(DisputableCase):
 
     async def _told(self, report: ReportParcel) -> None:
         """T6: what the carrier says; it may come late, repeated, out of order, or before the tracking number."""
-        told = Parcel(carrier=report.carrier, tracking_no=report.tracking_no)
+        told = report.parcel
         if report.event is ParcelEvent.SIGNED:
             self._sign_offs.append((told, report.happened_at))
             awaited = told == self._parcel and self.stage in (*UNDERWAY, RETURN_OVERDUE)
@@ -269,8 +266,7 @@ class ReturningCase(DisputableCase):
         if self._parcel:
             asking = AskCarrier(parcel=self._parcel, at=workflow.now())
             history = await self.outside(ask_carrier, asking, seconds=30, summary="ask the carrier for the parcel")
-            signed = [each.happened_at for each in history.events if each.event is ParcelEvent.SIGNED]
-            if signed := self._since_agreed(signed):
+            if signed := self._since_agreed(_sign_offs(history.events)):
                 await self._signed(self.silent("goods_signed"), min(signed))
                 return
         await self.enter(RETURN_OVERDUE, self.silent("return_overdue"), attention=Attention.RETURN_OVERDUE)
@@ -330,11 +326,6 @@ class ReturningCase(DisputableCase):
         await self._owe_freight_by_fault()
         return await self.refund(self.obeyed(command, "refunded_directly"), by=command.by, rule="T1")
 
-    def _signs_ours(self, told: Command) -> bool:
-        if not isinstance(told, ReportParcel) or told.event is not ParcelEvent.SIGNED:
-            return False
-        return Parcel(carrier=told.carrier, tracking_no=told.tracking_no) == self._parcel
-
     async def _pay_insurance(self) -> None:
         """T10: once, when the return is signed for."""
         if self.order.freight_insured and not self._insurance_paid:
@@ -353,7 +344,8 @@ class ReturningCase(DisputableCase):
 
     async def carry_out(self, ruling: Ruling) -> Outcome:
         """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
-        if any(self._signs_ours(each) for each in self._kept):
+        kept = (each for each in self._kept if isinstance(each, ReportParcel))
+        if any(each.event is ParcelEvent.SIGNED and each.parcel == self._parcel for each in kept):
             await self._pay_insurance()
         if ruling.return_freight is FreightBearer.MERCHANT:
             await self._owe_return_freight()
@@ -405,22 +397,22 @@ class ReturningCase(DisputableCase):
         """T4, T6, T7, T9, T11: what a receipt, an extension, a tracking number or a conversion must fit."""
         match command:
             case ConfirmReceipt() if self.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE):
-                return _refused("nothing_to_receive", "command", "T5", "no goods come back in this case")
+                return refused("nothing_to_receive", "command", "T5", "no goods come back in this case")
             case ConfirmReceipt() if (
                 refusal := refused_receipt(command, self.application, exchange=self._exchange)
             ) is not None:
                 return refusal
             case ExtendReceipt() if self._extended:
-                return _refused("extended_before", "command", "T7", "the receipt has been extended, which is for once")
+                return refused("extended_before", "command", "T7", "the receipt has been extended, which is for once")
             case EnterTracking() if command.refund_account and not self.order.cash_on_delivery:
-                return _refused("not_cash_on_delivery", "refund_account", "T4", "the order was paid in advance")
+                return refused("not_cash_on_delivery", "refund_account", "T4", "the order was paid in advance")
             case ConvertToRefund() if not self._exchange:
-                return _refused("no_exchange", "command", "T9", "the case is not an exchange (any more)")
+                return refused("no_exchange", "command", "T9", "the case is not an exchange (any more)")
             case ConvertToRefund() if command.by.role in self._wants_money:
-                return _refused("said_before", "by.role", "T9", "the other side has not agreed yet")
+                return refused("said_before", "by.role", "T9", "the other side has not agreed yet")
             case _:
                 return super().content_refusal(command)
 
 
-def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
-    return Refusal(code=code, field=field, rule=rule, explanation=explanation)
+def _sign_offs(events: tuple[CarrierEvent, ...]) -> list[datetime]:
+    return [each.happened_at for each in events if each.event is ParcelEvent.SIGNED]

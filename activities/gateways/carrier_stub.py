@@ -1,8 +1,7 @@
 """All carriers on PostgreSQL, told beforehand what happens to a parcel and how to behave. Their book is their own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
@@ -11,6 +10,7 @@ import asyncpg
 from pydantic import Field
 
 from activities.gateways.carrier import CarrierUnreachable
+from activities.gateways.stub_books import stub_transaction
 from activities.postgres.connection import Connection
 from workflows.messages.message import Identifier, Input, Message
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
@@ -74,7 +74,7 @@ class CarrierStub:
 
     async def track(self, parcel: Parcel, asked_at: datetime) -> tuple[CarrierEvent, ...]:
         """What has happened to the parcel by ``asked_at``, told as the behaviour that matches says."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             behaviour = await _choose(connection, parcel, _WHEN_ASKED)
             rows = await connection.fetch(
                 """
@@ -102,7 +102,7 @@ class CarrierStub:
         Another journey of the same parcel replaces what would have happened from its ``begins_at`` on: so a
         parcel that is under way is called back. How the events are announced is settled here.
         """
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             await connection.execute(
                 "DELETE FROM carrier.events WHERE carrier = $1 AND tracking_no = $2 AND happened_at >= $3",
                 parcel.carrier,
@@ -130,7 +130,7 @@ class CarrierStub:
 
     async def set_behaviour(self, behaviour: Behaviour) -> None:
         """Treat the parcels that match like this: questions, and journeys set, from now on."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             await connection.execute(
                 """
                 INSERT INTO carrier.behaviours (carrier, tracking_no, mode, late_after_seconds, answer_after_seconds,
@@ -147,12 +147,12 @@ class CarrierStub:
 
     async def clear_behaviours(self) -> None:
         """Forget how to behave; journeys, and how they are announced, stay."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             await connection.execute("DELETE FROM carrier.behaviours")
 
     async def next_event_at(self, parcels: Collection[Parcel]) -> datetime | None:
         """When the first announcement about these parcels is due that nobody has delivered; None without one."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             return await connection.fetchval(
                 """
                 SELECT min(due_at) FROM carrier.announcements JOIN carrier.events ON events.id = announcements.event
@@ -170,7 +170,7 @@ class CarrierStub:
         ``parcels`` leaves out all others: each case has a business time of its own when clocks are moved.
         """
         carriers, tracking_nos = _columns(parcels or ())
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             rows = await connection.fetch(
                 """
                 SELECT events.*, announcements.id AS announcement
@@ -189,21 +189,12 @@ class CarrierStub:
 
     async def mark_delivered(self, announcement: int, at: datetime) -> None:
         """Do not announce this again."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
             await connection.execute(
                 "UPDATE carrier.announcements SET delivered_at = $2 WHERE id = $1 AND delivered_at IS NULL",
                 announcement,
                 at,
             )
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[Connection]:
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield connection
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            # To its callers the stub's database is the carrier: they must not care what it is made of.
-            raise CarrierUnreachable from error
 
 
 async def _choose(connection: Connection, parcel: Parcel, modes: Collection[Mode]) -> Behaviour | None:

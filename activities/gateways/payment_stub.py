@@ -1,8 +1,7 @@
 """A payment gateway on PostgreSQL that can be told how to behave. Its book and its commits are its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +18,7 @@ from activities.gateways.payment import (
     RefundInstruction,
     StatementLine,
 )
+from activities.gateways.stub_books import stub_transaction
 from activities.postgres.connection import Connection
 from workflows.messages.actors import GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
@@ -131,7 +131,7 @@ class PaymentGatewayStub:
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
         """Pay, as the behaviour that matches says."""
         behaviour: Behaviour | None = None
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             row = await _enter(connection, instruction)
             if row["attempts"] == 0 or row["result"] in {GatewayResult.FAILED, GatewayResult.ABNORMAL}:
                 behaviour = await _choose(connection, instruction)
@@ -154,13 +154,13 @@ class PaymentGatewayStub:
 
     async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
         """How the refund stands at ``asked_at``."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             row = await _settle(connection, refund_no, asked_at)
         return NotFound(refund_no=refund_no) if row is None else _answer(row)
 
     async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
         """A page of the stub's book."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             rows = await connection.fetch(
                 """
                 SELECT refund_no, amount, currency,
@@ -185,7 +185,7 @@ class PaymentGatewayStub:
 
     async def set_behaviour(self, behaviour: Behaviour) -> None:
         """Treat the refunds that match like this from now on."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             await connection.execute(
                 """
                 INSERT INTO gateway.behaviours (merchant_id, order_no, amount, mode, settle_after_seconds,
@@ -204,12 +204,12 @@ class PaymentGatewayStub:
 
     async def clear_behaviours(self) -> None:
         """Forget everything that was told; what comes is paid at once again."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             await connection.execute("DELETE FROM gateway.behaviours")
 
     async def behaviours(self) -> tuple[Behaviour, ...]:
         """What was told and still holds, the oldest first."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             rows = await connection.fetch(
                 "SELECT * FROM gateway.behaviours WHERE uses_left IS DISTINCT FROM 0 ORDER BY id"
             )
@@ -217,7 +217,7 @@ class PaymentGatewayStub:
 
     async def next_callback_at(self, refund_nos: Sequence[str]) -> datetime | None:
         """When the first callback about these refunds is due that nobody has delivered; None without one."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             return await connection.fetchval(
                 "SELECT min(due_at) FROM gateway.callbacks WHERE delivered_at IS NULL AND refund_no = ANY ($1)",
                 refund_nos,
@@ -230,7 +230,7 @@ class PaymentGatewayStub:
 
         ``refund_nos`` leaves out all others: each case has a business time of its own when clocks are moved.
         """
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             rows = await connection.fetch(
                 """
                 SELECT * FROM gateway.callbacks
@@ -261,21 +261,12 @@ class PaymentGatewayStub:
 
     async def mark_delivered(self, callback: int, at: datetime) -> None:
         """Do not deliver this callback again."""
-        async with self._transaction() as connection:
+        async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             await connection.execute(
                 "UPDATE gateway.callbacks SET delivered_at = $2 WHERE id = $1 AND delivered_at IS NULL",
                 callback,
                 at,
             )
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[Connection]:
-        try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield connection
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            # To its callers the stub's database is the gateway: they must not care what it is made of.
-            raise GatewayUnreachable from error
 
 
 async def _enter(connection: Connection, instruction: RefundInstruction) -> asyncpg.Record:

@@ -6,6 +6,7 @@ from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import Opened, Refusal, Step
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.policy import Policy
+from workflows.rules.refusals import refused
 
 
 async def look(
@@ -21,11 +22,11 @@ async def look(
     if step.evidence and (statement := step.evidence.statement):
         known = await statements.check(connection, statement, step.case.case_id, step.evidence.by)
         if not known:
-            return _refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
+            return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
     if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
-        return _refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
+        return refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
     if step.address is None:
         return None
     merchant_id = await connection.fetchval(
@@ -35,7 +36,7 @@ async def look(
     if address is None:
         asked = step.address.address_id
         explanation = f"there is no address {asked} in the address book" if asked else "there is no default address"
-        return _refused("unknown_address", "address_id", "T2", explanation)
+        return refused("unknown_address", "address_id", "T2", explanation)
     return address
 
 
@@ -53,9 +54,9 @@ async def _is_the_orders(connection: Connection, step: Step) -> bool:
 def _policy(version: int, policy: Policy | None, moves_from: str) -> Refusal | None:
     if policy is None or policy.version != version:
         in_force = f"version {policy.version}" if policy else "no version"
-        return _refused("version_not_in_force", "version", "section 2", f"{in_force} is in force")
+        return refused("version_not_in_force", "version", "section 2", f"{in_force} is in force")
     if moves_from == f"{policy.name}/{version}":
-        return _refused("same_version", "version", "section 2", "the case goes by this version already")
+        return refused("same_version", "version", "section 2", "the case goes by this version already")
     return None
 
 
@@ -67,13 +68,9 @@ async def _exemption(connection: Connection, step: Step, exemption_id: str) -> R
     )
     opened = Opened.model_validate(row["opened"]) if row else Opened()
     if exemption is None or row is None or opened.order is None or opened.ships_until is None:
-        return _refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
+        return refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
     if exemption.merchants and row["merchant_id"] not in exemption.merchants:
-        return _refused("exemption_of_others", "exemption", "L2", "the exemption is for other merchants")
+        return refused("exemption_of_others", "exemption", "L2", "the exemption is for other merchants")
     if exemption.starts_at >= opened.ships_until or exemption.ends_at <= opened.order.paid_at:
-        return _refused("exemption_elsewhen", "exemption", "L2", "it does not touch the time in which to ship")
+        return refused("exemption_elsewhen", "exemption", "L2", "it does not touch the time in which to ship")
     return None
-
-
-def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
-    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

@@ -1,12 +1,15 @@
 """L1 to L3: compensation for late shipment."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import resources
+from pathlib import Path
 
 import pytest
 
 from activities.gateways.payment_stub import Behaviour, Mode
+from activities.policies import Policies
 from activities.postgres.work_lists import WorkItem, WorkQuery
-from starter.client import Case
+from starter.client import Aftersales, Case
 from starter.errors import NotYours, RefusedCommand, RefusedRequest, UnknownCase
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import Role, buyer, merchant, officer
@@ -152,6 +155,22 @@ async def test_a_payment_that_is_told_twice_is_one_case(world: World) -> None:  
     second = await world.aftersales.order_paid(order_no)
 
     assert (second.id, (await second.handle.describe()).run_id) == (first.id, run_id)
+
+
+async def test_a_payment_told_again_under_another_version_of_the_policy_is_one_case(
+    world: World, tmp_path: Path
+) -> None:  # L1
+    built_in = resources.files("workflows.rules").joinpath("policies", "douyin.toml").read_text(encoding="utf-8")
+    tmp_path.joinpath("douyin.toml").write_text(built_in.replace("ship_hours = 48", "ship_hours = 72"))
+    later = Aftersales(world.skipper.client, world.task_queue, world.pool, Policies(tmp_path))
+    order_no = await world.order(paid_at=datetime.now(UTC))
+    first = await world.aftersales.order_paid(order_no)
+
+    second = await later.order_paid(order_no)
+    await world.forward(first, hours=49)
+
+    assert second.id == first.id
+    assert (await world.at(first, StageName.CLAIMABLE)).kind is CaseKind.LATE_SHIPMENT
 
 
 async def test_shipping_in_time_ends_it_quietly(world: World) -> None:  # L1

@@ -268,6 +268,11 @@ class ReportParcel(Command):
     tracking_no: Identifier
     happened_at: Instant
 
+    @property
+    def parcel(self) -> Parcel:
+        """The parcel that it tells of."""
+        return Parcel(carrier=self.carrier, tracking_no=self.tracking_no)
+
 
 class RetryPayment(Command):
     """Ask the gateway again, with the same refund number (section 10)."""

@@ -12,6 +12,7 @@ from workflows.messages.requests import Application, LineAmount
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName
 from workflows.messages.statements import EvidenceGiven
+from workflows.rules.refusals import refused
 
 DISPUTABLE = frozenset(
     {
@@ -55,14 +56,14 @@ def refused_dispute(
     ``earlier`` has the outcomes of other disputes about it, None for an open one.
     """
     if stage not in DECIDED:
-        return _refused("case_open", "about", "D1", "the case is open: send open_dispute to it")
+        return refused("case_open", "about", "D1", "the case is open: send open_dispute to it")
     if closed_at and at > closed_at + timedelta(days=policy.window_days):
-        return _refused("window_over", "about", "D1", f"a case can be disputed for {policy.window_days} days")
+        return refused("window_over", "about", "D1", f"a case can be disputed for {policy.window_days} days")
     outcomes = set(earlier)
     if None in outcomes:
-        return _refused("dispute_open", "about", "D1", "a dispute about this case is open")
+        return refused("dispute_open", "about", "D1", "a dispute about this case is open")
     if outcomes & FINAL:
-        return _refused("ruled_before", "about", "D8", "this case has been ruled on")
+        return refused("ruled_before", "about", "D8", "this case has been ruled on")
     return None
 
 
@@ -137,15 +138,15 @@ def refused_offer(offer: OfferSettlement, claim: Application) -> Refusal | None:
 def refused_acceptance(command: AcceptSettlement, offer: OfferSettlement | None) -> Refusal | None:
     """Only the offer that stands can be accepted (D2)."""
     if offer is None:
-        return _refused("no_offer", "command", "D2", "the merchant has offered nothing")
+        return refused("no_offer", "command", "D2", "the merchant has offered nothing")
     if command.amount != offer.amount:
-        return _refused("offer_changed", "amount", "D2", f"the offer that stands is {offer.amount}")
+        return refused("offer_changed", "amount", "D2", f"the offer that stands is {offer.amount}")
     return None
 
 
 def refused_evidence_after_final() -> Refusal:
     """Who has said its final word has no more to say before the deadline (D6)."""
-    return _refused("said_finally", "command", "D6", "you have given your evidence finally")
+    return refused("said_finally", "command", "D6", "you have given your evidence finally")
 
 
 def given_facts(given: EvidenceGiven) -> dict[str, str | int]:
@@ -162,14 +163,10 @@ def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule:
     claimed = {each.line: each.amount for each in claim.lines}
     for number, each in enumerate(lines):
         if each.amount > claimed.get(each.line, 0):
-            return _refused(
+            return refused(
                 "beyond_claim", f"lines.{number}.amount", rule, f"{claimed.get(each.line, 0)} is claimed on this line"
             )
         del claimed[each.line]
     if freight > claim.freight:
-        return _refused("beyond_claim", "freight", rule, f"{claim.freight} of freight is claimed")
+        return refused("beyond_claim", "freight", rule, f"{claim.freight} of freight is claimed")
     return None
-
-
-def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
-    return Refusal(code=code, field=field, rule=rule, explanation=explanation)

@@ -80,8 +80,6 @@ MONEY: Arrows = (
 )
 """The money leg, the same for every kind (section 10). A cash-on-delivery order first waits for an account (T4)."""
 
-_REJECTED = _from(S.REJECTED, amended=S.SHIPPED_REVIEW, closed_as_rejected=O.REJECTED)
-
 _SENT_BACK: Arrows = (
     *_from(
         S.RETURN_REVIEW,
@@ -168,6 +166,13 @@ UNSHIPPED_REFUND: Arrows = (
     ),
 )
 
+_STOPPED = {
+    "approved": S.PAYING,
+    "goods_returned_to_warehouse": S.PAYING,
+    "goods_signed": S.RETURN_REVIEW,
+}
+"""What may come of goods that are out and to be stopped (R3, R7)."""
+
 SHIPPED_REFUND: Arrows = (
     *_from(S.OPENING, opened=S.SHIPPED_REVIEW),
     *_from(
@@ -177,32 +182,16 @@ SHIPPED_REFUND: Arrows = (
         rejected=S.REJECTED,
         withdrawn=O.WITHDRAWN,
     ),
-    *_REJECTED,
-    *_from(
-        S.PARCEL_INTERCEPT,
-        approved=S.PAYING,
-        goods_returned_to_warehouse=S.PAYING,
-        goods_signed=S.RETURN_REVIEW,
-        escalated=S.ESCALATED,
-        withdrawn=O.WITHDRAWN,
-    ),
-    *_from(
-        S.ESCALATED,
-        approved=S.PAYING,
-        goods_returned_to_warehouse=S.PAYING,
-        goods_signed=S.RETURN_REVIEW,
-        withdrawn=O.WITHDRAWN,
-        closed_by_officer=O.CLOSED_BY_OFFICER,
-    ),
+    *_from(S.REJECTED, amended=S.SHIPPED_REVIEW, closed_as_rejected=O.REJECTED),
+    *_from(S.PARCEL_INTERCEPT, **_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
+    *_from(S.ESCALATED, **_STOPPED, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER),
 )
 
 _TO_BE_STOPPED = {
     "goods_shipped": S.INTERCEPTING,
     "goods_on_delivery_run": S.INTERCEPTING,
     "goods_refused": S.INTERCEPTING,
-    "goods_returned_to_warehouse": S.PAYING,
-    "goods_signed": S.RETURN_REVIEW,
-    "approved": S.PAYING,
+    **_STOPPED,
 }
 
 CANCELLATION: Arrows = (
@@ -215,22 +204,8 @@ CANCELLATION: Arrows = (
         withdrawn=O.WITHDRAWN,
     ),
     *_from(S.OUTBOUND_REVIEW, **_TO_BE_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
-    *_from(
-        S.INTERCEPTING,
-        approved=S.PAYING,
-        goods_returned_to_warehouse=S.PAYING,
-        goods_signed=S.RETURN_REVIEW,
-        escalated=S.ESCALATED,
-        withdrawn=O.WITHDRAWN,
-    ),
-    *_from(
-        S.ESCALATED,
-        approved=S.PAYING,
-        goods_returned_to_warehouse=S.PAYING,
-        goods_signed=S.RETURN_REVIEW,
-        withdrawn=O.WITHDRAWN,
-        closed_by_officer=O.CLOSED_BY_OFFICER,
-    ),
+    *_from(S.INTERCEPTING, **_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
+    *_from(S.ESCALATED, **_STOPPED, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER),
 )
 
 MERCHANT_REFUND: Arrows = (

@@ -16,6 +16,7 @@ from workflows.messages.requests import (
 )
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
+from workflows.rules.refusals import refused
 from workflows.rules.stages import (
     INTERCEPTING,
     MERCHANT_REVIEW,
@@ -95,9 +96,9 @@ def refused_application(application: Application, order: OrderFacts, refunded: M
     for number, asked in enumerate(application.lines):
         line = lines.get(asked.line)
         if line is None:
-            return _refused("unknown_line", f"lines.{number}.line", "R8", f"the order has no line {asked.line}")
+            return refused("unknown_line", f"lines.{number}.line", "R8", f"the order has no line {asked.line}")
         if asked.quantity > line.quantity:
-            return _refused(
+            return refused(
                 "quantity_too_high",
                 f"lines.{number}.quantity",
                 "R8",
@@ -105,24 +106,20 @@ def refused_application(application: Application, order: OrderFacts, refunded: M
             )
         left = line.paid - refunded.get(f"line:{line.line}", 0)
         if asked.amount > left:
-            return _refused(
+            return refused(
                 "amount_too_high",
                 f"lines.{number}.amount",
                 "R8",
                 f"line {line.line} has {left} left to refund",
             )
     if application.freight and not freight_is_refundable(application, order):
-        return _refused(
+        return refused(
             "freight_not_refundable", "freight", "R4", "freight is the buyer's unless the goods were at fault"
         )
     left = order.freight - refunded.get("freight", 0)
     if application.freight > left:
-        return _refused("amount_too_high", "freight", "R8", f"the freight has {left} left to refund")
+        return refused("amount_too_high", "freight", "R8", f"the freight has {left} left to refund")
     return None
-
-
-def _refused(code: str, field: str, rule: str, explanation: str) -> Refusal:
-    return Refusal(code=code, field=field, rule=rule, explanation=explanation)
 
 
 def wanted_parts(application: Application) -> tuple[Part, ...]:

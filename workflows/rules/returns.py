@@ -4,6 +4,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.commands import ConfirmReceipt
 from workflows.messages.payouts import Part
 from workflows.messages.requests import Application
+from workflows.rules.refusals import refused
 
 
 def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchange: bool) -> Refusal | None:
@@ -53,4 +54,4 @@ def received_parts(application: Application, receipt: ConfirmReceipt | None) -> 
 
 
 def _refused(code: str, field: str, explanation: str) -> Refusal:
-    return Refusal(code=code, field=field, rule="T11", explanation=explanation)
+    return refused(code, field, "T11", explanation)
