@@ -22,6 +22,7 @@ from activities.calendar import working_days
 from activities.calendar.overrides import CalendarError
 from activities.casebook import CaseBook
 from activities.clocks import Clocks
+from activities.gateways.bank_accounts import TransfersToAccounts
 from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
@@ -34,10 +35,12 @@ from activities.policies import Policies
 from activities.postgres import schema
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import VaultAccounts
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
+from starter.vault import opened_vault
 from workflows.compensation import Compensation
 from workflows.dispute import Dispute
 from workflows.late_callback import LateCallback
@@ -89,19 +92,23 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
     Raises:
         SchemaMismatch: the database has a schema that this code does not know.
         CalendarError: the file of own working days is wrong.
-        OSError: the database cannot be reached.
+        SettingsError: the key ring is malformed.
+        OSError: the database or the key store cannot be reached.
+        asyncpg.PostgresError: the key store has no database yet.
     """
     await schema.check(database_url)
     working_days.bring_into_force(settings.calendar_overrides)
     async with (
         await open_pool(database_url, max_size=settings.database_pool_size, application_name="aftersales") as pool,
         await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,
+        opened_vault(settings, database_url) as vault,
     ):
         sender = NoticeSender(pool, stub_channels(outside), settings.language)
         policies = Policies(settings.policies_dir)
         opening = Opening(pool, PostgresOrders(pool), policies, sender.wake)
         casebook = CaseBook(pool, policies, sender.wake)
-        payments = Payments(pool, PaymentGatewayStub(outside), sender.wake)
+        gateway = TransfersToAccounts(PaymentGatewayStub(outside), VaultAccounts(pool, vault))
+        payments = Payments(pool, gateway, sender.wake)
         reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside))
         notices = NoticeActivities(sender)
         parcels = Parcels(pool, CarrierStub(outside))

@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.gateways.orders import OrderDirectory
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, evidence, ledger
+from activities.postgres import allowances, casebook, evidence, ledger, lookups
 from activities.postgres.connection import Connection
 from workflows.messages.activities import open_case
 from workflows.messages.actors import buyer, merchant
@@ -102,9 +102,13 @@ class Opening:
     async def _look(self, connection: Connection, opening: OpenCase, order: OrderFacts | None) -> Opened:
         match opening.request:
             case WithdrawalRequest() | ExpiryRequest() as request:
-                return await self._look_at_allowance(connection, opening, request)
+                opened = await self._look_at_allowance(connection, opening, request)
             case request:
-                return await self._look_at_order(connection, opening, request, order)
+                opened = await self._look_at_order(connection, opening, request, order)
+        if opened.kind is None:
+            return opened
+        customer = await lookups.of_subject(connection, subject(opening.request))
+        return opened.model_copy(update={"customer": customer})
 
     async def _look_at_order(
         self, connection: Connection, opening: OpenCase, request: OrderRequest, order: OrderFacts | None

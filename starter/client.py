@@ -8,7 +8,7 @@ async with connected() as aftersales:
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -33,6 +33,7 @@ from activities.policies import Policies
 from activities.postgres import casebook, ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
 from starter.declarations import Declarations
@@ -46,7 +47,9 @@ from starter.errors import (
 )
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
+from starter.privacy import Privacy
 from starter.settings import Settings, load_settings
+from starter.vault import opened_vault
 from workflows import visibility
 from workflows.messages.cases import CaseKey, CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal
 from workflows.messages.commands import Command, GatewayCallback
@@ -85,14 +88,31 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
         raise Unreachable(str(error)) from error
-    async with pool:
-        yield Aftersales(temporal, settings.task_queue, pool, Policies(settings.policies_dir))
+    async with pool, _reachable_vault(settings, url) as vault:
+        yield Aftersales(temporal, settings.task_queue, pool, vault, Policies(settings.policies_dir))
+
+
+@asynccontextmanager
+async def _reachable_vault(settings: Settings, database_url: str) -> AsyncGenerator[Vault]:
+    async with AsyncExitStack() as opened:
+        try:
+            vault = await opened.enter_async_context(opened_vault(settings, database_url))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Unreachable("the key store does not answer") from error
+        yield vault
 
 
 class Aftersales:
     """Cases as a platform's services see them."""
 
-    def __init__(self, temporal: Client, task_queue: str, pool: asyncpg.Pool, policies: Policies | None = None) -> None:
+    def __init__(
+        self,
+        temporal: Client,
+        task_queue: str,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        policies: Policies | None = None,
+    ) -> None:
         """``pool`` reaches the case book: for checking requests beforehand, work lists and logs."""
         self.temporal = temporal
         self.pool = pool
@@ -102,7 +122,9 @@ class Aftersales:
         self._opening = Opening(pool, self._orders, self._policies, lambda: None)
         self.logistics = Logistics(self)
         self.declarations = Declarations(temporal, pool, task_queue)
-        self.desk = MerchantDesk(pool)
+        self.vault = vault
+        self.desk = MerchantDesk(pool, vault)
+        self.privacy = Privacy(pool, vault)
 
     async def open_refund(self, request: RefundRequest) -> "Case":
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.

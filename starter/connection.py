@@ -6,13 +6,15 @@ from typing import Final
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client, Interceptor, Plugin
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from activities.privacy.codec import encrypting_converter
 from starter.settings import Settings, SettingsError, variable_name
 from starter.stack.state_folder import Addresses, Embedded, StateFolder
-from workflows.messages.converter import data_converter
+from starter.vault import key_provider
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 _KINDS: Final[Mapping[str, IndexedValueType.ValueType]] = {
@@ -33,8 +35,9 @@ async def connect(
     interceptors: Sequence[Interceptor] = (),
     plugins: Sequence[Plugin] = (),
     runtime: Runtime | None = None,
+    converter: DataConverter | None = None,
 ) -> Client:
-    """Connects to Temporal.
+    """Connects to Temporal. Whatever this client and its workers send is encrypted (P6).
 
     Args:
         settings: Say whether Temporal is the embedded server of the state folder.
@@ -43,9 +46,10 @@ async def connect(
         interceptors: Passed on to the client.
         plugins: Passed on to the client.
         runtime: Passed on to the client.
+        converter: Instead of the encrypting one, for histories that people are to read.
 
     Raises:
-        SettingsError: Temporal's environment configuration is wrong.
+        SettingsError: Temporal's environment configuration or the key ring is wrong.
         ConnectionError: nobody answers; the text names the address.
     """
     config = temporal_config(settings)
@@ -57,7 +61,7 @@ async def connect(
             api_key=config.get("api_key"),
             tls=config.get("tls"),
             rpc_metadata=config.get("rpc_metadata", {}),
-            data_converter=data_converter,
+            data_converter=converter or encrypting_converter(key_provider(settings)),
             interceptors=interceptors,
             plugins=plugins,
             runtime=runtime,

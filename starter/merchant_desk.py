@@ -5,19 +5,27 @@ from datetime import UTC, datetime
 import asyncpg
 
 from activities.postgres import addresses, casebook, evidence, flags, scores, statements
+from activities.postgres.vault import Vault
 from starter.errors import RefusedStatement, UnknownCase, VagueReply
 from workflows.messages.actors import Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
+from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.scores import ChargedScore
 from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
+
+
+def whose(case: casebook.Row) -> str:
+    """Under whose key a text about a case is put: its buyer's, or the merchant's where it has none (P6)."""
+    return buyer_person(case.buyer_id) if case.buyer_id else merchant_person(case.merchant_id)
 
 
 class MerchantDesk:
     """The books of the shop. Errors of the database come as they are: nothing was written then."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def save_address(self, address: SaveAddress) -> ReturnAddress:
         """Add a return address, or change one; open cases keep the version that they were given (T2)."""
@@ -55,12 +63,12 @@ class MerchantDesk:
     async def add_remark(self, wish: AddRemark) -> Remark:
         """备注: note something down at an order or allowance (section 12). Errors as in ``set_flag``."""
         async with self._pool.acquire() as connection, connection.transaction():
-            return await flags.add_remark(connection, wish, datetime.now(UTC))
+            return await flags.add_remark(connection, self._vault.keys, wish, datetime.now(UTC))
 
     async def remarks(self, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
         """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all."""
         async with self._pool.acquire() as connection:
-            return await flags.remarks_of(connection, merchant_id, subject)
+            return await flags.remarks_of(connection, self._vault.keys, merchant_id, subject)
 
     async def write_statement(self, wish: WriteStatement) -> Statement:
         """Write down what a dispute needs to know; its reference goes into ``SubmitEvidence`` (D6, D7).
@@ -77,7 +85,7 @@ class MerchantDesk:
                 raise UnknownCase(wish.case_id)
             if wish.by.id != {Role.MERCHANT: case.merchant_id, Role.BUYER: case.buyer_id}.get(wish.by.role, wish.by.id):
                 raise RefusedStatement(wish.case_id)
-            written = await statements.write(connection, wish, datetime.now(UTC))
+            written = await statements.write(connection, self._vault.keys, wish, whose(case), datetime.now(UTC))
         if isinstance(written, VagueStatement):
             raise VagueReply(written)
         return written
@@ -85,7 +93,7 @@ class MerchantDesk:
     async def read_statement(self, reference: str) -> Statement | None:
         """The statement of this reference. Whoever calls makes sure that its reader may read the case."""
         async with self._pool.acquire() as connection:
-            return await statements.read(connection, reference)
+            return await statements.read(connection, self._vault.keys, reference)
 
     async def evidence(self, case_id: str) -> tuple[GivenEvidence, ...]:
         """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import asyncpg
 from alembic.util import CommandError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
@@ -10,6 +11,8 @@ from activities.postgres import schema
 from starter import schedules
 from starter.connection import ensure_search_attributes
 from starter.schedules import Wanted
+from starter.settings import Settings
+from starter.vault import key_store_stands, prepare_key_store
 from workflows.messages.search_attributes import declarations
 
 
@@ -19,16 +22,18 @@ class Lacking:
 
     schema: str | None
     """The revision that the database has; ``none`` without one. None where it has the right one."""
+    key_store: bool
+    """Whether the database of persons' keys, or its table, is missing."""
     search_attributes: tuple[str, ...]
     schedules: tuple[Wanted, ...]
 
     @property
     def nothing(self) -> bool:
         """Whether all is as it should be."""
-        return self.schema is None and not self.search_attributes and not self.schedules
+        return self.schema is None and not self.key_store and not self.search_attributes and not self.schedules
 
 
-async def lacking(client: Client, database_url: str, task_queue: str) -> Lacking:
+async def lacking(settings: Settings, client: Client, database_url: str) -> Lacking:
     """What ``prepare`` would do, without doing it.
 
     Raises:
@@ -38,12 +43,13 @@ async def lacking(client: Client, database_url: str, task_queue: str) -> Lacking
     revision = await schema.current(database_url)
     return Lacking(
         schema=None if revision == schema.head() else revision or "none",
+        key_store=not await _key_store_stands(settings, database_url),
         search_attributes=await missing_search_attributes(client),
-        schedules=await schedules.differing(client, schedules.wanted(task_queue)),
+        schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
     )
 
 
-async def prepare(client: Client, database_url: str, task_queue: str) -> Lacking:
+async def prepare(settings: Settings, client: Client, database_url: str) -> Lacking:
     """Put right what is lacking, and tell what it was. Doing it again changes nothing.
 
     Raises:
@@ -52,13 +58,22 @@ async def prepare(client: Client, database_url: str, task_queue: str) -> Lacking
         OSError: the database cannot be reached.
         RPCError: Temporal does not answer.
     """
-    found = await lacking(client, database_url, task_queue)
+    found = await lacking(settings, client, database_url)
     if found.schema:
         await _upgrade(database_url)
+    if found.key_store:
+        await prepare_key_store(settings, database_url)
     if found.search_attributes:
         await ensure_search_attributes(client, declarations())
     await schedules.put(client, found.schedules)
     return found
+
+
+async def _key_store_stands(settings: Settings, database_url: str) -> bool:
+    try:
+        return await key_store_stands(settings, database_url)
+    except asyncpg.InvalidCatalogNameError:
+        return False
 
 
 async def _upgrade(database_url: str) -> None:

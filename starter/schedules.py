@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from temporalio.api.common.v1 import Payload
 from temporalio.client import (
     Client,
     Schedule,
@@ -81,11 +82,12 @@ async def _stands(client: Client, schedule: Wanted) -> bool:
     action = present.action
     if not isinstance(action, ScheduleActionStartWorkflow):
         return False
-    (argument,) = await client.data_converter.encode([schedule.argument])
+    arguments = [each for each in action.args if isinstance(each, Payload)]
+    kept = await client.data_converter.decode(arguments, [type(schedule.argument)])
     return (
         action.workflow == schedule.workflow
         and action.task_queue == schedule.task_queue
-        and [getattr(each, "data", each) for each in action.args] == [argument.data]
+        and kept == [schedule.argument]
         and [each.every for each in present.spec.intervals] == [schedule.every]
         and present.policy.overlap is OVERLAP
     )

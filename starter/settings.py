@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     environment: Literal["development", "production"] = Field(
         default="development",
         description="In `production`, moving a case's clock and telling the payment gateway's stub how to "
-        "behave are refused, and a lookup key is required.",
+        "behave are refused, and a lookup key, a key ring and a key store are required.",
     )
     task_queue: str = Field(
         default="aftersales", min_length=1, max_length=200, description="Temporal task queue of the cases."
@@ -120,11 +120,26 @@ class Settings(BaseSettings):
         f"is stored nowhere. At least {_LOOKUP_KEY_LENGTH} characters, the same for all processes, never "
         "changed. The default is refused in production.",
     )
+    keys: SecretStr | None = Field(
+        default=None,
+        description="Key ring that everything is encrypted with, as `id:base64,id:base64` of 32 bytes each, the "
+        "current key first. `aftersales keys new` makes one. Without it and without a key file, development "
+        "makes a ring of its own in the state folder.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="File with the key ring instead, one `id:base64` a line. A changed file is taken up by itself.",
+    )
+    key_store_url: SecretStr | None = Field(
+        default=None,
+        description="Database with persons' keys, `postgresql://...`: another one than `DATABASE_URL`, replicated but "
+        "never backed up beside it. Without it, development uses `<database>_keys` on the same server.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."
     )
 
-    @field_validator("database_url")
+    @field_validator("database_url", "key_store_url")
     @classmethod
     def _database_url_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
@@ -145,6 +160,18 @@ class Settings(BaseSettings):
                 f"{PREFIX}LOOKUP_KEY must be set in production, to at least {_LOOKUP_KEY_LENGTH} characters "
                 "that nobody else knows"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keys_are_where_they_must_be(self) -> Self:
+        if self.keys is not None and self.key_file is not None:
+            raise ValueError(f"only one of {PREFIX}KEYS and {PREFIX}KEY_FILE can be set")
+        if self.environment == "production" and self.keys is None and self.key_file is None:
+            raise ValueError(f"{PREFIX}KEY_FILE or {PREFIX}KEYS must be set in production")
+        if self.environment == "production" and self.key_store_url is None:
+            raise ValueError(f"{PREFIX}KEY_STORE_URL must be set in production")
+        if self.key_store_url is not None and self.key_store_url == self.database_url:
+            raise ValueError(f"{PREFIX}KEY_STORE_URL must be another database than DATABASE_URL")
         return self
 
     @property

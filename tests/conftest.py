@@ -14,9 +14,11 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from activities.postgres import schema
+from activities.postgres.vault import Vault
 from starter.connection import connect
 from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
 from starter.stack import Stack, embedded_stack
+from starter.vault import opened_vault, prepare_key_store
 from workflows.messages.search_attributes import declarations
 
 _session = pytest.StashKey[pytest.Session]()
@@ -85,10 +87,18 @@ async def client(stack: Stack, settings: Settings) -> Client:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def database(stack: Stack) -> str:
-    """The address of the stack's database, with the schema that this code knows."""
+async def database(stack: Stack, settings: Settings) -> str:
+    """The address of the stack's database, with the schema that this code knows, and a key store beside it."""
     await schema.upgrade(stack.database_url)
+    await prepare_key_store(settings, stack.database_url)
     return stack.database_url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vault(settings: Settings, database: str) -> AsyncIterator[Vault]:
+    """The vault of the stack, with persons' keys in a database of their own."""
+    async with opened_vault(settings, database) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -632,7 +632,7 @@ class CaseWorkflow:
         self.log.extend(entries)
         if self._in_hand:
             self.answer(self._in_hand)
-        visibility.show(self.view())
+        visibility.show(self.view(), self.opened.customer if self.opened else ())
 
     def _call_staff(self, attention: Attention | None) -> tuple[Notice, ...]:
         """Tell the platform's staff once that a case has come to need a person."""

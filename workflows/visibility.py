@@ -35,6 +35,8 @@ class Shown:
     outcome: str | None
     policy: str | None
     due: datetime | None
+    customer: tuple[str, ...]
+    """The keyed hashes by which the customer is found."""
 
 
 def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
@@ -48,10 +50,12 @@ def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
         outcome=None,
         policy=f"{opened.policy.name}/{opened.policy.version}" if opened and opened.policy else None,
         due=opened.due.at if opened and opened.due else None,
+        customer=opened.customer if opened else (),
     )
     keywords = [SearchAttributePair(key, value) for key, value in _keywords(shown).items() if value]
     due = [SearchAttributePair(attributes.DUE, whole_minute(shown.due))] if shown.due else []
-    return TypedSearchAttributes([*keywords, *due])
+    customer = [SearchAttributePair(attributes.CUSTOMER, shown.customer)] if shown.customer else []
+    return TypedSearchAttributes([*keywords, *customer, *due])
 
 
 def summary(request: Request, foreseen: Opened | None) -> str:
@@ -71,8 +75,11 @@ def details(request: Request) -> str:
     return "\n".join(rows)
 
 
-def show(view: CaseView) -> None:
-    """Bring search attributes and current details up to date: one upsert of what differs, or none."""
+def show(view: CaseView, customer: tuple[str, ...]) -> None:
+    """Bring search attributes and current details up to date: one upsert of what differs, or none.
+
+    ``customer`` holds the keyed hashes by which the customer is found (section 12).
+    """
     workflow.set_current_details(current_details(view))
     if view.stage in PASSING:  # an upsert would be out of date before anybody reads it
         return
@@ -85,6 +92,7 @@ def show(view: CaseView) -> None:
         outcome=view.outcome,
         policy=view.policy or None,
         due=view.due,
+        customer=customer,
     )
     present = workflow.info().typed_search_attributes
     updates: list[SearchAttributeUpdate[Any]] = [
@@ -95,6 +103,8 @@ def show(view: CaseView) -> None:
     due = whole_minute(shown.due) if shown.due else None
     if present.get(attributes.DUE) != due:
         updates.append(attributes.DUE.value_set(due) if due else attributes.DUE.value_unset())
+    if tuple(present.get(attributes.CUSTOMER) or ()) != customer:
+        updates.append(attributes.CUSTOMER.value_set(customer))
     if updates:
         workflow.upsert_search_attributes(updates)  # pyright: ignore[reportUnknownMemberType]
 

@@ -6,6 +6,7 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Code, Identifier, Instant, Message, Reference
 from workflows.messages.money import Currency, PositiveMinor
 from workflows.messages.payouts import Payer
+from workflows.messages.persons import BankAccount
 
 
 class GatewayUnreachable(Exception):  # noqa: N818 -- it says what is known: nothing
@@ -27,6 +28,8 @@ class RefundInstruction(Message):
     """Back to this tender; None for a bank transfer."""
     account: Reference | None
     """Where the account of a bank transfer is kept; None for the original route."""
+    bank_account: BankAccount | None = None
+    """The account itself, where it is kept by us."""
     amount: PositiveMinor
     currency: Currency
     payer: Payer = Payer.MERCHANT

@@ -1,15 +1,24 @@
 """Flags 插旗 and remarks 备注 of orders and allowances, and so of all of their cases (section 12).
 
-Both belong to a merchant: what it notes is seen by it and by the platform, never by another merchant.
+Both belong to a merchant: what it notes is seen by it and by the platform, never by another merchant. The words of
+a remark are under the key of the buyer whom the order is of: they tell of that person (P6).
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
+from pydantic import SecretStr
 
 from activities.postgres.connection import Connection
+from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
+from workflows.messages.persons import buyer_person, merchant_person
+
+REMARK: Final = "remark"
+"""As what it is sealed."""
 
 
 class OtherMarkingUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
@@ -78,31 +87,38 @@ async def flag_history(connection: Connection, merchant_id: str | None, subject:
     return tuple(_change(row) for row in rows)
 
 
-async def add_remark(connection: Connection, wish: AddRemark, at: datetime) -> Remark:
+async def add_remark(connection: Connection, keys: PersonKeys, wish: AddRemark, at: datetime) -> Remark:
     """Note something down; the same key once more is the same remark.
 
     Raises:
         OtherMarkingUnderKey: the key stands for other words, or for somebody else's.
     """
+    person = await _person(connection, wish)
     inserted = await connection.fetchrow(
         f"""
-        INSERT INTO shop.remarks (merchant_id, subject, key, text, actor_role, actor_id, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO shop.remarks (merchant_id, subject, key, actor_role, actor_id, at, person, sealed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (merchant_id, subject, key) DO NOTHING
         RETURNING {_REMARK}
         """,  # noqa: S608 -- a constant
         wish.merchant_id,
         wish.subject,
         wish.key,
-        wish.text.get_secret_value(),
         wish.by.role,
         wish.by.id,
         at,
+        person,
+        await keys.seal(person, REMARK, wish.text.get_secret_value().encode()),
     )
-    return _remark(inserted) if inserted else await _remark_before(connection, wish)
+    if inserted is None:
+        return await _remark_before(connection, keys, wish)
+    (remark,) = await _remarks(keys, [inserted])
+    return remark
 
 
-async def remarks_of(connection: Connection, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
+async def remarks_of(
+    connection: Connection, keys: PersonKeys, merchant_id: str | None, subject: str
+) -> tuple[Remark, ...]:
     """What was noted down, oldest first; without a merchant, for the platform, of all."""
     rows = await connection.fetch(
         f"""
@@ -112,11 +128,11 @@ async def remarks_of(connection: Connection, merchant_id: str | None, subject: s
         subject,
         merchant_id,
     )
-    return tuple(_remark(row) for row in rows)
+    return await _remarks(keys, rows)
 
 
 _CHANGE = "merchant_id, subject, key, colour, actor_role, actor_id, at"
-_REMARK = "merchant_id, subject, key, text, actor_role, actor_id, at"
+_REMARK = "merchant_id, subject, key, sealed, actor_role, actor_id, at"
 
 
 async def _change_before(connection: Connection, wish: SetFlag) -> FlagChange:
@@ -132,14 +148,14 @@ async def _change_before(connection: Connection, wish: SetFlag) -> FlagChange:
     return before
 
 
-async def _remark_before(connection: Connection, wish: AddRemark) -> Remark:
+async def _remark_before(connection: Connection, keys: PersonKeys, wish: AddRemark) -> Remark:
     row = await connection.fetchrow(
         f"SELECT {_REMARK} FROM shop.remarks WHERE merchant_id = $1 AND subject = $2 AND key = $3",  # noqa: S608
         wish.merchant_id,
         wish.subject,
         wish.key,
     )
-    before = _remark(row) if row else None
+    before = (await _remarks(keys, [row]))[0] if row else None
     if before is None or (before.text, before.by) != (wish.text, wish.by):
         raise OtherMarkingUnderKey(f"key {wish.key} stands for another remark at {wish.subject}")
     return before
@@ -156,11 +172,29 @@ def _change(row: asyncpg.Record) -> FlagChange:
     )
 
 
-def _remark(row: asyncpg.Record) -> Remark:
+async def _person(connection: Connection, wish: AddRemark) -> str:
+    """Whose key a remark is put under: the buyer's, or the merchant's where the subject is not known yet."""
+    buyer_id = await connection.fetchval(
+        """
+        SELECT buyer_id FROM shop.orders WHERE order_no = $1 AND merchant_id = $2
+        UNION ALL SELECT buyer_id FROM shop.allowances WHERE allowance_id = $1 AND merchant_id = $2 LIMIT 1
+        """,
+        wish.subject,
+        wish.merchant_id,
+    )
+    return buyer_person(buyer_id) if buyer_id else merchant_person(wish.merchant_id)
+
+
+async def _remarks(keys: PersonKeys, rows: Sequence[asyncpg.Record]) -> tuple[Remark, ...]:
+    texts = await keys.unseal_many(REMARK, [row["sealed"] for row in rows])
+    return tuple(_remark(row, text) for row, text in zip(rows, texts, strict=True))
+
+
+def _remark(row: asyncpg.Record, plain: bytes | None) -> Remark:
     return Remark(
         subject=row["subject"],
         merchant_id=row["merchant_id"],
-        text=row["text"],
+        text=None if plain is None else SecretStr(plain.decode()),
         by=_actor(row),
         key=row["key"],
         at=row["at"],

@@ -12,13 +12,16 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
+from activities.postgres import lookups
 from activities.postgres.allowances import account
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import account_lookup
 from activities.postgres.orders import find_order
+from activities.postgres.vault import Vault
 from workflows.messages.message import Identifier, Input, Instant, Quantity
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
+from workflows.messages.persons import Recipient, buyer_person
 
 # Outside these years a moment is a slip of the keyboard, or seconds taken for a date.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -62,6 +65,8 @@ class OrderRecord(Input):
     on_delivery_run_at: Moment | None = None
     freight_insured: Minor = 0
     """What the freight insurance pays for sending the goods back (T10)."""
+    recipient: Recipient | None = None
+    """To whom the goods go: kept in the vault only (P6)."""
 
     @field_validator("lines")
     @classmethod
@@ -147,16 +152,31 @@ class LoadReport:
     problems: tuple[LineProblem, ...]
 
 
-async def load_orders(connection: Connection, lines: Iterable[str]) -> LoadReport:
+async def load_orders(connection: Connection, lines: Iterable[str], vault: Vault) -> LoadReport:
     """Load orders, one JSON object a line (see `OrderRecord`); blank lines are passed over.
 
-    A line that was loaded before changes nothing, except that shipping facts which it adds are taken over.
+    A line that was loaded before changes nothing, except that shipping facts which it adds are taken over, and the
+    recipient, who goes into the vault: a parcel may have been redirected.
     A line that contradicts what is stored is a problem of that line.
     """
-    return await _load(connection, lines, OrderRecord, _load_order)
+
+    async def load(connection: Connection, record: OrderRecord) -> tuple[bool, str | None]:
+        outcome = await _load_order(connection, record)
+        if record.recipient and outcome[1] is None:
+            await vault.keep_recipient(
+                connection,
+                record.order_no,
+                record.merchant_id,
+                record.buyer_id,
+                record.recipient,
+                datetime.now(UTC),
+            )
+        return outcome
+
+    return await _load(connection, lines, OrderRecord, load)
 
 
-async def load_allowances(connection: Connection, lines: Iterable[str], *, lookup_key: bytes) -> LoadReport:
+async def load_allowances(connection: Connection, lines: Iterable[str], vault: Vault) -> LoadReport:
     """Load allowances, one JSON object a line (see `AllowanceRecord`); blank lines are passed over.
 
     A line that was loaded before changes nothing, also when more has been spent or the validity has been
@@ -164,7 +184,17 @@ async def load_allowances(connection: Connection, lines: Iterable[str], *, looku
     """
 
     async def load(connection: Connection, record: AllowanceRecord) -> tuple[bool, str | None]:
-        return await _load_allowance(connection, record, lookup_key)
+        outcome = await _load_allowance(connection, record, vault.lookup_key)
+        if outcome[0] and record.account_name:
+            await lookups.replace(
+                connection,
+                vault.lookup_key,
+                record.merchant_id,
+                record.allowance_id,
+                buyer_person(record.buyer_id),
+                {"account": record.account_name.get_secret_value()},
+            )
+        return outcome
 
     return await _load(connection, lines, AllowanceRecord, load)
 
@@ -260,7 +290,7 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
     stored = await find_order(connection, record.order_no)
     if stored is None:
         return "order_no"
-    was, now = stored.model_dump(), record.model_dump()
+    was, now = stored.model_dump(), record.model_dump(exclude={"recipient"})
     shipping = ("outbound_at", "shipped_at", "on_delivery_run_at")
     for name in now:
         unsaid = name in shipping and (was[name] is None or now[name] is None)

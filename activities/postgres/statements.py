@@ -1,29 +1,38 @@
 """What the parties of a case wrote (D6, D7).
 
-The words are here and nowhere else; a command, the case log and an officer's page carry the reference (P6).
+The words are here and nowhere else, under the key of the buyer whom the case is about, whoever wrote them: what a
+merchant writes tells of the buyer too. A command, the case log and an officer's page carry the reference (P6).
 Whether somebody may write about a case at all is for the caller to know.
 """
 
 import hashlib
 from datetime import datetime
+from typing import Final
 
 import asyncpg
+from pydantic import SecretStr
 
 from activities.postgres.connection import Connection
+from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor, Role
 from workflows.messages.statements import Statement, VagueStatement, WriteStatement
 from workflows.rules.vague_words import names_a_time, vague_words
+
+STATEMENT: Final = "statement"
+"""As what it is sealed."""
 
 
 class OtherTextUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
     """The writer has used the key in this case for another text; that one stands."""
 
 
-async def write(connection: Connection, wish: WriteStatement, at: datetime) -> Statement | VagueStatement:
+async def write(
+    connection: Connection, keys: PersonKeys, wish: WriteStatement, person: str, at: datetime
+) -> Statement | VagueStatement:
     """Keep a statement; the same key and text of the same writer is the same statement.
 
     What a merchant writes must name a concrete time and hold no vague words; else it is not kept, and the
-    answer says why (D7).
+    answer says why (D7). ``person`` is whose key it is put under.
 
     Raises:
         OtherTextUnderKey: the key stands for another text.
@@ -33,17 +42,18 @@ async def write(connection: Connection, wish: WriteStatement, at: datetime) -> S
     reference = _reference(wish)
     await connection.execute(
         """
-        INSERT INTO disputes.statements (reference, case_id, actor_role, actor_id, at, text)
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (reference) DO NOTHING
+        INSERT INTO disputes.statements (reference, case_id, actor_role, actor_id, at, person, sealed)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (reference) DO NOTHING
         """,
         reference,
         wish.case_id,
         wish.by.role,
         wish.by.id,
         at,
-        wish.text.get_secret_value(),
+        person,
+        await keys.seal(person, STATEMENT, wish.text.get_secret_value().encode()),
     )
-    kept = await read(connection, reference)
+    kept = await read(connection, keys, reference)
     if kept is None or kept.text != wish.text:
         raise OtherTextUnderKey(f"key {wish.key} stands for another text in {wish.case_id}")
     return kept
@@ -65,13 +75,16 @@ async def check(connection: Connection, reference: str, case_id: str, by: Actor)
     )
 
 
-async def read(connection: Connection, reference: str) -> Statement | None:
+async def read(connection: Connection, keys: PersonKeys, reference: str) -> Statement | None:
     """The statement of this reference, or None. Who may read the case may read it."""
     row = await connection.fetchrow(
-        "SELECT reference, case_id, actor_role, actor_id, at, text FROM disputes.statements WHERE reference = $1",
+        "SELECT reference, case_id, actor_role, actor_id, at, sealed FROM disputes.statements WHERE reference = $1",
         reference,
     )
-    return _statement(row) if row else None
+    if row is None:
+        return None
+    (plain,) = await keys.unseal_many(STATEMENT, [row["sealed"]])
+    return _statement(row, plain)
 
 
 def _vagueness(text: str) -> VagueStatement | None:
@@ -85,11 +98,11 @@ def _reference(wish: WriteStatement) -> str:
     return f"statement:{hashlib.sha256(source.encode()).hexdigest()[:32]}"
 
 
-def _statement(row: asyncpg.Record) -> Statement:
+def _statement(row: asyncpg.Record, plain: bytes | None) -> Statement:
     return Statement(
         reference=row["reference"],
         case_id=row["case_id"],
         by=Actor(role=row["actor_role"], id=row["actor_id"]),
-        text=row["text"],
+        text=None if plain is None else SecretStr(plain.decode()),
         at=row["at"],
     )

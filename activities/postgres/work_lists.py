@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from activities.postgres.connection import Connection
 from workflows.messages.flags import Colour
-from workflows.messages.message import Identifier
+from workflows.messages.message import Identifier, Sha256
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
 
@@ -19,8 +19,8 @@ class WorkQuery(BaseModel):
     work_list: WorkList | None = None
     order_no: Identifier | None = None
     buyer_id: Identifier | None = None
-    account_lookup: str | None = None
-    """The keyed hash of an account name (A4), see ``activities.postgres.lookup``."""
+    customer: Sha256 | None = None
+    """The keyed hash of the customer's name, phone or account name (A4), see ``activities.postgres.lookup``."""
     flag: Colour | None = None
     """The flag of the order or the allowance, as its own merchant has put it up."""
     with_closed: bool = False
@@ -65,8 +65,8 @@ _WHERE = """
     AND ($2::text IS NULL OR work_list = $2)
     AND ($3::text IS NULL OR order_no = $3)
     AND ($4::text IS NULL OR buyer_id = $4)
-    AND ($5::text IS NULL OR allowance_id IN (
-        SELECT allowance_id FROM shop.allowances WHERE account_lookup = $5
+    AND ($5::text IS NULL OR coalesce(order_no, allowance_id) IN (
+        SELECT subject FROM vault.lookups WHERE hash = $5
     ))
     AND ($6::text IS NULL OR flag = $6)
     AND ($7 OR closed_at IS NULL)
@@ -106,7 +106,7 @@ def _arguments(query: WorkQuery) -> tuple[object, ...]:
         query.work_list,
         query.order_no,
         query.buyer_id,
-        query.account_lookup,
+        query.customer,
         query.flag,
         query.with_closed,
     )

@@ -12,6 +12,7 @@ from starter.commands import (
     diagnosis,
     disputing,
     gateway,
+    keys,
     listing,
     opening,
     processes,
@@ -81,6 +82,8 @@ application.add_typer(desk.remarks, name="remarks", rich_help_panel=DESK)
 application.command("score", rich_help_panel=DESK)(desk.score)
 application.add_typer(declaring.pauses, name="pauses", rich_help_panel=PLATFORM)
 application.add_typer(declaring.exemptions, name="exemptions", rich_help_panel=PLATFORM)
+application.add_typer(keys.keys, name="keys", rich_help_panel=PLATFORM)
+application.command("forget", rich_help_panel=PLATFORM)(keys.forget)
 application.command("ladder", rich_help_panel=PLATFORM)(declaring.ladder)
 application.command("books", rich_help_panel=MONEY)(books.books)
 application.add_typer(gateway.application, name="gateway", rich_help_panel=MONEY)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from starter.commands import viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, SetFlag
@@ -194,9 +194,11 @@ def list_remarks(
             found = await aftersales.desk.remarks(merchant, subject)
             table = Table("when", "by", "remark")
             for each in found:
-                table.add_row(local(each.at), f"{each.by.role} {each.by.id}", Text(each.text.get_secret_value()))
+                table.add_row(local(each.at), f"{each.by.role} {each.by.id}", Text(in_words(each.text)))
             # A secret does not write itself; here it is shown to whoever may read it.
-            document = [each.model_dump(mode="json") | {"text": each.text.get_secret_value()} for each in found]
+            document = [
+                each.model_dump(mode="json") | {"text": in_words(each.text) if each.text else None} for each in found
+            ]
             answer(as_json, {"remarks": document}, table)
             return 0
 

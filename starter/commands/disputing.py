@@ -11,7 +11,7 @@ from rich.text import Text
 
 from starter.commands import wording
 from starter.commands.failures import UsageError
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
 from workflows.messages.money import Money
@@ -81,9 +81,9 @@ def read(
         if found is None:
             raise UsageError(f"there is no statement {reference}", "REFERENCE")
         # A secret does not write itself; here it is shown to whoever may read it.
-        words = found.text.get_secret_value()
+        words = in_words(found.text)
         who = Text(f"{found.by.role} {found.by.id} about {found.case_id}, {local(found.at)}", style="dim")
-        answer(as_json, found.model_dump(mode="json") | {"text": words}, who, Text(words))
+        answer(as_json, found.model_dump(mode="json") | {"text": words if found.text else None}, who, Text(words))
         return 0
 
     return asyncio.run(look())

@@ -2,13 +2,13 @@
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from activities.postgres.lookup import account_lookup
+from activities.postgres.lookup import account_lookup, name_lookup, phone_lookup
 from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.commands import wording
 from starter.commands.failures import UsageError
@@ -20,6 +20,8 @@ from workflows.messages.flags import Colour
 from workflows.messages.money import Money
 from workflows.messages.stages import WorkList
 
+_LOOKUPS: Final = {"--account": account_lookup, "--name": name_lookup, "--phone": phone_lookup}
+
 
 def list_cases(
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's cases.")] = None,
@@ -30,6 +32,8 @@ def list_cases(
         str | None,
         typer.Option(help="Only cases of allowances of this account name (A4); only its keyed hash is searched for."),
     ] = None,
+    name: Annotated[str | None, typer.Option(help="Only cases of this customer's name, by its keyed hash.")] = None,
+    phone: Annotated[str | None, typer.Option(help="Only cases of this customer's phone, by its keyed hash.")] = None,
     flag: Annotated[Colour | None, typer.Option(help="Only cases whose order or allowance has this flag 插旗.")] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed cases as well.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
@@ -44,7 +48,7 @@ def list_cases(
         "work_list": work_list,
         "order_no": order,
         "buyer_id": buyer,
-        "account_lookup": _lookup(account) if account is not None else None,
+        "customer": _customer({"--account": account, "--name": name, "--phone": phone}),
         "flag": flag,
         "with_closed": closed,
         "limit": limit,
@@ -52,11 +56,17 @@ def list_cases(
     return asyncio.run(_list(wording.built(WorkQuery, fields), as_json))
 
 
-def _lookup(account: str) -> str:
-    try:
-        return account_lookup(load_settings().lookup_key.get_secret_value().encode(), account)
-    except ValueError as error:
-        raise UsageError(str(error), "--account") from error
+def _customer(asked: dict[str, str | None]) -> str | None:
+    given = {option: value for option, value in asked.items() if value is not None}
+    if len(given) > 1:
+        raise UsageError("a customer is searched for by one of account, name and phone", next(iter(given)))
+    key = load_settings().lookup_key.get_secret_value().encode()
+    for option, value in given.items():
+        try:
+            return _LOOKUPS[option](key, value)
+        except ValueError as error:
+            raise UsageError(str(error), option) from error
+    return None
 
 
 async def _list(query: WorkQuery, as_json: bool) -> int:

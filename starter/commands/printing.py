@@ -5,6 +5,7 @@ import sys
 from typing import Annotated, Any, Final
 
 import typer
+from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 from rich.console import Console, RenderableType
 
@@ -37,3 +38,8 @@ def json_line(document: object) -> None:
     plain: Any = to_jsonable_python(document)
     sys.stdout.write(json.dumps(plain, ensure_ascii=False) + "\n")
     sys.stdout.flush()
+
+
+def in_words(text: SecretStr | None) -> str:
+    """A person's text for whoever may read it, or that it was forgotten."""
+    return "(forgotten)" if text is None else text.get_secret_value()

@@ -30,6 +30,7 @@ from starter.gateway_callbacks import CallbackPump
 from starter.preparation import Lacking, lacking, prepare
 from starter.settings import Settings, load_settings
 from starter.stack import Stack, embedded_stack
+from starter.vault import opened_vault
 from workflows.messages.search_attributes import declarations
 
 
@@ -77,13 +78,14 @@ async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     url = discover(settings).database_url
     find = lacking if dry_run else prepare
     try:
-        found = await find(client, url, settings.task_queue)
+        found = await find(settings, client, url)
     except ValueError as error:
         # A search attribute of another type is nothing that this command may put right.
         raise ConnectionError(str(error)) from error
     document = {
         "changed": not dry_run and not found.nothing,
         "schema": {"was": found.schema, "is": schema.head()} if found.schema else None,
+        "key_store": found.key_store,
         "search_attributes": found.search_attributes,
         "schedules": [each.id for each in found.schedules],
     }
@@ -97,6 +99,8 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
     table = Table("what", "was", "is now" if done else "should be")
     if found.schema:
         table.add_row("database schema", found.schema, schema.head())
+    if found.key_store:
+        table.add_row("key store", "missing", "ready")
     for name in found.search_attributes:
         table.add_row(f"search attribute {name}", "missing", declarations()[name])
     for each in found.schedules:
@@ -134,12 +138,13 @@ async def _up(settings: Settings, as_json: bool) -> int:
 async def serving(settings: Settings, client: Client, stack: Stack) -> AsyncGenerator[tuple[Aftersales, CallbackPump]]:
     """A prepared stack with a worker in this process, the typed client, and the gateway's callbacks."""
     url = stack.database_url
-    await prepare(client, url, settings.task_queue)
+    await prepare(settings, client, url)
     async with (
         await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-cli") as pool,
+        opened_vault(settings, url) as vault,
         worker_process.running_worker(settings, client, url),
     ):
-        aftersales = Aftersales(client, settings.task_queue, pool, Policies(settings.policies_dir))
+        aftersales = Aftersales(client, settings.task_queue, pool, vault, Policies(settings.policies_dir))
         yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
 
 

@@ -16,11 +16,14 @@ from activities.postgres import loading
 from activities.postgres import orders as order_facts
 from activities.postgres.connection import Connection
 from activities.postgres.loading import LoadReport
+from activities.postgres.vault import Vault
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database, service
+from starter.connection import discover
 from starter.settings import load_settings
+from starter.vault import opened_vault
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory
 from workflows.rules.details import local
 from workflows.rules.parcels import standing
@@ -46,11 +49,7 @@ def load_orders(file: File, as_json: Json = False) -> int:
 
     Example: [cyan]aftersales orders load orders.jsonl[/]
     """
-
-    async def load(connection: Connection, lines: list[str]) -> LoadReport:
-        return await loading.load_orders(connection, lines)
-
-    return asyncio.run(_load(_lines(file), load, as_json))
+    return asyncio.run(_load(_lines(file), loading.load_orders, as_json))
 
 
 @allowances.command("load")
@@ -59,12 +58,7 @@ def load_allowances(file: File, as_json: Json = False) -> int:
 
     Example: [cyan]aftersales allowances load allowances.jsonl[/]
     """
-    key = load_settings().lookup_key.get_secret_value().encode()
-
-    async def load(connection: Connection, lines: list[str]) -> LoadReport:
-        return await loading.load_allowances(connection, lines, lookup_key=key)
-
-    return asyncio.run(_load(_lines(file), load, as_json))
+    return asyncio.run(_load(_lines(file), loading.load_allowances, as_json))
 
 
 @orders.command("outbound")
@@ -132,9 +126,13 @@ def _lines(file: Path) -> list[str]:
         raise UsageError(f"cannot be read: {type(error).__name__}", "FILE") from error
 
 
-async def _load(lines: list[str], load: Callable[[Connection, list[str]], Awaitable[LoadReport]], as_json: bool) -> int:
-    async with database() as pool, pool.acquire() as connection:
-        report = await load(connection, lines)
+async def _load(
+    lines: list[str], load: Callable[[Connection, list[str], Vault], Awaitable[LoadReport]], as_json: bool
+) -> int:
+    settings = load_settings()
+    url = discover(settings).database_url
+    async with database(settings) as pool, opened_vault(settings, url) as vault, pool.acquire() as connection:
+        report = await load(connection, lines, vault)
     summary = Text(f"loaded {report.loaded}, unchanged {report.unchanged}, problems {len(report.problems)}")
     problems = Table("line", "field", "reason")
     for each in report.problems:

@@ -21,7 +21,7 @@ from starter.client import Aftersales, Case
 from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
 from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.gateway_callbacks import CallbackPump
-from workflows.messages.actors import Role, carrier
+from workflows.messages.actors import Actor, Role, carrier
 from workflows.messages.cases import CaseView
 from workflows.messages.commands import ReportParcel
 from workflows.messages.message import Message
@@ -37,6 +37,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
 )
 from workflows.messages.stages import Attention, CaseKind, StageName
+from workflows.messages.statements import WriteStatement
 from workflows.rules.compensation import freight_insurance_fund, return_freight_fund
 from workflows.rules.dispute import DECIDED
 from workflows.rules.identity import case_id
@@ -300,13 +301,20 @@ class _Playing:
             self.remarks.append(f"{step.act}: there is no dispute")
             return
         try:
-            await case.act(step.command(key, self._actor_id(step.by), await self._time_of(case)))
+            said = await self._say(step, case, key) if step.says else None
+            await case.act(step.command(key, self._actor_id(step.by), await self._time_of(case), said))
         except RefusedCommand as error:
             came = error.refusal.code
         else:
             came = None
         if came != step.refused:
             self.remarks.append(f"{step.act}: expected {step.refused or 'obeyed'}, found {came or 'obeyed'}")
+
+    async def _say(self, step: Act, case: Case, key: str) -> str:
+        by = Actor(role=step.by, id=self._actor_id(step.by))
+        assert step.says
+        wish = WriteStatement(case_id=case.id, by=by, text=step.says, key=key)
+        return (await self.theatre.aftersales.desk.write_statement(wish)).reference
 
     async def _move(self, step: Move, key: str) -> None:
         """What becomes of a parcel is told by its carrier; what the warehouse does by the platform (R3, R7, T6)."""

@@ -34,6 +34,7 @@ from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.script import Script
 from starter.settings import TEMPORAL_VARIABLES, Settings, load_settings, variable_name
 from starter.stack import Stack, embedded_stack
+from workflows.messages.persons import in_clear
 from workflows.messages.reconciliation import ReconcileReport, ReconciliationRun
 from workflows.messages.search_attributes import declarations
 
@@ -106,12 +107,18 @@ async def _theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
     async with serving(settings, skipper.client, stack) as (aftersales, pump):
         start = datetime.now(UTC)
         orders, allowances = script.orders(start), script.allowances(start)
-        key = settings.lookup_key.get_secret_value().encode()
         async with aftersales.pool.acquire() as connection:
-            _all_loaded(await loading.load_orders(connection, [each.model_dump_json() for each in orders]))
+            vault = aftersales.vault
+            _all_loaded(await loading.load_orders(connection, [json.dumps(in_clear(each)) for each in orders], vault))
             _all_loaded(
-                await loading.load_allowances(connection, [_with_name(each) for each in allowances], lookup_key=key)
+                await loading.load_allowances(connection, [json.dumps(in_clear(each)) for each in allowances], vault)
             )
+        for account in script.accounts():
+            await aftersales.privacy.keep_bank_account(account.buyer_id, account.key, account.account)
+        for contact in script.contacts():
+            await aftersales.privacy.keep_contact(contact.merchant_id, contact.key, contact.contact)
+        for remark in script.remarks():
+            await aftersales.desk.add_remark(remark)
         for address in script.addresses():
             await aftersales.desk.save_address(address)
         for exemption in script.exemptions(start):
@@ -123,12 +130,6 @@ async def _theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
             pump=pump,
             subjects={each.order_no: each for each in orders} | {each.allowance_id: each for each in allowances},
         )
-
-
-def _with_name(record: AllowanceRecord) -> str:
-    # A secret does not write itself.
-    name = record.account_name.get_secret_value() if record.account_name else None
-    return json.dumps({**record.model_dump(mode="json"), "account_name": name})
 
 
 def _all_loaded(report: LoadReport) -> None:

@@ -8,7 +8,7 @@ from importlib import resources
 from itertools import groupby
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from activities.policies import Policies
@@ -19,10 +19,12 @@ from workflows.messages.actors import Role
 from workflows.messages.addresses import SaveAddress
 from workflows.messages.commands import Command
 from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.flags import AddRemark
 from workflows.messages.message import Code, Identifier, Input, Reference
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.pauses import DeclareExemption
+from workflows.messages.persons import BankAccount, Contact
 from workflows.messages.requests import (
     BankTransfer,
     DisputeReason,
@@ -66,6 +68,8 @@ class Act(Input):
     fields: dict[str, Any] = Field(default_factory=dict)
     """The command's fields besides key and actor. ``now`` is the moment of the step, ``now-2d`` two days before."""
     evidence: tuple[Reference, ...] = ()
+    says: SecretStr | None = None
+    """What the actor writes with it: kept in the vault, and sent as its reference (D6, P6)."""
     refused: Code | None = None
     """The code of the refusal that must come back; None where the command must be obeyed."""
 
@@ -75,9 +79,11 @@ class Act(Input):
             raise ValueError(f"there is no command {self.act}")
         return self
 
-    def command(self, key: str, actor_id: str, now: datetime) -> Command:
-        """The command itself, sent at ``now`` of the case's time."""
+    def command(self, key: str, actor_id: str, now: datetime, statement: str | None = None) -> Command:
+        """The command itself, sent at ``now`` of the case's time, with the reference of what the actor says."""
         body = {name: _in_time(value, now) for name, value in self.fields.items()}
+        if statement:
+            body["statement"] = statement
         if self.evidence:
             body["evidence"] = [attachment(uri) for uri in self.evidence]
         model = _COMMANDS[self.act]
@@ -162,6 +168,22 @@ class Result(Input):
     alerts: tuple[AlertKind, ...] = ()
     notices: tuple[str, ...] = ()
     """Who was told what, as ``template>role``, by name; also by the dispute, and by what was paid beside the refund."""
+
+
+class AccountRecord(Input):
+    """A buyer's bank account."""
+
+    buyer_id: Identifier
+    key: Identifier
+    account: BankAccount
+
+
+class ContactRecord(Input):
+    """The contact of a merchant's return address."""
+
+    merchant_id: Identifier
+    key: Identifier
+    contact: Contact
 
 
 class Script(Input):
@@ -289,6 +311,21 @@ def allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
 def addresses() -> tuple[SaveAddress, ...]:
     """The return addresses of the demo's merchants (T2)."""
     return tuple(SaveAddress.model_validate_json(line) for line in _data("addresses.jsonl").splitlines())
+
+
+def accounts() -> tuple[AccountRecord, ...]:
+    """The bank accounts of the demo's buyers (R4, T4)."""
+    return tuple(AccountRecord.model_validate_json(line) for line in _data("accounts.jsonl").splitlines())
+
+
+def contacts() -> tuple[ContactRecord, ...]:
+    """Who takes parcels in at the merchants' return addresses (T2)."""
+    return tuple(ContactRecord.model_validate_json(line) for line in _data("contacts.jsonl").splitlines())
+
+
+def remarks() -> tuple[AddRemark, ...]:
+    """What the demo's merchants have noted at their orders."""
+    return tuple(AddRemark.model_validate_json(line) for line in _data("remarks.jsonl").splitlines())
 
 
 def exemptions(start: datetime) -> tuple[DeclareExemption, ...]:

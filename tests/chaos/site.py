@@ -22,6 +22,7 @@ from starter.client import Aftersales, Case
 from starter.connection import connect
 from starter.settings import Settings
 from starter.stack import Stack, embedded_stack
+from starter.vault import opened_vault, prepare_key_store
 from tests.workflow.world import World, until
 from workflows.messages.payouts import LegState
 from workflows.messages.search_attributes import declarations
@@ -113,11 +114,15 @@ async def site(state_dir: Path) -> AsyncGenerator[Site]:
     settings = Settings(state_dir=state_dir)
     async with embedded_stack(settings, search_attributes=declarations(), headless=True) as stack:
         await schema.upgrade(stack.database_url)
+        await prepare_key_store(settings, stack.database_url)
         skipper = TimeSkipper(
             await connect(settings, target=stack.temporal_address), config=TimeSkippingConfig(enabled=False)
         )
-        async with await open_pool(stack.database_url, max_size=10, application_name="tests") as pool:
-            aftersales = Aftersales(skipper.client, settings.task_queue, pool)
+        async with (
+            await open_pool(stack.database_url, max_size=10, application_name="tests") as pool,
+            opened_vault(settings, stack.database_url) as vault,
+        ):
+            aftersales = Aftersales(skipper.client, settings.task_queue, pool, vault)
             yield Site(stack, state_dir, World(aftersales, skipper, pool))
 
 

@@ -15,6 +15,7 @@ from activities.postgres import schema
 from starter.connection import connect
 from starter.settings import PREFIX, Settings
 from starter.stack import Stack, embedded_stack
+from starter.vault import prepare_key_store
 from tests.cli.shell import Shell
 from workflows.messages.search_attributes import declarations
 
@@ -46,9 +47,10 @@ async def client(stack: Stack, settings: Settings) -> Client:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def database(stack: Stack) -> str:
+async def database(stack: Stack, settings: Settings) -> str:
     """The address of the stack's database, with the schema that this code knows."""
     await schema.upgrade(stack.database_url)
+    await prepare_key_store(settings, stack.database_url)
     return stack.database_url
 
 

@@ -11,9 +11,11 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from activities.postgres import schema
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import Vault
 from starter.client import Aftersales
 from starter.settings import Settings
 from starter.stack import Stack, embedded_stack
+from starter.vault import opened_vault, prepare_key_store
 from tests.workflow.world import World
 from worker import running_worker
 from workflows.messages.converter import data_converter
@@ -33,11 +35,12 @@ class Ground:
     stack: Stack
     skipper: TimeSkipper
     pool: asyncpg.Pool
+    vault: Vault
     task_queue: str
 
     def world(self, merchant: str) -> World:
         """A shop of this merchant; its ids are the same whenever it is opened on new servers."""
-        aftersales = Aftersales(self.skipper.client, self.task_queue, self.pool)
+        aftersales = Aftersales(self.skipper.client, self.task_queue, self.pool, self.vault)
         return World(
             aftersales, self.skipper, self.pool, merchant=merchant, buyer="b-recorded", task_queue=self.task_queue
         )
@@ -49,10 +52,12 @@ async def ground(state_dir: Path, *, cached: int = PLENTY) -> AsyncGenerator[Gro
     settings = Settings(state_dir=state_dir, max_cached_workflows=cached)
     async with embedded_stack(settings, search_attributes=declarations(), headless=True) as stack:
         await schema.upgrade(stack.database_url)
+        await prepare_key_store(settings, stack.database_url)
         client = await Client.connect(stack.temporal_address, identity=IDENTITY, data_converter=data_converter)
         skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
         async with (
             await open_pool(stack.database_url, max_size=10, application_name="tests") as pool,
+            opened_vault(settings, stack.database_url) as vault,
             running_worker(settings, skipper.client, stack.database_url),
         ):
-            yield Ground(stack, skipper, pool, settings.task_queue)
+            yield Ground(stack, skipper, pool, vault, settings.task_queue)

@@ -28,6 +28,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.loading import LineProblem, LoadReport, load_allowances
 from activities.postgres.lookup import account_lookup
 from activities.postgres.pool import open_pool
+from tests.storage.own_keys import vault
 from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
@@ -62,7 +63,7 @@ def record(**changes: object) -> dict[str, Any]:
 
 async def load(pool: asyncpg.Pool, *lines: dict[str, Any]) -> LoadReport:
     async with pool.acquire() as connection:
-        return await load_allowances(connection, map(json.dumps, lines), lookup_key=KEY)
+        return await load_allowances(connection, map(json.dumps, lines), vault(KEY))
 
 
 async def granted(pool: asyncpg.Pool, **changes: object) -> str:

@@ -15,6 +15,7 @@ from activities.postgres import flags
 from activities.postgres.flags import OtherMarkingUnderKey
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes
+from tests.storage.own_keys import KEYS
 from workflows.messages.actors import Actor, buyer, merchant, officer
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 
@@ -55,7 +56,7 @@ async def put(pool: asyncpg.Pool, *wishes: SetFlag, at: int = 0) -> FlagChange:
 
 async def note(pool: asyncpg.Pool, wish: AddRemark, *, at: int = 0) -> Remark:
     async with pool.acquire() as connection, connection.transaction():
-        return await flags.add_remark(connection, wish, minutes(at))
+        return await flags.add_remark(connection, KEYS, wish, minutes(at))
 
 
 async def flag(pool: asyncpg.Pool, subject: str, merchant_id: str = "m-1") -> Colour | None:
@@ -70,8 +71,8 @@ async def history(pool: asyncpg.Pool, subject: str, merchant_id: str | None = "m
 
 async def remarks(pool: asyncpg.Pool, subject: str, merchant_id: str | None = "m-1") -> list[str]:
     async with pool.acquire() as connection:
-        found = await flags.remarks_of(connection, merchant_id, subject)
-    return [each.text.get_secret_value() for each in found]
+        found = await flags.remarks_of(connection, KEYS, merchant_id, subject)
+    return [each.text.get_secret_value() for each in found if each.text]
 
 
 async def test_a_flag_and_how_it_came_to_be(pool: asyncpg.Pool, subject: str) -> None:
@@ -196,15 +197,15 @@ async def test_no_error_tells_what_was_noted(pool: asyncpg.Pool, subject: str) -
     with pytest.raises(OtherMarkingUnderKey) as used:
         await note(pool, remark(subject, f"{secret}, changed", "1"))
     errors.append(used.value)
-    for statement in ("UPDATE shop.remarks SET text = text || '!'", "DELETE FROM shop.remarks"):
+    for statement in ("UPDATE shop.remarks SET sealed = sealed || '!'", "DELETE FROM shop.remarks"):
         with pytest.raises(asyncpg.RestrictViolationError) as kept:
             await pool.execute(f"{statement} WHERE subject = $1", subject)
         errors.append(kept.value)
     with pytest.raises(asyncpg.UniqueViolationError) as twice:
         await pool.execute(
             """
-            INSERT INTO shop.remarks (merchant_id, subject, key, actor_role, actor_id, at, text)
-            SELECT merchant_id, subject, key, actor_role, actor_id, at, text FROM shop.remarks WHERE subject = $1
+            INSERT INTO shop.remarks (merchant_id, subject, key, actor_role, actor_id, at, person, sealed)
+            SELECT merchant_id, subject, key, actor_role, actor_id, at, person, sealed FROM shop.remarks WHERE subject = $1
             """,
             subject,
         )

@@ -16,6 +16,7 @@ from activities.postgres.loading import load_orders
 from activities.postgres.orders import find_order
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes, open_compensation, open_order, payout, reserve, some_id
+from tests.storage.own_keys import vault
 from workflows.messages.payouts import LegState, PaidBy, Payer, Payout, Remainder, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
 from workflows.rules.allocation import FundPart, compensation_parts, order_parts
@@ -329,7 +330,7 @@ async def test_an_order_paid_in_cash_goes_back_to_an_account(pool: asyncpg.Pool)
         "paid_at": "2026-11-20T10:00:00+08:00",
     }
     async with pool.acquire() as connection, connection.transaction():
-        assert (await load_orders(connection, [json.dumps(line)])).problems == ()
+        assert (await load_orders(connection, [json.dumps(line)], vault())).problems == ()
         order = await find_order(connection, order_no)
         assert order is not None
         await ledger.open_fund(connection, order_fund(order.order_no), order.currency, order_parts(order))

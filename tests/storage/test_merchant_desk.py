@@ -14,6 +14,7 @@ from activities.postgres.statements import OtherTextUnderKey
 from starter.errors import RefusedStatement, UnknownCase, VagueReply
 from starter.merchant_desk import MerchantDesk
 from tests.storage.money import NOON, open_case, some_id
+from tests.storage.own_keys import vault
 from workflows.messages.actors import Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, SetFlag
@@ -34,7 +35,7 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest.fixture
 def desk(pool: asyncpg.Pool) -> MerchantDesk:
-    return MerchantDesk(pool)
+    return MerchantDesk(pool, vault())
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -20,6 +20,7 @@ from activities.postgres.orders import (
     mark_shipped,
 )
 from activities.postgres.pool import open_pool
+from tests.storage.own_keys import vault
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.payouts import TenderKind
 
@@ -61,7 +62,9 @@ def order(**changes: object) -> dict[str, Any]:
 
 async def load(pool: asyncpg.Pool, *lines: dict[str, Any] | str) -> LoadReport:
     async with pool.acquire() as connection:
-        return await load_orders(connection, [line if isinstance(line, str) else json.dumps(line) for line in lines])
+        return await load_orders(
+            connection, [line if isinstance(line, str) else json.dumps(line) for line in lines], vault()
+        )
 
 
 async def test_a_loaded_order_is_found_with_every_fact(pool: asyncpg.Pool, directory: OrderDirectory) -> None:

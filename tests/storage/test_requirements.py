@@ -11,6 +11,7 @@ from activities.postgres import addresses, casebook, pauses, statements
 from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, POLICY, some_id
+from tests.storage.own_keys import KEYS
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import AddressChoice, CaseKey, LogEntry, OpenCase, Opened, Refusal, Span, Step, Stepped
@@ -130,7 +131,9 @@ async def address(connection: Connection, merchant_id: str, address_id: str) -> 
 async def statement(connection: Connection, case: str, by: Actor) -> str:
     kept = await statements.write(
         connection,
+        KEYS,
         WriteStatement.model_validate({"case_id": case, "by": by, "text": "the box was empty", "key": "k"}),
+        "buyer/b-1",
         NOON,
     )
     assert isinstance(kept, Statement)

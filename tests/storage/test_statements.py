@@ -14,6 +14,7 @@ from activities.postgres import statements
 from activities.postgres.pool import open_pool
 from activities.postgres.statements import OtherTextUnderKey
 from tests.storage.money import NOON, minutes
+from tests.storage.own_keys import KEYS
 from workflows.messages.actors import CLOCK, Actor, buyer, carrier, merchant, officer
 from workflows.messages.message import Reference
 from workflows.messages.statements import Statement, VagueStatement, WriteStatement
@@ -41,7 +42,7 @@ def wish(case_id: str, by: Actor, text: str, key: str = "k-1") -> WriteStatement
 
 async def write(pool: asyncpg.Pool, statement: WriteStatement, *, at: int = 0) -> Statement | VagueStatement:
     async with pool.acquire() as connection, connection.transaction():
-        return await statements.write(connection, statement, minutes(at))
+        return await statements.write(connection, KEYS, statement, "buyer/b-1", minutes(at))
 
 
 async def kept(pool: asyncpg.Pool, statement: WriteStatement, *, at: int = 0) -> Statement:
@@ -57,12 +58,13 @@ async def check(pool: asyncpg.Pool, reference: str, case_id: str, by: Actor) -> 
 
 async def read(pool: asyncpg.Pool, reference: str) -> Statement | None:
     async with pool.acquire() as connection:
-        return await statements.read(connection, reference)
+        return await statements.read(connection, KEYS, reference)
 
 
 async def test_a_statement_is_read_by_its_reference(pool: asyncpg.Pool, case_id: str) -> None:  # D6
     statement = await kept(pool, wish(case_id, BUYER, "尽快退款！\n盒子是空的"))
 
+    assert statement.text
     assert statement.text.get_secret_value() == "尽快退款！\n盒子是空的", "vague words are forbidden to merchants only"
     assert (statement.case_id, statement.by, statement.at) == (case_id, BUYER, NOON)
     assert statement.reference.startswith("statement:")
@@ -145,7 +147,7 @@ async def test_nobody_reads_the_words_elsewhere(pool: asyncpg.Pool, case_id: str
     with pytest.raises(ValidationError) as wrong:
         wish(case_id, CLOCK, SECRET * 200)
     with pytest.raises(asyncpg.RestrictViolationError) as fixed:
-        await pool.execute("UPDATE disputes.statements SET text = text || '!' WHERE case_id = $1", case_id)
+        await pool.execute("UPDATE disputes.statements SET sealed = sealed || '!' WHERE case_id = $1", case_id)
     errors = (used.value, wrong.value, fixed.value)
 
     told = "".join("".join(traceback.format_exception(each)) for each in errors)

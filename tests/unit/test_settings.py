@@ -34,18 +34,35 @@ def test_any_of_temporals_variables_means_a_real_server(name: str, monkeypatch: 
     assert not load_settings().embeds_temporal
 
 
-def test_production_needs_a_lookup_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_needs_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERSALES_ENVIRONMENT", "production")
-    with pytest.raises(SettingsError, match="^AFTERSALES_LOOKUP_KEY must be set in production"):
-        load_settings()
-    monkeypatch.setenv("AFTERSALES_LOOKUP_KEY", KEY)
+    for name, value in (
+        ("AFTERSALES_LOOKUP_KEY", KEY),
+        ("AFTERSALES_KEY_FILE", "/run/secrets/keys"),
+        ("AFTERSALES_KEY_STORE_URL", "postgresql://keys/keys"),
+    ):
+        with pytest.raises(SettingsError, match=f"^{name} (or AFTERSALES_KEYS )?must be set in production"):
+            load_settings()
+        monkeypatch.setenv(name, value)
     settings = load_settings()
     assert not settings.development
     assert not settings.sandboxed
 
 
 def test_the_sandbox_can_be_kept_in_production() -> None:
-    assert load_settings(environment="production", lookup_key=KEY, workflow_sandbox=True).sandboxed
+    keys = {"lookup_key": KEY, "keys": f"a:{KEY}", "key_store_url": "postgresql://keys/keys"}
+    assert load_settings(environment="production", workflow_sandbox=True, **keys).sandboxed
+
+
+def test_persons_keys_are_not_beside_the_texts() -> None:
+    url = "postgresql://h/d"
+    with pytest.raises(SettingsError, match="KEY_STORE_URL must be another database than DATABASE_URL"):
+        load_settings(database_url=url, key_store_url=url)
+
+
+def test_there_is_one_key_ring(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="only one of AFTERSALES_KEYS and AFTERSALES_KEY_FILE"):
+        load_settings(keys=f"a:{KEY}", key_file=tmp_path / "keys")
 
 
 @pytest.mark.parametrize(

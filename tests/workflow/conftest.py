@@ -12,6 +12,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from activities.policies import Policies
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import Vault
 from starter.client import Aftersales
 from starter.settings import Settings
 from tests.processes.observing import undeclared
@@ -62,10 +63,12 @@ def policies(state_dirs: Path) -> Path:
 
 
 @pytest.fixture
-def world(worker_running: None, settings: Settings, policies: Path, skipper: TimeSkipper, pool: asyncpg.Pool) -> World:
+def world(
+    worker_running: None, settings: Settings, policies: Path, skipper: TimeSkipper, pool: asyncpg.Pool, vault: Vault
+) -> World:
     """A shop with its own merchant, so that tests that run side by side do not meet."""
     del worker_running
-    return World(Aftersales(skipper.client, settings.task_queue, pool, Policies(policies)), skipper, pool)
+    return World(Aftersales(skipper.client, settings.task_queue, pool, vault, Policies(policies)), skipper, pool)
 
 
 @pytest.fixture
@@ -83,5 +86,7 @@ def working(own_settings: Settings, world: World, database: str) -> Working:
 @pytest.fixture
 def shop(own_settings: Settings, world: World) -> World:
     """A world whose cases wait while nobody is ``working``."""
-    aftersales = Aftersales(world.skipper.client, own_settings.task_queue, world.pool, Policies())
+    aftersales = Aftersales(
+        world.skipper.client, own_settings.task_queue, world.pool, world.aftersales.vault, Policies()
+    )
     return World(aftersales, world.skipper, world.pool)

@@ -9,7 +9,7 @@ from activities.gateways.payment_stub import Behaviour, Mode
 from activities.postgres import allowances, lookup
 from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
-from tests.workflow.world import LOOKUP_KEY, World, until
+from tests.workflow.world import World, until
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve, Withdraw
@@ -119,8 +119,8 @@ async def test_requests_are_found_by_account_name(world: World) -> None:  # A4
     case, _ = await world.withdrawal(allowance_id), await world.withdrawal(other)
     await world.at(case, StageName.RETENTION)
 
-    name = lookup.account_lookup(LOOKUP_KEY, "欧阳小明")
-    found = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, account_lookup=name))
+    name = lookup.account_lookup(world.aftersales.vault.lookup_key, "欧阳小明")
+    found = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, customer=name))
 
     assert [item.case_id for item in found] == [case.id]
 

@@ -25,6 +25,7 @@ from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.persons import in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
 
@@ -34,7 +35,6 @@ Working = Callable[[], AbstractAsyncContextManager[Worker]]
 """Runs a worker for as long as its context lasts."""
 
 EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)
-LOOKUP_KEY = b"a key for tests that is long enough"
 
 
 @dataclass
@@ -97,7 +97,7 @@ class World:
             }
         )
         async with self.pool.acquire() as connection:
-            report = await loading.load_orders(connection, [record.model_dump_json()])
+            report = await loading.load_orders(connection, [json.dumps(in_clear(record))], self.aftersales.vault)
         assert not report.problems
         return record.order_no
 
@@ -125,7 +125,7 @@ class World:
             "valid_until": (datetime.now(UTC) + timedelta(days=days)).isoformat(),
         }
         async with self.pool.acquire() as connection:
-            report = await loading.load_allowances(connection, [json.dumps(record)], lookup_key=LOOKUP_KEY)
+            report = await loading.load_allowances(connection, [json.dumps(record)], self.aftersales.vault)
         assert not report.problems
         return str(record["allowance_id"])
 

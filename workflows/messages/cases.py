@@ -8,7 +8,7 @@ from pydantic import Field
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.commands import GatewayCallback
-from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference
+from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference, Sha256
 from workflows.messages.money import Minor, Money
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
@@ -217,6 +217,8 @@ class Opened(Message):
     order: OrderFacts | None = None
     allowance: AllowanceFacts | None = None
     asked: Money | None = None
+    customer: tuple[Sha256, ...] = ()
+    """The keyed hashes by which the customer is found (section 12)."""
     ships_until: Instant | None = None
     """When the order had to ship, pauses included (L1)."""
     counts: CaseId | None = None

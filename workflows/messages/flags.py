@@ -76,7 +76,8 @@ class Remark(Message):
 
     subject: Identifier
     merchant_id: Identifier
-    text: SecretStr
+    text: SecretStr | None
+    """None once the buyer whom it tells of was forgotten."""
     by: Actor
     key: Identifier
     at: Instant

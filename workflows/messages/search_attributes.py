@@ -14,13 +14,15 @@ ORDER = SearchAttributeKey.for_keyword("OrderNo")
 ATTENTION = SearchAttributeKey.for_keyword("CaseAttention")
 OUTCOME = SearchAttributeKey.for_keyword("CaseOutcome")
 POLICY = SearchAttributeKey.for_keyword("CasePolicy")
+CUSTOMER = SearchAttributeKey.for_keyword_list("CaseCustomer")
+"""Keyed hashes of the customer's name, phone or account: who knows the one can find the case, nobody can read it."""
 DUE = SearchAttributeKey.for_datetime("CaseDue")
 """The deadline, rounded up to a whole minute."""
 
-ALL = (KIND, STAGE, MERCHANT, ORDER, ATTENTION, OUTCOME, POLICY, DUE)
+ALL = (KIND, STAGE, MERCHANT, ORDER, ATTENTION, OUTCOME, POLICY, CUSTOMER, DUE)
 
 
 def declarations() -> dict[str, str]:
     """Name and type of each, as the ``temporal`` command line writes them: ``{"CaseDue": "Datetime"}``."""
-    kinds = {"KEYWORD": "Keyword", "DATETIME": "Datetime"}
+    kinds = {"KEYWORD": "Keyword", "KEYWORD_LIST": "KeywordList", "DATETIME": "Datetime"}
     return {key.name: kinds[key.indexed_value_type.name] for key in ALL}

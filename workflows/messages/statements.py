@@ -59,7 +59,8 @@ class Statement(Message):
     """``statement:<id>``; under it the statement travels."""
     case_id: CaseId
     by: Actor
-    text: SecretStr
+    text: SecretStr | None
+    """None once the person whom it tells of was forgotten."""
     at: Instant
 
 

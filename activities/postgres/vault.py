@@ -1,0 +1,158 @@
+"""The vault: what is a person's own, each under that person's key (section 8).
+
+Opened texts are given to whoever calls; who may see what is decided there. Nothing here logs.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+
+import asyncpg
+from pydantic import BaseModel
+
+from activities.postgres import lookups
+from activities.postgres.connection import Connection
+from activities.postgres.person_keys import PersonKeys
+from workflows.messages.persons import BankAccount, Contact, Recipient, buyer_person, in_clear, merchant_person
+
+RECIPIENT: Final = "recipient"
+_BANK_ACCOUNT: Final = "account"
+_CONTACT: Final = "address"
+_ATTACHMENT: Final = "evidence"
+
+
+class OtherItemUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
+    """The key stands for something else of this person; that one stays."""
+
+
+class VaultAccounts:
+    """The bank accounts of the vault, for the gateway's adapter."""
+
+    def __init__(self, pool: asyncpg.Pool, vault: "Vault") -> None:
+        self._pool = pool
+        self._vault = vault
+
+    async def bank_account(self, reference: str) -> BankAccount | None:
+        """See ``Vault.bank_account``."""
+        async with self._pool.acquire() as connection:
+            return await self._vault.bank_account(connection, reference)
+
+
+class Vault:
+    """Persons' own data, and how to find them by it."""
+
+    def __init__(self, keys: PersonKeys, lookup_key: bytes) -> None:
+        """``lookup_key`` is the secret of the keyed hashes by which persons are found."""
+        self.keys = keys
+        self.lookup_key = lookup_key
+
+    async def keep_recipient(
+        self, connection: Connection, order_no: str, merchant_id: str, buyer_id: str, recipient: Recipient, at: datetime
+    ) -> None:
+        """Keep to whom an order was sent, found by name and phone; a later one replaces an earlier one."""
+        person = buyer_person(buyer_id)
+        await connection.execute(
+            """
+            INSERT INTO vault.recipients (order_no, merchant_id, person, sealed, at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (order_no) DO UPDATE SET person = excluded.person, sealed = excluded.sealed, at = excluded.at
+            """,
+            order_no,
+            merchant_id,
+            person,
+            await self.keys.seal(person, RECIPIENT, _written(recipient)),
+            at,
+        )
+        await lookups.replace(
+            connection,
+            self.lookup_key,
+            merchant_id,
+            order_no,
+            person,
+            {"name": recipient.name.get_secret_value(), "phone": recipient.phone.get_secret_value()},
+        )
+
+    async def recipient(self, connection: Connection, order_no: str) -> Recipient | None:
+        """To whom an order was sent; None where that is not known, or the buyer was forgotten."""
+        return (await self.recipients(connection, [order_no])).get(order_no)
+
+    async def recipients(self, connection: Connection, order_nos: Sequence[str]) -> Mapping[str, Recipient]:
+        """The same for many orders, by their numbers; those that are not known, or forgotten, are left out."""
+        rows = await connection.fetch(
+            "SELECT order_no, sealed FROM vault.recipients WHERE order_no = ANY($1)", list(order_nos)
+        )
+        opened = await self.keys.unseal_many(RECIPIENT, [row["sealed"] for row in rows])
+        return {
+            row["order_no"]: Recipient.model_validate_json(plain)
+            for row, plain in zip(rows, opened, strict=True)
+            if plain is not None
+        }
+
+    async def keep_bank_account(
+        self, connection: Connection, buyer_id: str, key: str, account: BankAccount, at: datetime
+    ) -> str:
+        """Keep an account to pay to (R4, T4), and give its reference. The same key and account are one item.
+
+        Raises:
+            OtherItemUnderKey: the key stands for another account.
+        """
+        return await self._keep(connection, _BANK_ACCOUNT, buyer_person(buyer_id), key, _written(account), at)
+
+    async def bank_account(self, connection: Connection, reference: str) -> BankAccount | None:
+        """The account of this reference; None where there is none, or its person was forgotten."""
+        return await self._read(connection, _BANK_ACCOUNT, reference, BankAccount)
+
+    async def keep_contact(
+        self, connection: Connection, merchant_id: str, key: str, contact: Contact, at: datetime
+    ) -> str:
+        """Keep who takes parcels in at a return address (T2), and give its reference. Errors as above."""
+        return await self._keep(connection, _CONTACT, merchant_person(merchant_id), key, _written(contact), at)
+
+    async def contact(self, connection: Connection, reference: str) -> Contact | None:
+        """The contact of this reference; None where there is none, or the merchant was forgotten."""
+        return await self._read(connection, _CONTACT, reference, Contact)
+
+    async def keep_attachment(self, connection: Connection, person: str, key: str, content: bytes, at: datetime) -> str:
+        """Keep the content of a piece of evidence (D6), and give its reference. Errors as above."""
+        return await self._keep(connection, _ATTACHMENT, person, key, content, at)
+
+    async def attachment(self, connection: Connection, reference: str) -> bytes | None:
+        """The content of this reference; None where there is none, or its person was forgotten."""
+        return await self._open(connection, _ATTACHMENT, reference)
+
+    async def _keep(self, connection: Connection, kind: str, person: str, key: str, plain: bytes, at: datetime) -> str:
+        # Made of what makes the item one, so that no retry can make another; it tells nothing of the person.
+        source = f"{kind} {person} {key}".encode()
+        reference = f"vault:{kind}/{hashlib.sha256(source).hexdigest()[:32]}"
+        inserted = await connection.fetchval(
+            """
+            INSERT INTO vault.items (reference, kind, person, sealed, at) VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT (reference) DO NOTHING RETURNING true
+            """,
+            reference,
+            kind,
+            person,
+            await self.keys.seal(person, kind, plain),
+            at,
+        )
+        if not inserted and await self._open(connection, kind, reference) != plain:
+            raise OtherItemUnderKey(f"key {key} stands for another {kind}")
+        return reference
+
+    async def _open(self, connection: Connection, kind: str, reference: str) -> bytes | None:
+        sealed = await connection.fetchval(
+            "SELECT sealed FROM vault.items WHERE reference = $1 AND kind = $2", reference, kind
+        )
+        return (await self.keys.unseal_many(kind, [sealed]))[0] if sealed else None
+
+    async def _read(self, connection: Connection, kind: str, reference: str, model: "type[Item]") -> "Item | None":
+        plain = await self._open(connection, kind, reference)
+        return None if plain is None else model.model_validate_json(plain)
+
+
+Item = TypeVar("Item", bound=BaseModel)
+
+
+def _written(item: BaseModel) -> bytes:
+    return json.dumps(in_clear(item), ensure_ascii=False).encode()

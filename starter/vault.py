@@ -1,0 +1,127 @@
+"""Reaching the keys and the vault: which key ring is meant, and where persons' keys are kept."""
+
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from activities.postgres.person_keys import SCHEMA, PersonKeys
+from activities.postgres.pool import open_pool
+from activities.postgres.vault import Vault
+from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys
+from starter.settings import Settings, SettingsError, variable_name
+
+_DEVELOPMENT_KEY: Final = "development-1"
+_CONNECTIONS: Final = 5
+
+
+def key_provider(settings: Settings) -> KeyProvider:
+    """The key ring that the settings name; in development without one, a ring of the state folder's own.
+
+    Raises:
+        SettingsError: the ring is malformed.
+    """
+    if settings.keys is not None:
+        try:
+            return FixedKeys(read_keys(settings.keys.get_secret_value()))
+        except KeyRingError as error:
+            raise SettingsError(f"{variable_name('keys')}: {error}") from None
+    path = settings.key_file or _own_ring(settings.state_dir)
+    try:
+        read_keys(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{variable_name('key_file')}: {path} cannot be read") from None
+    except KeyRingError as error:
+        raise SettingsError(f"{variable_name('key_file')}: {error}") from None
+    return FileKeys(path)
+
+
+def key_store_url(settings: Settings, database_url: str) -> str:
+    """Where persons' keys are: as set, or a database of their own beside the main one, called ``<name>_keys``."""
+    if settings.key_store_url is not None:
+        return settings.key_store_url.get_secret_value()
+    parts = urlsplit(database_url)
+    return parts._replace(path=f"{parts.path.rstrip('/') or '/postgres'}_keys").geturl()
+
+
+async def prepare_key_store(settings: Settings, database_url: str) -> bool:
+    """Make the key store's database and table where they are missing; whether anything was.
+
+    Raises:
+        OSError: the server cannot be reached.
+        asyncpg.PostgresError: the server refuses, as where its user may not make a database.
+    """
+    url = key_store_url(settings, database_url)
+    try:
+        if await key_store_stands(settings, database_url):
+            return False
+    except asyncpg.InvalidCatalogNameError:
+        await _make_database(database_url, unquote(urlsplit(url).path.removeprefix("/")))
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(SCHEMA)
+    finally:
+        await connection.close()
+    return True
+
+
+async def key_store_stands(settings: Settings, database_url: str) -> bool:
+    """Whether the key store's table is there.
+
+    Raises:
+        asyncpg.InvalidCatalogNameError: not even its database is.
+        OSError: the server cannot be reached.
+    """
+    connection = await asyncpg.connect(key_store_url(settings, database_url))
+    try:
+        return bool(await connection.fetchval("SELECT to_regclass('keystore.person_keys') IS NOT NULL"))
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def opened_vault(settings: Settings, database_url: str) -> AsyncGenerator[Vault]:
+    """The vault for as long as the context lasts; ``prepare_key_store`` comes first.
+
+    Raises:
+        SettingsError: the key ring is malformed.
+        OSError: the key store cannot be reached.
+        asyncpg.PostgresError: its database is missing.
+    """
+    ring = key_provider(settings)
+    url = key_store_url(settings, database_url)
+    async with await open_pool(url, max_size=_CONNECTIONS, application_name="aftersales-keys") as pool:
+        yield Vault(PersonKeys(pool, ring), settings.lookup_key.get_secret_value().encode())
+
+
+def _own_ring(state_dir: Path) -> Path:
+    """A ring of the state folder, made at random when it is first asked for, readable by its owner only."""
+    path = state_dir / "keys"
+    state_dir.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"keys.{os.getpid()}")
+    if not path.exists():
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(new_key(_DEVELOPMENT_KEY) + "\n")
+        try:
+            path.hardlink_to(draft)  # not a rename: whoever comes second must not replace the first one's keys
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path
+
+
+async def _make_database(database_url: str, name: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        quoted = name.replace('"', '""')
+        await connection.execute(f'CREATE DATABASE "{quoted}"')
+    except asyncpg.DuplicateDatabaseError:
+        pass
+    finally:
+        await connection.close()
