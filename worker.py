@@ -36,6 +36,7 @@ from activities.postgres import schema
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import VaultAccounts
+from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
@@ -177,9 +178,12 @@ def main() -> int:
     """The process's entry point: 0 after a clean stop, 2 for a wrong setting, 3 where a server is missing."""
     try:
         asyncio.run(serve(load_settings()))
-    except (SettingsError, CalendarError) as error:
+    except (SettingsError, CalendarError, KeyRingError) as error:
         print(error, file=sys.stderr)
         return 2
+    except asyncpg.InvalidCatalogNameError:
+        print(f"a database is missing, the key store perhaps: run `{schema.SETUP_COMMAND}`", file=sys.stderr)
+        return 3
     except (ConnectionError, OSError, schema.SchemaMismatch) as error:
         print(error, file=sys.stderr)
         return 3

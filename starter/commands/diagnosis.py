@@ -26,17 +26,20 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.postgres import schema
+from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
 from starter.connection import connect, discover
 from starter.preparation import missing_search_attributes
 from starter.settings import Settings, load_settings
+from starter.vault import key_provider, key_store_stands
 
 _PACKAGES: Final = ("temporalio", "asyncpg", "pydantic", "alembic", "typer")
 _PATIENCE: Final = 10
 _SET_UP: Final = "run `aftersales setup`"
 _START: Final = "run `aftersales up`, or check TEMPORAL_ADDRESS and DATABASE_URL"
+_KEYS: Final = "give every process the same AFTERSALES_KEY_FILE or AFTERSALES_KEYS"
 _POLLED_LATELY: Final = timedelta(minutes=2)
 
 
@@ -94,6 +97,8 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(what, ok=False, finding=f"no answer within {_PATIENCE} s", remedy=_START)
     except ConnectionError as error:
         return Finding(what, ok=False, finding=str(error), remedy=_START)
+    except (KeyRingError, UnknownKey) as error:
+        return Finding(what, ok=False, finding=str(error), remedy=_KEYS)
     except (OSError, asyncpg.PostgresError, RPCError) as error:
         return Finding(what, ok=False, finding=f"{type(error).__name__}: {error}", remedy=_START)
 
@@ -112,6 +117,9 @@ def _local(settings: Settings) -> Sequence[Check]:
             raise Problem(f"missing: {', '.join(missing)}", "run `make venv`")
         return ", ".join(f"{name} {metadata.version(name)}" for name in (*_PACKAGES, *embedded))
 
+    async def ring() -> str:
+        return f"current key {(await key_provider(settings).current()).id}"
+
     async def state_folder() -> str:
         folder = settings.state_dir.resolve()
         existing = next(each for each in (folder, *folder.parents) if each.exists())
@@ -119,7 +127,7 @@ def _local(settings: Settings) -> Sequence[Check]:
             raise Problem(f"{existing} cannot be written to", "set AFTERSALES_STATE_DIR to a folder of yours")
         return f"{folder}{'' if folder.exists() else ' (will be made)'}"
 
-    checks: list[Check] = [("Python", python), ("packages", packages)]
+    checks: list[Check] = [("Python", python), ("packages", packages), ("key ring", ring)]
     if settings.embeds_temporal or settings.embeds_postgres:
         checks.append(("state folder", state_folder))
     return checks
@@ -209,7 +217,16 @@ def _of_database(settings: Settings) -> Sequence[Check]:
             raise Problem(str(mismatch), _SET_UP) from mismatch
         return f"schema {schema.head()}"
 
-    return (("database", server), ("schema", revision))
+    async def key_store() -> str:
+        try:
+            stands = await key_store_stands(settings, discover(settings).database_url)
+        except asyncpg.InvalidCatalogNameError:
+            stands = False
+        if not stands:
+            raise Problem("persons' keys have no place", _SET_UP)
+        return "persons' keys are in a database of their own"
+
+    return (("database", server), ("schema", revision), ("key store", key_store))
 
 
 def _installed(package: str) -> bool:

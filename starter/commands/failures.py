@@ -20,6 +20,8 @@ from activities.postgres.parcels import EventKeyReused
 from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.statements import OtherTextUnderKey
+from activities.postgres.vault import OtherItemUnderKey
+from activities.privacy.keys import KeyRingError, UnknownKey
 from starter.errors import (
     AftersalesError,
     RefusedCommand,
@@ -101,7 +103,7 @@ def describe(error: Exception) -> Failure | None:
     match error:
         case UsageError():
             return Failure("usage", str(error), Exit.USAGE, field=error.field)
-        case SettingsError() | PolicyError() | CalendarError():
+        case SettingsError() | PolicyError() | CalendarError() | KeyRingError() | UnknownKey():
             return Failure("setting", str(error), Exit.USAGE)
         case UnknownOrder():
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")
@@ -109,10 +111,12 @@ def describe(error: Exception) -> Failure | None:
             return _refused(error.refusal)
         case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise():
             return _refused(_at_the_desk(error))
-        case OtherMarkingUnderKey() | OtherTextUnderKey() | EventKeyReused():
+        case OtherMarkingUnderKey() | OtherTextUnderKey() | OtherItemUnderKey() | EventKeyReused():
             return _refused(Refusal(code="key_reused", field="--key", rule="section 11", explanation=str(error)))
         case UnknownCase():
             return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
+        case asyncpg.InvalidCatalogNameError():
+            return _unreachable(f"a database is missing, the key store perhaps: run `{SETUP_COMMAND}`")
         case asyncpg.UndefinedTableError() | asyncpg.InvalidSchemaNameError() | asyncpg.UndefinedColumnError():
             return _unreachable(f"the database lacks the schema of this release: run `{SETUP_COMMAND}`")
         case Unreachable() | StackError() | SchemaMismatch() | ConnectionError():

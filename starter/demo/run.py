@@ -64,9 +64,9 @@ async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
         notes().print("starting Temporal and PostgreSQL for the demo", style="dim")
         async with (
             embedded_stack(settings, search_attributes=declarations(), headless=not keep) as stack,
-            _theatre(settings, stack) as theatre,
+            opened_theatre(settings, stack) as theatre,
         ):
-            played = await _play_all(theatre)
+            played = await play_all(theatre)
             report = await _report(theatre, played, began)
             answer(as_json, report, page(report))
             if keep:
@@ -76,7 +76,8 @@ async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
 
 def _forget_other_servers() -> None:
     """The demo never touches servers that the environment points at: it moves clocks and makes up money."""
-    for name in (*TEMPORAL_VARIABLES, variable_name("database_url")):
+    elsewhere = ("database_url", "key_store_url", "keys", "key_file")
+    for name in (*TEMPORAL_VARIABLES, *map(variable_name, elsewhere)):
         os.environ.pop(name, None)
 
 
@@ -101,7 +102,8 @@ def _folder(state_dir: Path | None) -> Generator[Path]:
 
 
 @asynccontextmanager
-async def _theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
+async def opened_theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
+    """The service on ``stack``, with the demo's orders and persons loaded, for as long as the context lasts."""
     client = await connect(settings, target=stack.temporal_address)
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
     async with serving(settings, skipper.client, stack) as (aftersales, pump):
@@ -138,7 +140,7 @@ def _all_loaded(report: LoadReport) -> None:
         raise ValueError(f"the demo's data, line {first.line}, {first.field}: {first.reason}")
 
 
-async def _play_all(theatre: Theatre) -> tuple[Played, ...]:
+async def play_all(theatre: Theatre) -> tuple[Played, ...]:
     """All groups, side by side; progress goes to standard error."""
     scripts = script.scripts()
     places = asyncio.Semaphore(_AT_A_TIME)

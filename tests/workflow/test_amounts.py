@@ -60,13 +60,13 @@ async def test_several_tenders_get_their_own_back_in_the_policys_order(world: Wo
 
 async def test_a_bank_transfer_is_one_payment_to_the_named_account(world: World) -> None:  # R4
     order_no = await world.order(tenders=[("card", "credit_card", 7_000), ("purse", "wallet", 3_000)])
-    case = await world.refund(10_000, order_no=order_no, method=BankTransfer(account="vault:account/1"))
+    case = await world.refund(10_000, order_no=order_no, method=BankTransfer(account="vault:accounts/1"))
 
     await approved(world, case)
 
     assert [(leg.tender, leg.amount) for leg in (await case.view()).legs] == [(None, 10_000)]
     account = await world.pool.fetchval("SELECT account FROM gateway.refunds WHERE fund = $1", f"order/{order_no}")
-    assert account == "vault:account/1"
+    assert account == "vault:accounts/1"
 
 
 @pytest.mark.parametrize(

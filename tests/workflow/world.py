@@ -25,7 +25,7 @@ from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
-from workflows.messages.persons import in_clear
+from workflows.messages.persons import Recipient, in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
 
@@ -70,6 +70,7 @@ class World:
         on_delivery_run_at: datetime | None = None,
         paid_at: datetime | None = None,
         freight_insured: int = 0,
+        recipient: Recipient | None = None,
     ) -> str:
         """An order: ``lines`` by number and what was paid for each, in minor units. Paid 30 days ago by default."""
         lines = lines or {"1": 10_000}
@@ -91,6 +92,7 @@ class World:
                 ],
                 "paid_at": paid_at or datetime.now(UTC) - timedelta(days=30),
                 "freight_insured": freight_insured,
+                "recipient": recipient,
                 "outbound_at": outbound_at,
                 "shipped_at": shipped_at,
                 "on_delivery_run_at": on_delivery_run_at,
