@@ -24,6 +24,7 @@ from activities.casebook import CaseBook
 from activities.clocks import Clocks
 from activities.gateways.bank_accounts import TransfersToAccounts
 from activities.gateways.carrier_stub import CarrierStub
+from activities.gateways.numbers_stub import NumbersStub
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
 from activities.notices.resend import NoticeActivities
@@ -38,6 +39,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import VaultAccounts
 from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
+from activities.virtual_numbers import VirtualNumbers
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
@@ -52,6 +54,7 @@ from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
 from workflows.refund import Refund
 from workflows.returns import Return
+from workflows.virtual_number import VirtualNumberEntity
 from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
 WORKFLOWS = (
@@ -63,6 +66,7 @@ WORKFLOWS = (
     Compensation,
     AllowanceWithdrawal,
     AllowanceExpiry,
+    VirtualNumberEntity,
     LateCallback,
     PauseReach,
     NoticeResend,
@@ -114,6 +118,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         notices = NoticeActivities(sender)
         parcels = Parcels(pool, CarrierStub(outside))
         clocks = Clocks(pool)
+        numbers = VirtualNumbers(pool, vault, NumbersStub(outside, vault.lookup_key))
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -126,6 +131,11 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 payments.enter_callback,
                 parcels.ask_carrier,
                 clocks.find_clocks,
+                numbers.find_number_subject,
+                numbers.keep_number_facts,
+                numbers.bind_number,
+                numbers.extend_number,
+                numbers.unbind_number,
                 reconciliation.reconcile,
                 notices.resend_notices,
             ],

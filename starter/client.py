@@ -37,6 +37,7 @@ from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
 from starter.declarations import Declarations
+from starter.disclosures import Disclosures
 from starter.errors import (
     NotYours,
     RefusedCommand,
@@ -50,6 +51,7 @@ from starter.merchant_desk import MerchantDesk
 from starter.privacy import Privacy
 from starter.settings import Settings, load_settings
 from starter.vault import opened_vault
+from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows import visibility
 from workflows.messages.cases import CaseKey, CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal
 from workflows.messages.commands import Command, GatewayCallback
@@ -68,6 +70,8 @@ from workflows.rules.identity import case_id, workflow_name
 
 PATIENCE: Final = timedelta(seconds=30)
 """How long a command waits for a worker."""
+
+_UNTIL_THE_NEXT_TASK: Final = 0.2
 
 _GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 
@@ -89,7 +93,9 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
         raise Unreachable(str(error)) from error
     async with pool, _reachable_vault(settings, url) as vault:
-        yield Aftersales(temporal, settings.task_queue, pool, vault, Policies(settings.policies_dir))
+        yield Aftersales(
+            temporal, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
+        )
 
 
 @asynccontextmanager
@@ -112,6 +118,7 @@ class Aftersales:
         pool: asyncpg.Pool,
         vault: Vault,
         policies: Policies | None = None,
+        reveals_per_hour: int = 60,
     ) -> None:
         """``pool`` reaches the case book: for checking requests beforehand, work lists and logs."""
         self.temporal = temporal
@@ -124,7 +131,9 @@ class Aftersales:
         self.declarations = Declarations(temporal, pool, task_queue)
         self.vault = vault
         self.desk = MerchantDesk(pool, vault)
-        self.privacy = Privacy(pool, vault)
+        self.numbers = VirtualNumbers(temporal, task_queue)
+        self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
+        self.privacy = Privacy(pool, vault, self.numbers)
 
     async def open_refund(self, request: RefundRequest) -> "Case":
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.
@@ -348,12 +357,7 @@ class Case:
         """
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()):
-                return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
-                    command.command_name(),
-                    command,
-                    id=f"{command.key}.{fingerprint(command)}",
-                    result_type=CaseView,
-                )
+                return await self._sent(command)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
@@ -362,6 +366,22 @@ class Case:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return await self._after_the_end(command)
             raise self._error(error) from error
+
+    async def _sent(self, command: Command) -> CaseView:
+        while True:
+            try:
+                return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
+                    command.command_name(),
+                    command,
+                    id=f"{command.key}.{fingerprint(command)}",
+                    result_type=CaseView,
+                )
+            except RPCError as error:
+                # The case's last task did not come through, as on a worker that has too much to do: it will be
+                # done again.
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
 
     async def act_and_wait(self, command: Command) -> Outcome:
         """Send a command and wait until the case has ended. Errors as in ``act`` and ``outcome``."""

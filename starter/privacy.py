@@ -6,15 +6,17 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import casebook, erasure
+from activities.postgres import bindings, casebook, erasure
 from activities.postgres.erasure import Erasure
 from activities.postgres.vault import Vault
 from starter.database import transaction
 from starter.errors import UnknownCase
 from starter.merchant_desk import whose
+from starter.virtual_numbers import VirtualNumbers
 from workflows.messages.actors import Actor
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.persons import BankAccount, Contact
+from workflows.messages.virtual_numbers import ReleaseNumber
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """What one attachment may have here. Larger ones belong into a store of their own, and come as its reference."""
@@ -27,9 +29,10 @@ class AttachmentTooLarge(ValueError):  # noqa: N818 -- named after what happened
 class Privacy:
     """The vault, for the platform's services. Errors of the database come as ``Unreachable``: nothing was kept."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, numbers: VirtualNumbers) -> None:
         self._pool = pool
         self._vault = vault
+        self._numbers = numbers
 
     async def keep_bank_account(self, buyer_id: str, key: str, account: BankAccount) -> str:
         """Keep an account to pay to; its reference goes into ``BankTransfer`` and ``GiveRefundAccount`` (R4, T4).
@@ -74,10 +77,22 @@ class Privacy:
     async def forget(self, person: str, *, by: Actor, reason: str) -> Erasure:
         """Forget ``buyer/<id>`` or ``merchant/<id>`` for good, and prove that nothing of theirs opens any more.
 
-        Money books, case logs and Temporal hold nothing personal and stay; open cases go on to their end.
+        Money books, case logs and Temporal hold nothing personal and stay; open cases go on to their end. Virtual
+        numbers that lead to the person's phone are released; their provider is told until it answers.
+
+        Raises:
+            Unreachable: Temporal does not answer. The person is forgotten; again, for the numbers that are left.
         """
         async with self._pool.acquire() as connection:
-            return await erasure.forget(connection, self._vault, person, by=by, reason=reason, at=datetime.now(UTC))
+            done = await erasure.forget(connection, self._vault, person, by=by, reason=reason, at=datetime.now(UTC))
+            role, _, identifier = person.partition("/")
+            orders = await connection.fetch(
+                "SELECT order_no FROM shop.orders WHERE buyer_id = $1 AND $2 = 'buyer'", identifier, role
+            )
+            subjects = await bindings.subjects_of_orders(connection, [row["order_no"] for row in orders])
+        for subject in subjects:
+            await self._numbers.release(ReleaseNumber(key="forgotten", by=by, subject=subject, reason="forgotten"))
+        return done.model_copy(update={"numbers_released": len(subjects)})
 
     async def rewrap(self) -> int:
         """Put all persons' keys under the ring's current key, so that older ones can go; how many there were."""

@@ -130,10 +130,41 @@ class Settings(BaseSettings):
         default=None,
         description="File with the key ring instead, one `id:base64` a line. A changed file is taken up by itself.",
     )
+    reveals_per_hour: int = Field(
+        default=60,
+        ge=1,
+        le=10_000,
+        description="How many times a merchant, or an officer, may reveal a customer's real data within an hour.",
+    )
     key_store_url: SecretStr | None = Field(
         default=None,
         description="Database with persons' keys, `postgresql://...`: another one than `DATABASE_URL`, replicated but "
         "never backed up beside it. Without it, development uses `<database>_keys` on the same server.",
+    )
+    codec_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Interface on which `aftersales codec serve` listens."
+    )
+    codec_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of `aftersales codec serve`; 0 takes any that is free."
+    )
+    codec_ui_origins: str | None = Field(
+        default=None,
+        description="Origins of the Web UIs whose pages may ask the codec server, with commas between: "
+        "`https://temporal.example.com`. Without it, in development, the embedded Web UI's.",
+    )
+    codec_token_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret under which the codec server's tokens are signed (HS256), at least 32 characters. "
+        "Without it, development derives one from the key ring.",
+    )
+    codec_token_public_key: Path | None = Field(
+        default=None,
+        description="File with a PEM public key or a JSON Web Key Set instead: tokens of an identity provider "
+        "(RS256, ES256) with a claim `role`, and for auditors `reason`.",
+    )
+    codec_token_issuer: str = Field(default="aftersales", min_length=1, description="What a token's `iss` must be.")
+    codec_token_audience: str = Field(
+        default="aftersales-codec", min_length=1, description="What a token's `aud` must be, or hold."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."

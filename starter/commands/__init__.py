@@ -12,7 +12,8 @@ def main() -> None:
     from starter.commands.failures import ended  # noqa: PLC0415
 
     logs.to_standard_error()
-    code = ended(application, sys.argv[1:])
+    arguments = sys.argv[1:]
+    code = ended(application(arguments), arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

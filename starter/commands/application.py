@@ -1,24 +1,11 @@
 """The command line as a whole: its words, its exit codes, its groups."""
 
-import typer
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
 
-from starter.commands import (
-    acting,
-    books,
-    clock,
-    declaring,
-    demonstration,
-    desk,
-    diagnosis,
-    disputing,
-    gateway,
-    keys,
-    listing,
-    opening,
-    processes,
-    shop,
-    viewing,
-)
+import typer
 
 HELP = """
 After-sales cases for marketplaces that keep their deadlines: refunds, cancellations, returns, exchanges, disputes,
@@ -40,53 +27,89 @@ EXIT_CODES = """
 3 a server or worker does not answer · 4 refused by a rule (the line names rule and field) · 5 unknown case
 """
 
-application = typer.Typer(
-    name="aftersales",
-    help=HELP,
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+RUNNING: Final = "Running it"
+CASES: Final = "Cases"
+DESK: Final = "The merchant's back end"
+PLATFORM: Final = "The platform"
+MONEY: Final = "Money and the world outside"
+
+
+@dataclass(frozen=True)
+class Word:
+    """A first word of the command line, and the command or the group of commands that it stands for."""
+
+    word: str
+    panel: str
+    """Under which title the help shows it."""
+    module: str
+    name: str
+    """What the command or the group is called in its module."""
+
+
+WORDS: Final = (
+    Word("demo", RUNNING, "demonstration", "demo"),
+    Word("up", RUNNING, "processes", "up"),
+    Word("worker", RUNNING, "processes", "worker"),
+    Word("setup", RUNNING, "processes", "setup"),
+    Word("doctor", RUNNING, "diagnosis", "doctor"),
+    Word("open", CASES, "opening", "application"),
+    Word("act", CASES, "acting", "act"),
+    Word("show", CASES, "viewing", "show"),
+    Word("log", CASES, "viewing", "log"),
+    Word("outcome", CASES, "viewing", "outcome"),
+    Word("list", CASES, "listing", "list_cases"),
+    Word("statements", CASES, "disputing", "statements"),
+    Word("evidence", CASES, "disputing", "evidence"),
+    Word("fast-forward", CASES, "clock", "fast_forward"),
+    Word("addresses", DESK, "desk", "addresses"),
+    Word("flags", DESK, "desk", "flags"),
+    Word("remarks", DESK, "desk", "remarks"),
+    Word("privacy", DESK, "privacy", "application"),
+    Word("score", DESK, "desk", "score"),
+    Word("pauses", PLATFORM, "declaring", "pauses"),
+    Word("exemptions", PLATFORM, "declaring", "exemptions"),
+    Word("keys", PLATFORM, "keys", "keys"),
+    Word("forget", PLATFORM, "keys", "forget"),
+    Word("codec", PLATFORM, "codec", "codec"),
+    Word("ladder", PLATFORM, "declaring", "ladder"),
+    Word("books", MONEY, "books", "books"),
+    Word("gateway", MONEY, "gateway", "application"),
+    Word("orders", MONEY, "shop", "orders"),
+    Word("allowances", MONEY, "shop", "allowances"),
+    Word("parcels", MONEY, "shop", "parcels"),
 )
 
-RUNNING = "Running it"
-CASES = "Cases"
-DESK = "The merchant's back end"
-PLATFORM = "The platform"
-MONEY = "Money and the world outside"
 
-application.command("demo", rich_help_panel=RUNNING)(demonstration.demo)
-application.command("up", rich_help_panel=RUNNING)(processes.up)
-application.command("worker", rich_help_panel=RUNNING)(processes.worker)
-application.command("setup", rich_help_panel=RUNNING)(processes.setup)
-application.command("doctor", rich_help_panel=RUNNING)(diagnosis.doctor)
-application.add_typer(opening.application, name="open", rich_help_panel=CASES)
-application.command(
-    "act",
-    rich_help_panel=CASES,
-    epilog=acting.fields_of_all_commands(),
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)(acting.act)
-application.command("show", rich_help_panel=CASES)(viewing.show)
-application.command("log", rich_help_panel=CASES)(viewing.log)
-application.command("outcome", rich_help_panel=CASES)(viewing.outcome)
-application.command("list", rich_help_panel=CASES)(listing.list_cases)
-application.add_typer(disputing.statements, name="statements", rich_help_panel=CASES)
-application.command("evidence", rich_help_panel=CASES)(disputing.evidence)
-application.command("fast-forward", rich_help_panel=CASES)(clock.fast_forward)
-application.add_typer(desk.addresses, name="addresses", rich_help_panel=DESK)
-application.add_typer(desk.flags, name="flags", rich_help_panel=DESK)
-application.add_typer(desk.remarks, name="remarks", rich_help_panel=DESK)
-application.command("score", rich_help_panel=DESK)(desk.score)
-application.add_typer(declaring.pauses, name="pauses", rich_help_panel=PLATFORM)
-application.add_typer(declaring.exemptions, name="exemptions", rich_help_panel=PLATFORM)
-application.add_typer(keys.keys, name="keys", rich_help_panel=PLATFORM)
-application.command("forget", rich_help_panel=PLATFORM)(keys.forget)
-application.command("ladder", rich_help_panel=PLATFORM)(declaring.ladder)
-application.command("books", rich_help_panel=MONEY)(books.books)
-application.add_typer(gateway.application, name="gateway", rich_help_panel=MONEY)
-application.add_typer(shop.orders, name="orders", rich_help_panel=MONEY)
-application.add_typer(shop.allowances, name="allowances", rich_help_panel=MONEY)
-application.add_typer(shop.parcels, name="parcels", rich_help_panel=MONEY)
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line, or as much of it as these arguments need: to load all takes longer than most commands do."""
+    whole = typer.Typer(
+        name="aftersales",
+        help=HELP,
+        epilog=EXIT_CODES,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    # Without it, Typer would take a word that is alone for the whole command line.
+    whole.callback()(lambda: None)
+    for word in [each for each in WORDS if each.word in arguments[:1]] or WORDS:
+        _join(whole, word)
+    return whole
+
+
+def _join(whole: typer.Typer, word: Word) -> None:
+    module: Any = import_module(f"starter.commands.{word.module}")
+    found = getattr(module, word.name)
+    if isinstance(found, typer.Typer):
+        whole.add_typer(found, name=word.word, rich_help_panel=word.panel)
+    elif word.word == "act":
+        whole.command(
+            word.word,
+            rich_help_panel=word.panel,
+            epilog=module.fields_of_all_commands(),
+            context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        )(found)
+    else:
+        whole.command(word.word, rich_help_panel=word.panel)(found)

@@ -15,10 +15,11 @@ from activities.calendar.overrides import CalendarError
 from activities.gateways.payment import GatewayUnreachable
 from activities.policies import PolicyError
 from activities.postgres.addresses import DefaultAddressNeeded
+from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
+from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
 from activities.postgres.flags import OtherMarkingUnderKey
 from activities.postgres.parcels import EventKeyReused
 from activities.postgres.pauses import DeclaredOtherwise
-from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.statements import OtherTextUnderKey
 from activities.postgres.vault import OtherItemUnderKey
 from activities.privacy.keys import KeyRingError, UnknownKey
@@ -34,6 +35,7 @@ from starter.errors import (
 )
 from starter.settings import SettingsError
 from starter.stack import StackError
+from starter.virtual_numbers import RefusedNumber
 from workflows.messages.cases import Refusal
 
 
@@ -100,6 +102,9 @@ def ended(application: typer.Typer, arguments: list[str]) -> int:
 
 def describe(error: Exception) -> Failure | None:
     """What ``error`` means to whoever typed the command; None for what is no failure of theirs or of a server."""
+    # It loads Alembic, which takes a third of the start of a command: not before something has failed.
+    from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch  # noqa: PLC0415
+
     match error:
         case UsageError():
             return Failure("usage", str(error), Exit.USAGE, field=error.field)
@@ -111,7 +116,19 @@ def describe(error: Exception) -> Failure | None:
             return _refused(error.refusal)
         case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise():
             return _refused(_at_the_desk(error))
-        case OtherMarkingUnderKey() | OtherTextUnderKey() | OtherItemUnderKey() | EventKeyReused():
+        case TooManyReveals() | QuotaTooSmall() | ExportOver():
+            return _refused(_disclosure(error))
+        case RefusedNumber():
+            return _refused(error.refusal)
+        case (
+            OtherMarkingUnderKey()
+            | OtherTextUnderKey()
+            | OtherItemUnderKey()
+            | OtherLookUnderKey()
+            | OtherExportUnderKey()
+            | OtherPurchaseUnderKey()
+            | EventKeyReused()
+        ):
             return _refused(Refusal(code="key_reused", field="--key", rule="section 11", explanation=str(error)))
         case UnknownCase():
             return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
@@ -143,6 +160,17 @@ def _at_the_desk(error: VagueReply | RefusedStatement | DefaultAddressNeeded | D
             code, field, rule = "default_needed", "ADDRESS", "T2"
         case DeclaredOtherwise():
             code, field, rule = "declared_otherwise", "ID", "section 9"
+    return Refusal(code=code, field=field, rule=rule, explanation=str(error))
+
+
+def _disclosure(error: TooManyReveals | QuotaTooSmall | ExportOver) -> Refusal:
+    match error:
+        case TooManyReveals():
+            code, field, rule = "too_many_reveals", "--as", "P2"
+        case QuotaTooSmall():
+            code, field, rule = "quota_too_small", "--kind", "P5"
+        case ExportOver():
+            code, field, rule = "export_over", "FILE", "P5"
     return Refusal(code=code, field=field, rule=rule, explanation=str(error))
 
 

@@ -23,14 +23,17 @@ from activities.postgres import schema
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
 from starter.client import Aftersales
+from starter.codec_server import development_settings, operator_endpoint
+from starter.codec_server import running as codec_server
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer, json_line, notes
 from starter.connection import connect, discover
 from starter.gateway_callbacks import CallbackPump
 from starter.preparation import Lacking, lacking, prepare
 from starter.settings import Settings, load_settings
-from starter.stack import Stack, embedded_stack
-from starter.vault import opened_vault
+from starter.stack import Stack, embedded_stack, ports
+from starter.stack.state_folder import StateFolder
+from starter.vault import key_provider, opened_vault
 from workflows.messages.search_attributes import declarations
 
 
@@ -112,9 +115,17 @@ async def _up(settings: Settings, as_json: bool) -> int:
     stop = told_to_stop()
     if not as_json:
         notes().print("starting Temporal and PostgreSQL", style="dim")
-    async with embedded_stack(settings, search_attributes=declarations()) as stack:
+    keys = key_provider(settings)
+    port = ports.choose(["codec"], StateFolder.at(settings.state_dir).ports)["codec"]
+    # Before Temporal starts: its Web UI must know where to ask.
+    endpoint = operator_endpoint(await development_settings(keys, port=port)) if settings.embeds_temporal else None
+    async with embedded_stack(settings, search_attributes=declarations(), codec_endpoint=endpoint) as stack:
         client = await connect(settings, target=stack.temporal_address)
-        async with serving(settings, client, stack) as (aftersales, pump):
+        codec = await development_settings(keys, port=port, ui_address=stack.ui_address)
+        async with (
+            serving(settings, client, stack) as (aftersales, pump),
+            codec_server(codec, keys, aftersales.pool, aftersales.vault),
+        ):
             carriers = CarrierPump(CarrierStub(aftersales.pool), aftersales.logistics)
             delivering = (
                 asyncio.create_task(pump.run(), name="gateway callbacks"),
@@ -144,7 +155,9 @@ async def serving(settings: Settings, client: Client, stack: Stack) -> AsyncGene
         opened_vault(settings, url) as vault,
         worker_process.running_worker(settings, client, url),
     ):
-        aftersales = Aftersales(client, settings.task_queue, pool, vault, Policies(settings.policies_dir))
+        aftersales = Aftersales(
+            client, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
+        )
         yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
 
 

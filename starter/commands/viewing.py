@@ -9,7 +9,6 @@ import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-from temporalio.testing import TimeSkipper
 
 from starter.client import Aftersales, Case
 from starter.commands.printing import Json, answer
@@ -74,6 +73,9 @@ async def _show(identifier: str, as_json: bool) -> int:
 
 async def _case_time(aftersales: Aftersales, case: Case) -> datetime:
     """The case's own time: another than the wall's once its clock has been moved."""
+    # It loads the SDK's worker, which most commands that use this module do without.
+    from temporalio.testing import TimeSkipper  # noqa: PLC0415
+
     return await TimeSkipper(aftersales.temporal).get_current_time(case.handle)
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -112,6 +113,7 @@ async def embedded_stack(
     *,
     search_attributes: Mapping[str, str] = MappingProxyType({}),
     headless: bool = False,
+    codec_endpoint: str | None = None,
 ) -> AsyncGenerator[Stack]:
     """Runs those of Temporal and PostgreSQL that the settings do not place elsewhere.
 
@@ -122,6 +124,8 @@ async def embedded_stack(
         search_attributes: Type of each by name, as in ``{"CaseDue": "Datetime"}``; the embedded Temporal gets
             those that it lacks.
         headless: Leaves out the Web UI.
+        codec_endpoint: Where the Web UI is to have payloads decoded. The URL may hold a token: the Web UI tells it
+            everybody who can open it.
 
     Raises:
         SettingsError: Temporal's environment configuration is wrong.
@@ -143,6 +147,7 @@ async def embedded_stack(
         postgres=database_url is None,
         search_attributes=search_attributes,
         headless=headless,
+        codec_endpoint=codec_endpoint,
         owner=os.getpid(),
     )
     async with _keeper(folder) as keeper:
@@ -164,9 +169,14 @@ async def embedded_stack(
                 ui_address=running.ui_address,
                 metrics_address=running.metrics_address,
                 database_url=own_database,
+                codec_address=_without_token(codec_endpoint) if running.ui_address and codec_endpoint else None,
             )
         )
         yield Stack(addresses, running=running, keeper=keeper, temporal_ready=temporal_ready)
+
+
+def _without_token(endpoint: str) -> str:
+    return urlsplit(endpoint)._replace(path="").geturl()
 
 
 class _Keeper:

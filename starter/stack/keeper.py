@@ -109,7 +109,12 @@ class Keeper:
             await self._temporal.process.start()
 
     def _new_temporal(self, start: Start) -> TemporalServer:
-        return TemporalServer(self._folder, start.search_attributes, headless=start.headless)
+        return TemporalServer(
+            self._folder,
+            start.search_attributes,
+            headless=start.headless,
+            codec_endpoint=start.codec_endpoint,
+        )
 
 
 async def _keep(keeper: Keeper, starter: asyncio.StreamReader) -> None:

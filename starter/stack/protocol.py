@@ -19,6 +19,8 @@ class Start(_Line):
     postgres: bool
     search_attributes: Mapping[str, str]
     headless: bool
+    codec_endpoint: str | None
+    """Where the Web UI is to have payloads decoded."""
     owner: int
     """Process id of the starter."""
 

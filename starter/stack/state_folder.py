@@ -34,6 +34,8 @@ class Embedded:
     ui_address: str | None = None
     metrics_address: str | None = None
     database_url: str | None = None
+    codec_address: str | None = None
+    """Where the Web UI has payloads decoded; without the token that is needed for it."""
 
 
 class FolderInUseError(Exception):

@@ -24,7 +24,14 @@ _DYNAMIC_CONFIG: Final = (
 class TemporalServer:
     """The Temporal server of a state folder."""
 
-    def __init__(self, folder: StateFolder, search_attributes: Mapping[str, str], *, headless: bool) -> None:
+    def __init__(
+        self,
+        folder: StateFolder,
+        search_attributes: Mapping[str, str],
+        *,
+        headless: bool,
+        codec_endpoint: str | None,
+    ) -> None:
         chosen = ports.choose(("temporal", "ui", "metrics", "http"), folder.ports)
         self.address = f"{LOOPBACK}:{chosen['temporal']}"
         self.ui_address = None if headless else f"http://{LOOPBACK}:{chosen['ui']}"
@@ -40,6 +47,8 @@ class TemporalServer:
         command = [_executable(), "server", "start-dev", "--disable-config-file", "--disable-config-env"]
         command += [str(word) for option in options.items() for word in option]
         command += ["--headless"] if headless else ["--ui-port", str(chosen["ui"]), "--ui-disable-news-fetch"]
+        if codec_endpoint and not headless:
+            command += ["--ui-codec-endpoint", codec_endpoint]
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
             command += ["--sqlite-pragma", pragma]
         for value in _DYNAMIC_CONFIG:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from starter.settings import PREFIX, Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import prepare_key_store
 from tests.cli.shell import Shell
+from tests.cli.zygote import zygote
 from workflows.messages.search_attributes import declarations
 
 ROOT = Path(__file__).parents[2]
@@ -54,31 +54,27 @@ async def database(stack: Stack, settings: Settings) -> str:
     return stack.database_url
 
 
-@pytest.fixture(scope="session")
-def shell(settings: Settings, database: str) -> Shell:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shell(settings: Settings, database: str) -> AsyncIterator[Shell]:
     """The command line on the tests' stack, with the schema at head."""
     del database
     own = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "TEMPORAL_"))}
     own.pop("DATABASE_URL", None)
-    return Shell(
-        {
-            **own,
-            f"{PREFIX}STATE_DIR": str(settings.state_dir),
-            f"{PREFIX}TASK_QUEUE": TASK_QUEUE,
-            "PYTHONPATH": str(ROOT),
-            "COLUMNS": "160",
-        }
-    )
+    environment = {
+        **own,
+        f"{PREFIX}STATE_DIR": str(settings.state_dir),
+        f"{PREFIX}TASK_QUEUE": TASK_QUEUE,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "160",
+    }
+    async with zygote(environment) as loaded:
+        yield Shell(environment, loaded)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def worker_process(shell: Shell) -> AsyncIterator[Shell]:
     """The shell, with ``aftersales worker`` running beside it; at the end it must stop by itself, with code 0."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "starter.commands", "worker"),
-        env=shell.environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await shell.start("worker")
     assert process.stdout is not None
     async with asyncio.timeout(60):
         assert b"running" in await process.stdout.readline()

@@ -3,8 +3,12 @@
 import asyncio
 import json
 import sys
+from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, replace
+from tempfile import TemporaryFile
 from typing import Any
+
+from tests.cli.zygote import Zygote
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Shell:
     """Where commands run."""
 
     environment: dict[str, str]
+    zygote: Zygote
 
     def having(self, **variables: str) -> "Shell":
         """The same shell with these variables set."""
@@ -41,17 +46,19 @@ class Shell:
 
     async def run(self, *words: object, typed: str | None = None) -> Ended:
         """``aftersales`` with these words; ``typed`` comes on standard input."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "starter.commands", *map(str, words)),
-            env=self.environment,
-            stdin=asyncio.subprocess.DEVNULL if typed is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(240):
-            out, err = await process.communicate(None if typed is None else typed.encode())
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write((typed or "").encode())
+            given.seek(0)
+            async with asyncio.timeout(240):
+                code = await self.zygote.run([str(word) for word in words], self.environment, (given, out, err))
+            for each in (out, err):
+                each.seek(0)
+            return Ended(code, out.read().decode(), err.read().decode())
+
+    async def start(self, *words: object) -> Process:
+        """The same with an interpreter of its own: for what lasts, and for how a program starts and ends."""
+        program = (sys.executable, "-m", "starter.commands")
+        return await asyncio.create_subprocess_exec(*program, *map(str, words), env=self.environment, stdout=PIPE)
 
     async def json(self, *words: object, typed: str | None = None) -> Any:
         """The document of a command that must succeed."""

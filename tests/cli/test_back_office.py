@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cli.shell import Shell
-from tests.cli.test_cases import asks, loaded, order
+from tests.cli.test_cases import asks, loaded, order, written_down
 
 SECRET = "王小明 13800000000"
 
@@ -55,7 +55,7 @@ async def test_a_default_address_is_not_removed_while_there_are_others(shell: Sh
 async def test_a_flag_finds_the_cases_of_its_order(worker_process: Shell, tmp_path: Path) -> None:  # section 12
     shell, bought = worker_process, order()
     await loaded(shell, tmp_path, "orders", bought)
-    case = (await shell.json(*asks(bought, "10")))["case_id"]
+    case = await written_down(shell, *asks(bought, "10"))
     whose = ("--merchant", bought["merchant_id"])
     by = ("--as", f"merchant:{bought['merchant_id']}")
 
@@ -126,8 +126,7 @@ async def test_statements_and_evidence_of_a_dispute(worker_process: Shell, tmp_p
 async def disputing(shell: Shell, bought: dict[str, Any]) -> str:
     """A dispute on this order, in negotiation."""
     whose = ("--order", bought["order_no"], "--merchant", bought["merchant_id"], "--buyer", bought["buyer_id"])
-    opened = await shell.json("open", "dispute", *whose, "--line", "L1:1:30", "--why", "goods_at_fault")
-    return opened["case_id"]
+    return await written_down(shell, "open", "dispute", *whose, "--line", "L1:1:30", "--why", "goods_at_fault")
 
 
 async def test_a_statement_on_an_unknown_case(shell: Shell) -> None:
@@ -163,7 +162,7 @@ async def test_an_intervention_costs_points(worker_process: Shell, tmp_path: Pat
 async def test_a_pause_moves_the_deadlines_of_open_cases(worker_process: Shell, tmp_path: Path) -> None:  # section 9
     shell = worker_process
     bought = await loaded(shell, tmp_path, "orders", order(marketplace="jd-self"))
-    case = (await shell.json(*asks(bought, "10")))["case_id"]
+    case = await written_down(shell, *asks(bought, "10"))
     before = datetime.fromisoformat((await shell.json("show", case))["due"])
     # No other test has a cancellation, whose clock this would move.
     name, now = f"outage-{uuid4().hex[:8]}", datetime.now(UTC)

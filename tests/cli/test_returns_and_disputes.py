@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cli.shell import Shell
-from tests.cli.test_cases import loaded, order, standing
+from tests.cli.test_cases import loaded, order, standing, written_down
 
 PROOF = ("--evidence", f"vault:evidence/1,image/png,17,{'0' * 64}")
 
@@ -149,12 +149,12 @@ async def test_a_dispute_on_an_ended_case_knows_whose_it_is(
 ) -> None:  # D1, D8
     shell = worker_process
     await loaded(shell, tmp_path, "orders", bought)
-    case = (await shell.json(*opening("refund", bought)))["case_id"]
+    case = await written_down(shell, *opening("refund", bought))
     claim = ("open", "dispute", "--about", case, "--why", "amount_too_low", "--line", "L1:2:100")
 
     early = await shell.run(*claim, "--json")
     await shell.json("act", case, "withdraw", *buyer(bought), "--wait")
-    dispute = (await shell.json(*claim))["case_id"]
+    dispute = await written_down(shell, *claim)
     view = await shell.json("show", dispute)
     unknown = await shell.run("open", "dispute", "--about", "refund/no/such", "--line", "L1:1:1", "--json")
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from temporalio.client import Client, ScheduleIntervalSpec, ScheduleSpec, ScheduleUpdate, ScheduleUpdateInput
 from typer.testing import CliRunner
 
+from activities.privacy.keys import new_key
 from starter.commands.acting import AMOUNTS, COMMANDS
 from starter.commands.application import application
 from starter.commands.failures import ended
@@ -52,7 +52,7 @@ def nowhere(shell: Shell, tmp_path: Path) -> Shell:
 
 
 def test_the_help_explains_words_and_exit_codes() -> None:
-    text = CliRunner().invoke(application, ["--help"], env={"COLUMNS": "200"}).output
+    text = CliRunner().invoke(application(), ["--help"], env={"COLUMNS": "200"}).output
 
     for word in ("case", "stage", "command", "Exit codes", "0 done", "5 unknown case"):
         assert word in text
@@ -60,7 +60,7 @@ def test_the_help_explains_words_and_exit_codes() -> None:
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
 def test_every_command_has_an_example_and_takes_json(words: list[str]) -> None:
-    text = CliRunner().invoke(application, [*words, "--help"], env={"COLUMNS": "300"}).output
+    text = CliRunner().invoke(application(words), [*words, "--help"], env={"COLUMNS": "300"}).output
 
     # Once in the usage, once more in an example.
     assert text.count(f"aftersales {' '.join(words)}") >= 2
@@ -68,14 +68,14 @@ def test_every_command_has_an_example_and_takes_json(words: list[str]) -> None:
 
 
 def test_the_help_names_all_kinds_of_case() -> None:
-    text = CliRunner().invoke(application, ["--help"], env={"COLUMNS": "200"}).output
+    text = CliRunner().invoke(application(), ["--help"], env={"COLUMNS": "200"}).output
 
     for kind in ("refunds", "cancellations", "returns", "exchanges", "disputes", "late shipment", "withdrawals"):
         assert kind in text
 
 
 def test_the_help_of_act_names_every_command_and_its_fields() -> None:
-    text = CliRunner().invoke(application, ["act", "--help"], env={"COLUMNS": "300"}).output
+    text = CliRunner().invoke(application(["act"]), ["act", "--help"], env={"COLUMNS": "300"}).output
 
     assert [name for name in COMMANDS if name not in text] == []
     for option in (
@@ -94,9 +94,9 @@ def test_what_workflows_tell_each_other_is_no_command_of_a_shell(
     internal: type[Command], capsys: pytest.CaptureFixture[str]
 ) -> None:  # D3
     name = internal.command_name()
-    text = CliRunner().invoke(application, ["act", "--help"], env={"COLUMNS": "300"}).output
+    text = CliRunner().invoke(application(["act"]), ["act", "--help"], env={"COLUMNS": "300"}).output
 
-    code = ended(application, ["act", "refund/O-1/k-1", name, "--as", "clock:clock", "--json"])
+    code = ended(application(["act"]), ["act", "refund/O-1/k-1", name, "--as", "clock:clock", "--json"])
 
     assert name not in text
     assert (code, json.loads(capsys.readouterr().err)["field"]) == (2, "COMMAND")
@@ -203,7 +203,7 @@ def test_wrong_words_are_named(
 ) -> None:
     monkeypatch.setenv("AFTERSALES_STATE_DIR", str(tmp_path))
 
-    code = ended(application, [*words, "--json"])
+    code = ended(application(words), [*words, "--json"])
 
     said = capsys.readouterr()
     failure = json.loads(said.err)
@@ -225,7 +225,7 @@ def test_what_people_write_is_not_repeated_in_an_error(
     said: list[str] = []
     for content in (secret.encode() * 1000, secret.encode() + b"\0", secret.encode("gbk"), b" \n"):
         file.write_bytes(content)
-        assert ended(application, [*words, "--file", str(file), "--json"]) == 2
+        assert ended(application(words), [*words, "--file", str(file), "--json"]) == 2
         said.append(capsys.readouterr().err)
 
     assert [text for text in said if "王" in text or "138" in text] == []
@@ -243,7 +243,12 @@ def test_what_people_write_is_not_repeated_in_an_error(
     ids=" ".join,
 )
 async def test_production_refuses_to_play(shell: Shell, words: list[str]) -> None:
-    production = shell.having(AFTERSALES_ENVIRONMENT="production", AFTERSALES_LOOKUP_KEY="k" * 40)
+    production = shell.having(
+        AFTERSALES_ENVIRONMENT="production",
+        AFTERSALES_LOOKUP_KEY="k" * 40,
+        AFTERSALES_KEYS=new_key("a"),
+        AFTERSALES_KEY_STORE_URL="postgresql://keys/keys",
+    )
 
     ended = await production.run(*words)
 
@@ -295,7 +300,7 @@ async def test_doctor_names_a_problem_and_what_to_do(shell: Shell, empty_databas
 
     problems = {each["what"]: each["remedy"] for each in ended.document["checks"] if not each["ok"]}
     assert ended.code == 1
-    assert problems.keys() == {"schedules", "worker", "schema"}
+    assert problems.keys() == {"schedules", "worker", "schema", "key store"}
     assert "aftersales worker" in problems["worker"]
     assert "aftersales setup" in problems["schema"]
 
@@ -311,11 +316,7 @@ async def test_doctor_without_servers_still_answers(nowhere: Shell) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_up_serves_and_leaves_nothing_behind(nowhere: Shell, state_dir: Path, number: signal.Signals) -> None:
     shell = nowhere.having(AFTERSALES_STATE_DIR=str(state_dir))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "starter.commands", "up", "--json"),
-        env=shell.environment,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await shell.start("up", "--json")
     assert process.stdout is not None
     async with asyncio.timeout(90):
         up = json.loads(await process.stdout.readline())

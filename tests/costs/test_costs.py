@@ -33,7 +33,7 @@ async def all_walked(alone: Ground) -> dict[str, Walked]:
     walked = {name: await walk(alone, PATHS[name]) for name in COUNTED}
     expected = Counter[Action]()
     for each in walked.values():
-        expected.update(each.billed)
+        expected.update(each.in_metric)
     assert ours(await counted_by_server(metrics, before, expected)) == expected
     return walked
 

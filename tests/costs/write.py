@@ -24,9 +24,9 @@ async def write() -> None:
             for path in (path for path in PATHS.values() if path.counted):
                 before = await server_count(metrics)
                 walked = await walk(here, path)
-                server = ours(await counted_by_server(metrics, before, walked.billed))
+                server = ours(await counted_by_server(metrics, before, walked.in_metric))
                 counted.append((walked, server))
-                agree = "" if server == walked.billed else f"; the server counts {dict(server)}"
+                agree = "" if server == walked.in_metric else f"; the server counts {dict(server)}"
                 print(f"{path.name}: {walked.cost.events} events, {walked.cost.actions} actions{agree}", flush=True)
     page.FILE.parent.mkdir(exist_ok=True)
     page.FILE.write_text(page.page(counted), encoding="utf-8")

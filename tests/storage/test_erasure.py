@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 import pytest_asyncio
+from temporalio.client import Client
 
 from activities.postgres import erasure, flags, ledger, loading, statements
 from activities.postgres.lookup import name_lookup, phone_lookup
@@ -14,6 +15,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.errors import UnknownCase
 from starter.privacy import MOST_BYTES, AttachmentTooLarge, Privacy
+from starter.virtual_numbers import VirtualNumbers
 from tests.storage.money import NOON, open_case, some_id
 from tests.storage.test_vault import ACCOUNT, RECIPIENT
 from workflows.messages.actors import buyer, merchant, officer
@@ -47,18 +49,18 @@ class Customer:
 
 
 async def customer(pool: asyncpg.Pool, vault: Vault) -> Customer:
+    order_no, merchant_id, buyer_id = some_id("o"), some_id("m"), some_id("b")
     order = {
-        "order_no": some_id("o"),
+        "order_no": order_no,
         "marketplace": "douyin",
-        "merchant_id": some_id("m"),
-        "buyer_id": some_id("b"),
+        "merchant_id": merchant_id,
+        "buyer_id": buyer_id,
         "currency": "CNY",
         "lines": [{"line": "1", "sku": "tea", "quantity": 1, "paid": 900}],
         "tenders": [{"tender": "w", "kind": "wallet", "paid": 900}],
         "paid_at": NOON.isoformat(),
         "recipient": in_clear(RECIPIENT),
     }
-    order_no, merchant_id, buyer_id = order["order_no"], order["merchant_id"], order["buyer_id"]
     async with pool.acquire() as connection, connection.transaction():
         assert not (await loading.load_orders(connection, [json.dumps(order)], vault)).problems
         account = await vault.keep_bank_account(connection, buyer_id, "k", ACCOUNT, NOON)
@@ -110,6 +112,7 @@ async def test_a_backup_from_before_cannot_be_read_either(pool: asyncpg.Pool, va
     gone = await customer(pool, vault)
     async with pool.acquire() as connection:
         backup = await connection.fetchrow("SELECT * FROM vault.recipients WHERE order_no = $1", gone.order_no)
+        assert backup
         await erasure.forget(connection, vault, gone.person, by=BY, reason="asked", at=NOON)
         # Restored, as a backup of this database would be; the keys are in no backup of it.
         await connection.execute(
@@ -154,8 +157,8 @@ async def test_the_money_books_stay_whole(pool: asyncpg.Pool, vault: Vault) -> N
     assert wish.case_id in done.open_cases
 
 
-async def test_attachments_are_kept_under_the_buyers_key(pool: asyncpg.Pool, vault: Vault) -> None:  # D6
-    privacy = Privacy(pool, vault)
+async def test_attachments_go_under_the_buyers_key(pool: asyncpg.Pool, vault: Vault, client: Client) -> None:  # D6
+    privacy = Privacy(pool, vault, VirtualNumbers(client, "unused"))
     wish = await open_case(pool)
     kept = await privacy.keep_attachment(wish.case_id, "k-1", MediaType.PNG, b"\x89PNG")
     assert (kept.bytes, kept.media_type) == (4, MediaType.PNG)

@@ -205,7 +205,8 @@ async def test_no_error_tells_what_was_noted(pool: asyncpg.Pool, subject: str) -
         await pool.execute(
             """
             INSERT INTO shop.remarks (merchant_id, subject, key, actor_role, actor_id, at, person, sealed)
-            SELECT merchant_id, subject, key, actor_role, actor_id, at, person, sealed FROM shop.remarks WHERE subject = $1
+            SELECT merchant_id, subject, key, actor_role, actor_id, at, person, sealed
+            FROM shop.remarks WHERE subject = $1
             """,
             subject,
         )

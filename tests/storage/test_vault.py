@@ -116,6 +116,7 @@ async def test_a_recipient_is_kept_sealed_and_replaced(pool: asyncpg.Pool, vault
         assert await vault.recipient(connection, order) == moved
         assert await vault.recipient(connection, "unknown") is None
         row = await connection.fetchrow("SELECT * FROM vault.recipients WHERE order_no = $1", order)
+    assert row
     for plain in ("欧阳小明", "13912345678", "体育东路", "广州"):
         assert plain.encode() not in row["sealed"]
 

@@ -89,6 +89,9 @@ CREATE TRIGGER keep BEFORE UPDATE OR DELETE OR TRUNCATE ON vault.erasures
 
 ALTER TABLE gateway.refunds ADD COLUMN account_ends text;
 
+-- Whoever is forgotten is so at all merchants at once.
+CREATE INDEX orders_of_person ON shop.orders (buyer_id);
+
 ALTER TABLE disputes.statements DROP COLUMN text, ADD COLUMN person text NOT NULL, ADD COLUMN sealed bytea NOT NULL;
 CREATE INDEX statements_of_person ON disputes.statements (person);
 COMMENT ON COLUMN disputes.statements.person IS 'under whose key it is: the buyer''s whom the case is about';
@@ -98,6 +101,7 @@ COMMENT ON COLUMN shop.remarks.person IS 'under whose key it is: the buyer''s wh
 """
 
 DOWN = """
+DROP INDEX shop.orders_of_person;
 ALTER TABLE gateway.refunds DROP COLUMN account_ends;
 ALTER TABLE shop.remarks DROP COLUMN person, DROP COLUMN sealed, ADD COLUMN text text NOT NULL;
 ALTER TABLE disputes.statements DROP COLUMN person, DROP COLUMN sealed, ADD COLUMN text text NOT NULL;

@@ -1,0 +1,128 @@
+"""What is behind a reference, and how much of it an operator and an auditor see (P1, P2)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from activities.postgres import statements
+from activities.postgres.connection import Connection
+from activities.postgres.vault import Vault
+from starter.codec_server.access import Caller
+from workflows.messages import actors
+from workflows.messages.surfaces import Field, Surface
+from workflows.rules.masking import shown
+
+SURFACE: Final = "codec"
+MOST_REFERENCES: Final = 200
+"""So many of a request's references are looked up; those behind them stay without a note."""
+_GONE: Final = "forgotten, or never kept"
+_SILENT: Final = "the vault does not answer"
+_ANSWERS_WITHIN_SECONDS: Final = 5
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One piece of a person's data: its clear value, and what is shown of it to whom it is masked."""
+
+    field: str
+    clear: str
+    masked: str
+
+
+class BehindReferences:
+    """Reads the vault for those who look at payloads."""
+
+    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
+        self._pool = pool
+        self._vault = vault
+
+    async def masked(self, references: Sequence[str]) -> Mapping[str, str]:
+        """A note for each reference, without anything that masking hides (P1).
+
+        Where the vault does not answer the notes say so: a case's page is needed most when something is broken.
+
+        Raises:
+            UnknownKey: an item is under a key that the ring does not hold.
+            Tampered: an item was changed.
+        """
+        wanted = references[:MOST_REFERENCES]
+        try:
+            async with asyncio.timeout(_ANSWERS_WITHIN_SECONDS), self._pool.acquire() as connection:
+                found = await self._pieces(connection, wanted)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return dict.fromkeys(wanted, _SILENT)
+        return {reference: _note([each.masked for each in pieces]) for reference, pieces in found.items()}
+
+    async def clear(self, references: Sequence[str], auditor: Caller) -> Mapping[str, str]:
+        """A note for each reference with the values themselves; each of them is on record before this returns (P2).
+
+        Raises:
+            UnknownKey: an item is under a key that the ring does not hold.
+            Tampered: an item was changed.
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it cannot be read or recorded.
+        """
+        wanted = references[:MOST_REFERENCES]
+        async with self._pool.acquire() as connection, connection.transaction():
+            found = await self._pieces(connection, wanted)
+            await connection.executemany(
+                """
+                INSERT INTO vault.looks (role, actor_id, subject, field, surface, reason, at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7)
+                """,
+                [
+                    (auditor.role, auditor.subject, reference, each.field, SURFACE, auditor.reason, datetime.now(UTC))
+                    for reference, pieces in found.items()
+                    for each in pieces
+                    if each.clear != each.masked
+                ],
+            )
+        return {reference: _note([each.clear for each in pieces]) for reference, pieces in found.items()}
+
+    async def _pieces(self, connection: Connection, wanted: Sequence[str]) -> dict[str, list[_Piece]]:
+        return {reference: await self._behind(connection, reference) for reference in wanted}
+
+    async def _behind(self, connection: Connection, reference: str) -> list[_Piece]:
+        match reference.removeprefix("vault:").split("/")[0]:
+            case "account":
+                account = await self._vault.bank_account(connection, reference)
+                return (
+                    []
+                    if account is None
+                    else [
+                        _piece(Field.ACCOUNT_NAME, account.holder.get_secret_value()),
+                        _piece(Field.ACCOUNT_NUMBER, account.number.get_secret_value()),
+                        _Piece("bank", account.bank.get_secret_value(), ""),
+                    ]
+                )
+            case "address":
+                contact = await self._vault.contact(connection, reference)
+                return (
+                    []
+                    if contact is None
+                    else [
+                        _piece(Field.NAME, contact.name.get_secret_value()),
+                        _piece(Field.PHONE, contact.phone.get_secret_value()),
+                        _piece(Field.ADDRESS, contact.street.get_secret_value()),
+                    ]
+                )
+            case "evidence":
+                # Its size and type stand beside it in the payload; what is in it is no text to be shown here.
+                return [_Piece("attachment", "attachment", "attachment")]
+            case _:
+                statement = await statements.read(connection, self._vault.keys, reference)
+                if statement is None or statement.text is None:
+                    return []
+                text = statement.text.get_secret_value()
+                return [_Piece("statement", text, f"statement of {len(text)} characters")]
+
+
+def _piece(field: Field, clear: str) -> _Piece:
+    return _Piece(field, clear, shown(Surface.DEFAULT, actors.Role.PLATFORM, field, clear))
+
+
+def _note(values: Sequence[str]) -> str:
+    return ", ".join(each for each in values if each) or _GONE

@@ -1,0 +1,315 @@
+"""``aftersales privacy``: what a merchant's back end sees of persons, and who looked (P1, P2, P5)."""
+
+import asyncio
+import fcntl
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Final
+from uuid import uuid4
+
+import typer
+from pydantic import BaseModel, SecretStr
+from pydantic_core import to_jsonable_python
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from starter.commands import wording
+from starter.commands.failures import UsageError
+from starter.commands.printing import Json, answer, notes
+from starter.commands.reaching import service
+from workflows.messages.actors import Actor
+from workflows.messages.disclosures import BuyQuota, ExportKind, Reveal, RevealField, StartExport
+from workflows.messages.stages import StageName, WorkList
+from workflows.messages.surfaces import Surface
+from workflows.rules.details import local
+from workflows.rules.masking import SHOWN_IN_FULL
+
+application = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Persons' data 隐私: what is shown, revealed with a record, and exported in bulk.",
+)
+
+_PRIVATE: Final = 0o600
+_LONGEST_TAIL: Final = 1 << 20
+
+By = Annotated[str, typer.Option("--as", help="Who asks: merchant:m-1, or platform:o-1.")]
+Key = Annotated[str | None, typer.Option(help="The same key is the same request. By default a new one.")]
+Output = Annotated[
+    Path | None, typer.Option("--file", help="Write it in clear to this new file, for its owner only.", dir_okay=False)
+]
+InClear = Annotated[bool, typer.Option("--print", help="Print it in clear.")]
+
+
+@application.command("show")
+def show(
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")],
+    by: Annotated[str, typer.Option("--as", help="Who looks: merchant:m-1, buyer:b-1, or platform:o-1.")],
+    surface: Annotated[Surface, typer.Option(help=f"Where it is shown: {', '.join(Surface)}.")] = Surface.DEFAULT,
+    file: Output = None,
+    in_clear: InClear = False,
+    as_json: Json = False,
+) -> int:
+    """The recipient of an order as a surface shows it. What is shown in full is recorded, and needs --print or --file.
+
+    Example: [cyan]aftersales privacy show O-1 --as merchant:m-1[/]
+    """
+    viewer = wording.built(Actor, wording.actor(by))
+    if SHOWN_IN_FULL.get((surface, viewer.role)):
+        _has_place(file, in_clear)
+
+    async def look() -> BaseModel:
+        async with service() as aftersales:
+            return await aftersales.disclosures.show(order, surface, viewer)
+
+    with _output(file) as output:
+        _give(asyncio.run(look()), output, as_json)
+    return 0
+
+
+@application.command("reveal")
+def reveal(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The order's number, or the case's id.")],
+    by: By,
+    why: Annotated[str, typer.Option(help="The reason, one word such as buyer_called; it is recorded.")],
+    field: Annotated[list[RevealField], typer.Option("--field", help=f"{', '.join(RevealField)}; may stand often.")],
+    key: Key = None,
+    file: Output = None,
+    in_clear: InClear = False,
+    as_json: Json = False,
+) -> int:
+    """Reveal real name, address or a virtual number at an own order or case. Each field is recorded (P2).
+
+    Example: [cyan]aftersales privacy reveal O-1 --as merchant:m-1 --field name --why buyer_called --print[/]
+    """
+    _has_place(file, in_clear)
+    wish = wording.built(
+        Reveal,
+        {"key": key or _new_key(), "by": wording.actor(by), "subject": subject, "fields": field, "why": why},
+    )
+
+    async def ask() -> BaseModel:
+        async with service() as aftersales:
+            return await aftersales.disclosures.reveal(wish)
+
+    with _output(file) as output:
+        _give(asyncio.run(ask()), output, as_json)
+    return 0
+
+
+@application.command("looks")
+def looks(
+    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The order's number, or the case's id.")],
+    merchant: Annotated[
+        str | None, typer.Option(help="Only at this merchant's; without, for the platform, all.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Who looked at a person's data: at a case, or at an order and all of its cases, oldest first (P2).
+
+    Example: [cyan]aftersales privacy looks O-1[/]
+    """
+
+    async def look() -> int:
+        async with service() as aftersales:
+            found = await aftersales.disclosures.looks(subject, merchant)
+        table = Table("when", "who", "at", "field", "where", "why")
+        for each in found:
+            who = f"{each.by.role} {each.by.id}"
+            table.add_row(local(each.at), who, each.subject, each.field, each.surface, each.reason)
+        answer(as_json, {"subject": subject, "looks": found}, table)
+        return 0
+
+    return asyncio.run(look())
+
+
+@application.command("quota")
+def quota(
+    merchant: Annotated[str, typer.Argument(metavar="MERCHANT", help="The merchant's id.")],
+    buy: Annotated[int | None, typer.Option(help="Add so many, which the merchant has bought.")] = None,
+    by: Annotated[str | None, typer.Option("--as", help="Who adds them: merchant:m-1, or platform:o-1.")] = None,
+    key: Key = None,
+    as_json: Json = False,
+) -> int:
+    """How many virtual numbers a merchant can still export, and adding what it has bought (P5).
+
+    Example: [cyan]aftersales privacy quota m-1 --buy 500 --as platform:o-1[/]
+    """
+    if (buy is None) != (by is None):
+        raise UsageError("--buy and --as go together", "--as")
+    purchase = {"key": key or _new_key(), "merchant_id": merchant, "amount": buy}
+    wish = wording.built(BuyQuota, purchase | {"by": wording.actor(by)}) if by is not None else None
+
+    async def look() -> int:
+        async with service() as aftersales:
+            desk = aftersales.disclosures
+            found = await (desk.quota(merchant) if wish is None else desk.buy_quota(wish))
+        answer(as_json, found, Text(f"{merchant}: {found.left} virtual numbers left"))
+        return 0
+
+    return asyncio.run(look())
+
+
+@application.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to: JSON Lines.", dir_okay=False)],
+    merchant: Annotated[str, typer.Option(help="Whose cases.")],
+    by: By,
+    kind: Annotated[ExportKind, typer.Option(help=f"One of {', '.join(ExportKind)}.")] = ExportKind.WITHOUT_CONTACT,
+    stage: Annotated[StageName | None, typer.Option(help="Only cases in this stage.")] = None,
+    work_list: Annotated[WorkList | None, typer.Option("--list", help="Only this list.")] = None,
+    opened_from: Annotated[str | None, typer.Option("--from", help="Opened at this moment or later.")] = None,
+    opened_until: Annotated[str | None, typer.Option("--until", help="Opened before this moment.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Export a merchant's cases, one JSON object a line, oldest first; virtual numbers debit the quota (P5).
+
+    Interrupted, it goes on where the file ends when the same command is typed again: FILE.cursor, which is there
+    until the export is whole, says which export it is. Nothing is debited twice.
+
+    Example: [cyan]aftersales privacy export cases.jsonl --merchant m-1 --as merchant:m-1 --kind masked_contact[/]
+    """
+    fields = {
+        "key": _new_key(),
+        "merchant_id": merchant,
+        "by": wording.actor(by),
+        "kind": kind,
+        "stage": stage,
+        "work_list": work_list,
+        "opened_from": opened_from and wording.moment(opened_from, "--from").isoformat(),
+        "opened_until": opened_until and wording.moment(opened_until, "--until").isoformat(),
+    }
+    wish = wording.built(StartExport, fields)
+    with _export_file(file, wish.key) as (lines, key):
+        after = _last_row(lines)
+        wish = wish.model_copy(update={"key": key})
+        rows = asyncio.run(_export(wish, lines, after, as_json))
+    document = {"file": str(file), "rows": rows, "resumed_after": after}
+    answer(as_json, document, Text(f"{rows} rows in {file}"))
+    return 0
+
+
+async def _export(wish: StartExport, lines: BinaryIO, after: int, as_json: bool) -> int:
+    console = notes()
+    async with service() as aftersales:
+        begun = await aftersales.disclosures.start_export(wish)
+        with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+            task = progress.add_task("rows", total=begun.rows, completed=after)
+            async for row in aftersales.disclosures.export(wish, after=after):
+                lines.write(json.dumps(_opened(row), ensure_ascii=False).encode() + b"\n")
+                progress.update(task, completed=row.row)
+    return begun.rows
+
+
+@contextmanager
+def _export_file(file: Path, new_key: str) -> Generator[tuple[BinaryIO, str]]:
+    """The file to write to, and the export's key, which outlasts an interruption in a file beside it.
+
+    Raises:
+        UsageError: the file is something else's, cannot be made, or another process is writing it.
+    """
+    beside = file.with_name(f"{file.name}.cursor")
+    if file.exists() and not beside.exists():
+        raise UsageError("exists already: name a new file", "FILE")
+    with _private(beside, os.O_RDWR | os.O_CREAT, "FILE") as cursor:
+        try:
+            fcntl.flock(cursor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError("another export is writing it", "FILE") from None
+        key = cursor.read().decode()
+        if not key:
+            key = new_key
+            cursor.write(key.encode())
+            # Before anything is debited under it.
+            _to_disk(cursor)
+        with _private(file, os.O_RDWR | os.O_CREAT, "FILE") as lines:
+            yield lines, key
+            _to_disk(lines)
+        beside.unlink(missing_ok=True)
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _private(file: Path, flags: int, option: str) -> BinaryIO:
+    """A file that only its owner reads. ``UsageError`` where it cannot be opened."""
+    try:
+        return os.fdopen(os.open(file, flags, _PRIVATE), "r+b")
+    except OSError as error:
+        raise UsageError(f"cannot be opened: {error.strerror}", option) from error
+
+
+def _last_row(lines: BinaryIO) -> int:
+    """The row on the last whole line, 0 without one; what was written of another is cut off.
+
+    Raises:
+        UsageError: that line is none of an export's.
+    """
+    size = lines.seek(0, os.SEEK_END)
+    lines.seek(max(0, size - _LONGEST_TAIL))
+    whole, newline, rest = lines.read().rpartition(b"\n")
+    lines.truncate(size - len(rest))
+    lines.seek(0, os.SEEK_END)
+    try:
+        return int(json.loads(whole.rpartition(b"\n")[2])["row"]) if newline else 0
+    except (ValueError, KeyError, TypeError):
+        raise UsageError("its last line is not one of an export", "FILE") from None
+
+
+def _has_place(file: Path | None, in_clear: bool) -> None:
+    if (file is None) != in_clear:
+        raise UsageError("say where a person's data is to go: --file FILE, or --print", "--file")
+
+
+@contextmanager
+def _output(file: Path | None) -> Generator[BinaryIO | None]:
+    """The new file, made before anything is read; it is taken away again where nothing comes."""
+    if file is None:
+        yield None
+        return
+    with _private(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, "--file") as output:
+        try:
+            yield output
+        except BaseException:
+            file.unlink()
+            raise
+
+
+def _give(told: BaseModel, output: BinaryIO | None, as_json: bool) -> None:
+    clear = _opened(told)
+    if output is not None:
+        output.write(json.dumps(clear, ensure_ascii=False).encode() + b"\n")
+        clear = to_jsonable_python(told)
+    table = Table.grid(padding=(0, 2))
+    for name, value in clear.items():
+        if value is not None:
+            words = value["explanation"] if name == "number_refusal" else str(value)
+            table.add_row(name.replace("_", " "), Text(words))
+    if not any(isinstance(value, SecretStr) for _, value in told):
+        table.add_row("", "nobody is known to whom it was sent")
+    answer(as_json, clear, table)
+
+
+def _opened(told: BaseModel) -> dict[str, Any]:
+    """What is told, its secrets in clear: for whoever asked for it."""
+    return to_jsonable_python(_without_stars(told.model_dump()))
+
+
+def _without_stars(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return {name: _without_stars(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
+
+
+def _new_key() -> str:
+    return f"cli-{uuid4().hex[:16]}"

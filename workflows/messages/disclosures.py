@@ -1,0 +1,204 @@
+"""What back ends are shown of persons, what is revealed to them, and what they take along in bulk (P1, P2, P5).
+
+Whatever is of a person is `SecretStr`: whoever is to read it opens it, everywhere else it is stars (P6).
+"""
+
+from enum import StrEnum
+from typing import Annotated, Self, TypeAlias
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from workflows.messages.actors import Actor, Role
+from workflows.messages.cases import Refusal
+from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Quantity
+from workflows.messages.money import Currency, Minor
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
+from workflows.messages.surfaces import Surface
+
+Subject: TypeAlias = Identifier | CaseId
+"""An order's number, or a case's id: only the latter has a slash."""
+
+
+class ShownRecipient(Message):
+    """To whom an order was sent, as a surface shows it to its viewer (P1).
+
+    Each is None where no recipient is known, or the person was forgotten.
+    """
+
+    order_no: Identifier
+    surface: Surface
+    name: SecretStr | None = None
+    phone: SecretStr | None = None
+    address: SecretStr | None = None
+
+
+class RevealField(StrEnum):
+    """What can be revealed. The phone is not among them: a virtual number stands for it (P2)."""
+
+    NAME = "name"
+    ADDRESS = "address"
+    VIRTUAL_NUMBER = "virtual_number"
+
+
+class Reveal(Input):
+    """A merchant, or the platform, asks for a person's real data at a case or order (P2)."""
+
+    key: Identifier
+    """The same key of the same actor is the same look."""
+    by: Actor
+    subject: Subject
+    fields: Annotated[tuple[RevealField, ...], Field(min_length=1, max_length=len(RevealField))]
+    why: Code
+
+    @field_validator("by")
+    @classmethod
+    def _of_a_back_end(cls, by: Actor) -> Actor:
+        if by.role not in {Role.MERCHANT, Role.PLATFORM}:
+            raise ValueError("only to the merchant and the platform is anything revealed (P2)")
+        return by
+
+    @field_validator("fields")
+    @classmethod
+    def _each_once(cls, fields: tuple[RevealField, ...]) -> tuple[RevealField, ...]:
+        if len(set(fields)) != len(fields):
+            raise ValueError("a field stands more than once")
+        return fields
+
+
+class Revealed(Message):
+    """What was revealed, for whoever asked and nobody else.
+
+    What was not asked for is None, and so is what is not known, or was a forgotten person's.
+    """
+
+    subject: Subject
+    at: Instant
+    name: SecretStr | None = None
+    address: SecretStr | None = None
+    virtual_number: SecretStr | None = None
+    number_refusal: Refusal | None = None
+    """Why there is no virtual number though it was asked for."""
+
+
+class Look(Message):
+    """One field of a person that somebody was given in clear, or a virtual number of it: who, which, when, why (P2)."""
+
+    key: Identifier | None
+    by: Actor
+    merchant_id: Identifier | None
+    """Whose case or order it is."""
+    subject: Subject
+    field: Code
+    surface: Code
+    """Where it was shown; ``reveal`` and ``export`` for what was asked for outside any surface."""
+    reason: Code
+    at: Instant
+
+
+class ExportKind(StrEnum):
+    """What an export tells of persons (P5)."""
+
+    WITHOUT_CONTACT = "without_contact"
+    MASKED_CONTACT = "masked_contact"
+    VIRTUAL_NUMBERS = "virtual_numbers"
+    """Masked contact and a virtual number: debits the quota by one for each order."""
+
+
+def _merchant_or_platform(by: Actor, merchant_id: str) -> None:
+    if by.role is not Role.PLATFORM and (by.role, by.id) != (Role.MERCHANT, merchant_id):
+        raise ValueError("a merchant has to do with its own cases and quota only (section 12)")
+
+
+class StartExport(Input):
+    """A merchant, or the platform for it, takes its cases along in bulk, oldest first (P5)."""
+
+    key: Identifier
+    """The same key of the same merchant is the same export, of the same rows."""
+    merchant_id: Identifier
+    by: Actor
+    kind: ExportKind
+    stage: StageName | None = None
+    work_list: WorkList | None = None
+    opened_from: Instant | None = None
+    opened_until: Instant | None = None
+    """Cases that were opened at this moment are no longer in it."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _merchant_or_platform(self.by, self.merchant_id)
+        if self.opened_from and self.opened_until and self.opened_from >= self.opened_until:
+            raise ValueError("opened_from must come before opened_until")
+        return self
+
+
+class Export(Message):
+    """An export that has begun: its rows are chosen, and stay the same for as long as it can be fetched."""
+
+    id: int
+    merchant_id: Identifier
+    kind: ExportKind
+    rows: int
+    started_at: Instant
+    ends_at: Instant
+    """From then on nothing of it can be fetched any more."""
+
+
+class ExportContact(Message):
+    """The masked contact of an order (P1), and the virtual number where the export is one of those."""
+
+    name: SecretStr
+    phone: SecretStr
+    address: SecretStr
+    virtual_number: SecretStr | None = None
+
+
+class ExportRow(Message):
+    """One case as it stood when the export began. Amounts are minor units, moments UTC."""
+
+    row: int
+    """Counts from 1; an export that was interrupted goes on after the last one that arrived."""
+    case_id: CaseId
+    kind: CaseKind
+    stage: StageName
+    work_list: WorkList | None
+    attention: Attention | None
+    outcome: OutcomeKind | None
+    buyer_id: Identifier | None
+    order_no: Identifier | None
+    allowance_id: Identifier | None
+    currency: Currency
+    asked: Minor
+    refunded: Minor
+    compensated: Minor
+    opened_at: Instant
+    due_at: Instant | None
+    closed_at: Instant | None
+    paid_at: Instant | None
+    """When the order was paid."""
+    shipped_at: Instant | None
+    contact: ExportContact | None = None
+    """None without contact, where no recipient is known, and where the person was forgotten."""
+    number_refused: Code | None = None
+    """Why there is no virtual number in an export of them; such a row debits nothing."""
+
+
+class BuyQuota(Input):
+    """A merchant has bought so many virtual numbers for its exports (P5)."""
+
+    key: Identifier
+    """The same key of the same merchant is the same purchase."""
+    merchant_id: Identifier
+    by: Actor
+    amount: Quantity
+
+    @model_validator(mode="after")
+    def _own(self) -> Self:
+        _merchant_or_platform(self.by, self.merchant_id)
+        return self
+
+
+class Quota(Message):
+    """How many virtual numbers a merchant can still export (P5)."""
+
+    merchant_id: Identifier
+    left: int

@@ -1,0 +1,388 @@
+"""The virtual number 虚拟号 of one order, sub-order or case: bound, void, obtained again (P3).
+
+It lives for as long as a number can be obtained: an order's until three months after its completion, a case's with
+its number. All commands go through one queue, and one place waits for a command or for what is due. While the
+provider is asked, whoever else asks waits for the same answer, so that all get the same number; a provider that does
+not answer is given up on soon, and the number stays in doubt until it is asked for again, or unbound.
+
+What must outlive the workflow is written down by its activities: a run that begins later knows it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows.case import TIMER_SLACK, UNTIL_IT_WORKS, local_first
+from workflows.messages.cases import Refusal
+from workflows.messages.virtual_numbers import (
+    BecameSubscription,
+    Binding,
+    BindNumber,
+    ExtendNumber,
+    FindNumberSubject,
+    KeepNumberFacts,
+    NumberCommand,
+    NumberStart,
+    NumberState,
+    NumberView,
+    ObtainNumber,
+    OrderCompleted,
+    ReleaseNumber,
+    RenewNumber,
+    UnbindNumber,
+    bind_number,
+    extend_number,
+    find_number_subject,
+    keep_number_facts,
+    unbind_number,
+)
+from workflows.rules import virtual_numbers as rules
+from workflows.rules.admission import fingerprint
+from workflows.rules.refusals import refused
+
+EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
+
+SOON = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=5
+)
+"""How often a provider is asked while somebody waits for the answer."""
+ONE_CALL = timedelta(seconds=8)
+ALL_CALLS = timedelta(seconds=20)
+"""Less than a caller's patience."""
+
+KEYS_KEPT = 100
+"""Of the commands that were carried out; one that is older than that counts as new."""
+
+
+@dataclass
+class _Ask:
+    command: NumberCommand
+    answered: bool = False
+    refusal: Refusal | None = None
+
+
+def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]:
+    """Give the entity an update for each command, under its name."""
+
+    def decorate(entity: EntityType) -> EntityType:
+        for command in commands:
+            setattr(entity, f"{command.command_name()}_update", _update(command))
+        return entity
+
+    return decorate
+
+
+def _update(command_type: type[NumberCommand]) -> Any:
+    async def handle(self: "VirtualNumberEntity", command: NumberCommand) -> NumberView:
+        if (refusal := await self.take(command)) is not None:
+            raise _failure(refusal, self.view())
+        return self.view()
+
+    def validate(self: "VirtualNumberEntity", command: NumberCommand) -> None:
+        if not isinstance(command, command_type):  # null fits every type
+            raise _failure(refused("malformed", "command", "section 11", "this is not such a command"), self.view())
+        if (refusal := self.refusal_now(command)) is not None:
+            raise _failure(refusal, self.view())
+
+    for handler in (handle, validate):
+        handler.__annotations__["command"] = command_type
+        # The SDK takes a first parameter for `self` only where it has no annotation.
+        del handler.__annotations__["self"]
+    update = workflow.update(name=command_type.command_name(), description=command_type.__doc__)(handle)
+    update.validator(validate)
+    return update
+
+
+@workflow.defn(name="VirtualNumber")
+@_takes(ObtainNumber, RenewNumber, OrderCompleted, BecameSubscription, ReleaseNumber)
+class VirtualNumberEntity:
+    """See the module."""
+
+    @workflow.init
+    def __init__(self, start: NumberStart) -> None:
+        """Build all state: a command may be handled before ``run`` begins."""
+        self._start = start
+        self._subject = start.subject
+        self._terms = start.terms
+        self._state = start.state
+        self._unknown: Refusal | None = None
+        self._asks: deque[_Ask] = deque()
+        self._in_flight: dict[str, _Ask] = {}
+        self._leaving: asyncio.Task[None] | None = None
+        self._show()
+
+    @workflow.run
+    async def run(self, start: NumberStart) -> NumberView:
+        """Keep the number; how it stands once nothing can be obtained any more."""
+        del start
+        return await self._undisturbed(self._live())
+
+    @workflow.query(name="view", description="The number as it stands.")
+    def view(self) -> NumberView:
+        """The number as it stands."""
+        return rules.view_of(self._subject, self._state, self._terms, self._now(), unknown=self._unknown is not None)
+
+    # What the handlers call -------------------------------------------------------------------------
+
+    def refusal_now(self, command: NumberCommand) -> Refusal | None:
+        """Why ``command`` is refused as things stand, or None; while something is under way, wait and see."""
+        if command.subject != self._subject:
+            return refused("wrong_subject", "subject", "P3", "this workflow keeps another number")
+        if self._was_heard(command):
+            return self._key_reused(command)
+        if self._in_flight:
+            return None
+        if self._state is None:
+            return self._unknown
+        return self._refusal(command, self._state)
+
+    async def take(self, command: NumberCommand) -> Refusal | None:
+        """Carry ``command`` out in its turn; None once it is done, else the refusal."""
+        if (reused := self._key_reused(command)) is not None:
+            return reused
+        ask = self._in_flight.get(command.key)
+        if ask is None:
+            if self._was_heard(command):
+                return None
+            ask = self._in_flight[command.key] = _Ask(command)
+            self._asks.append(ask)
+        await workflow.wait_condition(lambda: ask.answered)
+        return ask.refusal
+
+    # The life of a number ---------------------------------------------------------------------------
+
+    async def _live(self) -> NumberView:
+        if self._state is None:
+            await self._find()
+        while True:
+            self._let_go_of_what_is_void()
+            self._show()
+            if self._asks:
+                ask = self._asks[0]
+                self._answer(ask, await self._carry_out(ask.command))
+            elif not workflow.all_handlers_finished():
+                await workflow.wait_condition(lambda: bool(self._asks) or workflow.all_handlers_finished())
+            elif self._is_over():
+                return self.view()
+            elif self._is_long():
+                workflow.continue_as_new(self._start.model_copy(update={"state": self._state}))
+            else:
+                await self._wait()
+
+    async def _find(self) -> None:
+        if workflow.info().workflow_id != self._subject.workflow_id:
+            explanation = f"the workflow id of this subject must be {self._subject.workflow_id}"
+            self._unknown = refused("wrong_id", "workflow_id", "section 11", explanation)
+            return
+        found = await local_first(find_number_subject, FindNumberSubject(subject=self._subject, at=workflow.now()))
+        self._state, self._unknown = found.state, found.refusal
+
+    async def _carry_out(self, command: NumberCommand) -> Refusal | None:
+        if self._state is None:
+            return self._unknown
+        if (refusal := self._refusal(command, self._state)) is not None:
+            return refusal
+        match command:
+            case ObtainNumber():
+                return await self._obtain()
+            case RenewNumber():
+                return await self._renew()
+            case _:
+                return await self._learn(command)
+
+    async def _obtain(self) -> Refusal | None:
+        """P3: the number that is bound, or another one."""
+        if self._leaving and not await self._has_left():
+            return self._for_all_who_ask(_unreachable())
+        state = self._known
+        if state.binding and state.binding.number:
+            return None
+        granted = rules.obtainable(self._subject.scope, state.facts, self._terms, workflow.now())
+        if isinstance(granted, Refusal):
+            return granted
+        # In doubt from the moment on at which the provider may hear of it.
+        no = state.unbound + 1
+        self._change(binding=Binding(no=no, number=None, until=granted.until))
+        asking = BindNumber(
+            subject=self._subject,
+            order_no=state.order_no,
+            no=no,
+            until=granted.until,
+            wanted=rules.wanted(state),
+            at=workflow.now(),
+        )
+        try:
+            bound = await workflow.execute_activity(
+                bind_number,
+                asking,
+                start_to_close_timeout=ONE_CALL,
+                schedule_to_close_timeout=ALL_CALLS,
+                retry_policy=SOON,
+                summary=f"bind number {no}",
+            )
+        except ActivityError:
+            return self._for_all_who_ask(_unreachable())
+        if bound.refusal:
+            self._change(binding=None, unbound=no)
+            return self._for_all_who_ask(bound.refusal)
+        self._change(binding=Binding(no=no, number=bound.number, until=granted.until))
+        return None
+
+    async def _renew(self) -> Refusal | None:
+        """P3: a case's number is valid for its whole time again."""
+        binding = self._known.binding
+        if binding is None:
+            raise ValueError("only what is bound is renewed")
+        no = binding.no
+        until = workflow.now() + timedelta(days=self._terms.case_days)
+        try:
+            extended = await workflow.execute_activity(
+                extend_number,
+                ExtendNumber(subject=self._subject, no=no, until=until, at=workflow.now()),
+                start_to_close_timeout=ONE_CALL,
+                schedule_to_close_timeout=ALL_CALLS,
+                retry_policy=SOON,
+                summary=f"renew number {no}",
+            )
+        except ActivityError:
+            return _unreachable()
+        if extended.refusal:
+            self._change(binding=None, unbound=no, lapsed=binding.number)
+        else:
+            self._change(binding=binding.model_copy(update={"until": until}))
+        return extended.refusal
+
+    async def _learn(self, command: NumberCommand) -> None:
+        """What has happened is written down before it is answered: it outlives this workflow."""
+        facts = rules.told(command, self._known.facts)
+        if facts == self._known.facts:
+            return
+        await workflow.execute_activity(
+            keep_number_facts,
+            KeepNumberFacts(subject=self._subject, facts=facts, at=workflow.now()),
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"keep: {command.command_name()}",
+        )
+        self._change(facts=facts)
+
+    def _let_go_of_what_is_void(self) -> None:
+        """P3: unbind when due. Nobody waits for it but who asks for the next number."""
+        state = self._state
+        if state and state.binding and self._leaving is None and rules.is_void(state.binding, state.facts, self._now()):
+            self._leaving = asyncio.create_task(self._let_go(state.binding))
+
+    async def _let_go(self, binding: Binding) -> None:
+        await workflow.execute_activity(
+            unbind_number,
+            UnbindNumber(subject=self._subject, no=binding.no, at=workflow.now()),
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=UNTIL_IT_WORKS,
+            summary=f"unbind number {binding.no}",
+        )
+        lapsed = {"lapsed": binding.number} if binding.number else {}
+        self._change(binding=None, unbound=binding.no, **lapsed)
+        self._leaving = None
+
+    async def _has_left(self) -> bool:
+        """Whether the provider has let go of the last number; it is not waited for without end."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._leaving is None, timeout=ALL_CALLS)
+        return self._leaving is None
+
+    # Inside -----------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """For a command, for what is due, for the provider to have let go, or for the run to have grown long."""
+        due, leaving = self.view().until, self._leaving
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: bool(self._asks) or self._leaving is not leaving or self._is_long(),
+                timeout=due - workflow.now() if due else None,
+                timeout_summary=f"{self.view().stage} (P3)",
+            )
+
+    def _is_over(self) -> bool:
+        if self._state is None:
+            return True
+        return rules.is_over(self._subject.scope, self._state, self._terms, self._now())
+
+    def _is_long(self) -> bool:
+        info = workflow.info()
+        return info.get_current_history_length() >= self._start.events_per_run or info.is_continue_as_new_suggested()
+
+    def _now(self) -> datetime:
+        """Timers are kept in whole milliseconds: what rings a hair early is due."""
+        return workflow.now() + TIMER_SLACK
+
+    @property
+    def _known(self) -> NumberState:
+        if self._state is None:
+            raise ValueError("the subject is not known yet")
+        return self._state
+
+    def _refusal(self, command: NumberCommand, state: NumberState) -> Refusal | None:
+        return rules.refusal(command, self._subject.scope, state, self._terms, self._now())
+
+    def _change(self, **changes: object) -> None:
+        self._state = self._known.model_copy(update=changes)
+        self._show()
+
+    def _show(self) -> None:
+        workflow.set_current_details(rules.current_details(self.view()))
+
+    def _answer(self, ask: _Ask, refusal: Refusal | None) -> None:
+        """Tell whoever waits. A refused command is not remembered: sent again, it is tried again."""
+        if ask.answered:
+            return
+        self._asks.remove(ask)
+        del self._in_flight[ask.command.key]
+        ask.answered, ask.refusal = True, refusal
+        if refusal is None and self._state:
+            heard = {**self._state.heard, ask.command.key: fingerprint(ask.command)}
+            self._change(heard=dict(list(heard.items())[-KEYS_KEPT:]))
+            self._let_go_of_what_is_void()
+
+    def _for_all_who_ask(self, refusal: Refusal) -> Refusal:
+        """Whoever has asked meanwhile is not made to wait for the same answer once more."""
+        for ask in [each for each in self._asks if isinstance(each.command, ObtainNumber)]:
+            self._answer(ask, self._refusal(ask.command, self._known) or refusal)
+        return refusal
+
+    def _was_heard(self, command: NumberCommand) -> bool:
+        return command.key in self._in_flight or bool(self._state and command.key in self._state.heard)
+
+    def _key_reused(self, command: NumberCommand) -> Refusal | None:
+        ask = self._in_flight.get(command.key)
+        heard = self._state.heard.get(command.key) if self._state else None
+        known = fingerprint(ask.command) if ask else heard
+        if known in (None, fingerprint(command)):
+            return None
+        return refused("key_reused", "key", "section 11", "another command has been sent under this key")
+
+    async def _undisturbed(self, life: Coroutine[Any, Any, NumberView]) -> NumberView:
+        """A cancellation from outside leaves no number bound behind: it is passed over, as by every case."""
+        task = asyncio.create_task(life)
+        while True:
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.done():
+                    raise
+
+
+def _unreachable() -> Refusal:
+    explanation = "the provider of numbers does not answer: ask again"
+    return refused("provider_unreachable", "subject", "P3", explanation)
+
+
+def _failure(refusal: Refusal, view: NumberView) -> ApplicationError:
+    return ApplicationError(refusal.explanation, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)
