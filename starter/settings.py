@@ -141,11 +141,10 @@ class Settings(BaseSettings):
         description="Database with persons' keys, `postgresql://...`: another one than `DATABASE_URL`, replicated but "
         "never backed up beside it. Without it, development uses `<database>_keys` on the same server.",
     )
-    codec_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Interface on which `aftersales codec serve` listens."
-    )
-    codec_port: int = Field(
-        default=0, ge=0, le=65535, description="Port of `aftersales codec serve`; 0 takes any that is free."
+    codec_listen: str = Field(
+        default="127.0.0.1:0",
+        min_length=1,
+        description="Interface and port of `aftersales codec serve`, as `host:port`; port 0 takes any that is free.",
     )
     codec_ui_origins: str | None = Field(
         default=None,
@@ -175,6 +174,14 @@ class Settings(BaseSettings):
     def _database_url_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        return value
+
+    @field_validator("codec_listen")
+    @classmethod
+    def _codec_listen_is_host_and_port(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError("must be host:port, such as 0.0.0.0:8081")
         return value
 
     @field_validator("lookup_key")

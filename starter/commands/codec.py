@@ -15,6 +15,7 @@ from starter.codec_server import (
     NotAllowed,
     Role,
     Unauthenticated,
+    UnusableKey,
     development_settings,
     minted,
     running,
@@ -128,10 +129,11 @@ async def _server(settings: Settings) -> CodecServerSettings:
     Raises:
         UsageError: production has no way to know tokens, or a setting is wrong.
     """
+    host, _, port = settings.codec_listen.rpartition(":")
     published = StateFolder(settings.state_dir.resolve()).published() or Embedded()
     derived = await development_settings(
         key_provider(settings),
-        port=settings.codec_port,
+        port=int(port),
         namespace=temporal_config(settings).get("namespace", "default"),
         ui_address=published.ui_address,
     )
@@ -142,9 +144,9 @@ async def _server(settings: Settings) -> CodecServerSettings:
         secret = derived.token_secret
     origins = (settings.codec_ui_origins or "").replace(" ", "")
     try:
-        return CodecServerSettings(
-            host=settings.codec_host,
-            port=settings.codec_port,
+        server = CodecServerSettings(
+            host=host,
+            port=int(port),
             namespaces=derived.namespaces,
             ui_origins=tuple(origins.split(",")) if origins else derived.ui_origins,
             token_secret=secret,
@@ -155,3 +157,8 @@ async def _server(settings: Settings) -> CodecServerSettings:
     except ValidationError as error:
         problems = [each["msg"].removeprefix("Value error, ") for each in error.errors(include_input=False)]
         raise UsageError("; ".join(problems), "AFTERSALES_CODEC_...") from None
+    try:
+        server.tokens()
+    except UnusableKey as error:
+        raise UsageError(str(error), "AFTERSALES_CODEC_TOKEN_PUBLIC_KEY") from None
+    return server

@@ -106,6 +106,13 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vault(settings: Settings, database: str) -> AsyncIterator[Vault]:
+    """This stack's own: the one of all tests, once made, would stay on the other stack."""
+    async with opened_vault(settings, database) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def codec_server(
     stack: Stack, settings: Settings, codec_settings: CodecServerSettings, pool: asyncpg.Pool, vault: Vault
 ) -> AsyncIterator[CodecServerSettings]:
@@ -117,8 +124,10 @@ async def codec_server(
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(settings: Settings, client: Client, database: str, pool: asyncpg.Pool) -> AsyncIterator[World]:
+async def world(
+    settings: Settings, client: Client, database: str, pool: asyncpg.Pool, vault: Vault
+) -> AsyncIterator[World]:
     """A shop whose cases a worker carries on."""
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
-    async with opened_vault(settings, database) as vault, running_worker(settings, skipper.client, database):
+    async with running_worker(settings, skipper.client, database):
         yield World(Aftersales(client, settings.task_queue, pool, vault, Policies()), skipper, pool)

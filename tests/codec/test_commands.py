@@ -87,6 +87,18 @@ def test_a_token_that_the_server_would_refuse_is_not_made(command: Command, word
     assert json.loads(err)["field"] == field
 
 
+def test_a_file_that_holds_no_public_key_is_told_in_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "issuer.pem"
+    path.write_text("no key")
+    monkeypatch.setenv(f"{PREFIX}CODEC_TOKEN_PUBLIC_KEY", str(path))
+    for words in (("serve",), ("token", "--role", "operator", "--as", "o-1")):
+        code, out, err = command(*words, "--json")
+        assert (code, out) == (Exit.USAGE, "")
+        assert "must hold a PEM public key" in json.loads(err)["message"]
+
+
 async def test_the_server_runs_by_itself_until_it_is_told_to_stop(
     command: Command, settings: Settings, database: str
 ) -> None:
