@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from starter.client import Case
-from starter.errors import RefusedRequest, Unanswered
+from starter.errors import RefusedRequest, Unreachable
 from tests.workflow.world import World, until
 from workflows.messages.actors import merchant
 from workflows.messages.cases import CaseView
@@ -29,17 +29,20 @@ async def approved(world: World, case: Case) -> OutcomeKind:
         try:
             await case.act(Approve(key="c1", by=merchant(world.merchant)))
             answered = True
-        except Unanswered:  # a loaded machine: sending it again, under its key, is what a service does
+        except Unreachable:  # a loaded machine: sending it again, under its key, is what a service does
             continue
 
-    async def moved_on() -> CaseView:
-        view = await case.view()
+    async def moved_on() -> CaseView | None:
+        try:
+            view = await case.view()
+        except Unreachable:  # the same: a look is asked for again
+            return None
         if view.stage is StageName.AWAITING_ROOM:
             async with A_FEW:
                 await world.forward(case, hours=1)
         return view
 
-    await until(moved_on, lambda view: view.stage is StageName.CLOSED, seconds=120)
+    await until(moved_on, lambda view: view is not None and view.stage is StageName.CLOSED, seconds=120)
     return (await case.outcome()).outcome
 
 
