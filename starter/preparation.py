@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import asyncpg
 from alembic.util import CommandError
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
@@ -43,7 +42,7 @@ async def lacking(settings: Settings, client: Client, database_url: str) -> Lack
     revision = await schema.current(database_url)
     return Lacking(
         schema=None if revision == schema.head() else revision or "none",
-        key_store=not await _key_store_stands(settings, database_url),
+        key_store=not await key_store_stands(settings, database_url),
         search_attributes=await missing_search_attributes(client),
         schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
     )
@@ -67,13 +66,6 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
         await ensure_search_attributes(client, declarations())
     await schedules.put(client, found.schedules)
     return found
-
-
-async def _key_store_stands(settings: Settings, database_url: str) -> bool:
-    try:
-        return await key_store_stands(settings, database_url)
-    except asyncpg.InvalidCatalogNameError:
-        return False
 
 
 async def _upgrade(database_url: str) -> None:

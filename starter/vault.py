@@ -55,13 +55,14 @@ async def prepare_key_store(settings: Settings, database_url: str) -> bool:
         OSError: the server cannot be reached.
         asyncpg.PostgresError: the server refuses, as where its user may not make a database.
     """
+    if await key_store_stands(settings, database_url):
+        return False
     url = key_store_url(settings, database_url)
     try:
-        if await key_store_stands(settings, database_url):
-            return False
+        connection = await asyncpg.connect(url)
     except asyncpg.InvalidCatalogNameError:
         await _make_database(database_url, unquote(urlsplit(url).path.removeprefix("/")))
-    connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(url)
     try:
         await connection.execute(SCHEMA)
     finally:
@@ -70,13 +71,15 @@ async def prepare_key_store(settings: Settings, database_url: str) -> bool:
 
 
 async def key_store_stands(settings: Settings, database_url: str) -> bool:
-    """Whether the key store's table is there.
+    """Whether the key store's database and its table are there.
 
     Raises:
-        asyncpg.InvalidCatalogNameError: not even its database is.
         OSError: the server cannot be reached.
     """
-    connection = await asyncpg.connect(key_store_url(settings, database_url))
+    try:
+        connection = await asyncpg.connect(key_store_url(settings, database_url))
+    except asyncpg.InvalidCatalogNameError:
+        return False
     try:
         return bool(await connection.fetchval("SELECT to_regclass('keystore.person_keys') IS NOT NULL"))
     finally:

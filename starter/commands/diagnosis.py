@@ -218,11 +218,7 @@ def _of_database(settings: Settings) -> Sequence[Check]:
         return f"schema {schema.head()}"
 
     async def key_store() -> str:
-        try:
-            stands = await key_store_stands(settings, discover(settings).database_url)
-        except asyncpg.InvalidCatalogNameError:
-            stands = False
-        if not stands:
+        if not await key_store_stands(settings, discover(settings).database_url):
             raise Problem("persons' keys have no place", _SET_UP)
         return "persons' keys are in a database of their own"
 

@@ -283,6 +283,9 @@ async def test_setup_corrects_a_schedule_that_somebody_changed(shell: Shell, cli
 
     await handle.update(rarer)
     await handle.pause(note="by a person")
+    async with asyncio.timeout(30):  # the server takes changes up one after the other, a moment later
+        while not (await handle.describe()).schedule.state.paused:
+            await asyncio.sleep(0.05)
 
     before = await own.run("setup", "--dry-run", "--json")
     await own.json("setup")
