@@ -36,6 +36,7 @@ from activities.policies import Policies
 from activities.postgres import schema
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
+from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.vault import VaultAccounts
 from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
@@ -192,9 +193,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except asyncpg.InvalidCatalogNameError:
-        print(f"a database is missing, the key store perhaps: run `{schema.SETUP_COMMAND}`", file=sys.stderr)
+        print(f"a database is missing, the key store perhaps: run `{SETUP_COMMAND}`", file=sys.stderr)
         return 3
-    except (ConnectionError, OSError, schema.SchemaMismatch) as error:
+    except (ConnectionError, OSError, SchemaMismatch) as error:
         print(error, file=sys.stderr)
         return 3
     return 0

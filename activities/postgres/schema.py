@@ -15,7 +15,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-SETUP_COMMAND: Final = "aftersales setup"
+from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
+
 _MIGRATIONS: Final = "activities.postgres:migrations"
 # Any fixed number: it stands for "somebody changes the schema of this database".
 _ADVISORY_LOCK: Final = 6_202_211_415
@@ -23,20 +24,6 @@ _ADVISORY_LOCK: Final = 6_202_211_415
 _LOCK_TIMEOUT: Final = "30s"
 # Alembic keeps what it works on in global variables.
 _alembic_in_use = threading.Lock()
-
-
-class SchemaMismatch(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """The database's schema is not the one that this code knows; the text says what to do.
-
-    Attributes:
-        current: The database's revision, None without one.
-        known: The revision that this code knows.
-    """
-
-    def __init__(self, message: str, *, current: str | None, known: str) -> None:
-        super().__init__(message)
-        self.current = current
-        self.known = known
 
 
 async def upgrade(dsn: str, revision: str = "head") -> None:

@@ -23,7 +23,7 @@ from starter.codec_server import (
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer, json_line
-from starter.commands.processes import told_to_stop
+from starter.commands.stopping import told_to_stop
 from starter.connection import discover, temporal_config
 from starter.logs import to_standard_error
 from starter.settings import Settings, load_settings

@@ -26,6 +26,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.postgres import schema
+from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
 from starter.commands.failures import Exit
@@ -213,7 +214,7 @@ def _of_database(settings: Settings) -> Sequence[Check]:
     async def revision() -> str:
         try:
             await schema.check(discover(settings).database_url)
-        except schema.SchemaMismatch as mismatch:
+        except SchemaMismatch as mismatch:
             raise Problem(str(mismatch), _SET_UP) from mismatch
         return f"schema {schema.head()}"
 

@@ -20,6 +20,7 @@ from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPu
 from activities.postgres.flags import OtherMarkingUnderKey
 from activities.postgres.parcels import EventKeyReused
 from activities.postgres.pauses import DeclaredOtherwise
+from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.statements import OtherTextUnderKey
 from activities.postgres.vault import OtherItemUnderKey
 from activities.privacy.keys import KeyRingError, UnknownKey
@@ -102,9 +103,6 @@ def ended(application: typer.Typer, arguments: list[str]) -> int:
 
 def describe(error: Exception) -> Failure | None:
     """What ``error`` means to whoever typed the command; None for what is no failure of theirs or of a server."""
-    # It loads Alembic, which takes a third of the start of a command: not before something has failed.
-    from activities.postgres.schema import SETUP_COMMAND, SchemaMismatch  # noqa: PLC0415
-
     match error:
         case UsageError():
             return Failure("usage", str(error), Exit.USAGE, field=error.field)

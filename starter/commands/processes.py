@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -27,6 +25,7 @@ from starter.codec_server import development_settings, operator_endpoint
 from starter.codec_server import running as codec_server
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer, json_line, notes
+from starter.commands.stopping import told_to_stop
 from starter.connection import connect, discover
 from starter.gateway_callbacks import CallbackPump
 from starter.preparation import Lacking, lacking, prepare
@@ -159,21 +158,6 @@ async def serving(settings: Settings, client: Client, stack: Stack) -> AsyncGene
             client, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
         )
         yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
-
-
-def told_to_stop() -> asyncio.Event:
-    """Set by the first Ctrl-C or SIGTERM; a second one ends the process at once, and the servers with it."""
-    stop = asyncio.Event()
-
-    def asked() -> None:
-        if stop.is_set():
-            os._exit(Exit.NO)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
-    return stop
 
 
 def _announce(settings: Settings, stack: Stack, as_json: bool) -> None:

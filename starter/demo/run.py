@@ -26,7 +26,8 @@ from activities.postgres.books import side_by_side
 from activities.postgres.loading import AllowanceRecord, LoadReport, OrderRecord
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import answer, notes
-from starter.commands.processes import serving, told_to_stop
+from starter.commands.processes import serving
+from starter.commands.stopping import told_to_stop
 from starter.connection import connect
 from starter.demo import script
 from starter.demo.play import Played, Theatre, expectations, play

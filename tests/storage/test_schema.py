@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from activities.postgres import schema
+from activities.postgres.schema_mismatch import SchemaMismatch
 
 
 def revisions() -> list[str]:
@@ -53,7 +54,7 @@ async def test_up_down_and_up_again_is_the_same(empty_database: str) -> None:
 
 
 async def test_a_database_without_a_schema_is_refused(empty_database: str) -> None:
-    with pytest.raises(schema.SchemaMismatch, match="no schema yet.*`aftersales setup`") as refusal:
+    with pytest.raises(SchemaMismatch, match="no schema yet.*`aftersales setup`") as refusal:
         await schema.check(empty_database)
     assert refusal.value.current is None
     assert refusal.value.known == schema.head()
@@ -64,7 +65,7 @@ async def test_an_older_schema_is_refused(empty_database: str) -> None:
         pytest.skip("there is only one revision")
     await schema.upgrade(empty_database)
     await schema.downgrade(empty_database, "-1")
-    with pytest.raises(schema.SchemaMismatch, match="older than.*`aftersales setup`"):
+    with pytest.raises(SchemaMismatch, match="older than.*`aftersales setup`"):
         await schema.check(empty_database)
 
 
@@ -73,7 +74,7 @@ async def test_a_newer_schema_is_refused(empty_database: str) -> None:
     connection = await asyncpg.connect(empty_database)
     await connection.execute("UPDATE alembic_version SET version_num = '9999'")
     await connection.close()
-    with pytest.raises(schema.SchemaMismatch, match="9999, newer than.*`aftersales setup`"):
+    with pytest.raises(SchemaMismatch, match="9999, newer than.*`aftersales setup`"):
         await schema.check(empty_database)
 
 
