@@ -48,8 +48,9 @@ def _layers(data: bytes, depth: int) -> Iterator[bytes]:
     yield data
     if depth == _DEEPEST:
         return
+    seen = memoryview(data)  # most of these matches are chance, and a copy for each would be all of the work
     for match in _DEFLATED.finditer(data):
-        inflated = _inflated(data[match.start() : match.start() + _MOST])
+        inflated = _inflated(seen[match.start() : match.start() + _MOST])
         if inflated:
             yield from _layers(inflated, depth + 1)
     for match in _BASE64.finditer(data):
@@ -57,7 +58,7 @@ def _layers(data: bytes, depth: int) -> Iterator[bytes]:
             yield from (layer for layer in _layers(decoded, depth + 1) if layer is not decoded or depth)
 
 
-def _inflated(data: bytes) -> bytes:
+def _inflated(data: memoryview) -> bytes:
     inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         return inflater.decompress(data, _MOST)
