@@ -5,10 +5,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -19,6 +16,7 @@ from starter.connection import connect
 from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import opened_vault, prepare_key_store
+from tests.databases import database_for_one_test
 from workflows.messages.search_attributes import declarations
 
 _session = pytest.StashKey[pytest.Session]()
@@ -104,11 +102,5 @@ async def vault(settings: Settings, database: str) -> AsyncIterator[Vault]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def empty_database(stack: Stack) -> AsyncIterator[str]:
     """The address of a database without a schema, for one test."""
-    name = f"test_{uuid4().hex}"
-    administrator = await asyncpg.connect(stack.database_url)
-    try:
-        await administrator.execute(f"CREATE DATABASE {name}")
-        yield urlsplit(stack.database_url)._replace(path=f"/{name}").geturl()
-        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await administrator.close()
+    async with database_for_one_test(stack.database_url) as url:
+        yield url

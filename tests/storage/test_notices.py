@@ -16,7 +16,6 @@ from activities.notices.channel_stubs import ChannelStub, fail_next, stub_channe
 from activities.notices.channels import Channel, ChannelName, OutgoingNotice
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
-from activities.postgres import schema
 from activities.postgres.pool import open_pool
 from workflows.messages.actors import GATEWAY, Actor, buyer, merchant, officer
 from workflows.messages.cases import Notice, NoticeTemplate
@@ -31,10 +30,9 @@ CASE = "refund/DY-1001/k-1"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pool(empty_database: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
     # A database of its own: a sender sends everything that it finds.
-    await schema.upgrade(empty_database)
-    pool = await open_pool(empty_database, max_size=20)
+    pool = await open_pool(own_database, max_size=20)
     yield pool
     await pool.close()
 

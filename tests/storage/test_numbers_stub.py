@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from activities.gateways.numbers import NotBound, PoolDry, ProviderUnreachable
 from activities.gateways.numbers_stub import Behaviour, Mode, NumbersStub
-from activities.postgres import schema
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes, some_id
 from workflows.messages.virtual_numbers import VirtualNumber
@@ -20,10 +19,9 @@ TRUNK = "10000000009"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pool(empty_database: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
     """A database of the test's own: three numbers are all that there are."""
-    await schema.upgrade(empty_database)
-    async with await open_pool(empty_database) as pool:
+    async with await open_pool(own_database) as pool:
         await pool.execute("DELETE FROM numbers.pool")
         yield pool
 
@@ -212,8 +210,8 @@ async def test_a_subjects_own_behaviour_goes_before(provider: NumbersStub) -> No
         await bind(provider, "order/2")
 
 
-async def test_a_database_that_is_gone_is_a_provider_that_is(empty_database: str) -> None:
-    pool = await open_pool(empty_database)
+async def test_a_database_that_is_gone_is_a_provider_that_is(own_database: str) -> None:
+    pool = await open_pool(own_database)
     await pool.close()
     with pytest.raises(ProviderUnreachable):
         await bind(NumbersStub(pool, b"key"), some_id("order"))

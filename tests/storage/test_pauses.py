@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.postgres import pauses, schema
+from activities.postgres import pauses
 from activities.postgres.connection import Connection
 from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.pool import open_pool
@@ -71,10 +71,9 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def pool(empty_database: str) -> AsyncIterator[asyncpg.Pool]:
+async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to a database of its own: what these tests declare is committed."""
-    await schema.upgrade(empty_database)
-    pool = await open_pool(empty_database, max_size=4, statement_timeout=10)
+    pool = await open_pool(own_database, max_size=4, statement_timeout=10)
     yield pool
     await pool.close()
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from activities.gateways.payment import GatewayAnswer, NotFound, NumberConflict, RefundInstruction, StatementLine
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
-from activities.postgres import ledger, schema
+from activities.postgres import ledger
 from activities.postgres.alerts import Alert, open_alerts
 from activities.postgres.books import BookTotal, side_by_side
 from activities.postgres.casebook import StepOutOfOrder
@@ -248,10 +248,9 @@ async def test_one_number_is_not_taken_from_two_accounts(bench: Bench) -> None:
         await bench.gateway.submit(instruction(wish, number).model_copy(update={"payer": Payer.PLATFORM}))
 
 
-async def test_the_books_tell_compensation_from_refunds(empty_database: str) -> None:
+async def test_the_books_tell_compensation_from_refunds(own_database: str) -> None:
     # L3
-    await schema.upgrade(empty_database)
-    pool = await open_pool(empty_database)
+    pool = await open_pool(own_database)
     gateway = PaymentGatewayStub(pool)
     payments = Payments(pool, gateway, lambda: None)
     refund = await open_case(pool)

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 from activities.gateways.payment import GatewayUnreachable, RefundInstruction
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
-from activities.postgres import ledger, schema
+from activities.postgres import ledger
 from activities.postgres.books import Books, side_by_side
 from activities.postgres.differences import Difference, open_differences
 from activities.postgres.pool import open_pool
@@ -80,10 +80,9 @@ class Bench:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def bench(empty_database: str) -> AsyncIterator[Bench]:
+async def bench(own_database: str) -> AsyncIterator[Bench]:
     """Two empty books: a comparison reads all of them."""
-    await schema.upgrade(empty_database)
-    pool, theirs = await open_pool(empty_database), await open_pool(empty_database)
+    pool, theirs = await open_pool(own_database), await open_pool(own_database)
     gateway = PaymentGatewayStub(theirs)
     yield Bench(pool, gateway, Payments(pool, gateway, lambda: None), Reconciliation(pool, gateway))
     await theirs.close()
@@ -235,9 +234,9 @@ async def test_a_fund_that_gave_more_than_it_got(bench: Bench) -> None:
     assert (await bench.compare(page=1)).new == 0
 
 
-async def test_a_gateway_that_does_not_answer_records_nothing(bench: Bench, empty_database: str) -> None:
+async def test_a_gateway_that_does_not_answer_records_nothing(bench: Bench, own_database: str) -> None:
     await bench.paid(Mode.CALL_BACK_NEVER, settle_after_seconds=60)
-    gone = await open_pool(empty_database)
+    gone = await open_pool(own_database)
     await gone.close()
     with pytest.raises(GatewayUnreachable):
         await Reconciliation(bench.pool, PaymentGatewayStub(gone)).reconcile(ReconcileRequest(at=TOMORROW))

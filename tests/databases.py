@@ -1,0 +1,26 @@
+"""Databases of their own, for tests that must not meet what others have written."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+
+@asynccontextmanager
+async def database_for_one_test(server: str, template: str = "template1") -> AsyncGenerator[str]:
+    """The address of a copy of ``template`` on the server of this address, for as long as the context lasts."""
+    name = f"test_{uuid4().hex}"
+    administrator = await asyncpg.connect(server)
+    try:
+        await administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield address_of(name, server)
+        await administrator.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await administrator.close()
+
+
+def address_of(database: str, server: str) -> str:
+    """The address of another database on the server of this address."""
+    return urlsplit(server)._replace(path=f"/{database}").geturl()
