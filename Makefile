@@ -3,7 +3,8 @@
 #   PYTHON=...     the interpreter to build the virtual environment with (else the first suitable one on PATH)
 #   VENV=...       where that environment lies (.venv)
 #   ARGS=...       passed on to the command behind the target, as in `make test ARGS="-k refund -x"`
-#   PARALLEL=...   how pytest spreads the tests ("-n 2 --dist loadfile"; PARALLEL= runs them in one process)
+#   PARALLEL=...   how pytest spreads the tests ("-n 2 --dist loadfile --no-loadscope-reorder"; PARALLEL= runs them in
+#                  one process)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,8 +12,12 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 ARGS ?=
-PARALLEL ?= -n 2 --dist loadfile
+# In the order of tests/conftest.py: what takes longest comes first, so that no process ends long after the others.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 VERSIONS := 3.11 3.12 3.13
+
+# The sandbox loads a workflow's modules anew for each case, and would compile them each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check

@@ -19,6 +19,7 @@ from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test
 from workflows.messages.search_attributes import declarations
 
+_WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
 _session = pytest.StashKey[pytest.Session]()
 
 
@@ -27,6 +28,15 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(PREFIX) or name in TEMPORAL_VARIABLES or name == "DATABASE_URL":
             del os.environ[name]
+    # The sandbox loads a workflow's modules anew for each case, and would compile them each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first and those that need no server last, so that parallel processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name in _WITHOUT_SERVERS))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
