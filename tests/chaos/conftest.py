@@ -1,4 +1,4 @@
-"""A stack for each module: its servers are killed."""
+"""A stack of their own: its servers are killed, and started again by the test that did so."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest_asyncio
 from tests.chaos.site import Site, site
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", name="site")
+@pytest_asyncio.fixture(scope="session", loop_scope="session", name="site")
 async def _site(state_dirs: Path) -> AsyncIterator[Site]:
     async with site(Path(tempfile.mkdtemp(dir=state_dirs))) as here:
         yield here
