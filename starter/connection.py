@@ -15,6 +15,7 @@ from activities.privacy.codec import encrypting_converter
 from starter.settings import Settings, SettingsError, variable_name
 from starter.stack.state_folder import Addresses, Embedded, StateFolder
 from starter.vault import key_provider
+from workflows.rules.bilingual import Language, speak
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 _KINDS: Final[Mapping[str, IndexedValueType.ValueType]] = {
@@ -39,6 +40,8 @@ async def connect(
 ) -> Client:
     """Connects to Temporal. Whatever this client and its workers send is encrypted (P6).
 
+    From then on this process writes for operators in the language that is set.
+
     Args:
         settings: Say whether Temporal is the embedded server of the state folder.
         target: Host and port to use instead of the configured or discovered ones. Namespace, TLS and API key
@@ -52,6 +55,7 @@ async def connect(
         SettingsError: Temporal's environment configuration or the key ring is wrong.
         ConnectionError: nobody answers; the text names the address.
     """
+    speak(Language(settings.operators_language))
     config = temporal_config(settings)
     address = target or config.get("target_host") or discover(settings).temporal_address
     try:

@@ -114,6 +114,9 @@ class Settings(BaseSettings):
         "(`activities/calendar/overrides.toml`). The same for all processes.",
     )
     language: Literal["zh", "en"] = Field(default="zh", description="Language of notices to customers and merchants.")
+    operators_language: Literal["zh", "en", "both"] = Field(
+        default="both", description="Language of cases' pages and titles in the Temporal Web UI."
+    )
     lookup_key: SecretStr = Field(
         default=SecretStr(DEVELOPMENT_LOOKUP_KEY),
         description="Key of the hash by which cases are found for an account name, so that the name itself "

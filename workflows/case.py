@@ -33,6 +33,7 @@ from workflows.messages.cases import (
     BalanceChange,
     CaseKey,
     CaseView,
+    Clock,
     Due,
     LogEntry,
     Notice,
@@ -46,7 +47,7 @@ from workflows.messages.cases import (
     Step,
     Stepped,
 )
-from workflows.messages.commands import Command, MovePolicy, PausesChanged
+from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
@@ -55,11 +56,12 @@ from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
-from workflows.rules import admission
+from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
 from workflows.rules.evidence import refused_evidence
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
+from workflows.rules.wording import SILENCE_MEANS
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -266,12 +268,16 @@ class CaseWorkflow:
         while True:
             if self._slot:
                 self._in_hand, self._slot = self._slot, None
-                if isinstance(self._in_hand, MovePolicy):
-                    await self._move_policy(self._in_hand)
-                    self._taken = False
-                    self._woken = True
-                    continue
-                return self._in_hand
+                match self._in_hand:
+                    case MovePolicy():
+                        await self._move_policy(self._in_hand)
+                    case MoveDeadline():
+                        await self._move_deadline(self._in_hand)
+                    case _:
+                        return self._in_hand
+                self._taken = False
+                self._woken = True
+                continue
             if (ended := self.own_event()) is not None:
                 self._taken = True
                 return ended
@@ -572,6 +578,7 @@ class CaseWorkflow:
             ruling=self.ruling,
             opened_at=self.opened_at,
             due=self.due,
+            clock=self._clock(),
             no_deadline_because="" if self._due else self.stage.no_deadline,
             on_silence=self.stage.silence,
             commands=admission.open_commands(self.stage),
@@ -579,6 +586,7 @@ class CaseWorkflow:
             outcome=self.outcome,
             legs=self.legs,
             policy=f"{opened.policy.name}/{opened.policy.version}" if opened and opened.policy else "",
+            steps=self._steps,
             warnings=self._due.warnings if self._due else (),
             log=tuple(self.log[-ENTRIES_SHOWN:]),
         )
@@ -596,8 +604,13 @@ class CaseWorkflow:
     def _money(self, amount: int) -> Money:
         return Money(amount=amount, currency=self.asked.currency)
 
+    def _clock(self) -> Clock | None:
+        if self._due is None or self._span is None:
+            return None
+        return Clock(since=self._began_at, span=self._span, calendar=self._due.calendar)
+
     def _refusal(self, command: Command) -> Refusal | None:
-        refusal = admission.refusal(command, stage=self.stage, parties=self.parties)
+        refusal = admission.refusal(command, stage=self.stage, parties=self.parties, now=workflow.now())
         if refusal or self.kind is None:  # nothing was opened: there is nothing to hold the content against
             return refusal
         return self.content_refusal(command)
@@ -632,7 +645,7 @@ class CaseWorkflow:
         self.log.extend(entries)
         if self._in_hand:
             self.answer(self._in_hand)
-        visibility.show(self.view(), self.opened.customer if self.opened else ())
+        visibility.show(self.view(), self.request, self.opened.customer if self.opened else ())
 
     def _call_staff(self, attention: Attention | None) -> tuple[Notice, ...]:
         """Tell the platform's staff once that a case has come to need a person."""
@@ -695,14 +708,25 @@ class CaseWorkflow:
         due = stepped.due if counted_by_policy else self._due
         self._arrive(self.stage, due, self.attention, step.entries)
 
+    async def _move_deadline(self, command: MoveDeadline) -> None:
+        """Section 12: silence decides at another moment; the notice before it goes out unless it has gone."""
+        near = self._span.reminder_minutes if self._span and not self._reminded else 0
+        await self.enter(
+            self.stage,
+            self.obeyed(command, "deadline_set", until=command.until.isoformat(), reason=command.reason),
+            attention=self.attention,
+            span=Span(until=command.until, reminder_minutes=near),
+        )
+
     async def _sleep(self, remind_at: datetime | None, poll_at: datetime | None) -> None:
         """Until the next moment at which something is to be done, or until there is something to look at."""
         moments = {
-            f"{self.stage.name}: notice that the deadline is near ({self.stage.rule})": remind_at,
-            f"{self.stage.name}: look again ({self.stage.rule})": poll_at,
-            f"{self.stage.name}: silence means {self.stage.silence} ({self.stage.rule})": self.due,
+            "临近截止，发送提醒 · the notice that the deadline is near": remind_at,
+            "再次查看 · look again": poll_at,
+            SILENCE_MEANS[self.stage.silence]: self.due,
         }
-        wake_at, why = min(((moment, why) for why, moment in moments.items() if moment), default=(None, ""))
+        wake_at, what = min(((moment, what) for what, moment in moments.items() if moment), default=(None, ""))
+        why = f"{self.stage.name} ({self.stage.rule}): {bilingual.said(what, bilingual.in_force())}"
         with suppress(TimeoutError):
             await workflow.wait_condition(
                 self._stirred,

@@ -9,7 +9,17 @@ from temporalio import workflow
 
 from workflows.case import CaseWorkflow, refused_command
 from workflows.messages.cases import CaseView, Refusal
-from workflows.messages.commands import Command, GatewayCallback, MovePolicy, PausesChanged, ReportParcel
+from workflows.messages.commands import (
+    Command,
+    GatewayCallback,
+    MoveDeadline,
+    MovePolicy,
+    PausesChanged,
+    ReportParcel,
+)
+
+OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
+"""What the platform may ask of each case, and what the world tells."""
 
 CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 
@@ -22,7 +32,7 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
     """
 
     def decorate(case: CaseType) -> CaseType:
-        for command in dict.fromkeys((*commands, MovePolicy, ReportParcel, GatewayCallback, PausesChanged)):
+        for command in dict.fromkeys((*commands, *OF_EVERY_CASE)):
             name = command.command_name()
             setattr(case, f"{name}_update", _update(name, command))
             setattr(case, f"{name}_signal", _signal(name, command))

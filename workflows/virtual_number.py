@@ -44,6 +44,7 @@ from workflows.messages.virtual_numbers import (
     keep_number_facts,
     unbind_number,
 )
+from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint
 from workflows.rules.refusals import refused
@@ -337,7 +338,7 @@ class VirtualNumberEntity:
         self._show()
 
     def _show(self) -> None:
-        workflow.set_current_details(rules.current_details(self.view()))
+        workflow.set_current_details(rules.current_details(self.view(), bilingual.in_force()))
 
     def _answer(self, ask: _Ask, refusal: Refusal | None) -> None:
         """Tell whoever waits. A refused command is not remembered: sent again, it is tried again."""

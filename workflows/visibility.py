@@ -11,9 +11,12 @@ from workflows.messages import search_attributes as attributes
 from workflows.messages.cases import CaseView, Opened
 from workflows.messages.requests import Application, Request
 from workflows.messages.stages import StageName
+from workflows.rules import bilingual
+from workflows.rules.bilingual import said
 from workflows.rules.details import current_details
 from workflows.rules.identity import subject, workflow_name
 from workflows.rules.stages import PASSING
+from workflows.rules.wording import KINDS
 
 
 def whole_minute(moment: datetime) -> datetime:
@@ -61,8 +64,9 @@ def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
 def summary(request: Request, foreseen: Opened | None) -> str:
     """One line for the Web UI's lists: ids and amounts only (P6)."""
     asked = f" {foreseen.asked}" if foreseen and foreseen.asked else ""
-    kind = ((foreseen and foreseen.kind) or workflow_name(request)).replace("_", " ")
-    return f"{kind} {subject(request)}{asked}"
+    kind = foreseen.kind if foreseen else None
+    title = said(KINDS[kind], bilingual.in_force()) if kind else workflow_name(request)
+    return f"{title} {subject(request)}{asked}"
 
 
 def details(request: Request) -> str:
@@ -75,12 +79,13 @@ def details(request: Request) -> str:
     return "\n".join(rows)
 
 
-def show(view: CaseView, customer: tuple[str, ...]) -> None:
+def show(view: CaseView, request: Request, customer: tuple[str, ...]) -> None:
     """Bring search attributes and current details up to date: one upsert of what differs, or none.
 
-    ``customer`` holds the keyed hashes by which the customer is found (section 12).
+    ``request`` is what opened the case; ``customer`` holds the keyed hashes by which the customer is found
+    (section 12).
     """
-    workflow.set_current_details(current_details(view))
+    workflow.set_current_details(current_details(view, request, bilingual.in_force()))
     if view.stage in PASSING:  # an upsert would be out of date before anybody reads it
         return
     shown = Shown(

@@ -21,8 +21,9 @@ from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
-from workflows.rules.details import SILENCE_MEANS, local
+from workflows.rules.details import local
 from workflows.rules.stages import STAGES
+from workflows.rules.wording import SILENCE_MEANS
 
 CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.")]
 

@@ -85,7 +85,7 @@ async def test_an_operator_reads_a_cases_page_and_sees_persons_masked(paid: Paid
     await expect(paid.page.input).to_contain_text(f"{paid.account} 〔张**, ****0123〕", timeout=PATIENCE)
     await expect(paid.page.page.get_by_text("shipped refund o-").first).to_be_visible(timeout=PATIENCE)
     # The summary of the timer that will ring when the deadline is near.
-    await expect(paid.page.page.get_by_text("shipped_review: ").first).to_be_visible()
+    await expect(paid.page.page.get_by_text("shipped_review (R2): ").first).to_be_visible()
     assert not [each for each in CLEAR if each in await paid.page.page.content()]
 
     await paid.page.open("user-metadata")

@@ -28,6 +28,7 @@ from workflows.messages.commands import (
     Amend,
     Approve,
     CloseCase,
+    MoveDeadline,
     PausesChanged,
     PayInAdvance,
     PayOut,
@@ -67,6 +68,14 @@ async def unshipped_approved(world: World) -> Handle:
 async def unshipped_by_silence(world: World) -> Handle:
     case = await _reviewed(world)
     await forward(world, case, hours=49)
+    return await ended(case)
+
+
+@path("Unshipped refund, an officer moves the deadline, then silence", "section 12", OutcomeKind.REFUNDED)
+async def unshipped_deadline_set(world: World) -> Handle:
+    case = await _reviewed(world)
+    await case.act(MoveDeadline(key="c1", by=OFFICER, until=now() + timedelta(hours=72), reason="typhoon"))
+    await forward(world, case, hours=73)
     return await ended(case)
 
 

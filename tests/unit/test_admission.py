@@ -1,6 +1,6 @@
 """The check of commands, for every stage, command and actor (SPEC section 12)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,6 +18,7 @@ from workflows.messages.commands import (
     ExtendReceipt,
     GatewayCallback,
     GatewayResult,
+    MoveDeadline,
     MovePolicy,
     OpenDispute,
     PayInAdvance,
@@ -35,6 +36,7 @@ from workflows.messages.stages import StageName
 from workflows.rules.admission import Parties, fingerprint, open_commands, refusal
 from workflows.rules.stages import STAGES, Stage, accepted
 
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PARTIES = Parties(merchant_id="m", buyer_id="b")
 THEIR_IDS = {Role.MERCHANT: "m", Role.BUYER: "b"}
 
@@ -64,6 +66,7 @@ def commands(by: Actor) -> list[Command]:
         ConfirmProposal(key="k", by=by, reason="r"),
         ClaimCompensation(key="k", by=by),
         MovePolicy(key="k", by=by, version=2, reason="r"),
+        MoveDeadline(key="k", by=by, until=NOW + timedelta(seconds=1), reason="r"),
     ]
 
 
@@ -71,7 +74,7 @@ def commands(by: Actor) -> list[Command]:
 def test_exactly_what_a_stage_declares_is_obeyed(stage: Stage) -> None:
     for role in Role:
         for command in commands(actor(role)):
-            refused = refusal(command, stage=stage, parties=PARTIES)
+            refused = refusal(command, stage=stage, parties=PARTIES, now=NOW)
             assert (refused is None) == (role in accepted(stage).get(type(command), ())), (command, role)
 
 
@@ -89,6 +92,22 @@ def test_an_officer_can_move_every_case_that_waits_to_another_policy(stage: Stag
     assert accepted(stage).get(MovePolicy, frozenset()) == (frozenset({Role.PLATFORM}) if waits else frozenset())
 
 
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_an_officer_can_move_a_deadline_where_silence_decides(stage: Stage) -> None:  # section 12
+    movable = stage.span is not None and stage.name is not StageName.SETTLING
+
+    assert accepted(stage).get(MoveDeadline, frozenset()) == (frozenset({Role.PLATFORM}) if movable else frozenset())
+
+
+def test_a_deadline_is_not_moved_into_the_past() -> None:  # section 12
+    command = MoveDeadline(key="k", by=actor(Role.PLATFORM), until=NOW, reason="r")
+
+    refused = refusal(command, stage=STAGES[StageName.MERCHANT_REVIEW], parties=PARTIES, now=NOW)
+
+    assert refused is not None
+    assert (refused.code, refused.field) == ("deadline_past", "until")
+
+
 def test_a_locked_case_lets_the_merchant_confirm_the_receipt_and_nothing_else() -> None:  # D3
     locked = STAGES[StageName.LOCKED]
 
@@ -98,7 +117,7 @@ def test_a_locked_case_lets_the_merchant_confirm_the_receipt_and_nothing_else() 
 @pytest.mark.parametrize("role", [Role.MERCHANT, Role.BUYER])
 def test_a_stranger_is_told_so_before_anything_else(role: Role) -> None:  # section 12
     for stage in STAGES.values():
-        refused = refusal(Approve(key="k", by=Actor(role=role, id="stranger")), stage=stage, parties=PARTIES)
+        refused = refusal(Approve(key="k", by=Actor(role=role, id="stranger")), stage=stage, parties=PARTIES, now=NOW)
         assert refused is not None
         assert refused.code == "not_yours"
 
@@ -109,7 +128,7 @@ def test_only_the_gateway_speaks_for_the_gateway(role: Role) -> None:  # section
         key="k", by=actor(role), refund_no="RF1", result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
     )
     for stage in STAGES.values():
-        refused = refusal(callback, stage=stage, parties=PARTIES)
+        refused = refusal(callback, stage=stage, parties=PARTIES, now=NOW)
         assert (refused is None) == (role is Role.GATEWAY)
 
 

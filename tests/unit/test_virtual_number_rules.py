@@ -28,6 +28,7 @@ from workflows.messages.virtual_numbers import (
     VirtualNumber,
 )
 from workflows.rules import virtual_numbers as rules
+from workflows.rules.bilingual import Language
 from workflows.rules.virtual_numbers import Call, Grant, Sms, dial, months_after, obtainable, sms, window_ends
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -360,7 +361,7 @@ def test_the_view(
     assert (view.stage, view.until, view.why_none) == (stage, until, why_none)
     assert (view.number is not None) is (stage is NumberStage.BOUND)
     assert bool(view.no_deadline_because) is (until is None)
-    page = rules.current_details(view)
+    page = rules.current_details(view, Language.EN)
     assert NUMBER.number not in page
     assert ("until" in page) or view.no_deadline_because in page
     assert f"{scope} `{IDS[scope]}`" in page

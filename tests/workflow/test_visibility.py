@@ -96,7 +96,15 @@ async def test_the_page_of_a_case_says_where_it_stands_and_what_can_be_done(worl
     page = (await metadata(case)).current_details
 
     shanghai = (view.due + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M")
-    for part in ("100.00 CNY", "R1", shanghai, "the refund is paid", "`approve` (merchant)", "`withdraw` (buyer)"):
+    for part in (
+        "100.00 CNY",
+        "R1",
+        shanghai,
+        "the refund is paid",
+        "**approve** (merchant)",
+        "**withdraw** (buyer)",
+        "48 h",
+    ):
         assert part in page
 
 

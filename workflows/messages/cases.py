@@ -58,6 +58,15 @@ class Due(Message):
     warnings: tuple[Code, ...] = ()
 
 
+class Clock(Message):
+    """How a deadline was counted: from when, how long, by which calendar."""
+
+    since: Instant
+    span: Span
+    calendar: str = ""
+    """The calendar (name and version) that working time was counted by; empty where none was needed."""
+
+
 class LogEntry(Message):
     """One line of the case log (售后日志): what happened, who did it, under which rule, when."""
 
@@ -325,7 +334,10 @@ class CaseView(Message):
     refunded: Money | None
     opened_at: Instant
     due: Instant | None
+    clock: Clock | None = None
+    """How ``due`` was counted; None where nothing is due."""
     no_deadline_because: str = ""
+    """The written reason for having no deadline, Chinese and English."""
     on_silence: Silence
     commands: tuple[OpenCommand, ...]
     attention: Attention | None
@@ -339,6 +351,8 @@ class CaseView(Message):
     ruling: Ruling | None = None
     policy: str
     """Name and version: ``douyin/1``."""
+    steps: int = 0
+    """How many steps have been written down since the opening."""
     warnings: tuple[Code, ...]
     log: tuple[LogEntry, ...]
     """The last entries, oldest first; the whole log is in the case book."""

@@ -259,6 +259,16 @@ class MovePolicy(Command):
     reason: Code
 
 
+class MoveDeadline(Command):
+    """改期: an officer sets the moment at which silence decides, earlier or later, and says why (section 12).
+
+    From then on no pause window moves it; the next stage has its own deadline again.
+    """
+
+    until: Instant
+    reason: Code
+
+
 class ReportParcel(Command):
     """The carrier or the warehouse tells what happened to the goods (R3, R7). Never refused for coming late."""
 

@@ -2,10 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 
 from workflows.messages.actors import Role
 from workflows.messages.cases import OpenCommand, Refusal
-from workflows.messages.commands import Command, Reject, RejectReason
+from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
 from workflows.messages.stages import StageName
 from workflows.rules.stages import FACTS, Stage, accepted
 
@@ -31,8 +32,8 @@ def open_commands(stage: Stage) -> tuple[OpenCommand, ...]:
     )
 
 
-def refusal(command: Command, *, stage: Stage, parties: Parties) -> Refusal | None:
-    """Why ``command`` is not obeyed in ``stage``, or None."""
+def refusal(command: Command, *, stage: Stage, parties: Parties, now: datetime) -> Refusal | None:
+    """Why ``command`` is not obeyed in ``stage``, or None. ``now`` is the case's own time, in UTC."""
     name = command.command_name()
     if command.fact:
         if command.by.role in FACTS[type(command)]:
@@ -53,6 +54,13 @@ def refusal(command: Command, *, stage: Stage, parties: Parties) -> Refusal | No
     match command:
         case Reject() if stage.name is StageName.MERCHANT_REVIEW:
             return _unshipped_rejection(command)
+        case MoveDeadline() if command.until <= now:
+            return Refusal(
+                code="deadline_past",
+                field="until",
+                rule="section 12",
+                explanation="a deadline cannot be set to a moment that has passed",
+            )
         case _:
             return None
 

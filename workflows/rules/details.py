@@ -1,84 +1,149 @@
-"""What the Web UI shows of a case without decoding anything (SPEC section 12)."""
+"""What the Web UI shows of a case without decoding anything (SPEC section 12): one page of Markdown."""
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from workflows.messages.cases import CaseView
+from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.money import in_print
-from workflows.messages.stages import Silence
+from workflows.messages.payouts import LegState
+from workflows.messages.requests import Request
+from workflows.rules.bilingual import Language, said
+from workflows.rules.examples import example
 from workflows.rules.stages import STAGES
+from workflows.rules.wording import ATTENTION_MEANS, KINDS, OUTCOMES, ROLES, SILENCE_MEANS, WARNINGS, event_words
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
-SILENCE_MEANS = {
-    Silence.REFUND: "自动退款 · the refund is paid",
-    Silence.PAY_PRINCIPAL: "自动退还本金 · the principal is paid back",
-    Silence.APPROVE: "自动同意 · the refund is approved and paid",
-    Silence.CLOSE_AS_REJECTED: "按拒绝关闭 · the case closes as rejected",
-    Silence.ESCALATE: "升级人工 · an operator is called",
-    Silence.ASK_GATEWAY: "查询支付网关 · the gateway is asked, then an officer is called",
-    Silence.RAISE_ATTENTION: "标记待关注 · an officer is called",
-    Silence.AGREE_TO_RETURN: "自动同意退货 · the return is agreed to",
-    Silence.CLOSE_NOT_RETURNED: "按未退货关闭 · the case closes as not returned",
-    Silence.OFFER_EXTENSION: "可延长收货 · the merchant is offered more time",
-    Silence.ASK_CARRIER: "查询承运商，再转人工 · the carrier is asked, then an operator is called",
-    Silence.ASK_AGAIN: "再次提醒 · the buyer is asked again",
-    Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
-    Silence.CLOSE_AS_EXCHANGED: "自动确认换货完成 · the exchange counts as completed",
-    Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
-    Silence.UPHOLD: "支持买家诉求 · the buyer's request is upheld",
-    Silence.PROPOSE_FAULT: "拟判商家责任，待确认 · the merchant's fault is proposed to an officer",
-    Silence.CLOSE_UNCLAIMED: "赔付资格失效 · the claim lapses",
-    Silence.PAY_COMPENSATION: "自动赔付 · the compensation is paid",
-    Silence.NOTHING: "无自动处理 · nothing by itself",
-}
+IN_FLIGHT = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
+
+HOW_TO_SEND = (
+    "右上角 More Actions → Send an Update：选择指令，粘贴 JSON，把 officer-1 和 replace-me 换成实际值"
+    " · More Actions → Send an Update: choose the command, paste the JSON, put your own id for officer-1 and what is"
+    " true for replace-me"
+)
 
 
 def local(moment: datetime) -> str:
     """A moment as people at the counter read it: Shanghai time, to the minute."""
-    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M 北京时间")
+    return f"{_minute(moment)} 北京时间"
 
 
-def current_details(view: CaseView) -> str:
-    """One page of Markdown: what the case is, where it stands, until when, what silence does, what is open."""
+def _minute(moment: datetime) -> str:
+    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def current_details(view: CaseView, request: Request, language: Language) -> str:
+    """What the case is, where it stands, until when and why then, what silence does, what is open, its last log lines.
+
+    Ids, codes, references and amounts only (P6).
+    """
+
+    def says(text: str) -> str:
+        return said(text, language)
+
     stage = STAGES[view.stage]
-    lines = [f"### {stage.title}", ""]
+    lines = [f"### {says(stage.title)}", ""]
     if view.attention:
-        lines += [f"**⚠ 待关注 · needs attention: `{view.attention}`**", ""]
-    lines.append(f"- **规则 · rule**: {view.rule}; policy {view.policy}")
-    if view.asked:
-        lines.append(f"- **申请 · asked**: {view.asked}")
-    if view.refunded:
-        lines.append(f"- **已退 · paid back**: {view.refunded}")
-    if view.compensated:
-        lines.append(f"- **已赔付 · compensated**: {view.compensated}")
-    if view.return_address:
-        lines.append(f"- **退货地址 · return address**: `{view.return_address.address_id}`")
-    if view.dispute:
-        lines.append(f"- **纠纷 · dispute**: `{view.dispute}`")
-    if view.ruling:
-        ruling = view.ruling
-        currency = view.asked.currency if view.asked else ""
-        amount = in_print(ruling.amount, currency)
-        lines.append(f"- **判责 · ruling**: {ruling.verdict}, fault: {ruling.fault}, {amount} in all ({ruling.reason})")
-    if view.outcome:
-        lines.append(f"- **结果 · outcome**: `{view.outcome}`")
-    elif view.due:
-        lines.append(f"- **截止 · until**: {local(view.due)}")
-        lines.append(f"- **超时 · on silence**: {SILENCE_MEANS[view.on_silence]}")
-    else:
-        lines.append(f"- **无截止 · no deadline**: {view.no_deadline_because}")
+        lines += [
+            f"**⚠ {says('待关注 · needs attention')}: `{view.attention}`** {says(ATTENTION_MEANS[view.attention])}",
+            "",
+        ]
+    lines += [f"- **{says(name)}**: {value}" for name, value in _facts(view, language)]
+    lines += _money(view, language)
     if view.commands:
-        commands = ", ".join(f"`{each.name}` ({'/'.join(each.roles)})" for each in view.commands)
-        lines.append(f"- **可用操作 · open commands**: {commands}")
-    if view.legs:
-        lines += ["", "| 退款单 · refund no. | 金额 · amount | 状态 · state |", "|---|---|---|"]
-        currency = view.asked.currency if view.asked else ""
-        lines += [f"| `{leg.refund_no}` | {in_print(leg.amount, currency)} | {leg.state} |" for leg in view.legs]
-    if view.warnings:
-        lines += ["", "warnings: " + ", ".join(view.warnings)]
-    lines += ["", "| 时间 · when | 事件 · event | 操作人 · by | 规则 · rule |", "|---|---|---|---|"]
+        lines += ["", f"#### {says('可用指令 · open commands')}", ""]
+        lines += [
+            # Within the line: a block of code would be cut off at the edge of the page instead of being wrapped.
+            f"- **{command.name}** ({'/'.join(command.roles)}): `{example(command, view, request)}`"
+            for command in view.commands
+        ]
+        lines += ["", f"*{says(HOW_TO_SEND)}*"]
+    when, event, by = says("时间 · when"), says("事件 · event"), says("操作人 · by")
     lines += [
-        f"| {local(entry.at)} | {entry.event} | {entry.by.role} `{entry.by.id}` | {entry.rule} |" for entry in view.log
+        "",
+        f"#### {says('案件日志 · case log')}",
+        "",
+        f"| {when} | {event} | {by} | {says('规则 · rule')} |",
+        "|---|---|---|---|",
     ]
+    lines += [_log_line(entry, language) for entry in view.log]
     return "\n".join(lines)
+
+
+def counted(clock: Clock, warnings: tuple[str, ...], language: Language) -> str:
+    """Why a deadline is when it is: ``48 h from 2026-05-01 10:00``."""
+    span, since = clock.span, _minute(clock.since)
+    if span.until:
+        why = "指定时刻 · set to this moment"
+    elif span.working_days:
+        why = f"自 {since} 起 {span.working_days} 个工作日 · {span.working_days} working days from {since}"
+    elif span.working_minutes:
+        hours = f"{span.working_minutes / 60:g}"
+        why = f"自 {since} 起 {hours} 个工作小时 · {hours} working hours from {since}"
+    else:
+        length = timedelta(minutes=span.minutes, seconds=span.seconds)
+        hours = f"{length / timedelta(hours=1):.4g}"
+        why = f"自 {since} 起 {hours} 小时 · {hours} h from {since}"
+    parts = [said(why, language)]
+    if clock.calendar:
+        parts.append(f"{said('日历 · calendar', language)} {clock.calendar}")
+    parts += [said(WARNINGS.get(each, each), language) for each in warnings]
+    return "; ".join(parts)
+
+
+def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
+    """What is known, by its name; all names are ``中文 · English``."""
+    if view.kind:
+        yield "案件 · case", f"{said(KINDS[view.kind], language)} `{view.order_no or view.allowance_id}`"
+    yield "商家 / 买家 · merchant / buyer", f"`{view.merchant_id}` / `{view.buyer_id or '-'}`"
+    yield "规则 · rule", f"{view.rule}; policy {view.policy or '-'}"
+    if view.outcome:
+        yield "结果 · outcome", f"{said(OUTCOMES[view.outcome], language)} (`{view.outcome}`)"
+    elif view.due:
+        why = f" ({counted(view.clock, view.warnings, language)})" if view.clock else ""
+        yield "截止 · until", f"**{local(view.due)}**{why}"
+        yield "超时 · on silence", said(SILENCE_MEANS[view.on_silence], language)
+    else:
+        yield "无截止 · no deadline", said(view.no_deadline_because, language)
+    if view.return_address:
+        yield "退货地址 · return address", f"`{view.return_address.address_id}` v{view.return_address.version}"
+    if view.dispute:
+        # Relative to the page of this case, which is .../workflows/<id>/<run id>/<tab>.
+        yield "纠纷 · dispute", f"[`{view.dispute}`](../../{quote(view.dispute, safe='')})"
+    if view.ruling:
+        ruling, currency = view.ruling, _currency(view)
+        amount = f"{in_print(ruling.amount, currency)} {currency}"
+        yield "判责 · ruling", f"{ruling.verdict}, fault: {ruling.fault}, {amount} in all ({ruling.reason})"
+
+
+def _money(view: CaseView, language: Language) -> list[str]:
+    """What was asked, what has been paid and what is on its way, in all and for each refund number."""
+    if view.asked is None:
+        return []
+    currency = view.asked.currency
+    states = {
+        "申请 · asked": view.asked.amount,
+        "已退 · paid back": view.refunded.amount if view.refunded else 0,
+        "已赔付 · compensated": view.compensated.amount if view.compensated else 0,
+        "在途 · in flight": sum(leg.amount for leg in view.legs if leg.state in IN_FLIGHT),
+    }
+    amounts = [f"{said(name, language)} {in_print(amount, currency)}" for name, amount in states.items() if amount]
+    lines = [f"- **{said('金额 · money', language)}** ({currency}): {', '.join(amounts)}"]
+    if view.legs:
+        heads = ("退款单 · refund no.", "金额 · amount", "状态 · state")
+        lines += ["", "| " + " | ".join(said(each, language) for each in heads) + " |", "|---|---|---|"]
+        lines += [f"| `{leg.refund_no}` | {in_print(leg.amount, currency)} | {leg.state} |" for leg in view.legs]
+    return lines
+
+
+def _log_line(entry: LogEntry, language: Language) -> str:
+    facts = ", ".join(f"{name}={value}" for name, value in entry.facts.items())
+    event = said(event_words(entry.event), language) + (f" ({facts})" if facts else "")
+    by = f"{said(ROLES[entry.by.role], language)} `{entry.by.id}`"
+    return f"| {_minute(entry.at)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
+
+
+def _currency(view: CaseView) -> str:
+    return view.asked.currency if view.asked else ""

@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.bilingual import Language, said
 from workflows.rules.processes import MONEY, PROCESSES, Arrows, stages_of
 from workflows.rules.stages import PASSING, STAGES
 
@@ -76,7 +77,7 @@ def _silences(arrows: Arrows) -> list[str]:
         if name in PASSING:
             continue
         waits = f"waits for the {stage.waits_for}" if stage.waits_for else "waits for nobody"
-        until = f"on silence: {stage.silence}" if stage.span else f"no deadline: {stage.no_deadline}"
+        until = f"on silence: {stage.silence}" if stage.span else f"no deadline: {said(stage.no_deadline, Language.EN)}"
         lines.append(f"- `{name}` ({stage.rule}) *{waits}; {until}*")
     return lines
 

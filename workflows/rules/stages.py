@@ -28,6 +28,7 @@ from workflows.messages.commands import (
     ExtendReceipt,
     GatewayCallback,
     GiveRefundAccount,
+    MoveDeadline,
     MovePolicy,
     OfferSettlement,
     OpenDispute,
@@ -70,6 +71,9 @@ FACTS: Accepts = {
 ANYWHERE: Accepts = {MovePolicy: PLATFORM}
 """What an officer may ask of every case that waits (section 2)."""
 
+WITH_DEADLINE: Accepts = {MoveDeadline: PLATFORM}
+"""What an officer may ask where silence has a moment (section 12); not where it is the gateway that is waited for."""
+
 
 def _hours(hours: int, reminder_hours: int = 0) -> Span:
     return Span(minutes=hours * 60, reminder_minutes=reminder_hours * 60)
@@ -105,7 +109,7 @@ OPENING = Stage(
     "正在建单 · opening",
     waits_for=None,
     silence=Silence.NOTHING,
-    no_deadline="seconds: the request is being checked and written down",
+    no_deadline="几秒：正在校验并登记 · seconds: the request is being checked and written down",
 )
 
 MERCHANT_REVIEW = Stage(
@@ -192,7 +196,8 @@ ESCALATED = Stage(
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
     accepts={Approve: PLATFORM, Withdraw: BUYER, OpenDispute: BUYER, CloseCase: PLATFORM},
-    no_deadline="silence has already been answered by calling an operator; only a person may decide now",
+    no_deadline="已转人工，只能由人决定"
+    " · silence has already been answered by calling an operator; only a person may decide now",
     work_list=WorkList.ATTENTION,
 )
 
@@ -249,7 +254,8 @@ ADDRESS_MISSING = Stage(
         GiveRefundAccount: BUYER,
         CloseCase: PLATFORM,
     },
-    no_deadline="nobody can send anything anywhere: the platform's staff has been called to get an address",
+    no_deadline="没有地址无法寄回，已通知平台人员索取地址"
+    " · nobody can send anything anywhere: the platform's staff has been called to get an address",
     work_list=WorkList.ATTENTION,
 )
 
@@ -318,7 +324,8 @@ RETURN_OVERDUE = Stage(
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
     accepts={**_UNDERWAY, RefundDirectly: MERCHANT | PLATFORM, OpenDispute: BUYER, CloseCase: PLATFORM},
-    no_deadline="the carrier does not know of a sign-off: a person finds out where the goods are",
+    no_deadline="承运商无签收记录，需人工查找货物"
+    " · the carrier does not know of a sign-off: a person finds out where the goods are",
     work_list=WorkList.ATTENTION,
 )
 
@@ -380,7 +387,8 @@ RESHIP_OVERDUE = Stage(
         OpenDispute: BUYER,
         CloseCase: PLATFORM,
     },
-    no_deadline="the rulebook decides nothing here: the goods are owed, and the buyer has the right to intervention",
+    no_deadline="规则不作决定：商家仍应发货，买家可申请平台介入"
+    " · the rulebook decides nothing here: the goods are owed, and the buyer has the right to intervention",
     work_list=WorkList.ATTENTION,
 )
 
@@ -402,7 +410,8 @@ DISPUTED = Stage(
     waits_for=Role.MERCHANT,
     silence=Silence.NOTHING,
     accepts={Approve: MERCHANT, Withdraw: BUYER, GiveRefundAccount: BUYER},
-    no_deadline="the dispute has the deadline: it goes to the platform when the negotiation is over",
+    no_deadline="截止时间在纠纷上：协商期结束后由平台介入"
+    " · the dispute has the deadline: it goes to the platform when the negotiation is over",
     work_list=WorkList.NEGOTIATIONS,
 )
 
@@ -413,7 +422,8 @@ LOCKED = Stage(
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
     accepts={ConfirmReceipt: MERCHANT, GiveRefundAccount: BUYER},
-    no_deadline="the dispute has the deadline: the case goes on with its ruling, or with the time that was left",
+    no_deadline="截止时间在纠纷上：按判责继续，或以剩余时间继续"
+    " · the dispute has the deadline: the case goes on with its ruling, or with the time that was left",
     work_list=WorkList.RULINGS,
 )
 
@@ -490,7 +500,8 @@ RULING_OVERDUE = Stage(
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
     accepts={**_INTERVENED, ConfirmProposal: PLATFORM},
-    no_deadline="the time for the ruling is over and an officer has been called: only a person may decide",
+    no_deadline="判责已超时并通知专员，只能由人决定"
+    " · the time for the ruling is over and an officer has been called: only a person may decide",
     work_list=WorkList.ATTENTION,
 )
 
@@ -522,7 +533,8 @@ PAYING = Stage(
     "正在退款 · decided; the payment is being sent",
     waits_for=Role.GATEWAY,
     silence=Silence.ASK_GATEWAY,
-    no_deadline="seconds: the payment is being sent, and sent again until the gateway or the books answer",
+    no_deadline="几秒：正在付款，直到网关或账本答复"
+    " · seconds: the payment is being sent, and sent again until the gateway or the books answer",
     work_list=WorkList.PAYMENTS,
 )
 
@@ -533,7 +545,8 @@ AWAITING_ROOM = Stage(
     waits_for=Role.GATEWAY,
     silence=Silence.NOTHING,
     accepts={CloseCase: PLATFORM},
-    no_deadline="ends when the payments in flight end, each of which has a deadline; looked at again by policy",
+    no_deadline="在途付款结束后继续（各有截止时间），按规则定期复查"
+    " · ends when the payments in flight end, each of which has a deadline; looked at again by policy",
     work_list=WorkList.PAYMENTS,
 )
 
@@ -560,7 +573,8 @@ PAYMENT_ATTENTION = Stage(
         RecordManualTransfer: PLATFORM,
         CloseCase: PLATFORM,
     },
-    no_deadline="no outcome of a payment is ever guessed: an officer decides; the gateway is asked on meanwhile",
+    no_deadline="付款结果不作猜测，由专员决定；期间继续查询网关"
+    " · no outcome of a payment is ever guessed: an officer decides; the gateway is asked on meanwhile",
     work_list=WorkList.ATTENTION,
 )
 
@@ -570,7 +584,7 @@ CLOSED = Stage(
     "已完结 · closed",
     waits_for=None,
     silence=Silence.NOTHING,
-    no_deadline="the case has ended",
+    no_deadline="案件已结束 · the case has ended",
 )
 
 PASSING = frozenset({StageName.OPENING, StageName.PAYING})
@@ -579,7 +593,9 @@ PASSING = frozenset({StageName.OPENING, StageName.PAYING})
 
 def accepted(stage: Stage) -> Accepts:
     """What ``stage`` takes, and from whom, facts aside."""
-    return stage.accepts if stage.name in PASSING or stage is CLOSED else {**stage.accepts, **ANYWHERE}
+    if stage.name in PASSING or stage is CLOSED:
+        return stage.accepts
+    return {**stage.accepts, **(WITH_DEADLINE if stage.span and stage is not SETTLING else {}), **ANYWHERE}
 
 
 STAGES: Mapping[StageName, Stage] = {

@@ -33,6 +33,7 @@ from workflows.messages.virtual_numbers import (
     Scope,
     VirtualNumber,
 )
+from workflows.rules.bilingual import Language, said
 from workflows.rules.details import SHANGHAI, local
 from workflows.rules.refusals import refused
 
@@ -261,25 +262,19 @@ def summary(subject: NumberSubject) -> str:
     return f"virtual number of {subject.scope} {subject.id}"
 
 
-def current_details(view: NumberView) -> str:
+def current_details(view: NumberView, language: Language) -> str:
     """A page of Markdown for operators: what it is for, where it stands, until when. No whole number is on it."""
-    lines = [
-        f"### {_TITLES[view.stage]}",
-        "",
-        "- **规则 · rule**: P3",
-        f"- **对象 · for**: {view.subject.scope} `{view.subject.id}`",
-    ]
-    if view.merchant_id:
-        lines.append(f"- **商家 · merchant**: `{view.merchant_id}`")
-    if view.number:
-        lines.append(f"- **虚拟号 · number**: `{view.number.masked}`")
-    else:
-        lines.append(f"- **无号码 · no number**: `{view.why_none}`")
-    if view.until:
-        lines.append(f"- **截止 · until**: {local(view.until)}")
-    else:
-        lines.append(f"- **无截止 · no deadline**: {view.no_deadline_because}")
-    return "\n".join(lines)
+    facts = {
+        "规则 · rule": "P3",
+        "对象 · for": f"{view.subject.scope} `{view.subject.id}`",
+        "商家 · merchant": f"`{view.merchant_id}`" if view.merchant_id else "",
+        "虚拟号 · number": f"`{view.number.masked}`" if view.number else "",
+        "无号码 · no number": "" if view.number else f"`{view.why_none}`",
+        "截止 · until": local(view.until) if view.until else "",
+        "无截止 · no deadline": "" if view.until else view.no_deadline_because,
+    }
+    lines = [f"- **{said(name, language)}**: {value}" for name, value in facts.items() if value]
+    return "\n".join([f"### {said(_TITLES[view.stage], language)}", "", *lines])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,209 @@
+"""What people read of codes: silences, reasons for attention, kinds, outcomes, the events of the case log.
+
+Each is ``中文 · English``; see ``rules.bilingual``.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from workflows.messages.actors import Role
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence
+
+SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
+    {
+        Silence.REFUND: "自动退款 · the refund is paid",
+        Silence.PAY_PRINCIPAL: "自动退还本金 · the principal is paid back",
+        Silence.APPROVE: "自动同意 · the refund is approved and paid",
+        Silence.CLOSE_AS_REJECTED: "按拒绝关闭 · the case closes as rejected",
+        Silence.ESCALATE: "升级人工 · an operator is called",
+        Silence.ASK_GATEWAY: "查询支付网关 · the gateway is asked, then an officer is called",
+        Silence.RAISE_ATTENTION: "标记待关注 · an officer is called",
+        Silence.AGREE_TO_RETURN: "自动同意退货 · the return is agreed to",
+        Silence.CLOSE_NOT_RETURNED: "按未退货关闭 · the case closes as not returned",
+        Silence.OFFER_EXTENSION: "可延长收货 · the merchant is offered more time",
+        Silence.ASK_CARRIER: "查询承运商，再转人工 · the carrier is asked, then an operator is called",
+        Silence.ASK_AGAIN: "再次提醒 · the buyer is asked again",
+        Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
+        Silence.CLOSE_AS_EXCHANGED: "自动确认换货完成 · the exchange counts as completed",
+        Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
+        Silence.UPHOLD: "支持买家诉求 · the buyer's request is upheld",
+        Silence.PROPOSE_FAULT: "拟判商家责任，待确认 · the merchant's fault is proposed to an officer",
+        Silence.CLOSE_UNCLAIMED: "赔付资格失效 · the claim lapses",
+        Silence.PAY_COMPENSATION: "自动赔付 · the compensation is paid",
+        Silence.NOTHING: "无自动处理 · nothing by itself",
+    }
+)
+
+ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
+    {
+        Attention.REVIEW_OVERDUE: "审核超时，请人工决定：approve 或 close_case"
+        " · the review is overdue: decide it, with approve or close_case",
+        Attention.INTERCEPT_OVERDUE: "拦截超时，请向仓库或承运商查包裹，再决定：approve 或 close_case"
+        " · the parcel is not back: find it, then decide with approve or close_case",
+        Attention.ADDRESS_MISSING: "商家没有退货地址，请商家补充后 agree_return"
+        " · the merchant has no return address: have one entered, then agree_return",
+        Attention.ACCOUNT_MISSING: "买家未提供退款账户，请联系买家：give_refund_account"
+        " · the buyer has named no account to pay to: reach the buyer, then give_refund_account",
+        Attention.RETURN_OVERDUE: "退货无签收记录，请查包裹：confirm_receipt、refund_directly 或 close_case"
+        " · nobody has signed for the goods: find them, then confirm_receipt, refund_directly or close_case",
+        Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship，或 convert_to_refund"
+        " · the goods of the exchange have not been sent: press for reship, or convert_to_refund",
+        Attention.RULING_OVERDUE: "判责超时，请立即判责：rule · the ruling is overdue: rule now",
+        Attention.DISPUTE_BROKEN_OFF: "纠纷流程被外部终止，案件按原状态继续，请核查"
+        " · the dispute was stopped from outside and the case goes on without it: find out why",
+        Attention.REFUND_DECLINED: "网关已拒绝退款，钱未动：retry_payment、pay_in_advance 或 record_manual_transfer"
+        " · the gateway has declined, no money moved: retry_payment, pay_in_advance or record_manual_transfer",
+        Attention.MERCHANT_ACCOUNT_SHORT: "商家账户余额不足：充值后 retry_payment，或 pay_in_advance"
+        " · the merchant's account is short: retry_payment once it is filled, or pay_in_advance",
+        Attention.ARRIVAL_OVERDUE: "网关已受理但未到账，请向网关核查；无需重复付款"
+        " · the gateway has it but it has not arrived: ask the gateway; never pay twice",
+        Attention.OUTCOME_UNKNOWN: "付款结果未知，请向网关核查退款单；系统会继续查询"
+        " · the outcome is not known: look the refund number up at the gateway; it is asked on meanwhile",
+    }
+)
+"""What each reason means, and what to do."""
+
+KINDS: Final[Mapping[CaseKind, str]] = MappingProxyType(
+    {
+        CaseKind.UNSHIPPED_REFUND: "未发货退款 · unshipped refund",
+        CaseKind.SHIPPED_REFUND: "已发货仅退款 · shipped refund",
+        CaseKind.CANCELLATION: "取消订单 · cancellation",
+        CaseKind.MERCHANT_REFUND: "商家主动退款 · merchant refund",
+        CaseKind.WITHDRAWAL: "膨胀金提现 · withdrawal",
+        CaseKind.EXPIRY: "膨胀金到期 · expiry",
+        CaseKind.RETURN: "退货退款 · return",
+        CaseKind.EXCHANGE: "换货 · exchange",
+        CaseKind.DISPUTE: "纠纷 · dispute",
+        CaseKind.LATE_SHIPMENT: "延迟发货 · late shipment",
+        CaseKind.FREIGHT_INSURANCE: "运费险 · freight insurance",
+        CaseKind.RETURN_FREIGHT: "退货运费 · return freight",
+    }
+)
+
+OUTCOMES: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
+    {
+        OutcomeKind.REFUNDED: "已退款 · refunded",
+        OutcomeKind.PAID_BY_PLATFORM: "平台先行赔付 · paid by the platform",
+        OutcomeKind.PAID_MANUALLY: "人工打款 · paid by hand",
+        OutcomeKind.WITHDRAWN: "买家撤销 · withdrawn by the buyer",
+        OutcomeKind.RETAINED: "已挽留 · retained",
+        OutcomeKind.REJECTED: "已拒绝 · rejected",
+        OutcomeKind.NOTHING_LEFT: "无可退金额 · nothing was left to refund",
+        OutcomeKind.HANDED_OVER: "由其他案件支付 · another case pays",
+        OutcomeKind.CLOSED_BY_OFFICER: "人工关闭 · closed by an officer",
+        OutcomeKind.NOT_RETURNED: "买家未退货 · the goods were not returned",
+        OutcomeKind.EXCHANGED: "已换货 · exchanged",
+        OutcomeKind.RESOLVED: "已解决 · resolved",
+        OutcomeKind.SETTLED: "已和解 · settled",
+        OutcomeKind.RULED: "已判责 · ruled",
+        OutcomeKind.DISMISSED: "不予退款 · dismissed",
+        OutcomeKind.COVERED: "此前已付足 · paid before",
+        OutcomeKind.COMPENSATED: "已赔付 · compensated",
+        OutcomeKind.SHIPPED_IN_TIME: "按时发货 · shipped in time",
+        OutcomeKind.EXEMPT: "免责 · exempt",
+        OutcomeKind.UNCLAIMED: "未申请赔付 · not claimed",
+        OutcomeKind.REFUSED: "不予受理 · refused",
+    }
+)
+
+ROLES: Final[Mapping[Role, str]] = MappingProxyType(
+    {
+        Role.BUYER: "买家 · buyer",
+        Role.MERCHANT: "商家 · merchant",
+        Role.PLATFORM: "平台 · platform",
+        Role.CARRIER: "承运商 · carrier",
+        Role.GATEWAY: "支付网关 · gateway",
+        Role.CLOCK: "超时自动 · silence",
+    }
+)
+
+WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "paused": "暂停计时已顺延 · later because of a declared pause",
+        "calendar_unknown_year": "节假日历未公布，按周一至周五计算"
+        " · that year's holidays are not known yet: counted by weekdays",
+    }
+)
+
+EVENTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "account_asked": "请买家提供账户 · account asked for",
+        "amended": "买家修改后再次申请 · amended",
+        "approved": "同意 · approved",
+        "approved_by_policy": "按规则自动同意 · approved by policy",
+        "approved_by_silence": "超时自动同意 · approved by silence",
+        "attention_raised": "标记待关注 · attention raised",
+        "cancellation_ignored": "忽略外部取消 · cancellation ignored",
+        "closed_as_rejected": "按拒绝关闭 · closed as rejected",
+        "closed_by_officer": "人工关闭 · closed by an officer",
+        "command_refused": "指令被拒 · command refused",
+        "compensated_by_silence": "超时自动赔付 · compensated by silence",
+        "compensation_claimed": "买家申请赔付 · compensation claimed",
+        "compensation_owed": "产生赔付 · compensation owed",
+        "compensation_paid": "赔付到账 · compensation paid",
+        "converted_to_refund": "换货转退款 · converted to a refund",
+        "deadline_moved": "截止时间变更 · deadline moved",
+        "deadline_set": "人工改期 · deadline set by an officer",
+        "deadline_near": "临近截止提醒 · deadline near",
+        "dispute_broken_off": "纠纷流程中断 · dispute broken off",
+        "dispute_intervened": "平台介入 · platform stepped in",
+        "dispute_opened": "申请平台介入 · dispute opened",
+        "dispute_resolved": "纠纷已解决 · dispute resolved",
+        "dispute_ruled": "平台判责 · dispute ruled",
+        "dispute_settled": "双方和解 · dispute settled",
+        "dispute_upheld": "支持买家 · dispute upheld",
+        "escalated": "升级人工 · escalated",
+        "evidence_closed": "举证结束 · evidence closed",
+        "evidence_submitted": "提交举证 · evidence submitted",
+        "exchange_confirmed": "确认换货 · exchange confirmed",
+        "exchange_confirmed_by_silence": "超时确认换货 · exchange confirmed by silence",
+        "exemption_shown": "商家举证免责 · exemption shown",
+        "extension_offered": "可延长收货 · extension offered",
+        "fault_proposed": "拟判商家责任 · fault proposed",
+        "goods_returned_to_warehouse": "商品回仓 · goods back in the warehouse",
+        "goods_shipped": "商品已发出 · goods shipped",
+        "goods_signed": "已签收 · goods signed for",
+        "handed_over": "移交其他案件 · handed over",
+        "intervened": "平台介入 · platform stepped in",
+        "locked": "锁定 · locked",
+        "not_returned": "未退货 · not returned",
+        "nothing_spent": "本金未使用 · nothing spent",
+        "opened": "建单 · opened",
+        "paid_in_advance": "先行赔付 · paid in advance",
+        "paid_manually": "人工打款 · paid by hand",
+        "paid_out": "商家付款 · paid out",
+        "paid_out_by_silence": "超时自动付款 · paid out by silence",
+        "payment_retried": "重试付款 · payment retried",
+        "policy_moved": "规则版本变更 · policy moved",
+        "receipt_confirmed": "确认收货 · receipt confirmed",
+        "receipt_extended": "延长收货 · receipt extended",
+        "refund_account_given": "提供退款账户 · refund account given",
+        "refund_submitted": "已提交网关 · submitted to the gateway",
+        "refund_succeeded": "退款到账 · refund arrived",
+        "refund_wanted": "一方希望退款 · refund wanted",
+        "refunded_directly": "直接退款 · refunded directly",
+        "rejected": "拒绝 · rejected",
+        "reshipment_overdue": "换货超时未发 · re-shipment overdue",
+        "reshipped": "换货已发出 · re-shipped",
+        "retention_offered": "商家挽留 · retention offered",
+        "return_agreed": "同意退货 · return agreed",
+        "return_agreed_by_silence": "超时同意退货 · return agreed by silence",
+        "return_overdue": "退货超时未签收 · return overdue",
+        "room_awaited": "等待额度 · room awaited",
+        "ruling_after_end": "案件已结，判责未执行 · ruled after the end",
+        "ruling_carried_out": "执行判责 · ruling carried out",
+        "ruling_overdue": "判责超时 · ruling overdue",
+        "settlement_offered": "商家提出和解 · settlement offered",
+        "shipment_proved": "商家举证已发货 · shipment proved",
+        "tracking_entered": "买家填写运单 · tracking entered",
+        "unclaimed": "未申请赔付 · not claimed",
+        "validity_ended": "有效期结束 · validity ended",
+        "withdrawn": "买家撤销 · withdrawn",
+    }
+)
+
+
+def event_words(event: str) -> str:
+    """What people read of an event; what is not in the table stays a code in plain words."""
+    return EVENTS.get(event, event.replace("_", " "))
