@@ -23,7 +23,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo up test test-all lint format docs histories costs lock venv clean
+.PHONY: help demo up test test-all lint format docs pictures histories costs lock venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,6 +52,9 @@ lint: venv ## Lint, format check and strict types
 format: venv ## Put imports and layout right
 	@$(bin)/ruff check --fix-only --quiet .
 	@$(bin)/ruff format .
+
+pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
+	@$(bin)/python -m pytest -n 0 -q tests/browser/test_operators.py --pictures docs/images
 
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings > docs/settings.md

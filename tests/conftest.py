@@ -23,6 +23,10 @@ _WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
 _session = pytest.StashKey[pytest.Session]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", metavar="FOLDER", default=None, help="keep pictures of the Web UI's pages there")
+
+
 def pytest_configure() -> None:
     # Tests run on servers of their own, whatever the shell they are started from points at.
     for name in list(os.environ):

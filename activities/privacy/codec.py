@@ -5,8 +5,16 @@ import zlib
 from collections.abc import Sequence
 from typing import Final
 
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.api.failure.v1 import Failure
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+    PayloadConverter,
+)
+from temporalio.exceptions import ApplicationError
 
 from activities.privacy.keys import KeyProvider
 from activities.privacy.sealing import seal, unseal
@@ -14,6 +22,8 @@ from workflows.messages.converter import data_converter
 
 ENCODING: Final = b"binary/aes-256-gcm"
 KEY_ID: Final = "encryption-key-id"
+REFUSED: Final = "Refused."
+"""What the types of failures begin with that say why a command is refused."""
 _CONTEXT: Final = b"temporal payload "
 _PLAIN, _DEFLATED = b"\0", b"\1"
 # Below, what deflate saves is about what it costs.
@@ -58,17 +68,39 @@ class EncryptionCodec(PayloadCodec):
         return Payload.FromString(plain)
 
 
+class EncryptedFailures(DefaultFailureConverterWithEncodedAttributes):
+    """Failures with their texts and stack traces encrypted.
+
+    Of a refused command, and of one that cannot be read, the sentence stays in clear as well: it is ours to the last
+    word (a rule, a field's name), and the Web UI shows it to whoever sent the command without decoding it.
+    """
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """See base class."""
+        super().to_failure(exception, payload_converter, failure)
+        match exception:
+            case ApplicationError(type=str(kind), message=message) if kind.startswith(REFUSED):
+                failure.message = message
+            case ValidationError():
+                failure.message = "; ".join(
+                    f"{'.'.join(map(str, each['loc'])) or 'the command'}: {each['msg']}"
+                    for each in exception.errors(include_url=False, include_context=False, include_input=False)
+                )
+            case _:
+                pass
+
+
 def is_encrypted(payload: Payload) -> bool:
     """Whether the payload is one that ``EncryptionCodec`` made."""
     return payload.metadata.get("encoding") == ENCODING
 
 
 def encrypting_converter(keys: KeyProvider) -> DataConverter:
-    """The data converter of every client and worker: our messages, encrypted, failures' texts included."""
+    """The data converter of every client and worker: our messages, encrypted, failures' texts included (P6)."""
     return dataclasses.replace(
         data_converter,
         payload_codec=EncryptionCodec(keys),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=EncryptedFailures,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -57,17 +58,33 @@ class WorkflowPage:
         await dialog.get_by_test_id("confirm-modal-button").click()
         await dialog.wait_for(state="detached")
 
+    def example(self, command: str) -> Locator:
+        """What the current details say to paste for a command."""
+        line = self.metadata("current-details").locator("li", has_text=re.compile(rf"^{command} \("))
+        return line.locator("code")
+
     async def send(self, kind: Literal["Signal", "Update"], name: str, content: object) -> None:
         """Send a signal or an update, with this JSON typed in."""
+        dialog = await self._submit(kind, name, content)
+        await dialog.wait_for(state="detached", timeout=PATIENCE)
+
+    async def send_in_vain(self, name: str, content: object, why: str) -> None:
+        """Send an update that is refused; the dialog says why, and is closed again."""
+        dialog = await self._submit("Update", name, content)
+        await dialog.get_by_text(why).wait_for(timeout=PATIENCE)
+        await dialog.get_by_test_id("cancel-modal-button").press("Enter")
+        await dialog.wait_for(state="detached", timeout=PATIENCE)
+
+    async def _submit(self, kind: Literal["Signal", "Update"], name: str, content: object) -> Locator:
         await self._visible(self.page.get_by_role("button", name="More Actions")).click()
         await self._visible(self.page.get_by_role("menuitem", name=f"Send a{'n' * (kind == 'Update')} {kind}")).click()
         dialog = self.page.locator("dialog[open]")
         await dialog.get_by_test_id(f"{kind.lower()}-select-button").click()
-        await dialog.get_by_role("option", name=name).first.click()
+        await dialog.get_by_role("option", name=re.compile(rf"^\s*{name}\b")).first.click()
         await dialog.locator(".cm-content").fill(json.dumps(content, ensure_ascii=False))
         # Not a click: the dialog grows as the text is laid out, and the button moves away under the mouse.
         await dialog.get_by_test_id("confirm-modal-button").press("Enter")
-        await dialog.wait_for(state="detached", timeout=PATIENCE)
+        return dialog
 
     def _visible(self, found: Locator) -> Locator:
         # Much stands on the page twice: in its header, and in one that appears when it is scrolled.

@@ -5,6 +5,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
@@ -19,6 +20,7 @@ from activities.privacy.codec import (
 )
 from activities.privacy.keys import FixedKeys, UnknownKey, new_key, read_keys
 from activities.privacy.sealing import Tampered, seal
+from workflows.messages.commands import Approve
 
 OLD, NEW = read_keys(f"{new_key('old')},{new_key('new')}")
 RING = FixedKeys([NEW, OLD])
@@ -95,3 +97,32 @@ async def test_a_failure_shows_neither_its_text_nor_its_details() -> None:
     told = await converter.decode_failure(failure)
     assert isinstance(told, ApplicationError)
     assert (told.message, list(told.details)) == ("the secret text", ["the secret detail"])
+
+
+async def test_of_a_refusal_the_sentence_can_be_read_and_nothing_else() -> None:
+    converter, failure = encrypting_converter(RING), Failure()
+    refusal = ApplicationError("the case is another merchant's", "the secret detail", type="Refused.not_yours")
+
+    await converter.encode_failure(refusal, failure)
+
+    assert failure.message == "the case is another merchant's"
+    assert b"secret" not in failure.SerializeToString()
+    told = await converter.decode_failure(failure)
+    assert isinstance(told, ApplicationError)
+    assert (told.message, told.details, told.type) == (
+        "the case is another merchant's",
+        ("the secret detail",),
+        "Refused.not_yours",
+    )
+
+
+async def test_of_a_command_that_cannot_be_read_the_field_is_named_and_no_value() -> None:
+    converter, failure = encrypting_converter(RING), Failure()
+    with pytest.raises(ValidationError) as malformed:
+        Approve.model_validate({"key": "a secret key", "by": {"role": "merchant"}, "reson": "a secret"})
+
+    await converter.encode_failure(malformed.value, failure)
+
+    assert "by.id: Field required" in failure.message
+    assert "reson: Extra inputs are not permitted" in failure.message
+    assert b"secret" not in failure.SerializeToString()
