@@ -74,7 +74,7 @@ def act(
         raise UsageError(f"there is no command {command}; there are {', '.join(COMMANDS)}", "COMMAND")
     if wait and signal:
         raise UsageError("a signal has no answer to wait for", "--wait")
-    body = _fields(model, context.args)
+    body = fields(model, context.args)
     body |= {"key": key or f"cli-{uuid.uuid4().hex[:16]}", "by": wording.actor(by)}
     if evidence or evidence_file:
         body["evidence"] = wording.evidence(evidence or [], evidence_file or [])
@@ -103,8 +103,12 @@ async def _send(identifier: str, command: Command, *, wait: bool, signal: bool, 
     return 0
 
 
-def _fields(model: type[Command], words: list[str]) -> dict[str, Any]:
-    """``--shipping.carrier sf`` as ``{"shipping": {"carrier": "sf"}}``, each value as its field is typed."""
+def fields(model: type[Command], words: list[str]) -> dict[str, Any]:
+    """``--shipping.carrier sf`` as ``{"shipping": {"carrier": "sf"}}``, each value as its field is typed.
+
+    Raises:
+        UsageError: a word is no option, an option has no value, or is given twice.
+    """
     body: dict[str, Any] = {}
     left = list(words)
     while left:

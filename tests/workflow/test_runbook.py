@@ -1,0 +1,148 @@
+"""``docs/operations.md`` says what to do about each reason for attention: done here, on cases that have it."""
+
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from activities.gateways.payment_stub import Behaviour, Mode
+from starter.client import Case
+from starter.commands import acting, wording
+from starter.commands.acting import COMMANDS
+from tests.workflow.disputes import (
+    escalated_cancellation,
+    evidence,
+    intervened,
+    overdue_exchange,
+    overdue_return,
+    received,
+    rejected_refund,
+)
+from tests.workflow.test_cancellation import YESTERDAY, cancellation
+from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
+from tests.workflow.world import World, until
+from workflows.messages.actors import merchant
+from workflows.messages.commands import Approve, Command
+from workflows.messages.stages import Attention, StageName
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+SECTIONS = dict(
+    re.findall(r"^### `(\w+)`\n(.*?)(?=^###? )", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+)
+
+Arrange = Callable[[World], Awaitable[Case]]
+
+
+async def intercept_overdue(world: World) -> Case:
+    _, case = await cancellation(world, on_delivery_run_at=YESTERDAY)
+    await world.at(case, StageName.INTERCEPTING)
+    await world.forward(case, days=15, minutes=1)
+    return case
+
+
+async def address_missing(world: World) -> Case:
+    case = await world.returned()
+    await world.forward(case, hours=48, minutes=1)
+    await world.at(case, StageName.ADDRESS_MISSING)
+    await world.address()  # the merchant has entered one meanwhile
+    return case
+
+
+async def account_missing(world: World) -> Case:
+    case = await asked_for_account(world, await cash_order(world))
+    await world.forward(case, days=7, minutes=1)
+    return case
+
+
+async def ruling_overdue(world: World) -> Case:
+    case = await rejected_refund(world, order_no=await world.shipped_order())
+    dispute = await intervened(world, case)
+    await dispute.act(evidence(merchant(world.merchant), final=True))
+    await world.forward(dispute, hours=48, minutes=1)
+    return dispute
+
+
+async def dispute_broken_off(world: World) -> Case:
+    case = await received(world)
+    dispute = await intervened(world, case)
+    await dispute.handle.terminate("by an operator")
+    return case
+
+
+def payment(mode: Mode, **more: int) -> Arrange:
+    """A refund that the gateway treats so; ``days`` move its clock."""
+
+    async def arrange(world: World) -> Case:
+        order_no = await world.order(tenders=[("card", "debit_card", 10_000)])
+        await world.behave(Behaviour(mode=mode, order_no=order_no))
+        case = await world.refund(order_no=order_no)
+        await case.act(Approve(key="approve", by=merchant(world.merchant)))
+        if more:
+            await world.at(case, StageName.SETTLING)
+            await world.forward(case, **more)
+        await world.at(case, StageName.PAYMENT_ATTENTION)
+        # What the operator has seen to outside, before asking again.
+        await world.behave(Behaviour(mode=Mode.SUCCEED, order_no=order_no))
+        return case
+
+    return arrange
+
+
+ARRANGE: dict[Attention, Arrange] = {
+    Attention.REVIEW_OVERDUE: escalated_cancellation,
+    Attention.INTERCEPT_OVERDUE: intercept_overdue,
+    Attention.ADDRESS_MISSING: address_missing,
+    Attention.ACCOUNT_MISSING: account_missing,
+    Attention.RETURN_OVERDUE: overdue_return,
+    Attention.RESHIP_OVERDUE: overdue_exchange,
+    Attention.RULING_OVERDUE: ruling_overdue,
+    Attention.DISPUTE_BROKEN_OFF: dispute_broken_off,
+    Attention.REFUND_DECLINED: payment(Mode.DECLINE),
+    Attention.MERCHANT_ACCOUNT_SHORT: payment(Mode.ACCOUNT_SHORT),
+    Attention.ARRIVAL_OVERDUE: payment(Mode.NEVER_SETTLE, days=16),
+    Attention.OUTCOME_UNKNOWN: payment(Mode.LOSE_REQUEST, days=3),
+}
+
+
+def told(section: str) -> list[str]:
+    """The commands that a section says to send."""
+    return re.findall(r"^\$ aftersales act CASE (.*)$", section, re.MULTILINE)
+
+
+def command_of(line: str, world: World) -> Command:
+    """What ``aftersales act`` makes of a line of the page, for this shop."""
+    line = line.replace("BUYER", world.buyer).replace("MERCHANT", world.merchant)
+    name, option, by, *words = shlex.split(line)
+    assert option == "--as"
+    model = COMMANDS[name]
+    return wording.built(model, acting.fields(model, words) | {"key": "runbook", "by": wording.actor(by)})
+
+
+def cases() -> list[tuple[Attention, str]]:
+    return [(attention, line) for attention in Attention for line in told(SECTIONS.get(attention, ""))]
+
+
+def test_every_reason_for_attention_has_its_section_and_something_to_do() -> None:
+    assert {attention for attention, _ in cases()} == set(Attention)
+
+
+@pytest.mark.parametrize(("attention", "line"), cases())
+async def test_what_the_page_says_to_do_is_obeyed(world: World, attention: Attention, line: str) -> None:
+    case = await ARRANGE[attention](world)
+    await until(case.view, lambda view: view.attention is attention)
+
+    await case.act(command_of(line, world))
+
+    assert "runbook" in {entry.command_key for entry in await case.log()}
+
+
+def test_other_commands_of_the_page_can_be_read() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    others = [line for line in told(text) if line not in {each for _, each in cases()}]
+    assert others
+    for line in others:
+        name, _, by, *words = shlex.split(line)
+        model = COMMANDS[name]
+        wording.built(model, acting.fields(model, words) | {"key": "k", "by": wording.actor(by)})
