@@ -121,6 +121,22 @@ def discover(settings: Settings) -> Addresses:
     return Addresses(address, url, stack.ui_address, stack.metrics_address)
 
 
+async def missing_search_attributes(client: Client, attributes: Mapping[str, str]) -> list[str]:
+    """The names of those that the namespace lacks, as ``ensure_search_attributes`` would add them.
+
+    Raises:
+        ValueError: one exists with another type.
+        RPCError: Temporal does not answer.
+    """
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    listed = await client.operator_service.list_search_attributes(request)
+    present = {**listed.system_attributes, **listed.custom_attributes}
+    for name, kind in attributes.items():
+        if present.get(name, _KINDS[kind]) != _KINDS[kind]:
+            raise ValueError(f"the search attribute {name} exists with another type than {kind}")
+    return [name for name in attributes if name not in present]
+
+
 async def ensure_search_attributes(client: Client, attributes: Mapping[str, str]) -> list[str]:
     """Adds the search attributes that the namespace lacks, and returns their names.
 
@@ -132,13 +148,7 @@ async def ensure_search_attributes(client: Client, attributes: Mapping[str, str]
         ValueError: one exists with another type.
     """
     operator = client.operator_service
-    listed = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
-    present = {**listed.system_attributes, **listed.custom_attributes}
-    wanted = {name: _KINDS[kind] for name, kind in attributes.items()}
-    for name, kind in wanted.items():
-        if present.get(name, kind) != kind:
-            raise ValueError(f"the search attribute {name} exists with another type than {attributes[name]}")
-    missing = {name: kind for name, kind in wanted.items() if name not in present}
+    missing = {name: _KINDS[attributes[name]] for name in await missing_search_attributes(client, attributes)}
     if missing:
         await operator.add_search_attributes(
             AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)

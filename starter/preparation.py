@@ -1,14 +1,14 @@
 """What Temporal and the database need before cases can run: schema, search attributes, schedules."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from alembic.util import CommandError
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
 from activities.postgres import schema
-from starter import schedules
-from starter.connection import ensure_search_attributes
+from starter import retention, schedules
+from starter.connection import ensure_search_attributes, missing_search_attributes
 from starter.schedules import Wanted
 from starter.settings import Settings
 from starter.vault import key_store_stands, prepare_key_store
@@ -25,17 +25,20 @@ class Lacking:
     """Whether the database of persons' keys, or its table, is missing."""
     search_attributes: tuple[str, ...]
     schedules: tuple[Wanted, ...]
+    retention: tuple[timedelta, timedelta] | None
+    """How long histories of ended cases are kept, and how long they are to be; None where that is the same."""
 
     @property
     def nothing(self) -> bool:
         """Whether all is as it should be."""
-        return self.schema is None and not self.key_store and not self.search_attributes and not self.schedules
+        return not (self.schema or self.key_store or self.search_attributes or self.schedules or self.retention)
 
 
 async def lacking(settings: Settings, client: Client, database_url: str) -> Lacking:
     """What ``prepare`` would do, without doing it.
 
     Raises:
+        ValueError: a search attribute exists with another type.
         OSError: the database cannot be reached.
         RPCError: Temporal does not answer.
     """
@@ -43,8 +46,9 @@ async def lacking(settings: Settings, client: Client, database_url: str) -> Lack
     return Lacking(
         schema=None if revision == schema.head() else revision or "none",
         key_store=not await key_store_stands(settings, database_url),
-        search_attributes=await missing_search_attributes(client),
+        search_attributes=tuple(await missing_search_attributes(client, declarations())),
         schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
+        retention=await _retention(settings, client),
     )
 
 
@@ -65,7 +69,16 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
     if found.search_attributes:
         await ensure_search_attributes(client, declarations())
     await schedules.put(client, found.schedules)
+    if found.retention:
+        await retention.keep(client, found.retention[1])
     return found
+
+
+async def _retention(settings: Settings, client: Client) -> tuple[timedelta, timedelta] | None:
+    if settings.retention_days is None:
+        return None
+    kept, wanted = await retention.retention(client), timedelta(days=settings.retention_days)
+    return None if kept == wanted else (kept, wanted)
 
 
 async def _upgrade(database_url: str) -> None:
@@ -75,14 +88,3 @@ async def _upgrade(database_url: str) -> None:
         # A revision that this code does not know: the check says so in words of ours.
         await schema.check(database_url)
         raise
-
-
-async def missing_search_attributes(client: Client) -> tuple[str, ...]:
-    """The names of the search attributes that the namespace lacks.
-
-    Raises:
-        RPCError: Temporal does not answer.
-    """
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    listed = await client.operator_service.list_search_attributes(request)
-    return tuple(name for name in declarations() if name not in listed.custom_attributes)

@@ -80,6 +80,13 @@ class Settings(BaseSettings):
     task_queue: str = Field(
         default="aftersales", min_length=1, max_length=200, description="Temporal task queue of the cases."
     )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Days for which Temporal keeps the histories of ended cases; `aftersales setup` sets it on the "
+        "namespace. Without it, the namespace keeps what it has. Case log and ledger are not affected.",
+    )
     workflow_sandbox: bool | None = Field(
         default=None,
         description="Whether workflow code runs in the SDK's sandbox. Without it: on in development, off in "

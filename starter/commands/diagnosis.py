@@ -31,10 +31,10 @@ from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
-from starter.connection import connect, discover
-from starter.preparation import missing_search_attributes
+from starter.connection import connect, discover, missing_search_attributes
 from starter.settings import Settings, load_settings
 from starter.vault import key_provider, key_store_stands
+from workflows.messages.search_attributes import declarations
 
 _PACKAGES: Final = ("temporalio", "asyncpg", "pydantic", "alembic", "typer")
 _PATIENCE: Final = 10
@@ -149,7 +149,11 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
         return client.namespace
 
     async def search_attributes() -> str:
-        if missing := await missing_search_attributes(client):
+        try:
+            missing = await missing_search_attributes(client, declarations())
+        except ValueError as error:
+            raise Problem(str(error), "remove that one: its name is taken") from error
+        if missing:
             raise Problem(f"missing: {', '.join(missing)}", _SET_UP)
         return "all there"
 

@@ -90,6 +90,7 @@ async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         "key_store": found.key_store,
         "search_attributes": found.search_attributes,
         "schedules": [each.id for each in found.schedules],
+        "retention": {"was": found.retention[0], "is": found.retention[1]} if found.retention else None,
     }
     answer(as_json, document, _differences(found, done=not dry_run))
     return Exit.NO if dry_run and not found.nothing else Exit.OK
@@ -107,6 +108,9 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
         table.add_row(f"search attribute {name}", "missing", declarations()[name])
     for each in found.schedules:
         table.add_row(f"schedule {each.id}", "missing or different", f"{each.workflow} every {each.every}")
+    if found.retention:
+        was, is_now = found.retention
+        table.add_row("histories of ended cases are kept for", f"{was.days} days", f"{is_now.days} days")
     return table
 
 

@@ -16,6 +16,7 @@ from activities.privacy.keys import new_key
 from starter.commands.acting import AMOUNTS, COMMANDS
 from starter.commands.application import application
 from starter.commands.failures import ended
+from starter.retention import retention
 from tests.cli.shell import Shell
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
 
@@ -257,8 +258,8 @@ async def test_production_refuses_to_play(shell: Shell, words: list[str]) -> Non
     assert len(ended.err.splitlines()) == 1
 
 
-async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_database: str) -> None:
-    fresh = shell.having(DATABASE_URL=empty_database, AFTERSALES_TASK_QUEUE="fresh")
+async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_database: str, client: Client) -> None:
+    fresh = shell.having(DATABASE_URL=empty_database, AFTERSALES_TASK_QUEUE="fresh", AFTERSALES_RETENTION_DAYS="9")
 
     before = await fresh.run("setup", "--dry-run", "--json")
     done = await fresh.json("setup")
@@ -269,6 +270,9 @@ async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_da
     assert (before.document["schema"]["was"], before.document["schedules"]) == ("none", wanted)
     assert (done["changed"], done["schedules"]) == (True, wanted)
     assert (after.code, after.document["schema"], after.document["schedules"]) == (0, None, [])
+    assert before.document["retention"]["is"] == done["retention"]["is"] == "P9D"
+    assert after.document["retention"] is None
+    assert await retention(client) == timedelta(days=9)
 
 
 async def test_setup_corrects_a_schedule_that_somebody_changed(shell: Shell, client: Client) -> None:
