@@ -59,6 +59,7 @@ pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings > docs/settings.md
 	@$(bin)/python -m workflows.rules.diagrams > docs/processes.md
+	@$(bin)/python -m starter.contract
 	@$(bin)/python -m tests.rulebook.where
 
 histories: venv ## Record tests/histories anew: one history for each way a case can go

@@ -9,8 +9,10 @@ from pydantic import StringConstraints
 
 from workflows.messages.message import Identifier, Input, Message, Reference
 
+_LETTER: Final = r"\p{Script=Han}A-Za-z"  # written as ECMAScript knows it too: patterns go into the published schemas
+
 RegionPart = Annotated[
-    str, StringConstraints(pattern=r"^(?:[0-9]{2,9}|[\p{Han}A-Za-z](?:[\p{Han}A-Za-z·.' -]{0,30}[\p{Han}A-Za-z])?)$")
+    str, StringConstraints(pattern=rf"^(?:[0-9]{{2,9}}|[{_LETTER}](?:[{_LETTER}·.' -]{{0,30}}[{_LETTER}])?)$")
 ]
 """A name, such as ``广东省``, or a code of the national list, such as ``440106``; too short for a phone (P6)."""
 

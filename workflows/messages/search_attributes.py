@@ -7,13 +7,19 @@ ten and three that SQL visibility has room for.
 from temporalio.common import SearchAttributeKey
 
 KIND = SearchAttributeKey.for_keyword("CaseKind")
+"""What the case is about."""
 STAGE = SearchAttributeKey.for_keyword("CaseStage")
+"""Where it stands; the passing stages ``opening`` and ``paying`` are not brought up to date."""
 MERCHANT = SearchAttributeKey.for_keyword("MerchantId")
+"""Whose case it is."""
 ORDER = SearchAttributeKey.for_keyword("OrderNo")
 """The order's number, or the allowance's id."""
 ATTENTION = SearchAttributeKey.for_keyword("CaseAttention")
+"""Why a person must look at it; absent where nobody must."""
 OUTCOME = SearchAttributeKey.for_keyword("CaseOutcome")
+"""How it ended; absent while it is open."""
 POLICY = SearchAttributeKey.for_keyword("CasePolicy")
+"""Name and version: ``douyin/1``."""
 CUSTOMER = SearchAttributeKey.for_keyword_list("CaseCustomer")
 """Keyed hashes of the customer's name, phone or account: who knows the one can find the case, nobody can read it."""
 DUE = SearchAttributeKey.for_datetime("CaseDue")

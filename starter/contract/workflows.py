@@ -1,0 +1,107 @@
+"""What services in other languages may start and send, read off the workflows' own definitions."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+from temporalio import workflow
+
+from workflows.compensation import Compensation
+from workflows.dispute import Dispute
+from workflows.late_shipment import LateShipment
+from workflows.merchant_refund import MerchantRefund
+from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, Request, ReturnRequest
+from workflows.messages.virtual_numbers import NumberStart, NumberSubject, Scope
+from workflows.refund import Refund
+from workflows.returns import Return
+from workflows.rules.identity import case_id
+from workflows.virtual_number import VirtualNumberEntity
+from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
+
+WORKFLOWS: Final[tuple[type, ...]] = (
+    Refund,
+    MerchantRefund,
+    Return,
+    Dispute,
+    LateShipment,
+    Compensation,
+    AllowanceWithdrawal,
+    AllowanceExpiry,
+    VirtualNumberEntity,
+)
+"""Those that others start or send commands to."""
+
+OPENS_AT: Final = {"LateShipment": "ships_until", "AllowanceExpiry": "valid_until"}
+"""The field of the request until which the start is delayed."""
+
+STARTED_BY_CASES: Final = frozenset({"Compensation"})
+"""A case starts these itself; others only send commands to them."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What an update, a signal or a query takes and gives."""
+
+    takes: type[BaseModel] | None
+    gives: type[BaseModel] | None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One workflow as its callers see it."""
+
+    name: str
+    summary: str
+    ids: Mapping[str, str]
+    """Patterns of its id, with fields of the request in braces, and when each holds; empty for always."""
+    request: type[BaseModel]
+    result: type[BaseModel]
+    updates: Mapping[str, Taken]
+    signals: Mapping[str, Taken]
+    queries: Mapping[str, Taken]
+
+
+def contracts() -> tuple[Contract, ...]:
+    """All of them, in the order of ``WORKFLOWS``."""
+    return tuple(_contract(each) for each in WORKFLOWS)
+
+
+def ids(request: type[BaseModel]) -> dict[str, str]:
+    """The patterns of the workflow ids that requests of this type may open, and when each holds."""
+    named = {name: f"{{{name}}}" for name in request.model_fields}
+    if request is NumberStart:
+        subjects = {scope: NumberSubject.model_construct(scope=scope, id="{subject.id}") for scope in Scope}
+        return {each.workflow_id: f"`subject.scope` is `{scope}`" for scope, each in subjects.items()}
+    variants: dict[str, dict[str, Any]] = {"": {}}
+    if request is ReturnRequest:
+        variants = {"`exchange` is false": {"exchange": False}, "`exchange` is true": {"exchange": True}}
+    elif request is DisputeRequest:
+        variants = {"`about` is given": {}, "`about` is null": {"about": None}}
+    elif request is CompensationRequest:
+        variants = {f"`cause` is `{cause}`": {"cause": cause} for cause in CompensationCause}
+    return {_case_id(request, {**named, **values}): when for when, values in variants.items()}
+
+
+def _case_id(request: type[Any], values: dict[str, Any]) -> str:
+    made: Request = request.model_construct(**values)
+    return case_id(made)
+
+
+def _contract(kind: type) -> Contract:
+    # The SDK has no public way to ask a class what it takes.
+    definition: Any = workflow._Definition.must_from_class(kind)
+    (request,) = definition.arg_types
+    updates = {name: Taken(each.arg_types[0], each.ret_type) for name, each in sorted(definition.updates.items())}
+    return Contract(
+        name=definition.name,
+        summary=inspect.cleandoc(inspect.getdoc(kind) or ""),
+        ids=ids(request),
+        request=request,
+        result=definition.ret_type,
+        updates=updates,
+        # A signal's handler takes in whatever comes, so that nothing is dropped; it means what the update takes.
+        signals={name: Taken(updates[name].takes, None) for name in sorted(definition.signals)},
+        queries={name: Taken(None, each.ret_type) for name, each in sorted(definition.queries.items())},
+    )
