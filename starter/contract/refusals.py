@@ -20,8 +20,8 @@ SOURCES: Final = (
 _MAKERS: Final = frozenset({"Refusal", "refused", "_refused", "_refusal"})
 _PARAMETERS: Final = ("code", "field", "rule", "explanation")
 
-_OF_A_TEXT: Final = "P4"
-"""Texts to customers go through the Python client only."""
+_OF_A_TEXT: Final = "text"
+"""The field of what is refused of a text to a customer: those go through the Python client only."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ def codes() -> Mapping[str, Refused]:
     found: dict[str, Refused] = {}
     for module in _modules():
         for said in _said_in(module):
-            if "code" not in said or said.get("rule") == _OF_A_TEXT:
+            if "code" not in said or said.get("field") == _OF_A_TEXT:
                 continue
             refused = found.setdefault(said["code"], Refused())
             refused.fields |= {said["field"]} if "field" in said else set()
