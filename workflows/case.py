@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -106,6 +106,9 @@ Event: TypeAlias = Command | Happening | DisputeEnded
 
 class CaseWorkflow:
     """The base of every kind of case."""
+
+    commands: ClassVar[tuple[type[Command], ...]] = ()
+    """What it takes, as updates and as signals (``workflows.handlers``)."""
 
     def __init__(self, request: Request) -> None:
         """Build all state: a command may be handled before ``run`` begins."""

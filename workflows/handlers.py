@@ -1,10 +1,8 @@
 """Commands as updates and as signals, under the same names, with the same check."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
 from temporalio import workflow
 
 from workflows.case import CaseWorkflow, refused_command
@@ -17,6 +15,7 @@ from workflows.messages.commands import (
     PausesChanged,
     ReportParcel,
 )
+from workflows.rules import admission
 
 OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
 """What the platform may ask of each case, and what the world tells."""
@@ -32,7 +31,8 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
     """
 
     def decorate(case: CaseType) -> CaseType:
-        for command in dict.fromkeys((*commands, *OF_EVERY_CASE)):
+        case.commands = tuple(dict.fromkeys((*commands, *OF_EVERY_CASE)))
+        for command in case.commands:
             name = command.command_name()
             setattr(case, f"{name}_update", _update(name, command))
             setattr(case, f"{name}_signal", _signal(name, command))
@@ -42,20 +42,29 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
     return decorate
 
 
+# Whatever an update or a signal carries is taken and read here. What the SDK cannot decode into a type it answers with
+# an error of its own, and drops without a trace where it came as a signal; with more or fewer values than a signal's
+# handler expects it would fail the workflow task for ever.
+
+
 def _update(name: str, command_type: type[Command]) -> Any:
-    async def handle(self: CaseWorkflow, command: Command) -> CaseView:
+    async def handle(self: CaseWorkflow, *values: object) -> CaseView:
+        command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
             raise refused_command(refusal, self.view())
         return self.view()
 
-    def validate(self: CaseWorkflow, command: Command) -> None:
-        if not isinstance(command, command_type):  # null fits every type
-            raise refused_command(_malformed(), self.view())
-        if (refusal := self.refusal_now(command)) is not None:
+    def validate(self: CaseWorkflow, *values: object) -> None:
+        if (refusal := self.refusal_now(_read(self, values))) is not None:
             raise refused_command(refusal, self.view())
 
+    def _read(case: CaseWorkflow, values: tuple[object, ...]) -> Command:
+        command = admission.read(values, command_type)
+        if isinstance(command, Refusal):
+            raise refused_command(command, case.view())
+        return command
+
     for handler in (handle, validate):
-        handler.__annotations__["command"] = command_type
         _as_method(handler)
     update = workflow.update(name=name, description=command_type.__doc__)(handle)
     update.validator(validate)
@@ -64,30 +73,13 @@ def _update(name: str, command_type: type[Command]) -> Any:
 
 def _signal(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> None:
-        # Whatever it carries is taken: what the SDK cannot decode into a type it would drop without a trace,
-        # and with more or fewer values than expected it would fail the workflow task for ever.
-        command = _decoded(values, command_type)
-        if command is None:
-            self.note_refused(name, _malformed())
-            return
-        if (refusal := await self.take(command)) is not None:
+        command = admission.read(values, command_type)
+        refusal = command if isinstance(command, Refusal) else await self.take(command)
+        if refusal is not None:
             self.note_refused(name, refusal)
 
     _as_method(handle)
     return workflow.signal(name=name, description=command_type.__doc__)(handle)
-
-
-def _malformed() -> Refusal:
-    return Refusal(code="malformed", field="command", rule="section 11", explanation="this is not such a command")
-
-
-def _decoded(values: tuple[object, ...], command_type: type[Command]) -> Command | None:
-    if len(values) != 1:
-        return None
-    try:
-        return command_type.model_validate_json(json.dumps(values[0]))
-    except (ValidationError, TypeError, ValueError):
-        return None
 
 
 def _view() -> Any:

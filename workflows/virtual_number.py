@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -46,7 +46,7 @@ from workflows.messages.virtual_numbers import (
 )
 from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
-from workflows.rules.admission import fingerprint
+from workflows.rules.admission import fingerprint, read
 from workflows.rules.refusals import refused
 
 EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
@@ -74,6 +74,7 @@ def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]
     """Give the entity an update for each command, under its name."""
 
     def decorate(entity: EntityType) -> EntityType:
+        entity.commands = commands
         for command in commands:
             setattr(entity, f"{command.command_name()}_update", _update(command))
         return entity
@@ -82,19 +83,23 @@ def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]
 
 
 def _update(command_type: type[NumberCommand]) -> Any:
-    async def handle(self: "VirtualNumberEntity", command: NumberCommand) -> NumberView:
+    async def handle(self: "VirtualNumberEntity", *values: object) -> NumberView:
+        command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
             raise _failure(refusal, self.view())
         return self.view()
 
-    def validate(self: "VirtualNumberEntity", command: NumberCommand) -> None:
-        if not isinstance(command, command_type):  # null fits every type
-            raise _failure(refused("malformed", "command", "section 11", "this is not such a command"), self.view())
-        if (refusal := self.refusal_now(command)) is not None:
+    def validate(self: "VirtualNumberEntity", *values: object) -> None:
+        if (refusal := self.refusal_now(_read(self, values))) is not None:
             raise _failure(refusal, self.view())
 
+    def _read(entity: "VirtualNumberEntity", values: tuple[object, ...]) -> NumberCommand:
+        command = read(values, command_type)
+        if isinstance(command, Refusal):
+            raise _failure(command, entity.view())
+        return command
+
     for handler in (handle, validate):
-        handler.__annotations__["command"] = command_type
         # The SDK takes a first parameter for `self` only where it has no annotation.
         del handler.__annotations__["self"]
     update = workflow.update(name=command_type.command_name(), description=command_type.__doc__)(handle)
@@ -106,6 +111,8 @@ def _update(command_type: type[NumberCommand]) -> Any:
 @_takes(ObtainNumber, RenewNumber, OrderCompleted, BecameSubscription, ReleaseNumber)
 class VirtualNumberEntity:
     """See the module."""
+
+    commands: ClassVar[tuple[type[NumberCommand], ...]] = ()
 
     @workflow.init
     def __init__(self, start: NumberStart) -> None:

@@ -65,8 +65,8 @@ def page(contracts: Sequence[Contract]) -> str:
         "",
         "## Refusals",
         "",
-        "The `code` of a `Refusal`, and `Refused.<code>` the type of the failure. Where no rule stands, it is the",
-        "stage's.",
+        "The `code` of a `Refusal`, and `Refused.<code>` the type of the failure. Where no field stands, it is the one",
+        "that is wrong; where no rule stands, it is the stage's.",
         "",
         *_table(("code", "field", "rule"), _refusals()),
     ]

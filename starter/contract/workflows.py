@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from temporalio import workflow
 
+from workflows.case import CaseWorkflow
 from workflows.compensation import Compensation
 from workflows.dispute import Dispute
 from workflows.late_shipment import LateShipment
@@ -20,7 +21,7 @@ from workflows.rules.identity import case_id
 from workflows.virtual_number import VirtualNumberEntity
 from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
-WORKFLOWS: Final[tuple[type, ...]] = (
+WORKFLOWS: Final[tuple[type[CaseWorkflow | VirtualNumberEntity], ...]] = (
     Refund,
     MerchantRefund,
     Return,
@@ -89,11 +90,13 @@ def _case_id(request: type[Any], values: dict[str, Any]) -> str:
     return case_id(made)
 
 
-def _contract(kind: type) -> Contract:
+def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
     # The SDK has no public way to ask a class what it takes.
     definition: Any = workflow._Definition.must_from_class(kind)
     (request,) = definition.arg_types
-    updates = {name: Taken(each.arg_types[0], each.ret_type) for name, each in sorted(definition.updates.items())}
+    # Handlers take in whatever comes, to answer what is wrong with it; the class says what it is to be.
+    commands = {each.command_name(): each for each in kind.commands}
+    updates = {name: Taken(commands[name], each.ret_type) for name, each in sorted(definition.updates.items())}
     return Contract(
         name=definition.name,
         summary=inspect.cleandoc(inspect.getdoc(kind) or ""),
@@ -101,7 +104,6 @@ def _contract(kind: type) -> Contract:
         request=request,
         result=definition.ret_type,
         updates=updates,
-        # A signal's handler takes in whatever comes, so that nothing is dropped; it means what the update takes.
-        signals={name: Taken(updates[name].takes, None) for name in sorted(definition.signals)},
+        signals={name: Taken(commands[name], None) for name in sorted(definition.signals)},
         queries={name: Taken(None, each.ret_type) for name, each in sorted(definition.queries.items())},
     )

@@ -1,12 +1,15 @@
 """The check of commands, for every stage, command and actor (SPEC section 12)."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from workflows.messages.actors import Actor, Role
+from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
     AgreeReturn,
+    Amend,
     Approve,
     ClaimCompensation,
     CloseCase,
@@ -28,12 +31,13 @@ from workflows.messages.commands import (
     Retain,
     RetryPayment,
     Rule,
+    SubmitEvidence,
     Withdraw,
 )
 from workflows.messages.requests import DisputeReason
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import StageName
-from workflows.rules.admission import Parties, fingerprint, open_commands, refusal
+from workflows.rules.admission import Parties, fingerprint, open_commands, read, refusal
 from workflows.rules.stages import STAGES, Stage, accepted
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -140,3 +144,39 @@ def test_the_fingerprint_tells_another_body_from_the_same() -> None:  # section 
     assert fingerprint(Approve(key="k", by=actor(Role.MERCHANT))) != fingerprint(
         PayOut(key="k", by=actor(Role.MERCHANT))
     )
+
+
+SENT: dict[str, Any] = {"key": "k", "by": {"role": "buyer", "id": "b"}}
+LINE = {"line": "1", "quantity": 1, "amount": 1}
+
+
+def test_a_command_is_read_from_what_was_sent() -> None:
+    assert read([SENT], Withdraw) == Withdraw(key="k", by=Actor(role=Role.BUYER, id="b"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "field"),
+    [
+        (Withdraw, ["王小明"], "command"),
+        (Withdraw, [float("nan")], "command"),
+        (Withdraw, [], "command"),
+        (Withdraw, [SENT, SENT], "command"),
+        (Withdraw, [{"key": "k"}], "by"),
+        (Withdraw, [SENT | {"reson": "王小明"}], "reson"),
+        (Withdraw, [SENT | {"王小明": 1}], "?"),
+        (Withdraw, [SENT | {"by": {"role": "王小明", "id": "b"}}], "by.role"),
+        (SubmitEvidence, [SENT], "command"),
+        (SubmitEvidence, [SENT | {"evidence": [{"uri": "王小明"}]}], "evidence.0.uri"),
+        (Amend, [SENT | {"reason": "other", "lines": [LINE, LINE]}], "lines"),
+        (Amend, [SENT | {"reason": "other", "lines": [LINE], "method": {"route": "王小明"}}], "method"),
+    ],
+)
+def test_what_is_no_command_is_told_where_and_not_repeated(
+    kind: type[Command], values: list[Any], field: str
+) -> None:  # section 11, P6
+    refused = read(values, kind)
+
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.field, refused.rule) == ("malformed", field, "section 11")
+    assert refused.explanation
+    assert "王小明" not in refused.model_dump_json()

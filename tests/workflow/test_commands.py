@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from starter.client import Case
 from starter.errors import NotYours, RefusedCommand, RefusedRequest, UnknownCase
@@ -121,17 +122,30 @@ async def test_a_malformed_signal_is_logged_and_changes_nothing(
     assert (await case.act_and_wait(approve(world))).outcome is OutcomeKind.REFUNDED
 
 
-@pytest.mark.parametrize("arguments", [["not a command"], [{"key": "k"}], [None], []])
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ([{"key": "k", "by": {"role": "merchant", "id": "王小明"}}], "by.id"),
+        ([None], "command"),
+        ([], "command"),
+        (["two", "values"], "command"),
+    ],
+)
 async def test_a_malformed_update_is_refused_and_changes_nothing(
-    world: World, arguments: list[Any]
-) -> None:  # section 11
+    world: World, arguments: list[Any], field: str
+) -> None:  # section 11, P6
     case = await world.refund()
     await world.at(case, StageName.MERCHANT_REVIEW)
 
-    with pytest.raises(Exception, match="(?i)update failed"):
+    with pytest.raises(WorkflowUpdateFailedError) as failed:
         await case.handle.execute_update("approve", args=arguments)  # pyright: ignore[reportUnknownMemberType]
 
-    assert (await case.view()).stage is StageName.MERCHANT_REVIEW
+    cause = failed.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert cause.type == "Refused.malformed"
+    assert (cause.details[0]["code"], cause.details[0]["field"]) == ("malformed", field)
+    assert "王小明" not in str(cause.details[0])
+    assert cause.details[1]["stage"] == (await case.view()).stage == StageName.MERCHANT_REVIEW
 
 
 async def test_a_malformed_start_ends_with_an_error(world: World) -> None:  # section 11

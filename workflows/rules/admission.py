@@ -1,14 +1,25 @@
 """Whether a command may be obeyed: who sends it, whose case it is, what the stage accepts (SPEC section 12)."""
 
 import hashlib
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, TypeVar
+
+from pydantic import ValidationError
 
 from workflows.messages.actors import Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
 from workflows.messages.stages import StageName
 from workflows.rules.stages import FACTS, Stage, accepted
+
+Given = TypeVar("Given", bound=Command)
+
+_A_NAME: Final = re.compile(r"[a-z_]{1,48}")
+"""What a field may be called; anything else is not repeated, whatever it is."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +28,26 @@ class Parties:
 
     merchant_id: str
     buyer_id: str | None
+
+
+def read(values: Sequence[object], kind: type[Given]) -> Given | Refusal:
+    """The command that an update or a signal carries, decoded from JSON; or what is wrong with it, and where."""
+    if len(values) != 1:
+        return _malformed("command", f"{kind.command_name()} takes one value, and {len(values)} were sent")
+    try:
+        return kind.model_validate_json(json.dumps(values[0]))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        steps = [str(step) if isinstance(step, int) or _A_NAME.fullmatch(step) else "?" for step in first["loc"]]
+        # Of all of pydantic's texts this one repeats what was sent.
+        said = "the tag is unknown" if first["type"] == "union_tag_invalid" else first["msg"]
+        return _malformed(".".join(steps) or "command", said.removeprefix("Value error, "))
+    except (TypeError, ValueError):
+        return _malformed("command", f"this is no {kind.command_name()}")
+
+
+def _malformed(field: str, explanation: str) -> Refusal:
+    return Refusal(code="malformed", field=field, rule="section 11", explanation=explanation)
 
 
 def fingerprint(command: Command) -> str:
