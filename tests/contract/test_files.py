@@ -17,6 +17,7 @@ from workflows.notices import NoticeResend
 from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
 
+EXAMPLE = FOLDER.parent / "examples" / "typescript"
 OUR_OWN = {LateCallback, NoticeResend, PauseReach, Reconciliation}
 """Workflows that nobody else starts or speaks to."""
 
@@ -57,6 +58,14 @@ def test_every_amount_says_that_it_is_in_minor_units() -> None:
 
     assert integers
     assert [name for name, each in integers if "minor units" not in json.dumps(each)] == []
+
+
+def test_the_example_is_locked_to_packages_and_to_no_registry() -> None:
+    lock = json.loads((EXAMPLE / "package-lock.json").read_text(encoding="utf-8"))
+    packages = [each for name, each in lock["packages"].items() if name]
+
+    assert packages
+    assert all("integrity" in each and "resolved" not in each for each in packages)
 
 
 def test_refusals_are_found_where_they_are_made() -> None:
