@@ -815,4 +815,5 @@ async def local_first(activity: Callable[[Given], Awaitable[Found]], given: Give
 
 def refused_command(refusal: Refusal, view: CaseView) -> ApplicationError:
     """The failure of an update that is refused: the refusal, and the case as it stands (SPEC section 11)."""
-    return ApplicationError(refusal.explanation, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)
+    why = f"{refusal.explanation} ({refusal.field}; {refusal.rule})"
+    return ApplicationError(why, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)

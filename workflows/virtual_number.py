@@ -393,4 +393,5 @@ def _unreachable() -> Refusal:
 
 
 def _failure(refusal: Refusal, view: NumberView) -> ApplicationError:
-    return ApplicationError(refusal.explanation, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)
+    why = f"{refusal.explanation} ({refusal.field}; {refusal.rule})"
+    return ApplicationError(why, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)
