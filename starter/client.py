@@ -34,7 +34,7 @@ from activities.postgres import casebook, ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
-from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
+from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
@@ -241,13 +241,17 @@ class Aftersales:
         """Whom a buyer can turn to, one after the other, and who is open now (L4)."""
         return ladder_at(datetime.now(UTC))
 
-    async def work_list(self, query: WorkQuery) -> list[WorkItem]:
-        """What a merchant, or the platform, has to do: by due date (SPEC section 12)."""
+    async def work_list(self, query: WorkQuery) -> WorkPage:
+        """What a merchant, or the platform, has to do, page by page: by due date (SPEC section 12).
+
+        Written in the transaction of each step, and so right as soon as a command has returned. The next page is that
+        of the same query with ``after=page.next``.
+        """
         async with self.pool.acquire() as connection:
             return await find_work(connection, query)
 
     async def work_counts(self, query: WorkQuery) -> dict[str, int]:
-        """How many cases are in each work list of the same query."""
+        """How many cases of the query are in each work list, on whichever page; lists without any are left out."""
         async with self.pool.acquire() as connection:
             return await count_work(connection, query)
 

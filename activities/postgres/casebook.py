@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from activities.deadlines import due, left
 from activities.notices import outbox
-from activities.postgres import alerts, allowances, evidence, ledger, parcels, pauses, requirements, scores
+from activities.postgres import alerts, allowances, evidence, flags, ledger, parcels, pauses, requirements, scores
 from activities.postgres.connection import Connection
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
@@ -61,21 +61,22 @@ async def write_opening(
     if opened.kind is None or opened.stage is None or opened.asked is None or opened.policy is None:
         raise ValueError("a refused request is not written down")
     deadline = opened.due
+    order_no, allowance_id = getattr(request, "order_no", None), getattr(request, "allowance_id", None)
     await connection.execute(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened, about
+            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17)
         """,
         case.case_id,
         case.run_id,
         opened.kind,
         request.merchant_id,
         buyer_id,
-        getattr(request, "order_no", None),
-        getattr(request, "allowance_id", None),
+        order_no,
+        allowance_id,
         opened.asked.currency,
         opened.asked.amount,
         f"{opened.policy.name}/{opened.policy.version}",
@@ -85,6 +86,7 @@ async def write_opening(
         deadline.at if deadline else None,
         opened.model_dump(mode="json"),
         getattr(request, "about", None),
+        await flags.flag_of_new_case(connection, request.merchant_id, str(order_no or allowance_id)),
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 

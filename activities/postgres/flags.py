@@ -31,14 +31,9 @@ async def set_flag(connection: Connection, wish: SetFlag, at: datetime) -> FlagC
     Raises:
         OtherMarkingUnderKey: the key stands for another colour, or for somebody else's change.
     """
-    # Makes the flag's row where there is none, and locks it: changes of one flag come one after the other.
+    # Changes of one flag come one after the other, and between the openings of its cases.
     await connection.execute(
-        """
-        INSERT INTO shop.flags (merchant_id, subject) VALUES ($1, $2)
-        ON CONFLICT (merchant_id, subject) DO UPDATE SET subject = excluded.subject
-        """,
-        wish.merchant_id,
-        wish.subject,
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", f"{wish.merchant_id}/{wish.subject}"
     )
     inserted = await connection.fetchrow(
         f"""
@@ -58,7 +53,16 @@ async def set_flag(connection: Connection, wish: SetFlag, at: datetime) -> FlagC
     if inserted is None:
         return await _change_before(connection, wish)
     await connection.execute(
-        "UPDATE shop.flags SET colour = $3 WHERE merchant_id = $1 AND subject = $2",
+        """
+        INSERT INTO shop.flags (merchant_id, subject, colour) VALUES ($1, $2, $3)
+        ON CONFLICT (merchant_id, subject) DO UPDATE SET colour = excluded.colour
+        """,
+        wish.merchant_id,
+        wish.subject,
+        wish.colour,
+    )
+    await connection.execute(
+        "UPDATE casebook.cases SET flag = $3 WHERE merchant_id = $1 AND (order_no = $2 OR allowance_id = $2)",
         wish.merchant_id,
         wish.subject,
         wish.colour,
@@ -72,6 +76,12 @@ async def flag_of(connection: Connection, merchant_id: str, subject: str) -> Col
         "SELECT colour FROM shop.flags WHERE merchant_id = $1 AND subject = $2", merchant_id, subject
     )
     return Colour(colour) if colour else None
+
+
+async def flag_of_new_case(connection: Connection, merchant_id: str, subject: str) -> Colour | None:
+    """The flag with which a case is opened. Until the opening's transaction ends, nobody changes it."""
+    await connection.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))", f"{merchant_id}/{subject}")
+    return await flag_of(connection, merchant_id, subject)
 
 
 async def flag_history(connection: Connection, merchant_id: str | None, subject: str) -> tuple[FlagChange, ...]:

@@ -1,6 +1,8 @@
 """``aftersales list``: the work lists 售后工作台 (SPEC section 12)."""
 
 import asyncio
+import shlex
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -18,14 +20,16 @@ from starter.commands.viewing import remaining
 from starter.settings import load_settings
 from workflows.messages.flags import Colour
 from workflows.messages.money import Money
-from workflows.messages.stages import WorkList
+from workflows.messages.stages import Attention, CaseKind, WorkList
 
+_MOMENT: Final = "day or moment (Shanghai time where no offset is given)"
 _LOOKUPS: Final = {"--account": account_lookup, "--name": name_lookup, "--phone": phone_lookup}
 
 
 def list_cases(
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's cases.")] = None,
     work_list: Annotated[WorkList | None, typer.Option("--list", help="Only this list.")] = None,
+    kind: Annotated[CaseKind | None, typer.Option(help="Only cases of this kind.")] = None,
     order: Annotated[str | None, typer.Option(help="Only cases of this order.")] = None,
     buyer: Annotated[str | None, typer.Option(help="Only cases of this buyer's id.")] = None,
     account: Annotated[
@@ -34,32 +38,82 @@ def list_cases(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Only cases of this customer's name, by its keyed hash.")] = None,
     phone: Annotated[str | None, typer.Option(help="Only cases of this customer's phone, by its keyed hash.")] = None,
+    customer: Annotated[
+        str | None, typer.Option(metavar="HASH", help="The keyed hash itself, as the command for the next page has it.")
+    ] = None,
     flag: Annotated[Colour | None, typer.Option(help="Only cases whose order or allowance has this flag 插旗.")] = None,
+    attention: Annotated[Attention | None, typer.Option(help="Only cases that need attention for this reason.")] = None,
+    needs_attention: Annotated[
+        bool, typer.Option("--needs-attention", help="Only cases that need attention, for whatever reason.")
+    ] = False,
+    opened_from: Annotated[str | None, typer.Option(help=f"Only cases opened from this {_MOMENT} on.")] = None,
+    opened_until: Annotated[str | None, typer.Option(help=f"Only cases opened before this {_MOMENT}.")] = None,
+    due_within: Annotated[
+        str | None, typer.Option(help="Only cases due within this time, or overdue: 12h, 2d.")
+    ] = None,
     closed: Annotated[bool, typer.Option("--closed", help="Closed cases as well.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    after: Annotated[
+        str | None, typer.Option(metavar="KEY", help="The next page: the key that a page ends with.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """The work lists: open cases by the time that is left, the most urgent first, with a count for each list.
 
-    Example: [cyan]aftersales list --merchant m-1 --list unshipped_refunds[/]
+    Example: [cyan]aftersales list --merchant m-1 --list unshipped_refunds --due-within 12h[/]
     """
+    who = _customer({"--customer": customer, "--account": account, "--name": name, "--phone": phone})
+    since = wording.moment_or_day(opened_from, "--opened-from") if opened_from else None
+    before = wording.moment_or_day(opened_until, "--opened-until") if opened_until else None
     fields = {
         "merchant_id": merchant,
         "work_list": work_list,
+        "kind": kind,
         "order_no": order,
         "buyer_id": buyer,
-        "customer": _customer({"--account": account, "--name": name, "--phone": phone}),
+        "customer": who,
         "flag": flag,
+        "attention": attention,
+        "needs_attention": needs_attention,
+        "opened_from": since.isoformat() if since else None,
+        "opened_until": before.isoformat() if before else None,
+        "due_before": _from_now(due_within).isoformat() if due_within else None,
         "with_closed": closed,
+        "after": after,
         "limit": limit,
     }
-    return asyncio.run(_list(wording.built(WorkQuery, fields), as_json))
+    again: dict[str, object] = {
+        "--merchant": merchant,
+        "--list": work_list,
+        "--kind": kind,
+        "--order": order,
+        "--buyer": buyer,
+        "--customer": who,
+        "--flag": flag,
+        "--attention": attention,
+        "--needs-attention": needs_attention,
+        "--opened-from": opened_from,
+        "--opened-until": opened_until,
+        "--due-within": due_within,
+        "--closed": closed,
+        "--limit": limit,
+    }
+    return asyncio.run(_list(wording.built(WorkQuery, fields), again, as_json))
+
+
+def _from_now(text: str) -> datetime:
+    try:
+        return datetime.now(UTC) + wording.duration(text, "--due-within")
+    except OverflowError:
+        raise UsageError("is longer than the calendar", "--due-within") from None
 
 
 def _customer(asked: dict[str, str | None]) -> str | None:
     given = {option: value for option, value in asked.items() if value is not None}
     if len(given) > 1:
         raise UsageError("a customer is searched for by one of account, name and phone", next(iter(given)))
+    if "--customer" in given:
+        return given["--customer"]
     key = load_settings().lookup_key.get_secret_value().encode()
     for option, value in given.items():
         try:
@@ -69,16 +123,31 @@ def _customer(asked: dict[str, str | None]) -> str | None:
     return None
 
 
-async def _list(query: WorkQuery, as_json: bool) -> int:
+async def _list(query: WorkQuery, again: dict[str, object], as_json: bool) -> int:
     async with service() as aftersales:
-        items = await aftersales.work_list(query)
+        page = await aftersales.work_list(query)
         counts = await aftersales.work_counts(query)
     shown = "  ".join(f"{name}: {number}" for name, number in sorted(counts.items())) or "no cases"
-    answer(as_json, {"cases": items, "counts": counts}, _table(items), Text(shown, style="bold"))
+    document = {"cases": page.items, "counts": counts, "next": page.next}
+    answer(as_json, document, _table(page.items), Text(shown, style="bold"))
+    if page.next and not as_json:
+        # Not through the page's console: a command that is wrapped cannot be copied.
+        typer.echo(f"next page: {_command(again | {'--after': page.next})}")
     return 0
 
 
-def _table(items: list[WorkItem]) -> Table:
+def _command(options: dict[str, object]) -> str:
+    """As it can be typed. It never holds what a customer was searched by (P6)."""
+    words = ["aftersales", "list"]
+    for option, value in options.items():
+        if value is True:
+            words.append(option)
+        elif value:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def _table(items: Iterable[WorkItem]) -> Table:
     now = datetime.now(UTC)
     table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
     table.columns[0].no_wrap = True

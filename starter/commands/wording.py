@@ -5,7 +5,7 @@ import json
 import mimetypes
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from starter.commands.failures import UsageError
 from starter.durations import parse_duration
 from workflows.messages.actors import Role
 from workflows.messages.evidence import MediaType
+from workflows.rules.details import SHANGHAI
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -128,7 +129,7 @@ def _measured(file: Path) -> dict[str, Any]:
     return {"uri": f"local:{digest}", "media_type": media_type, "bytes": len(content), "sha256": digest}
 
 
-def duration(text: str) -> timedelta:
+def duration(text: str, field: str = "DURATION") -> timedelta:
     """A length of time such as ``48h``.
 
     Raises:
@@ -137,9 +138,9 @@ def duration(text: str) -> timedelta:
     try:
         length = parse_duration(text)
     except ValueError as error:
-        raise UsageError(str(error), "DURATION") from error
+        raise UsageError(str(error), field) from error
     if not length:
-        raise UsageError("must be longer than nothing", "DURATION")
+        raise UsageError("must be longer than nothing", field)
     return length
 
 
@@ -156,6 +157,19 @@ def moment(text: str, field: str) -> datetime:
     if value is None or value.utcoffset() is None:
         raise UsageError("must be a moment with its offset, such as 2026-11-20T09:00+08:00", field)
     return value
+
+
+def moment_or_day(text: str, field: str) -> datetime:
+    """A moment, or the beginning of a day; Shanghai time where no offset is given.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        value = datetime.fromisoformat(text)
+        return (value if value.tzinfo else value.replace(tzinfo=SHANGHAI)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("must be a day such as 2026-11-20 or a moment such as 2026-11-20T09:00", field) from None
 
 
 def text(file: Path | None, option: str) -> str:

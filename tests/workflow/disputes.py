@@ -242,8 +242,8 @@ async def charged(world: World) -> list[tuple[str, ScoreCause, int]]:
 
 async def in_list(world: World, work_list: WorkList) -> list[str]:
     """The cases in one of the merchant's work lists (section 12)."""
-    items = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, work_list=work_list))
-    return [each.case_id for each in items]
+    page = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, work_list=work_list))
+    return [each.case_id for each in page.items]
 
 
 async def paid(world: World, order_no: str | None) -> int:

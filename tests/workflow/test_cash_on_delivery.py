@@ -240,14 +240,14 @@ async def test_nobody_sees_the_account(world: World) -> None:  # T4, P6
     told = [
         *(row[0] for row in book),
         *(view.model_dump_json() for view in (open_view, closed_view)),
-        *(item.model_dump_json() for item in listed),
+        *(item.model_dump_json() for item in listed.items),
         *(line.model_dump_json() for line in await case.log()),
         why.model_dump_json(),
         outcome.model_dump_json(),
         json.dumps(dict(await described.memo()), default=str),
         str(described.typed_search_attributes),
     ]
-    assert len(listed) == 1
+    assert len(listed.items) == 1
     assert len(book) > 10
     assert [each for each in told if ACCOUNT in each] == []
     assert await legs(world, case) == [("platform", "bank_transfer", ACCOUNT, 10_000)]

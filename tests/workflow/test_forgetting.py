@@ -63,9 +63,9 @@ async def test_a_case_is_found_by_the_customers_phone_until_that_is_forgotten(wo
     query = WorkQuery(merchant_id=world.merchant, customer=hashed)
 
     await world.at(case, StageName.MERCHANT_REVIEW)
-    assert [each.case_id for each in await world.aftersales.work_list(query)] == [case.id]
+    assert [each.case_id for each in (await world.aftersales.work_list(query)).items] == [case.id]
     attributes = (await case.handle.describe()).typed_search_attributes
     assert hashed in (attributes.get(CUSTOMER) or ())
 
     await world.aftersales.privacy.forget(f"buyer/{world.buyer}", by=BY, reason="asked")
-    assert await world.aftersales.work_list(query) == []
+    assert (await world.aftersales.work_list(query)).items == ()

@@ -115,9 +115,9 @@ async def compensated(world: World, case: Case) -> int:
     return by_gateway
 
 
-async def booked(world: World) -> list[WorkItem]:
+async def booked(world: World) -> tuple[WorkItem, ...]:
     """The merchant's cases in the case book, ended ones as well."""
-    return await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, with_closed=True))
+    return (await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, with_closed=True))).items
 
 
 async def refusal(case: Case, command: Command) -> RefusedCommand:
@@ -183,7 +183,7 @@ async def test_shipping_in_time_ends_it_quietly(world: World) -> None:  # L1
     outcome = await case.outcome()
 
     assert (outcome.outcome, outcome.rule) == (OutcomeKind.SHIPPED_IN_TIME, "L1")
-    assert await booked(world) == []
+    assert await booked(world) == ()
     assert await world.notices(case, NoticeTemplate.COMPENSATION_CLAIMABLE) == 0
     with pytest.raises(UnknownCase):
         await case.log()
@@ -350,7 +350,7 @@ async def test_a_claim_that_the_merchant_does_not_answer_in_48_hours_is_paid(wor
     outcome = await case.outcome()
 
     assert (reviewed.stage, before.stage) == (StageName.CLAIM_REVIEW, StageName.CLAIM_REVIEW)
-    assert [(item.case_id, item.due_at) for item in listed] == [(case.id, reviewed.due)]
+    assert [(item.case_id, item.due_at) for item in listed.items] == [(case.id, reviewed.due)]
     assert (outcome.outcome, outcome.decided_by, outcome.rule) == (OutcomeKind.COMPENSATED, Role.CLOCK, "L2")
     assert await compensated(world, case) == 3_000
     assert await world.notices(case, NoticeTemplate.COMPENSATION_CLAIMED) == 1

@@ -99,7 +99,8 @@ async def moved(case: Case, times: int = 1) -> CaseView:
 async def listed(world: World) -> list[tuple[str, datetime | None]]:
     """What the merchant has to do, and until when."""
     return [
-        (each.case_id, each.due_at) for each in await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))
+        (each.case_id, each.due_at)
+        for each in (await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))).items
     ]
 
 

@@ -69,8 +69,8 @@ def due(view: CaseView) -> datetime:
 
 async def item(world: World, case: Case) -> WorkItem:
     """The case as the work lists have it."""
-    items = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))
-    return next(each for each in items if each.case_id == case.id)
+    page = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))
+    return next(each for each in page.items if each.case_id == case.id)
 
 
 # The deadline --------------------------------------------------------------------------------------------

@@ -195,5 +195,5 @@ async def test_an_open_case_is_in_its_merchants_list_and_a_closed_one_is_not(wor
     await case.act_and_wait(Withdraw(key="c1", by=buyer(world.buyer)))
     after = await world.aftersales.work_list(mine)
 
-    assert [(item.case_id, item.due_at) for item in before] == [(case.id, view.due)]
-    assert after == []
+    assert [(item.case_id, item.due_at) for item in before.items] == [(case.id, view.due)]
+    assert after.items == ()

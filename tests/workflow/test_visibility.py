@@ -9,10 +9,11 @@ from activities.gateways.payment_stub import Behaviour, Mode
 from activities.postgres import allowances, lookup
 from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
-from tests.workflow.world import World, until
+from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import buyer, merchant
-from workflows.messages.commands import Approve, Withdraw
+from workflows.messages.commands import Approve, Reject, RejectReason, Withdraw
+from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, StageName, WorkList
 from workflows.visibility import whole_minute
 
@@ -74,7 +75,8 @@ async def test_a_case_in_need_of_attention_is_found_by_its_reason(world: World) 
     found = await until(lambda: listed(world, f"CaseAttention = '{Attention.MERCHANT_ACCOUNT_SHORT}'"), bool)
 
     assert found == [case.id]
-    (item,) = await world.aftersales.work_list(WorkQuery(work_list=WorkList.ATTENTION, merchant_id=world.merchant))
+    page = await world.aftersales.work_list(WorkQuery(work_list=WorkList.ATTENTION, merchant_id=world.merchant))
+    (item,) = page.items
     assert (item.case_id, item.attention) == (case.id, Attention.MERCHANT_ACCOUNT_SHORT)
 
 
@@ -130,7 +132,7 @@ async def test_requests_are_found_by_account_name(world: World) -> None:  # A4
     name = lookup.account_lookup(world.aftersales.vault.lookup_key, "欧阳小明")
     found = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant, customer=name))
 
-    assert [item.case_id for item in found] == [case.id]
+    assert [item.case_id for item in found.items] == [case.id]
 
 
 async def test_work_lists_are_counted(world: World) -> None:
@@ -151,3 +153,53 @@ async def test_spending_during_a_pending_withdrawal_is_refused(world: World) -> 
     await world.at(case, StageName.RETENTION)
 
     assert await world.spend(allowance_id, 1) is allowances.Spending.FROZEN
+
+
+async def test_work_lists_are_right_as_soon_as_a_command_returns(world: World) -> None:  # section 12
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.ACCOUNT_SHORT, order_no=order_no))
+    approved = await world.refund(order_no=order_no)
+    rejected, withdrawn = [
+        await world.refund(order_no=await world.shipped_order(), reason=RefundReason.DAMAGED, evidence=EVIDENCE)
+        for _ in range(2)
+    ]
+    await world.at(approved, StageName.MERCHANT_REVIEW)
+    for case in (rejected, withdrawn):
+        await world.at(case, StageName.SHIPPED_REVIEW)
+
+    async def lists() -> dict[str, set[str]]:
+        """Which case is in which list, a page for each case; the counts must say the same."""
+        found: dict[str, set[str]] = {}
+        query = mine = WorkQuery(merchant_id=world.merchant, limit=1)
+        while True:
+            page = await world.aftersales.work_list(query)
+            for item in page.items:
+                found.setdefault(item.work_list or "", set()).add(item.case_id)
+            if page.next is None:
+                break
+            query = mine.model_copy(update={"after": page.next})
+        assert await world.aftersales.work_counts(mine) == {name: len(cases) for name, cases in found.items()}
+        return found
+
+    at_first = await lists()
+    reason = RejectReason.NO_FAULT_SHOWN
+    rejection = await rejected.act(Reject(key="c1", by=merchant(world.merchant), reason=reason, evidence=EVIDENCE))
+    after_rejection = await lists()
+    (item,) = (await world.aftersales.work_list(WorkQuery(order_no=rejection.order_no))).items
+    await withdrawn.act(Withdraw(key="c1", by=buyer(world.buyer)))
+    after_withdrawal = await lists()
+    approval = await approved.act(Approve(key="c1", by=merchant(world.merchant)))
+    after_approval = await lists()
+
+    to_decide, buyers = WorkList.REFUND_ONLY, WorkList.AWAITING_BUYER
+    unshipped = {WorkList.UNSHIPPED_REFUNDS: {approved.id}}
+    assert at_first == {to_decide: {rejected.id, withdrawn.id}, **unshipped}
+    assert after_rejection == {to_decide: {withdrawn.id}, buyers: {rejected.id}, **unshipped}
+    assert (item.case_id, item.stage, item.due_at) == (rejected.id, StageName.REJECTED, rejection.due)
+    assert after_withdrawal == {buyers: {rejected.id}, **unshipped}
+    # The payment goes on by itself, from the list of payments to that of cases in need of attention.
+    assert approval.stage is not StageName.MERCHANT_REVIEW
+    assert after_approval in (
+        {buyers: {rejected.id}, WorkList.PAYMENTS: {approved.id}},
+        {buyers: {rejected.id}, WorkList.ATTENTION: {approved.id}},
+    )
