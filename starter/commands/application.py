@@ -61,6 +61,7 @@ WORDS: Final = (
     Word("statements", CASES, "disputing", "statements"),
     Word("evidence", CASES, "disputing", "evidence"),
     Word("fast-forward", CASES, "clock", "fast_forward"),
+    Word("bulk", CASES, "bulk", "bulk"),
     Word("addresses", DESK, "desk", "addresses"),
     Word("flags", DESK, "desk", "flags"),
     Word("remarks", DESK, "desk", "remarks"),
@@ -104,11 +105,11 @@ def _join(whole: typer.Typer, word: Word) -> None:
     found = getattr(module, word.name)
     if isinstance(found, typer.Typer):
         whole.add_typer(found, name=word.word, rich_help_panel=word.panel)
-    elif word.word == "act":
+    elif word.word in {"act", "bulk"}:
         whole.command(
             word.word,
             rich_help_panel=word.panel,
-            epilog=module.fields_of_all_commands(),
+            epilog=import_module("starter.commands.acting").fields_of_all_commands(),
             context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
         )(found)
     else:

@@ -77,7 +77,7 @@ def list_cases(
         "needs_attention": needs_attention,
         "opened_from": since.isoformat() if since else None,
         "opened_until": before.isoformat() if before else None,
-        "due_before": _from_now(due_within).isoformat() if due_within else None,
+        "due_before": from_now(due_within).isoformat() if due_within else None,
         "with_closed": closed,
         "after": after,
         "limit": limit,
@@ -101,7 +101,12 @@ def list_cases(
     return asyncio.run(_list(wording.built(WorkQuery, fields), again, as_json))
 
 
-def _from_now(text: str) -> datetime:
+def from_now(text: str) -> datetime:
+    """The moment that lies so far ahead: ``12h``.
+
+    Raises:
+        UsageError: it is no such time.
+    """
     try:
         return datetime.now(UTC) + wording.duration(text, "--due-within")
     except OverflowError:
