@@ -44,6 +44,7 @@ from activities.virtual_numbers import VirtualNumbers
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
+from starter.telemetry import CountedFailures, exported, measures_of, standing_told
 from starter.vault import opened_vault
 from workflows.compensation import Compensation
 from workflows.dispute import Dispute
@@ -109,17 +110,18 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,
         opened_vault(settings, database_url) as vault,
     ):
-        sender = NoticeSender(pool, stub_channels(outside), settings.language)
+        measures = measures_of(client)
+        sender = NoticeSender(pool, stub_channels(outside), settings.language, measures=measures)
         policies = Policies(settings.policies_dir)
-        opening = Opening(pool, PostgresOrders(pool), policies, sender.wake)
-        casebook = CaseBook(pool, policies, sender.wake)
+        opening = Opening(pool, PostgresOrders(pool), policies, sender.wake, measures)
+        casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(PaymentGatewayStub(outside), VaultAccounts(pool, vault))
-        payments = Payments(pool, gateway, sender.wake)
-        reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside))
+        payments = Payments(pool, gateway, sender.wake, measures=measures)
+        reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside), measures)
         notices = NoticeActivities(sender)
-        parcels = Parcels(pool, CarrierStub(outside))
+        parcels = Parcels(pool, CarrierStub(outside), measures=measures)
         clocks = Clocks(pool)
-        numbers = VirtualNumbers(pool, vault, NumbersStub(outside, vault.lookup_key))
+        numbers = VirtualNumbers(pool, vault, NumbersStub(outside, vault.lookup_key), measures=measures)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -149,8 +151,9 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
             max_concurrent_workflow_tasks=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
             max_concurrent_local_activities=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
+            interceptors=[CountedFailures(measures)],
         )
-        async with sender.running(), worker:
+        async with sender.running(), standing_told(pool, client), worker:
             yield worker
 
 
@@ -167,7 +170,7 @@ async def serve(settings: Settings) -> None:
         ConnectionError: Temporal or the embedded stack cannot be reached.
         SchemaMismatch: see ``running_worker``.
     """
-    to_standard_error(settings.log_level)
+    to_standard_error(settings.log_level, settings.log_format)
     stop = asyncio.Event()
 
     def asked_to_stop() -> None:
@@ -178,10 +181,11 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked_to_stop)
-    client = await connect(settings)
-    async with running_worker(settings, client, discover(settings).database_url):
-        print(f"worker on task queue {settings.task_queue}: running", flush=True)
-        await stop.wait()
+    with exported():
+        client = await connect(settings)
+        async with running_worker(settings, client, discover(settings).database_url):
+            print(f"worker on task queue {settings.task_queue}: running", flush=True)
+            await stop.wait()
     print("worker: stopped", flush=True)
 
 

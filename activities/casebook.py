@@ -5,8 +5,10 @@ from collections.abc import Callable
 import asyncpg
 from temporalio import activity
 
+from activities.measures import Measures
 from activities.policies import Policies, PolicyError
 from activities.postgres import casebook
+from activities.tally import Tally
 from workflows.messages.activities import record_step
 from workflows.messages.cases import Step, Stepped
 from workflows.messages.policy import Policy
@@ -15,7 +17,14 @@ from workflows.messages.policy import Policy
 class CaseBook:
     """Writes what workflows decide."""
 
-    def __init__(self, pool: asyncpg.Pool, policies: Policies, wake_notices: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        policies: Policies,
+        wake_notices: Callable[[], None],
+        measures: Measures | None = None,
+    ) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._policies = policies
         self._wake_notices = wake_notices
@@ -27,8 +36,10 @@ class CaseBook:
         Raises:
             StepOutOfOrder: the step does not follow the last one.
         """
+        tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
-            stepped = await casebook.write_step(connection, step, self._in_force)
+            stepped = await casebook.write_step(connection, step, self._in_force, tally)
+        self._measures.committed(tally)
         self._wake_notices()
         return stepped
 

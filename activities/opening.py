@@ -7,6 +7,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.gateways.orders import OrderDirectory
+from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
 from activities.postgres import allowances, casebook, evidence, ledger, lookups
@@ -52,7 +53,9 @@ class Opening:
         orders: OrderDirectory,
         policies: Policies,
         wake_notices: Callable[[], None],
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._orders = orders
         self._policies = policies
@@ -65,6 +68,7 @@ class Opening:
         A request that does not fit is a result with a refusal; only what may pass by itself is an error.
         """
         order = await self._order(opening)
+        written = False
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
                 run_id, opened = before
@@ -76,6 +80,9 @@ class Opening:
                     opened = await self._take_hold(connection, opening, opened)
                 if opened.refusal is None and opened.stage:
                     await self._write(connection, opening, opened)
+                    written = True
+        if written and opened.kind:
+            self._measures.opened(opened.kind)
         self._wake_notices()
         return await self._look_again(opening, opened)
 

@@ -7,6 +7,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.gateways.carrier import Carrier, CarrierUnreachable
+from activities.measures import Measures
 from activities.postgres import parcels
 from activities.postgres.parcels import EventKeyReused
 from workflows.messages.parcels import AskCarrier, CarrierEvent, ParcelHistory, ask_carrier
@@ -23,7 +24,10 @@ class Parcels:
         timeout: Seconds that the carrier may take; after that it has not answered.
     """
 
-    def __init__(self, pool: asyncpg.Pool, carrier: Carrier, timeout: float = 5.0) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, carrier: Carrier, timeout: float = 5.0, measures: Measures | None = None
+    ) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._carrier = carrier
         self._timeout = timeout
@@ -52,7 +56,8 @@ class Parcels:
     async def _heard(self, asking: AskCarrier) -> tuple[CarrierEvent, ...] | None:
         """The carrier's answer, or None where none came."""
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._carrier.track(asking.parcel, asking.at)
+            with self._measures.call("carrier", "track"):
+                async with asyncio.timeout(self._timeout):
+                    return await self._carrier.track(asking.parcel, asking.at)
         except (TimeoutError, CarrierUnreachable):
             return None

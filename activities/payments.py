@@ -28,8 +28,10 @@ from activities.gateways.payment import (
     PaymentGateway,
     RefundInstruction,
 )
+from activities.measures import Measures
 from activities.postgres import alerts, casebook, ledger
 from activities.postgres.connection import Connection
+from activities.tally import Tally
 from activities.working_time import add_working_days
 from workflows.messages.activities import enter_callback, settle, settle_manually
 from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
@@ -86,6 +88,7 @@ class Payments:
         gateway: Who pays.
         wake_notices: Called after a commit that has queued notices; must not block or raise.
         gateway_timeout: Seconds that one call of the gateway may take; after that its outcome is unknown.
+        measures: Counts what was paid.
     """
 
     def __init__(
@@ -95,7 +98,9 @@ class Payments:
         wake_notices: Callable[[], None],
         *,
         gateway_timeout: float = 5.0,
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._gateway = gateway
         self._wake_notices = wake_notices
@@ -185,10 +190,11 @@ class Payments:
         answers: dict[str, GatewayAnswer | NotFound | None] = {}
         asked = {leg.refund_no: leg for leg in await self._legs(settling.payout) if not _paid(leg)}
         for leg in asked.values():
-            answer = await self._heard(self._gateway.inquire(leg.refund_no, settling.at))
+            answer = await self._heard("inquire", self._gateway.inquire(leg.refund_no, settling.at))
             answers[leg.refund_no] = answer
             if isinstance(answer, GatewayAnswer):
                 await self._record(undecided, leg, _answered(undecided, leg, answer))
+        tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
             legs = await ledger.lock_payout(connection, case_id, number)
             left = [leg for leg in legs if not _paid(leg)]
@@ -205,13 +211,14 @@ class Payments:
             try:
                 async with connection.transaction():
                     for leg in left:
-                        await _pay_by_hand(connection, settling, leg)
+                        await _pay_by_hand(connection, settling, leg, tally)
             except _NoRoomError:
                 if transferred:
                     await self._keep_proof(connection, AlertKind.PAID_BEYOND_CAP, settling, left)
                 explanation = "other refunds have taken the room of what failed"
                 return Settled(legs=legs, refusal=_refusal("no_room", "command", explanation, rule="R8"))
-            settled = await _close(connection, case_id, number, settling.closing)
+            settled = await _close(connection, case_id, number, settling.closing, tally)
+        self._measures.committed(tally)
         self._wake_notices()
         assert settled is not None
         return settled
@@ -253,7 +260,7 @@ class Payments:
                 return None
 
     async def _find_out(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
-        match await self._heard(self._gateway.inquire(leg.refund_no, attempt.at)):
+        match await self._heard("inquire", self._gateway.inquire(leg.refund_no, attempt.at)):
             case GatewayAnswer() as answer:
                 _, closed = await self._record(attempt, leg, _answered(attempt, leg, answer))
                 return closed
@@ -266,7 +273,7 @@ class Payments:
 
     async def _send(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
         try:
-            answer = await self._heard(self._gateway.submit(_instruction(attempt, leg)))
+            answer = await self._heard("submit", self._gateway.submit(_instruction(attempt, leg)))
         except NumberConflict:
             return await self._conflict(attempt, leg)
         event = _answered(attempt, leg, answer) if answer else _unanswered(attempt)
@@ -277,36 +284,45 @@ class Payments:
         """A person must look: the number is another refund's, so neither trying again nor a new one is right."""
         kind = AlertKind.NUMBER_CONFLICT
         event = LegEvent(says=LegState.ABNORMAL, source=GATEWAY, at=attempt.at, as_of=attempt.at, failure=kind)
+        tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
-            await ledger.record(connection, leg.refund_no, event)
+            await ledger.record(connection, leg.refund_no, event, tally)
             await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, GATEWAY, attempt.at)
+        self._measures.committed(tally)
 
-    async def _heard(self, call: Awaitable[_Answer]) -> _Answer | None:
+    async def _heard(self, operation: str, asked: Awaitable[_Answer]) -> _Answer | None:
         """The gateway's answer, or None where none came and nothing is known."""
         try:
-            async with asyncio.timeout(self._gateway_timeout):
-                return await call
+            with self._measures.call("payment", operation) as call:
+                async with asyncio.timeout(self._gateway_timeout):
+                    answer = await asked
+                call.result = answer.result if isinstance(answer, GatewayAnswer) else "not_found"
+                return answer
         except (TimeoutError, GatewayUnreachable):
             return None
 
     async def _record(self, attempt: _Entering, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """Enter an event; with the last success, the closing step in the same transaction."""
         closed: Settled | None = None
+        tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
-            change = await ledger.record(connection, leg.refund_no, event)
+            change = await ledger.record(connection, leg.refund_no, event, tally)
             if change.moved and change.standing.state is LegState.SUCCEEDED and attempt.closing:
-                closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing)
+                closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing, tally)
+        self._measures.committed(tally)
         if closed:
             self._wake_notices()
         return change, closed
 
     async def _conclude(self, attempt: _Entering) -> Settled:
         """How the payout stands. If all was paid before, the closing step may be missing still."""
+        closed: Settled | None = None
+        tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
             legs = await ledger.lock_payout(connection, attempt.case_id, attempt.number)
-            closed = (
-                await _close(connection, attempt.case_id, attempt.number, attempt.closing) if attempt.closing else None
-            )
+            if attempt.closing:
+                closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing, tally)
+        self._measures.committed(tally)
         if closed:
             self._wake_notices()
         return closed or Settled(legs=legs)
@@ -332,16 +348,18 @@ class Payments:
             )
 
 
-async def _close(connection: Connection, case_id: str, number: int, closing: Step) -> Settled | None:
+async def _close(
+    connection: Connection, case_id: str, number: int, closing: Step, tally: Tally | None = None
+) -> Settled | None:
     """Record the closing step if all legs have succeeded. Who records a success holds the fund's lock."""
     legs = await ledger.legs_of(connection, case_id, number)
     if not all(_paid(leg) for leg in legs):
         return None
-    await casebook.write_step(connection, closing)
+    await casebook.write_step(connection, closing, tally=tally)
     return Settled(legs=legs, closed=True)
 
 
-async def _pay_by_hand(connection: Connection, settling: SettleManually, leg: LegStatus) -> None:
+async def _pay_by_hand(connection: Connection, settling: SettleManually, leg: LegStatus, tally: Tally) -> None:
     if not await ledger.reserve_again(connection, leg.refund_no, settling.at):
         raise _NoRoomError
     for state, paid_by in ((LegState.MANUAL, None), (LegState.SUCCEEDED, settling.paid_by)):
@@ -354,7 +372,7 @@ async def _pay_by_hand(connection: Connection, settling: SettleManually, leg: Le
             reason=settling.reason,
             proof=settling.proof,
         )
-        await ledger.record(connection, leg.refund_no, event)
+        await ledger.record(connection, leg.refund_no, event, tally)
 
 
 def _paid(leg: LegStatus) -> bool:

@@ -8,6 +8,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.gateways.payment import PaymentGateway, StatementLine
+from activities.measures import Measures
 from activities.postgres import differences, ledger
 from activities.postgres.differences import Found, Range
 from activities.postgres.ledger import BookedLeg
@@ -20,7 +21,8 @@ from workflows.rules.legs import in_flight
 class Reconciliation:
     """The activity that compares the books. It records what differs, and puts nothing right by itself."""
 
-    def __init__(self, pool: asyncpg.Pool, gateway: PaymentGateway) -> None:
+    def __init__(self, pool: asyncpg.Pool, gateway: PaymentGateway, measures: Measures | None = None) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._gateway = gateway
 
@@ -36,7 +38,8 @@ class Reconciliation:
         # Ours first: what the gateway pays in between is then no difference, and within the time of grace.
         async with self._pool.acquire() as connection:
             ours = await ledger.page(connection, request.after, size)
-        theirs = await self._gateway.statement(request.after, size, request.at)
+        with self._measures.call("payment", "statement"):
+            theirs = await self._gateway.statement(request.after, size, request.at)
         ends = [page[-1].refund_no for page in (ours, theirs) if len(page) == size]
         upto = min(ends, default=None)
         our_legs = {leg.refund_no: leg for leg in ours if upto is None or leg.refund_no <= upto}

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from temporalio import activity
 
 from activities.gateways.numbers import NotBound, NumberProvider, PoolDry, ProviderUnreachable
+from activities.measures import Measures
 from activities.postgres import bindings, casebook
 from activities.postgres.connection import Connection
 from activities.postgres.orders import find_order
@@ -57,7 +58,15 @@ class VirtualNumbers:
         timeout: Seconds that one call of the provider may take; after that its outcome is unknown.
     """
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, provider: NumberProvider, timeout: float = 5.0) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        provider: NumberProvider,
+        timeout: float = 5.0,
+        measures: Measures | None = None,
+    ) -> None:
+        self._measures = measures or Measures()
         self._pool = pool
         self._vault = vault
         self._provider = provider
@@ -113,7 +122,7 @@ class VirtualNumbers:
             wanted=binding.wanted,
         )
         try:
-            number = await self._heard(asking)
+            number = await self._heard("bind", asking)
         except PoolDry:
             explanation = "the provider has no number free: ask again later"
             return await self._nothing(binding, refused("no_number_free", "subject", "P3", explanation))
@@ -137,7 +146,8 @@ class VirtualNumbers:
         """
         subject, no = extending.subject, extending.no
         try:
-            await self._heard(self._provider.extend(subject.name, str(no), until=extending.until, at=extending.at))
+            asking = self._provider.extend(subject.name, str(no), until=extending.until, at=extending.at)
+            await self._heard("extend", asking)
         except NotBound:
             async with self._pool.acquire() as connection:
                 await bindings.unbound(connection, subject, no, extending.at)
@@ -158,7 +168,7 @@ class VirtualNumbers:
 
     async def _unbind(self, unbinding: UnbindNumber) -> None:
         subject, no = unbinding.subject, unbinding.no
-        await self._heard(self._provider.unbind(subject.name, str(no), at=unbinding.at))
+        await self._heard("unbind", self._provider.unbind(subject.name, str(no), at=unbinding.at))
         async with self._pool.acquire() as connection:
             await bindings.unbound(connection, subject, no, unbinding.at)
 
@@ -186,10 +196,11 @@ class VirtualNumbers:
             return refused("phone_unusable", "subject", "P3", "what the order has for a phone is none")
         return recipient.phone
 
-    async def _heard(self, call: Awaitable[_Answer]) -> _Answer:
+    async def _heard(self, operation: str, asked: Awaitable[_Answer]) -> _Answer:
         try:
-            async with asyncio.timeout(self._timeout):
-                return await call
+            with self._measures.call("numbers", operation):
+                async with asyncio.timeout(self._timeout):
+                    return await asked
         except TimeoutError:
             raise ProviderUnreachable from None
 

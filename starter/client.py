@@ -50,6 +50,7 @@ from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.privacy import Privacy
 from starter.settings import Settings, load_settings
+from starter.telemetry.spans import call_of_the_client
 from starter.vault import opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows import visibility
@@ -256,6 +257,10 @@ class Aftersales:
             return await count_work(connection, query)
 
     async def _open(self, request: Request) -> "Case":
+        with call_of_the_client("open"):
+            return await self._opened(request)
+
+    async def _opened(self, request: Request) -> "Case":
         identifier = case_id(request)
         now = datetime.now(UTC)
         foreseen = await self._foresee(request, identifier, now)
@@ -360,8 +365,9 @@ class Case:
             Unreachable: Temporal does not answer; send it again.
         """
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
-                return await self._sent(command)
+            with call_of_the_client(command.command_name()):
+                async with asyncio.timeout(PATIENCE.total_seconds()):
+                    return await self._sent(command)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:

@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 from activities.privacy.codec import encrypting_converter
 from starter.settings import Settings, SettingsError, variable_name
 from starter.stack.state_folder import Addresses, Embedded, StateFolder
+from starter.telemetry.interceptors import tracing_interceptors
 from starter.vault import key_provider
 from workflows.rules.bilingual import Language, speak
 
@@ -66,7 +67,7 @@ async def connect(
             tls=config.get("tls"),
             rpc_metadata=config.get("rpc_metadata", {}),
             data_converter=converter or encrypting_converter(key_provider(settings)),
-            interceptors=interceptors,
+            interceptors=(*interceptors, *tracing_interceptors()),
             plugins=plugins,
             runtime=runtime,
         )

@@ -41,6 +41,27 @@ TEMPORAL_VARIABLES: Final[Mapping[str, str]] = {
 }
 """What `temporalio.envconfig` reads. One of these set means: that server, not the embedded one."""
 
+OTEL_VARIABLES: Final[Mapping[str, str]] = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces and metrics are sent (OTLP): `http://collector:4318`. Setting it "
+    "turns both on.",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf` (the default, usually port 4318) or `grpc` (4317).",
+    "OTEL_EXPORTER_OTLP_HEADERS": "`name=value,name=value` to send along. Secret.",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "Where traces are sent instead; the whole address. The protocol and the "
+    "headers have such variables too, and metrics likewise.",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "Where metrics are sent instead; the whole address.",
+    "OTEL_TRACES_EXPORTER": "`otlp` or `none`. Without it: `otlp` if an endpoint is set.",
+    "OTEL_METRICS_EXPORTER": "`prometheus`, `otlp` or `none`. Without it: `otlp` if an endpoint is set. `prometheus` "
+    "serves `/metrics`.",
+    "OTEL_EXPORTER_PROMETHEUS_HOST": "Interface of `/metrics`; `localhost` without it.",
+    "OTEL_EXPORTER_PROMETHEUS_PORT": "Port of `/metrics`; 9464 without it.",
+    "OTEL_SERVICE_NAME": "Name of the service; `aftersales` without it.",
+    "OTEL_RESOURCE_ATTRIBUTES": "`key=value,key=value` that tell processes apart.",
+    "OTEL_TRACES_SAMPLER": "Which traces are kept, as everywhere in OpenTelemetry; all of them without it.",
+    "OTEL_METRIC_EXPORT_INTERVAL": "Milliseconds between two exports of metrics by `otlp`; 60000 without it.",
+    "OTEL_SDK_DISABLED": "`true` turns everything off.",
+}
+"""What ``starter.telemetry`` reads."""
+
 
 class SettingsError(Exception):
     """A setting is wrong. The text is one line that names the variable and what it may be, never its value.
@@ -178,6 +199,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="How a worker's and the codec server's log lines are written; `json` tells the trace, the workflow "
+        "and the activity of each.",
+    )
 
     @field_validator("database_url", "key_store_url")
     @classmethod
@@ -293,6 +319,17 @@ def documentation() -> str:
         "| --- | --- |",
     ]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in TEMPORAL_VARIABLES.items()]
+    lines += [
+        "",
+        "## OpenTelemetry",
+        "",
+        "Read as in every program with OpenTelemetry, by `aftersales worker` and `aftersales up`. None of them set: no",
+        "traces and no metrics, at no cost. See [observability.md](observability.md).",
+        "",
+        "| Variable | Meaning |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -47,6 +47,7 @@ from workflows.messages.cases import (
     Step,
     Stepped,
 )
+from workflows.messages.causes import Cause
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
@@ -138,6 +139,8 @@ class CaseWorkflow:
         self._unwritten: list[LogEntry] = []
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
+        self.cause = Cause(0, "opening", OPENING.name)
+        """Why the case does what it does at the moment."""
 
     # What a kind of case says of itself -------------------------------------------------------------
 
@@ -271,6 +274,7 @@ class CaseWorkflow:
         while True:
             if self._slot:
                 self._in_hand, self._slot = self._slot, None
+                self._because_of(self._in_hand)
                 match self._in_hand:
                     case MovePolicy():
                         await self._move_policy(self._in_hand)
@@ -283,9 +287,11 @@ class CaseWorkflow:
                 continue
             if (ended := self.own_event()) is not None:
                 self._taken = True
+                self._because("ruling")
                 return ended
             if self._facts:
                 fact = self._facts.popleft()
+                self._because_of(fact)
                 if isinstance(fact, PausesChanged):
                     await self._reckon_anew(fact)
                     self._woken = True
@@ -298,18 +304,22 @@ class CaseWorkflow:
                 self._woken = True
                 continue
             if self._unwritten:
+                self._because("log")
                 await self.note()
                 self._woken = True
                 continue
             now = workflow.now() + TIMER_SLACK
             if self._due and now >= self._due.at:
                 self._taken = True
+                self._because("silence")
                 return SILENCE
             if poll_at and now >= poll_at:
                 self._taken = True
+                self._because("poll")
                 return POLL
             remind_at = self._remind_at()
             if remind_at and now >= remind_at:
+                self._because("reminder")
                 await self._remind()
                 self._woken = True
                 continue
@@ -632,6 +642,12 @@ class CaseWorkflow:
         self._steps = step.step
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
 
+    def _because_of(self, command: Command) -> None:
+        self._because(command.command_name(), command.key)
+
+    def _because(self, what: str, command_key: str | None = None) -> None:
+        self.cause = Cause(self.cause.number + 1, what, self.stage.name, command_key)
+
     def _begin(self, at: datetime, span: Span | None) -> None:
         """A clock begins to run, of which a notice goes out once."""
         self._span = span
@@ -750,8 +766,11 @@ class CaseWorkflow:
                 self._facts.clear()
                 self._unwritten.clear()
             if self._facts:
-                await self.fact_outside_its_stage(self._facts.popleft())
+                fact = self._facts.popleft()
+                self._because_of(fact)
+                await self.fact_outside_its_stage(fact)
             elif self._unwritten:
+                self._because("log")
                 await self.note()
             elif workflow.all_handlers_finished():
                 return

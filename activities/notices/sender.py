@@ -9,6 +9,7 @@ from typing import Final
 
 import asyncpg
 
+from activities.measures import Measures
 from activities.notices import outbox
 from activities.notices.channels import (
     Channel,
@@ -50,6 +51,7 @@ class NoticeSender:
         *,
         send_timeout: float = 5,
         poll_seconds: float = 30,
+        measures: Measures | None = None,
     ) -> None:
         """Take the outbox's pool and the channels.
 
@@ -59,7 +61,9 @@ class NoticeSender:
             language: In which notices are written.
             send_timeout: Seconds that a channel has to take a notice.
             poll_seconds: How often ``running`` looks by itself for notices whose next attempt is due.
+            measures: Measures the calls of channels.
         """
+        self._measures = measures or Measures()
         self._pool = pool
         self._channels = channels
         self._language: Language = language
@@ -123,6 +127,8 @@ class NoticeSender:
         if deliveries:
             async with self._pool.acquire() as connection, connection.transaction():
                 await outbox.mark(connection, deliveries, now)
+        for queued, delivery in zip(batch, deliveries, strict=True):
+            self._measures.notice(queued.channel, type(delivery).__name__.lower())
         return deliveries
 
     async def _send(self, queued: Queued, now: datetime) -> Delivery:
@@ -148,8 +154,9 @@ class NoticeSender:
             text=text,
         )
         try:
-            async with asyncio.timeout(self._send_timeout):
-                await channel.send(message)
+            with self._measures.call(name, "send"):
+                async with asyncio.timeout(self._send_timeout):
+                    await channel.send(message)
         except ChannelUnavailable:
             return Failed(queued.id, "channel_unavailable", again_at)
         except TimeoutError:

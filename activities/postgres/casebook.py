@@ -12,6 +12,7 @@ from activities.deadlines import due, left
 from activities.notices import outbox
 from activities.postgres import alerts, allowances, evidence, flags, ledger, parcels, pauses, requirements, scores
 from activities.postgres.connection import Connection
+from activities.tally import Tally, Written
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
     BalanceChange,
@@ -66,9 +67,9 @@ async def write_opening(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag
+            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13)
         """,
         case.case_id,
         case.run_id,
@@ -92,20 +93,27 @@ async def write_opening(
 
 
 async def write_step(
-    connection: Connection, step: Step, policy_now: Callable[[str], Policy | None] = lambda _: None
+    connection: Connection,
+    step: Step,
+    policy_now: Callable[[str], Policy | None] = lambda _: None,
+    tally: Tally | None = None,
 ) -> Stepped:
     """Write a step down; a step that was written before gives what it gave the first time.
 
     Not only the last one: a workflow task that takes several steps may be lost as a whole, and is then done
     again from its first step on. A step that needs what is not there (an address, a statement, a declaration, a
     version of the policy) is not written, and its refusal says so. ``policy_now`` gives a profile as it is in force.
+    What is written for the first time goes into ``tally``.
 
     Raises:
         StepOutOfOrder: the step does not follow the last one, or belongs to another run of the workflow.
     """
     case = step.case
     row = await connection.fetchrow(
-        "SELECT run_id, step, log_length, stepped, policy FROM casebook.cases WHERE case_id = $1 FOR UPDATE",
+        """
+        SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since
+        FROM casebook.cases WHERE case_id = $1 FOR UPDATE
+        """,
         case.case_id,
     )
     if row is None or row["run_id"] != case.run_id:
@@ -137,6 +145,8 @@ async def write_step(
         policy=policy,
     )
     await _update(connection, step, stepped, log_length=row["log_length"] + len(step.entries))
+    if tally:
+        tally.steps.append(Written(step, StageName(row["stage"]), since=row["since"], due=row["due_at"]))
     return stepped
 
 
@@ -220,7 +230,8 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
     await connection.execute(
         """
         UPDATE casebook.cases
-        SET kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
+        SET stage_since = CASE WHEN stage = $3 THEN stage_since ELSE $13 END,
+            kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
             due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
             closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
             return_freight = coalesce($15, return_freight), policy = coalesce($16, policy)

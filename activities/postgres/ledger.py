@@ -12,6 +12,7 @@ import asyncpg
 
 from activities.postgres.alerts import raise_alert
 from activities.postgres.connection import Connection
+from activities.tally import Moved, Tally
 from workflows.messages.payouts import (
     Leg,
     LegState,
@@ -177,11 +178,11 @@ async def reserve_again(connection: Connection, refund_no: str, at: datetime) ->
     return True
 
 
-async def record(connection: Connection, refund_no: str, event: LegEvent) -> Change:
+async def record(connection: Connection, refund_no: str, event: LegEvent, tally: Tally | None = None) -> Change:
     """Enter what was said of a leg, and work out how it stands now (section 10).
 
     Callbacks are kept even if they change nothing, each once; other repetitions leave no trace. A
-    contradiction raises an alert.
+    contradiction raises an alert. A change of its state goes into ``tally``.
 
     Raises:
         LedgerContradiction: there is no such leg.
@@ -197,6 +198,8 @@ async def record(connection: Connection, refund_no: str, event: LegEvent) -> Cha
         await _append(connection, refund_no, event)
     if change.moved:
         await _update(connection, refund_no, change.standing)
+    if tally and change.standing.state is not standing.state:
+        tally.moves.append(Moved(change.standing.state, change.standing.paid_by, row["currency"], row["amount"]))
     if change.alert:
         evidence = event.proof or event.source
         await raise_alert(connection, change.alert, row["case_id"], refund_no, evidence, event.at)

@@ -1,13 +1,30 @@
 """Connections to PostgreSQL."""
 
 import json
-from typing import Final
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final, TypeAlias
 
 import asyncpg
+from asyncpg.connection import LoggedQuery
 
 _CONNECT_SECONDS: Final = 10
 _STATEMENT_SECONDS: Final = 30
 _IDLE_TRANSACTION_SECONDS: Final = 60
+
+StatementWatcher: TypeAlias = Callable[[LoggedQuery], None]
+
+_watchers: Final[list[StatementWatcher]] = []
+
+
+@contextmanager
+def watch_statements(watcher: StatementWatcher) -> Generator[None]:
+    """Have ``watcher`` called after each statement of every connection that is opened meanwhile."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 async def open_pool(
@@ -50,3 +67,5 @@ async def open_pool(
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    for watcher in _watchers:
+        connection.add_query_logger(watcher)

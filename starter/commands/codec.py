@@ -107,7 +107,7 @@ def serve(as_json: Json = False) -> int:
 
 
 async def _serve(settings: Settings, as_json: bool) -> None:
-    to_standard_error(settings.log_level)
+    to_standard_error(settings.log_level, settings.log_format)
     stop = told_to_stop()
     server = await _server(settings)
     url = discover(settings).database_url

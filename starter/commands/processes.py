@@ -32,6 +32,7 @@ from starter.preparation import Lacking, lacking, prepare
 from starter.settings import Settings, load_settings
 from starter.stack import Stack, embedded_stack, ports
 from starter.stack.state_folder import StateFolder
+from starter.telemetry import exported
 from starter.vault import key_provider, opened_vault
 from workflows.messages.search_attributes import declarations
 
@@ -43,7 +44,8 @@ def up(as_json: Json = False) -> int:
 
     Example: [cyan]aftersales up[/]
     """
-    return asyncio.run(_up(load_settings(), as_json))
+    with exported():
+        return asyncio.run(_up(load_settings(), as_json))
 
 
 def worker(as_json: Json = False) -> int:

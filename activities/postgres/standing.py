@@ -1,0 +1,139 @@
+"""Figures of all that is open, for gauges: worked out by one process, read by all.
+
+Each figure comes from an index that holds open things only, so it costs with what is open and not with what has ever
+been. Counting all open cases reads an index from end to end, and is done ten times as rarely as the rest, which looks
+only at what waits for something to be done.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pydantic import Field, TypeAdapter
+
+from activities.postgres.connection import Connection
+from workflows.messages.message import Message
+
+
+class Figure(Message):
+    """One number of one gauge."""
+
+    name: str
+    value: float
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+_FIGURES = TypeAdapter(tuple[Figure, ...])
+
+_OPEN = {"cases": "SELECT work_list, count(*) AS open FROM casebook.cases WHERE closed_at IS NULL GROUP BY work_list"}
+_WAITING = {
+    "overdue": """
+        SELECT work_list, count(*) AS overdue, extract(epoch FROM now() - min(due_rank)) AS most_overdue
+        FROM casebook.cases WHERE closed_at IS NULL AND due_rank < now() - interval '5 minutes' GROUP BY work_list
+    """,
+    "attention": """
+        SELECT attention AS reason, count(*) AS cases,
+               extract(epoch FROM now() - min(coalesce(stage_since, opened_at))) AS oldest
+        FROM casebook.cases WHERE attention IS NOT NULL AND closed_at IS NULL GROUP BY attention
+    """,
+    "money": """
+        SELECT state, currency, count(*) AS legs, sum(amount) AS amount,
+               extract(epoch FROM now() - min(reserved_at)) AS oldest
+        FROM ledger.legs WHERE state NOT IN ('succeeded', 'failed') GROUP BY state, currency
+    """,
+    "notices": """
+        SELECT channel, count(*) AS unsent, extract(epoch FROM now() - min(queued_at)) AS oldest
+        FROM notices.outbox WHERE sent_at IS NULL AND undeliverable_at IS NULL GROUP BY channel
+    """,
+    "differences": """
+        SELECT kind, count(*) AS open FROM ledger.differences WHERE resolved_at IS NULL GROUP BY kind
+    """,
+    "alerts": """
+        SELECT kind, count(*) AS open FROM ledger.alerts WHERE resolved_at IS NULL GROUP BY kind
+    """,
+}
+
+_SUBJECTS = {"waiting": (1, _WAITING), "open": (10, _OPEN)}
+"""What is measured together, and how many times as rarely as asked for."""
+
+_GAUGES = {
+    "cases": {"open": "aftersales_cases_open"},
+    "overdue": {
+        "overdue": "aftersales_cases_overdue",
+        "most_overdue": "aftersales_cases_most_overdue_seconds",
+    },
+    "attention": {
+        "cases": "aftersales_cases_attention",
+        "oldest": "aftersales_cases_attention_oldest_seconds",
+    },
+    "money": {
+        "legs": "aftersales_money_in_flight_legs",
+        "amount": "aftersales_money_in_flight_minor_units",
+        "oldest": "aftersales_money_in_flight_oldest_seconds",
+    },
+    "notices": {"unsent": "aftersales_notices_unsent", "oldest": "aftersales_notices_unsent_oldest_seconds"},
+    "differences": {"open": "aftersales_reconciliation_differences"},
+    "alerts": {"open": "aftersales_money_alerts"},
+}
+
+
+async def figures(connection: Connection, *, every: timedelta) -> tuple[tuple[Figure, ...], float]:
+    """The figures, and how many seconds old they are; measured anew by whoever finds them older than ``every``.
+
+    While one process measures, the others are given what was measured before.
+    """
+    found: list[Figure] = []
+    oldest = 0.0
+    for subject, (rarely, statements) in _SUBJECTS.items():
+        kept = await _kept(connection, subject)
+        if kept is None or kept[1] >= rarely * every.total_seconds():
+            await _measure_for_all(connection, subject, statements, rarely * every)
+            kept = await _kept(connection, subject)
+        if kept is None:
+            return (), float("inf")
+        found += kept[0]
+        oldest = max(oldest, kept[1] / rarely)
+    return tuple(found), oldest
+
+
+async def _measure_for_all(
+    connection: Connection, subject: str, statements: Mapping[str, str], every: timedelta
+) -> None:
+    async with connection.transaction():
+        mine = await connection.fetchval(
+            """
+            SELECT true FROM casebook.standing
+            WHERE subject = $1 AND measured_at <= now() - $2::interval FOR UPDATE SKIP LOCKED
+            """,
+            subject,
+            every,
+        )
+        if mine:
+            measured = _FIGURES.dump_python(await measure(connection, statements), mode="json")
+            await connection.execute(
+                "UPDATE casebook.standing SET measured_at = now(), figures = $2 WHERE subject = $1", subject, measured
+            )
+
+
+async def measure(connection: Connection, statements: Mapping[str, str] = _OPEN | _WAITING) -> tuple[Figure, ...]:
+    """The figures of this moment. Ages are by the database's clock; what lies in the future is 0 seconds old."""
+    measured: list[Figure] = []
+    for subject, statement in statements.items():
+        gauges = _GAUGES[subject]
+        for row in await connection.fetch(statement):
+            labels = {name: str(row[name] or "none") for name in row.keys() if name not in gauges}  # noqa: SIM118
+            measured += [
+                Figure(name=gauge, value=max(float(row[column]), 0.0), labels=labels)
+                for column, gauge in gauges.items()
+            ]
+    return tuple(measured)
+
+
+async def _kept(connection: Connection, subject: str) -> tuple[tuple[Figure, ...], float] | None:
+    row = await connection.fetchrow(
+        """
+        SELECT figures, extract(epoch FROM now() - measured_at)::float8 AS age
+        FROM casebook.standing WHERE subject = $1
+        """,
+        subject,
+    )
+    return (_FIGURES.validate_python(row["figures"]), row["age"]) if row else None
