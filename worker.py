@@ -1,22 +1,16 @@
-"""A worker process: settings → connections → activities with their gateways → a worker, until it is told to stop.
+"""A worker process: settings → connections → activities with their gateways → workers, until it is told to stop.
 
-``aftersales worker`` runs it; tests and the demo run the same worker inside their own process.
+``aftersales worker`` runs it, in one role or several; tests and the demo run the same inside their own process.
 """
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
-from pydantic import ValidationError
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.calendar import working_days
 from activities.calendar.overrides import CalendarError
@@ -46,6 +40,10 @@ from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
 from starter.telemetry import CountedFailures, exported, measures_of, standing_told
 from starter.vault import opened_vault
+from starter.worker.draining import Stop
+from starter.worker.health import Health, answering, what_work_needs
+from starter.worker.roles import Workers, workers_for
+from starter.worker.runner import runner_for
 from workflows.compensation import Compensation
 from workflows.dispute import Dispute
 from workflows.late_callback import LateCallback
@@ -56,6 +54,7 @@ from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
 from workflows.refund import Refund
 from workflows.returns import Return
+from workflows.rules.worker_roles import WorkerRole
 from workflows.virtual_number import VirtualNumberEntity
 from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
@@ -75,24 +74,10 @@ WORKFLOWS = (
     Reconciliation,
 )
 
-WORKFLOW_TASKS_PER_CONNECTION = 4
-
-PASSED_THROUGH = ("workflows.messages", "workflows.rules", "pydantic", "pydantic_core", "annotated_types")
-"""Modules that hold no state a workflow could leak through; loading them anew per workflow would cost memory."""
-
-
-@dataclass(frozen=True)
-class Gateways:
-    """The outside world that a worker's activities speak to, and what keeps it running."""
-
-    pool: asyncpg.Pool
-    payment: PaymentGatewayStub
-    notices: NoticeSender
-
 
 @asynccontextmanager
-async def running_worker(settings: Settings, client: Client, database_url: str) -> AsyncGenerator[Worker]:
-    """A worker for all kinds of case, with its activities and gateways, for as long as the context lasts.
+async def running_worker(settings: Settings, client: Client, database_url: str) -> AsyncGenerator[Workers]:
+    """What the settings' roles do, with its activities and gateways, for as long as the context lasts.
 
     Leaving the context lets activities end within ``settings.graceful_shutdown_seconds``.
 
@@ -103,16 +88,24 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         OSError: the database or the key store cannot be reached.
         asyncpg.PostgresError: the key store has no database yet.
     """
-    await schema.check(database_url)
+    await schema.check(database_url, newer_fits=settings.versioned)
     working_days.bring_into_force(settings.calendar_overrides)
     async with (
         await open_pool(database_url, max_size=settings.database_pool_size, application_name="aftersales") as pool,
         await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,
         opened_vault(settings, database_url) as vault,
+        AsyncExitStack() as stack,
     ):
         measures = measures_of(client)
-        sender = NoticeSender(pool, stub_channels(outside), settings.language, measures=measures)
+        sender = NoticeSender(
+            pool,
+            stub_channels(outside),
+            settings.language,
+            poll_seconds=settings.notice_poll_seconds,
+            measures=measures,
+        )
         policies = Policies(settings.policies_dir)
+        # Where another process sends the notices, waking does nothing: that one looks by itself.
         opening = Opening(pool, PostgresOrders(pool), policies, sender.wake, measures)
         casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(PaymentGatewayStub(outside), VaultAccounts(pool, vault))
@@ -122,10 +115,11 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         parcels = Parcels(pool, CarrierStub(outside), measures=measures)
         clocks = Clocks(pool)
         numbers = VirtualNumbers(pool, vault, NumbersStub(outside, vault.lookup_key), measures=measures)
-        worker = Worker(
+        workers = workers_for(
+            settings,
             client,
-            task_queue=settings.task_queue,
             workflows=WORKFLOWS,
+            runner=runner_for(sandboxed=settings.sandboxed, versioned=settings.versioned),
             activities=[
                 opening.open_case,
                 casebook.record_step,
@@ -142,25 +136,13 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 reconciliation.reconcile,
                 notices.resend_notices,
             ],
-            workflow_runner=_runner(sandboxed=settings.sandboxed),
-            # A start whose payload does not fit must end with an error instead of being tried for ever.
-            workflow_failure_exception_types=[ValidationError],
-            max_cached_workflows=settings.max_cached_workflows,
-            max_concurrent_activities=settings.max_concurrent_activities,
-            # Steps run inside workflow tasks: more of them at once than the database serves would time out together.
-            max_concurrent_workflow_tasks=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
-            max_concurrent_local_activities=WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size,
-            graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
             interceptors=[CountedFailures(measures)],
         )
-        async with sender.running(), standing_told(pool, client), worker:
-            yield worker
-
-
-def _runner(*, sandboxed: bool) -> WorkflowRunner:
-    if not sandboxed:
-        return UnsandboxedWorkflowRunner()
-    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+        if WorkerRole.NOTIFICATIONS in settings.roles:
+            await stack.enter_async_context(sender.running())
+        await stack.enter_async_context(standing_told(pool, client))
+        async with workers.running():
+            yield workers
 
 
 async def serve(settings: Settings) -> None:
@@ -169,23 +151,23 @@ async def serve(settings: Settings) -> None:
     Raises:
         ConnectionError: Temporal or the embedded stack cannot be reached.
         SchemaMismatch: see ``running_worker``.
+        OSError: the address of the probes is taken.
     """
     to_standard_error(settings.log_level, settings.log_format)
-    stop = asyncio.Event()
-
-    def asked_to_stop() -> None:
-        if stop.is_set():
-            os._exit(1)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_stop)
+    stop = Stop(settings.graceful_shutdown_seconds)
+    stop.listen()
+    health = Health()
     with exported():
-        client = await connect(settings)
-        async with running_worker(settings, client, discover(settings).database_url):
-            print(f"worker on task queue {settings.task_queue}: running", flush=True)
-            await stop.wait()
+        async with answering(health, settings.health_listen) as address:
+            client = await connect(settings)
+            url = discover(settings).database_url
+            async with running_worker(settings, client, url) as workers:
+                health.runs(workers, what_work_needs(settings, client, url))
+                probes = f", probes on {address}" if address else ""
+                print(f"worker on task queue {', '.join(workers.queues)}{probes}: running", flush=True)
+                await stop.asked()
+                health.drains()
+                print(f"worker: ending within {settings.graceful_shutdown_seconds} s", flush=True)
     print("worker: stopped", flush=True)
 
 

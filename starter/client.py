@@ -48,6 +48,7 @@ from starter.errors import (
 )
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
+from starter.priorities import of_merchant
 from starter.privacy import Privacy
 from starter.settings import Settings, load_settings
 from starter.telemetry.spans import call_of_the_client
@@ -280,6 +281,7 @@ class Aftersales:
                 search_attributes=visibility.foreseen(request, None if foreseen.refusal else foreseen),
                 static_summary=visibility.summary(request, foreseen),
                 static_details=visibility.details(request),
+                priority=of_merchant(request.merchant_id),
                 start_delay=max(delay, timedelta(0)) or None,
             )
         except WorkflowAlreadyStartedError:

@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from activities.postgres import pauses
 from starter.database import transaction
 from starter.errors import Unreachable
+from starter.priorities import BEHIND_CASES
 from workflows.messages.actors import Actor
 from workflows.messages.clocks import ReachClocks
 from workflows.messages.pauses import DeclareExemption, DeclarePause, Exemption, LiftPause, PauseWindow
@@ -69,6 +70,7 @@ class Declarations:
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                priority=BEHIND_CASES,
                 static_summary=f"pause {window.id} {change}: open cases work out their deadlines anew",
             )
         except WorkflowAlreadyStartedError:

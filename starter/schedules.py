@@ -19,6 +19,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from starter.priorities import BEHIND_CASES
 from workflows.messages.message import Message
 from workflows.messages.notices import NoticeResendRequest
 from workflows.messages.reconciliation import ReconciliationRun
@@ -88,6 +89,7 @@ async def _stands(client: Client, schedule: Wanted) -> bool:
         action.workflow == schedule.workflow
         and action.task_queue == schedule.task_queue
         and kept == [schedule.argument]
+        and action.priority == BEHIND_CASES
         and [each.every for each in present.spec.intervals] == [schedule.every]
         and present.policy.overlap is OVERLAP
     )
@@ -100,6 +102,7 @@ def _schedule(schedule: Wanted) -> Schedule:
             schedule.argument,
             id=schedule.id,
             task_queue=schedule.task_queue,
+            priority=BEHIND_CASES,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=schedule.every)]),
         policy=SchedulePolicy(overlap=OVERLAP),

@@ -17,9 +17,12 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workflows.rules.worker_roles import WorkerRole
+
 PREFIX: Final = "AFTERSALES_"
 DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
 _LOOKUP_KEY_LENGTH: Final = 32
+_ALL_ROLES: Final = "all"
 # Kubernetes sets such variables in every container for a Service called "aftersales-...".
 _SERVICE_LINK: Final = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")
 
@@ -99,7 +102,23 @@ class Settings(BaseSettings):
         "behave are refused, and a lookup key, a key ring and a key store are required.",
     )
     task_queue: str = Field(
-        default="aftersales", min_length=1, max_length=200, description="Temporal task queue of the cases."
+        default="aftersales",
+        min_length=1,
+        max_length=200,
+        description="Temporal task queue of the cases. Beside it, money and what else goes outside have queues of "
+        "their own, `<queue>-money` and `<queue>-notifications`.",
+    )
+    role: str = Field(
+        default="all",
+        min_length=1,
+        description="What a worker process does: `all`, or some of `workflows`, `money` and `notifications`, with "
+        "commas between. See [running.md](running.md).",
+    )
+    health_listen: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Interface and port of a worker's `/livez`, `/readyz` and `/startupz`, as `host:port`; port 0 "
+        "takes any that is free. Without it there are none.",
     )
     retention_days: int | None = Field(
         default=None,
@@ -121,13 +140,43 @@ class Settings(BaseSettings):
         "It should hold the cases that are active at a time.",
     )
     max_concurrent_activities: int = Field(
-        default=100, ge=1, le=10_000, description="Activities that a worker runs at a time."
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Activities that a worker runs at a time, of each queue that it serves.",
+    )
+    money_activities_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="How many activities of the money queue start per second, over all workers together: what the "
+        "payment gateway allows. A payout asks the gateway at most twice for each of its legs. Without it, no limit.",
+    )
+    notice_poll_seconds: int = Field(
+        default=5,
+        ge=1,
+        le=3600,
+        description="How often a worker with the role `notifications` looks for notices that others have queued.",
     )
     graceful_shutdown_seconds: int = Field(
         default=20,
         ge=0,
         le=600,
-        description="How long a worker that is to stop lets its activities end.",
+        description="How long a worker that is to stop lets its activities end. The process is gone 10 s later at "
+        "the latest.",
+    )
+    deployment_name: str | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_DEPLOYMENT_NAME",
+        min_length=1,
+        description="Worker deployment that a worker is a version of. Set by Temporal's worker controller. Without it "
+        "and a build id, workers have no versions.",
+    )
+    build_id: str | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_WORKER_BUILD_ID",
+        min_length=1,
+        description="Which version of the deployment this is. Set by Temporal's worker controller.",
     )
     database_pool_size: int = Field(
         default=10, ge=1, le=1000, description="Database connections that one process holds at most."
@@ -212,12 +261,22 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql://")
         return value
 
-    @field_validator("codec_listen")
+    @field_validator("codec_listen", "health_listen")
     @classmethod
-    def _codec_listen_is_host_and_port(cls, value: str) -> str:
+    def _listens_on_host_and_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return value
         host, _, port = value.rpartition(":")
         if not host or not port.isdecimal() or int(port) > 65535:
             raise ValueError("must be host:port, such as 0.0.0.0:8081")
+        return value
+
+    @field_validator("role")
+    @classmethod
+    def _roles_are_known(cls, value: str) -> str:
+        words = _words(value)
+        if not words or not (words == {_ALL_ROLES} or words <= set(WorkerRole)):
+            raise ValueError(f"must be `{_ALL_ROLES}`, or some of {', '.join(WorkerRole)}, with commas between")
         return value
 
     @field_validator("lookup_key")
@@ -247,6 +306,23 @@ class Settings(BaseSettings):
         if self.key_store_url is not None and self.key_store_url == self.database_url:
             raise ValueError(f"{PREFIX}KEY_STORE_URL must be another database than DATABASE_URL")
         return self
+
+    @model_validator(mode="after")
+    def _a_version_has_name_and_build(self) -> Self:
+        if (self.deployment_name is None) != (self.build_id is None):
+            raise ValueError("TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID can only be set together")
+        return self
+
+    @property
+    def roles(self) -> frozenset[WorkerRole]:
+        """What a worker process does."""
+        words = _words(self.role)
+        return frozenset(role for role in WorkerRole if role in words or _ALL_ROLES in words)
+
+    @property
+    def versioned(self) -> bool:
+        """Whether a worker is one of several versions that may run side by side."""
+        return self.build_id is not None
 
     @property
     def development(self) -> bool:
@@ -331,6 +407,10 @@ def documentation() -> str:
     ]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
     return "\n".join(lines) + "\n"
+
+
+def _words(value: str) -> set[str]:
+    return {word.strip() for word in value.split(",") if word.strip()}
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:

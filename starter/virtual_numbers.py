@@ -27,6 +27,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.errors import AftersalesError, Unanswered, Unreachable
+from starter.priorities import of_actor
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import Actor
 from workflows.messages.cases import Refusal
@@ -155,6 +156,7 @@ class VirtualNumbers:
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             search_attributes=TypedSearchAttributes(of_order),
             static_summary=summary(subject),
+            priority=of_actor(command.by),
         )
         # No update id: a command that was refused is tried again under its key, which the workflow knows.
         return await self._temporal.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType]

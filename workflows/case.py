@@ -57,6 +57,7 @@ from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
+from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
 from workflows.rules.evidence import refused_evidence
@@ -802,6 +803,7 @@ class CaseWorkflow:
         found = await workflow.execute_activity(
             activity,
             given,
+            task_queue=queue_for(activity),
             start_to_close_timeout=timedelta(seconds=seconds),
             retry_policy=UNTIL_IT_WORKS,
             summary=summary,

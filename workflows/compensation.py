@@ -19,6 +19,7 @@ from workflows.messages.requests import CompensationCause, CompensationRequest, 
 from workflows.payable import PayableCase
 from workflows.rules.allocation import COMPENSATION
 from workflows.rules.identity import compensation_fund
+from workflows.versions import LASTS_WEEKS
 
 PAYERS = {
     CompensationCause.FREIGHT_INSURANCE: Payer.PLATFORM,
@@ -26,7 +27,7 @@ PAYERS = {
 }
 
 
-@workflow.defn(name="Compensation")
+@workflow.defn(name="Compensation", versioning_behavior=LASTS_WEEKS)
 @takes(CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
 class Compensation(PayableCase):
     """One payment beside a refund, once for each return and cause."""

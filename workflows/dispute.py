@@ -53,6 +53,7 @@ from workflows.rules.dispute import (
 )
 from workflows.rules.refund import ruled_parts
 from workflows.rules.stages import EVIDENCE, EVIDENCE_WORKING_HOURS, RULING, RULING_OVERDUE, RULING_PROPOSED
+from workflows.versions import LASTS_WEEKS
 
 ENDS = {
     Verdict.RESOLVED: OutcomeKind.RESOLVED,
@@ -66,7 +67,7 @@ RULES = {Verdict.RESOLVED: "D2", Verdict.SETTLED: "D2", Verdict.RULED: "D8"}
 """Under which rule a dispute ends; what silence comes to ends it under the rule of its stage (D4, D5)."""
 
 
-@workflow.defn(name="Dispute")
+@workflow.defn(name="Dispute", versioning_behavior=LASTS_WEEKS)
 @takes(
     Resolve,
     OfferSettlement,

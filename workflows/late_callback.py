@@ -8,9 +8,11 @@ from workflows.case import UNTIL_IT_WORKS
 from workflows.messages import activities
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
+from workflows.queues import queue_for
+from workflows.versions import LASTS_MINUTES
 
 
-@workflow.defn(name="LateCallback")
+@workflow.defn(name="LateCallback", versioning_behavior=LASTS_MINUTES)
 class LateCallback:
     """Enters the callback into the ledger, which raises an alert where it contradicts what is known."""
 
@@ -20,6 +22,7 @@ class LateCallback:
         return await workflow.execute_activity(
             activities.enter_callback,
             EnterCallback(callback=callback, at=workflow.now()),
+            task_queue=queue_for(activities.enter_callback),
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=UNTIL_IT_WORKS,
             summary=f"late gateway callback: {callback.result}",

@@ -27,9 +27,10 @@ from workflows.rules.allocation import COMPENSATION
 from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.stages import CLAIM_REVIEW, CLAIMABLE
 from workflows.sleeping import SleepingCase
+from workflows.versions import LASTS_WEEKS
 
 
-@workflow.defn(name="LateShipment")
+@workflow.defn(name="LateShipment", versioning_behavior=LASTS_WEEKS)
 @takes(
     ClaimCompensation,
     ProveShipment,

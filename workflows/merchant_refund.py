@@ -17,12 +17,13 @@ from workflows.messages.commands import (
 from workflows.messages.requests import MerchantRefundRequest
 from workflows.messages.stages import OutcomeKind, StageName
 from workflows.payable import OrderCase, evidence_facts
+from workflows.versions import LASTS_WEEKS
 
 BY_POLICY = officer("policy")
 """Small amounts are agreed to by the policy's number, not by a person."""
 
 
-@workflow.defn(name="MerchantRefund")
+@workflow.defn(name="MerchantRefund", versioning_behavior=LASTS_WEEKS)
 @takes(Approve, Reject, GiveRefundAccount, CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
 class MerchantRefund(OrderCase):
     """One refund that a merchant opened of its own accord."""

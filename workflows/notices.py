@@ -5,9 +5,11 @@ from datetime import timedelta
 from temporalio import workflow
 
 from workflows.messages.notices import NoticeResendRequest, ResendNotices, SendReport, resend_notices
+from workflows.queues import queue_for
+from workflows.versions import LASTS_MINUTES
 
 
-@workflow.defn(name="NoticeResend")
+@workflow.defn(name="NoticeResend", versioning_behavior=LASTS_MINUTES)
 class NoticeResend:
     """One round of sending what is due and still unsent; a schedule starts the next one."""
 
@@ -17,6 +19,7 @@ class NoticeResend:
         return await workflow.execute_activity(
             resend_notices,
             ResendNotices(at=workflow.now(), limit=request.limit),
+            task_queue=queue_for(resend_notices),
             start_to_close_timeout=timedelta(minutes=5),
             # What is not through by then is due in the next round as well.
             schedule_to_close_timeout=timedelta(minutes=10),

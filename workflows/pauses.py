@@ -11,12 +11,13 @@ from temporalio.exceptions import FailureError
 from workflows.case import UNTIL_IT_WORKS
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
 from workflows.messages.commands import PausesChanged
+from workflows.versions import LASTS_MINUTES
 
 PAGES_PER_RUN = 10
 """Keeps the history of a run short: each case that is told takes three events."""
 
 
-@workflow.defn(name="PauseReach")
+@workflow.defn(name="PauseReach", versioning_behavior=LASTS_MINUTES)
 class PauseReach:
     """Tells case after case to work out its deadline anew; a case that opens meanwhile knows the window already."""
 

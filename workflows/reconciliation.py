@@ -6,12 +6,14 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from workflows.messages.reconciliation import ReconcileReport, ReconcileRequest, ReconciliationRun, reconcile
+from workflows.queues import queue_for
+from workflows.versions import LASTS_MINUTES
 
 _PAGES_PER_RUN = 100
 """Keeps the history of a run short; a long book continues as a new run."""
 
 
-@workflow.defn(name="Reconciliation")
+@workflow.defn(name="Reconciliation", versioning_behavior=LASTS_MINUTES)
 class Reconciliation:
     """Goes through both books once."""
 
@@ -26,6 +28,7 @@ class Reconciliation:
             page = await workflow.execute_activity(
                 reconcile,
                 ReconcileRequest(at=at, after=report.next_after, comparison=run.comparison),
+                task_queue=queue_for(reconcile),
                 start_to_close_timeout=timedelta(minutes=2),
                 retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5)),
                 summary=f"compare from {report.next_after or 'the first refund'} on",

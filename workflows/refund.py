@@ -40,11 +40,12 @@ from workflows.rules.stages import (
     REJECTED,
     SHIPPED_REVIEW,
 )
+from workflows.versions import LASTS_WEEKS
 
 HAS_LEFT = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN})
 
 
-@workflow.defn(name="Refund")
+@workflow.defn(name="Refund", versioning_behavior=LASTS_WEEKS)
 @takes(*RETURN_COMMANDS, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened)
 class Refund(ReturningCase):
     """One refund that a buyer asked for, without goods coming back."""

@@ -7,9 +7,10 @@ from workflows.messages.cases import Outcome
 from workflows.messages.commands import DisputeIntervened, PayInAdvance, RecordManualTransfer, RetryPayment
 from workflows.messages.requests import ReturnRequest
 from workflows.returning import RETURN_COMMANDS, ReturningCase
+from workflows.versions import LASTS_WEEKS
 
 
-@workflow.defn(name="Return")
+@workflow.defn(name="Return", versioning_behavior=LASTS_WEEKS)
 @takes(*RETURN_COMMANDS, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened)
 class Return(ReturningCase):
     """One return or exchange that a buyer asked for."""

@@ -44,10 +44,12 @@ from workflows.messages.virtual_numbers import (
     keep_number_facts,
     unbind_number,
 )
+from workflows.queues import queue_for
 from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint, read
 from workflows.rules.refusals import refused
+from workflows.versions import LASTS_MONTHS
 
 EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
 
@@ -107,7 +109,7 @@ def _update(command_type: type[NumberCommand]) -> Any:
     return update
 
 
-@workflow.defn(name="VirtualNumber")
+@workflow.defn(name="VirtualNumber", versioning_behavior=LASTS_MONTHS)
 @_takes(ObtainNumber, RenewNumber, OrderCompleted, BecameSubscription, ReleaseNumber)
 class VirtualNumberEntity:
     """See the module."""
@@ -231,6 +233,7 @@ class VirtualNumberEntity:
             bound = await workflow.execute_activity(
                 bind_number,
                 asking,
+                task_queue=queue_for(bind_number),
                 start_to_close_timeout=ONE_CALL,
                 schedule_to_close_timeout=ALL_CALLS,
                 retry_policy=SOON,
@@ -255,6 +258,7 @@ class VirtualNumberEntity:
             extended = await workflow.execute_activity(
                 extend_number,
                 ExtendNumber(subject=self._subject, no=no, until=until, at=workflow.now()),
+                task_queue=queue_for(extend_number),
                 start_to_close_timeout=ONE_CALL,
                 schedule_to_close_timeout=ALL_CALLS,
                 retry_policy=SOON,
@@ -292,6 +296,7 @@ class VirtualNumberEntity:
         await workflow.execute_activity(
             unbind_number,
             UnbindNumber(subject=self._subject, no=binding.no, at=workflow.now()),
+            task_queue=queue_for(unbind_number),
             start_to_close_timeout=timedelta(seconds=30),
             retry_policy=UNTIL_IT_WORKS,
             summary=f"unbind number {binding.no}",

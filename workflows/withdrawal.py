@@ -24,6 +24,7 @@ from workflows.payable import PayableCase
 from workflows.rules.allowance import split
 from workflows.rules.identity import allowance_fund
 from workflows.sleeping import SleepingCase
+from workflows.versions import LASTS_WEEKS
 
 
 class AllowanceCase(PayableCase):
@@ -52,7 +53,7 @@ class AllowanceCase(PayableCase):
         return self.opened.allowance
 
 
-@workflow.defn(name="AllowanceWithdrawal")
+@workflow.defn(name="AllowanceWithdrawal", versioning_behavior=LASTS_WEEKS)
 @takes(Retain, PayOut, Withdraw, CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
 class AllowanceWithdrawal(AllowanceCase):
     """One request for the unspent principal of an allowance."""
@@ -109,7 +110,7 @@ class AllowanceWithdrawal(AllowanceCase):
         )
 
 
-@workflow.defn(name="AllowanceExpiry")
+@workflow.defn(name="AllowanceExpiry", versioning_behavior=LASTS_WEEKS)
 @takes(CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
 class AllowanceExpiry(AllowanceCase, SleepingCase):
     """The end of an allowance's validity: started when it is granted, delayed until then (A6)."""

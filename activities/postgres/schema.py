@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Final
 
 import asyncpg
@@ -64,6 +65,7 @@ async def current(dsn: str) -> str | None:
         )
 
 
+@cache
 def head() -> str:
     """The revision that this code knows."""
     revision = _scripts().get_current_head()
@@ -71,8 +73,13 @@ def head() -> str:
     return revision
 
 
-async def check(dsn: str) -> None:
+async def check(dsn: str, *, newer_fits: bool = False) -> None:
     """Makes sure that the database's schema is the one that this code knows.
+
+    Args:
+        dsn: ``postgresql://...`` of the database.
+        newer_fits: Whether a newer one will do. It must where an older version of the workers ends its cases beside a
+            newer one; migrations then only add.
 
     Raises:
         SchemaMismatch: it is older or newer.
@@ -82,6 +89,8 @@ async def check(dsn: str) -> None:
     if found == known:
         return
     older = {script.revision for script in _scripts().walk_revisions()}
+    if newer_fits and found is not None and found not in older:
+        return
     if found is None:
         message = f"the database has no schema yet, this code needs {known}: run `{SETUP_COMMAND}`"
     elif found in older:

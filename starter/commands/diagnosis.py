@@ -35,6 +35,7 @@ from starter.connection import connect, discover, missing_search_attributes
 from starter.settings import Settings, load_settings
 from starter.vault import key_provider, key_store_stands
 from workflows.messages.search_attributes import declarations
+from workflows.rules.worker_roles import WorkerRole, queue_of
 
 _PACKAGES: Final = ("temporalio", "asyncpg", "pydantic", "alembic", "typer")
 _PATIENCE: Final = 10
@@ -164,13 +165,15 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
         return ", ".join(each.id for each in wanted)
 
     async def worker() -> str:
-        for kind, name in (
-            (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, "cases"),
-            (TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, "activities"),
+        queues = {role: queue_of(role, settings.task_queue) for role in WorkerRole}
+        cases = queues[WorkerRole.WORKFLOWS]
+        for role, queue, kind, name in (
+            (WorkerRole.WORKFLOWS, cases, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, "cases"),
+            *((role, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY, "activities") for role, queue in queues.items()),
         ):
             described = await client.workflow_service.describe_task_queue(
                 DescribeTaskQueueRequest(
-                    namespace=client.namespace, task_queue=TaskQueue(name=settings.task_queue), task_queue_type=kind
+                    namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
                 )
             )
             last = max(
@@ -179,10 +182,11 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
             )
             if datetime.now(UTC) - last > _POLLED_LATELY:
                 raise Problem(
-                    f"nobody asks the queue {settings.task_queue} for {name}",
-                    "run `aftersales worker` (or `aftersales up`), with the same AFTERSALES_TASK_QUEUE",
+                    f"nobody asks the queue {queue} for {name}",
+                    f"run `aftersales worker` with the role {role} (or `aftersales up`) and the same "
+                    "AFTERSALES_TASK_QUEUE",
                 )
-        return f"asks the queue {settings.task_queue}"
+        return f"asks the queues {', '.join(queues.values())}"
 
     async def clock() -> str:
         try:

@@ -77,7 +77,7 @@ async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
 
 def _forget_other_servers() -> None:
     """The demo never touches servers that the environment points at: it moves clocks and makes up money."""
-    elsewhere = ("database_url", "key_store_url", "keys", "key_file")
+    elsewhere = ("database_url", "key_store_url", "keys", "key_file", "role", "deployment_name", "build_id")
     for name in (*TEMPORAL_VARIABLES, *map(variable_name, elsewhere)):
         os.environ.pop(name, None)
 

@@ -18,6 +18,10 @@ _DYNAMIC_CONFIG: Final = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
     'history.timerProcessorMaxTimeShift="10ms"',
+    # Of a backlog, each merchant's cases get their turn (starter/priorities.py).
+    "matching.enableFairness=true",
+    # A worker that stops is given nothing more. Otherwise what it is given in that moment is lost until its time is up.
+    "frontend.enableCancelWorkerPollsOnShutdown=true",
 )
 
 

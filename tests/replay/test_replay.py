@@ -15,12 +15,12 @@ import pytest_asyncio
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from starter.worker.runner import runner_for
 from tests.replay import recorded
 from tests.replay.ground import IDENTITY
 from tests.replay.paths import PATHS
-from worker import PASSED_THROUGH, WORKFLOWS
+from worker import WORKFLOWS
 from workflows.messages.converter import data_converter
 
 Event = dict[str, Any]
@@ -33,10 +33,9 @@ FILES = sorted(recorded.FOLDER.glob("*.json"))
 @pytest.fixture(scope="module")
 def replayer() -> Replayer:
     """Replays as a worker would: the same workflows, sandbox and encoding."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return Replayer(
         workflows=WORKFLOWS,
-        workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        workflow_runner=runner_for(sandboxed=True, versioned=False),
         data_converter=data_converter,
     )
 

@@ -17,10 +17,12 @@ from activities.notices.channels import Channel, ChannelName, OutgoingNotice
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
 from activities.postgres.pool import open_pool
+from starter.worker.runner import runner_for
 from workflows.messages.actors import GATEWAY, Actor, buyer, merchant, officer
 from workflows.messages.cases import Notice, NoticeTemplate
 from workflows.messages.notices import NoticeResendRequest, ResendNotices, SendReport
 from workflows.notices import NoticeResend
+from workflows.rules.worker_roles import WorkerRole, queue_of
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 """What the clock says while notices are sent; cases may be ahead of it or behind it."""
@@ -357,11 +359,16 @@ async def test_one_round_of_the_scheduled_workflow_sends_up_to_its_limit(
 ) -> None:
     await queue(pool, *(goods_underway(officer(f"o-{number}")) for number in range(15)))
     name = f"notices-{uuid4().hex}"
-    async with Worker(
-        client,
-        task_queue=name,
-        workflows=[NoticeResend],
-        activities=[NoticeActivities(sender).resend_notices],
+    runner = runner_for(sandboxed=True, versioned=False)
+    outside = queue_of(WorkerRole.NOTIFICATIONS, name)
+    async with (
+        Worker(
+            client,
+            task_queue=name,
+            workflows=[NoticeResend],
+            workflow_runner=runner,
+        ),
+        Worker(client, task_queue=outside, activities=[NoticeActivities(sender).resend_notices]),
     ):
         report = await client.execute_workflow(
             NoticeResend.run, NoticeResendRequest(limit=11), id=name, task_queue=name

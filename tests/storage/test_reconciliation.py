@@ -18,6 +18,7 @@ from activities.postgres.books import Books, side_by_side
 from activities.postgres.differences import Difference, open_differences
 from activities.postgres.pool import open_pool
 from activities.reconciliation import Reconciliation
+from starter.worker.runner import runner_for
 from tests.storage.money import (
     NOON,
     by_hand,
@@ -41,6 +42,7 @@ from workflows.messages.reconciliation import (
     ReconciliationRun,
 )
 from workflows.reconciliation import Reconciliation as ReconciliationWorkflow
+from workflows.rules.worker_roles import WorkerRole, queue_of
 
 TOMORROW = NOON + timedelta(days=1)
 
@@ -272,11 +274,16 @@ async def test_the_workflow_goes_through_all_pages_in_more_than_one_run(bench: B
         NOON,
     )
     queue = some_id("queue")
-    async with Worker(
-        client,
-        task_queue=queue,
-        workflows=[ReconciliationWorkflow],
-        activities=[bench.reconciliation.reconcile],
+    runner = runner_for(sandboxed=True, versioned=False)
+    money = queue_of(WorkerRole.MONEY, queue)
+    async with (
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=[ReconciliationWorkflow],
+            workflow_runner=runner,
+        ),
+        Worker(client, task_queue=money, activities=[bench.reconciliation.reconcile]),
     ):
         started = await client.start_workflow(
             ReconciliationWorkflow.run,

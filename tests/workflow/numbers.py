@@ -16,15 +16,14 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer, Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.gateways.numbers_stub import Behaviour, Mode, NumbersStub
 from activities.postgres import loading
 from activities.postgres.vault import Vault
 from activities.virtual_numbers import VirtualNumbers as Activities
 from starter.virtual_numbers import RefusedNumber, VirtualNumbers, case, order
+from starter.worker.runner import runner_for
 from tests.storage.money import open_case, some_id
-from worker import PASSED_THROUGH
 from workflows.messages.actors import Actor, merchant, officer
 from workflows.messages.addresses import Region
 from workflows.messages.persons import Recipient, buyer_person
@@ -37,11 +36,12 @@ from workflows.messages.virtual_numbers import (
     ReleaseNumber,
     VirtualNumber,
 )
+from workflows.rules.worker_roles import WorkerRole, queue_of
 from workflows.virtual_number import VirtualNumberEntity
 
 HASH_KEY = b"a key of the provider's own"
 OFFICER = officer("f-1")
-RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+RUNNER = runner_for(sandboxed=True, versioned=False)
 
 
 @asynccontextmanager
@@ -54,18 +54,17 @@ async def keeping_numbers(
         client,
         task_queue=task_queue,
         workflows=[VirtualNumberEntity],
-        activities=[
-            activities.find_number_subject,
-            activities.keep_number_facts,
-            activities.bind_number,
-            activities.extend_number,
-            activities.unbind_number,
-        ],
+        activities=[activities.find_number_subject, activities.keep_number_facts],
         workflow_runner=RUNNER,
         workflow_failure_exception_types=[ValidationError],
         max_cached_workflows=cached,
     )
-    async with worker:
+    outside = Worker(
+        client,
+        task_queue=queue_of(WorkerRole.NOTIFICATIONS, task_queue),
+        activities=[activities.bind_number, activities.extend_number, activities.unbind_number],
+    )
+    async with outside, worker:
         yield worker
 
 

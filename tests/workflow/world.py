@@ -14,13 +14,13 @@ import asyncpg
 from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
-from temporalio.worker import Worker
 
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
 from activities.postgres import allowances, ledger, loading
 from starter.client import Aftersales, Case
+from starter.worker.roles import Workers
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
@@ -31,7 +31,7 @@ from workflows.messages.stages import StageName
 
 Found = TypeVar("Found")
 
-Working = Callable[[], AbstractAsyncContextManager[Worker]]
+Working = Callable[[], AbstractAsyncContextManager[Workers]]
 """Runs a worker for as long as its context lasts."""
 
 EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)

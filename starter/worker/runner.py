@@ -1,0 +1,47 @@
+"""How workflow code is run: in the SDK's sandbox or without, and with or without versions.
+
+This module is loaded in the sandbox of each case: it imports nothing that is slow to load.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from temporalio.common import VersioningBehavior
+from temporalio.worker import (
+    UnsandboxedWorkflowRunner,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+PASSED_THROUGH: Final = (
+    "workflows.messages",
+    "workflows.rules",
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+    "starter.worker.runner",
+)
+"""Modules that hold no state a workflow could leak through; loading them anew per workflow would cost memory."""
+
+
+class WithoutVersions(UnsandboxedWorkflowRunner):
+    """Runs workflows that say how they behave between versions on a worker that has none.
+
+    The SDK would send what they say all the same, and the server refuses it from such a worker.
+    """
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """See ``WorkflowRunner``."""
+        silent = replace(det.defn, versioning_behavior=VersioningBehavior.UNSPECIFIED)
+        return super().create_instance(replace(det, defn=silent))
+
+
+def runner_for(*, sandboxed: bool, versioned: bool) -> WorkflowRunner:
+    """What a worker runs workflows with."""
+    inner = UnsandboxedWorkflowRunner if versioned else WithoutVersions
+    if not sandboxed:
+        return inner()
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions, runner_class=inner)

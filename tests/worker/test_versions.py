@@ -1,0 +1,64 @@
+"""Two versions of the workers side by side: a case ends where it began, a new one begins on the current one."""
+
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import VersioningBehavior
+from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from starter.client import Case
+from starter.settings import Settings
+from tests.workflow.world import World, until
+from worker import running_worker
+from workflows.messages.actors import merchant
+from workflows.messages.commands import Approve
+from workflows.messages.stages import OutcomeKind, StageName
+
+PINNED = VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+
+
+async def make_current(client: Client, name: str, build: str) -> None:
+    """What the worker controller does once a version's gate is passed."""
+    request = SetWorkerDeploymentCurrentVersionRequest(
+        namespace=client.namespace, deployment_name=name, build_id=build, identity="tests"
+    )
+
+    async def done() -> bool:
+        try:
+            await client.workflow_service.set_worker_deployment_current_version(request)
+        except RPCError as error:
+            # Until the server has heard of the version's pollers.
+            if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
+                return False
+            raise
+        return True
+
+    await until(done, bool)
+
+
+async def version_of(case: Case) -> tuple[VersioningBehavior.ValueType, WorkerDeploymentVersion]:
+    raw = (await case.handle.describe()).raw_description
+    info = raw.workflow_execution_info.versioning_info
+    return info.behavior, info.deployment_version
+
+
+async def test_a_case_ends_on_the_version_that_it_began_on(
+    shop: World, client: Client, own_settings: Settings, database: str
+) -> None:
+    name = f"tests/{shop.task_queue}"
+    old, new = (own_settings.model_copy(update={"deployment_name": name, "build_id": each}) for each in ("v1", "v2"))
+    approve = Approve(key="c1", by=merchant(shop.merchant))
+    async with running_worker(old, client, database):
+        await make_current(client, name, "v1")
+        before = await shop.refund()
+        await shop.at(before, StageName.MERCHANT_REVIEW)
+        async with running_worker(new, client, database):
+            await make_current(client, name, "v2")
+            after = await shop.refund()
+            await shop.at(after, StageName.MERCHANT_REVIEW)
+            outcomes = [await each.act_and_wait(approve) for each in (before, after)]
+
+    assert [each.outcome for each in outcomes] == [OutcomeKind.REFUNDED] * 2
+    assert [await version_of(each) for each in (before, after)] == [
+        (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id=build)) for build in ("v1", "v2")
+    ]
