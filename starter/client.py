@@ -33,6 +33,7 @@ from activities.policies import Policies
 from activities.postgres import casebook, ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
+from activities.postgres.timelines import Stay, timeline_of
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
@@ -171,6 +172,10 @@ class Aftersales:
             RefusedRequest: there is no such order, or no policy for it.
             Unreachable: Temporal or the database does not answer; calling again is safe.
         """
+        return await self._open(await self.late_shipment_of(order_no))
+
+    async def late_shipment_of(self, order_no: str) -> LateShipmentRequest:
+        """The request that ``order_paid`` opens a case with. Errors as there."""
         try:
             order = await self._orders.find(order_no)
         except (OSError, asyncpg.PostgresError) as error:
@@ -179,13 +184,12 @@ class Aftersales:
         if order is None or policy is None:
             explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
             raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule="L1", explanation=explanation))
-        request = LateShipmentRequest(
+        return LateShipmentRequest(
             order_no=order_no,
             merchant_id=order.merchant_id,
             buyer_id=order.buyer_id,
             ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
         )
-        return await self._open(request)
 
     async def open_withdrawal(self, request: WithdrawalRequest) -> "Case":
         """A buyer asks for the unspent principal of an allowance (A1 to A5). Errors as in ``open_refund``."""
@@ -198,6 +202,17 @@ class Aftersales:
         start delay costs one timer and no history, and one id per allowance makes a second call harmless.
         """
         return await self._open(request)
+
+    async def open(self, request: Request) -> "Case":
+        """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``."""
+        return await self._open(request)
+
+    async def check(self, request: Request) -> None:
+        """Whether ``request`` would be opened now, or is a case already; nothing is opened. Errors as in ``open``."""
+        identifier = case_id(request)
+        await self._foresee(request, identifier, datetime.now(UTC))
+        if await self._exists(identifier):
+            await self._same_request(identifier, request)
 
     def case(self, identifier: str) -> "Case":
         """The case with this id, whether it exists or not."""
@@ -445,6 +460,11 @@ class Case:
         if not entries:
             raise UnknownCase(self.id)
         return entries
+
+    async def timeline(self) -> list[Stay]:
+        """The stages that the case has been in, oldest first; empty as long as the case book has no such case."""
+        async with self._aftersales.pool.acquire() as connection:
+            return await timeline_of(connection, self.id)
 
     async def _after_the_end(self, command: Command) -> CaseView:
         """The case has ended, or never was. A command that it obeyed before is still the same command."""

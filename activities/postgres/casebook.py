@@ -396,6 +396,28 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
     ]
 
 
+async def open_cases_beginning(connection: Connection, beginning: str, limit: int) -> list[str]:
+    """The ids of open cases that begin so, in their order."""
+    rows = await connection.fetch(
+        """
+        SELECT case_id FROM casebook.cases WHERE starts_with(case_id, $1) AND closed_at IS NULL
+        ORDER BY case_id LIMIT $2
+        """,
+        beginning,
+        limit,
+    )
+    return [row["case_id"] for row in rows]
+
+
+async def identity(connection: Connection) -> str:
+    """Which case book this is: the same wherever it is reached from, another for every other one."""
+    return await connection.fetchval(
+        """
+        SELECT system_identifier || '/' || oid FROM pg_control_system(), pg_database WHERE datname = current_database()
+        """
+    )
+
+
 async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:
     """The whole log of a case, oldest first; empty for an unknown one."""
     rows = await connection.fetch(

@@ -34,11 +34,20 @@ _OF_OPTIONS: Final = {"key": "", "by": "", "evidence": "--evidence", "lines": "-
 """Fields that have options of their own."""
 
 
+def _names(incomplete: str) -> list[str]:
+    return [name for name in COMMANDS if name.startswith(incomplete)]
+
+
 def act(
     context: typer.Context,
     case: CaseId,
     command: Annotated[
-        str, typer.Argument(metavar="COMMAND", help="approve, reject, withdraw, ...; all of them stand below.")
+        str,
+        typer.Argument(
+            metavar="COMMAND",
+            help="approve, reject, withdraw, ...; all of them stand below.",
+            autocompletion=_names,
+        ),
     ],
     by: Annotated[str, typer.Option("--as", help="Who acts: merchant:m-1, buyer:b-1, platform:o-1, carrier:sf.")],
     key: Annotated[

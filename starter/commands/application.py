@@ -52,12 +52,14 @@ WORDS: Final = (
     Word("worker", RUNNING, "processes", "worker"),
     Word("setup", RUNNING, "processes", "setup"),
     Word("doctor", RUNNING, "diagnosis", "doctor"),
+    Word("completion", RUNNING, "completion", "completion"),
     Word("open", CASES, "opening", "application"),
     Word("act", CASES, "acting", "act"),
     Word("show", CASES, "viewing", "show"),
     Word("log", CASES, "viewing", "log"),
     Word("outcome", CASES, "viewing", "outcome"),
     Word("list", CASES, "listing", "list_cases"),
+    Word("watch", CASES, "watching", "watch"),
     Word("statements", CASES, "disputing", "statements"),
     Word("evidence", CASES, "disputing", "evidence"),
     Word("fast-forward", CASES, "clock", "fast_forward"),
@@ -83,6 +85,21 @@ WORDS: Final = (
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
     """The command line, or as much of it as these arguments need: to load all takes longer than most commands do."""
+    whole = _empty()
+    for word in [each for each in WORDS if each.word in arguments[:1]] or WORDS:
+        _join(whole, word)
+    return whole
+
+
+def words_alone() -> typer.Typer:
+    """The first words and nothing behind them: to complete one, none of what they do has to be loaded."""
+    whole = _empty()
+    for word in WORDS:
+        whole.command(word.word)(lambda: None)
+    return whole
+
+
+def _empty() -> typer.Typer:
     whole = typer.Typer(
         name="aftersales",
         help=HELP,
@@ -95,8 +112,6 @@ def application(arguments: Sequence[str] = ()) -> typer.Typer:
     )
     # Without it, Typer would take a word that is alone for the whole command line.
     whole.callback()(lambda: None)
-    for word in [each for each in WORDS if each.word in arguments[:1]] or WORDS:
-        _join(whole, word)
     return whole
 
 

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from starter.client import Aftersales, Case
 from starter.commands import wording
-from starter.commands.failures import UsageError
+from starter.commands.failures import Exit, UsageError
+from starter.commands.opening_many import ManyRequests, open_all
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from workflows.messages.requests import (
@@ -24,11 +25,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
 )
 
-application = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    help="Open a case. Amounts are decimal yuan here (72.00); in JSON files they are minor units (7200).",
-)
+application = typer.Typer(rich_markup_mode="rich")
 
 From = Annotated[
     Path | None,
@@ -58,6 +55,50 @@ EvidenceFile = Annotated[
     list[Path] | None, typer.Option(help="A local file to measure: its type, size and SHA-256 are the attachment.")
 ]
 Reason = Annotated[RefundReason, typer.Option(help="Why the money is asked back; a fault frees the freight.")]
+
+
+@application.callback(invoke_without_command=True)
+def many(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="Open the cases of a file of JSON Lines; - for standard input."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say which lines would be refused; open nothing.")
+    ] = False,
+    errors: Annotated[
+        Path | None,
+        typer.Option(help="Where refused lines are told of. By default FILE.errors.jsonl.", dir_okay=False),
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=100, help="How many cases are being opened at a time.")] = 16,
+    again: Annotated[bool, typer.Option("--again", help="Ask for lines again that were opened before.")] = False,
+    as_json: Json = False,
+) -> int:
+    r"""Open a case, or all cases of a file. Amounts are decimal yuan here (72.00); in JSON files minor units (7200).
+
+    A file has one request a line: the fields of its kind of request, and beside them [cyan]request[/], which is one of
+    the words below:
+
+    [cyan]{"request": "refund", "request_key": "k-1", "order_no": "O-1", "merchant_id": "m-1", "buyer_id": "b-1",
+    "lines": \[{"line": "L1", "quantity": 1, "amount": 7200}], "reason": "damaged"}[/]
+
+    What is refused stands in FILE.errors.jsonl, by the number of its line: code, field, rule, explanation. Mend these
+    lines in FILE and run the same again: FILE.opened remembers which lines are open, also when a run was killed, and
+    a request key is one case, however often it is asked for. Exit code 0 once all lines are open, 1 while some are
+    refused.
+
+    Example: [cyan]aftersales open --from requests.jsonl --check[/]
+    """
+    if context.invoked_subcommand:
+        if source or check or errors or again or as_json:
+            raise UsageError(f"options of {context.invoked_subcommand} stand behind it")
+        return Exit.OK
+    if source is None:
+        raise UsageError("what is to be opened? One of the words of `aftersales open --help`, or a file", "--from")
+    file = None if source == "-" else Path(source)
+    beside = file.with_name(f"{file.name}.errors.jsonl") if file else Path("stdin.errors.jsonl")
+    return open_all(ManyRequests(file, errors or beside, at_once, check, again, as_json))
 
 
 @application.command("refund")

@@ -1,38 +1,56 @@
 """``aftersales show``, ``log`` and ``outcome``: one case."""
 
 import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from activities.postgres.timelines import Stay
 from starter.client import Aftersales, Case
+from starter.commands import completion
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.durations import in_words
-from starter.errors import Unreachable
+from starter.errors import UnknownCase, Unreachable
+from workflows.messages.actors import Role
 from workflows.messages.addresses import Region
 from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.rulings import Ruling
-from workflows.messages.stages import CaseKind
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.details import local
 from workflows.rules.stages import STAGES
 from workflows.rules.wording import SILENCE_MEANS
 
-CaseId = Annotated[str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.")]
+CaseId = Annotated[
+    str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.", autocompletion=completion.case_ids)
+]
 
-_URGENT = 2 * 3600
-_SOON = 12 * 3600
+_URGENT = timedelta(hours=2)
+_SOON = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that is known of a case; ``now`` is the case's own time, by which the remaining time is told."""
+
+    view: CaseView
+    log: tuple[LogEntry, ...]
+    timeline: tuple[Stay, ...]
+    now: datetime
 
 
 def show(case: CaseId, as_json: Json = False) -> int:
-    """One page about a case: what it is, where it stands, until when, what silence does, what is open.
+    """One page about a case: where it stands, until when, what silence does, what is open; its timeline and its log.
 
     Example: [cyan]aftersales show refund/O-1/k-1[/]
     """
@@ -59,7 +77,7 @@ async def _show(identifier: str, as_json: bool) -> int:
     async with service() as aftersales:
         case = aftersales.case(identifier)
         try:
-            view = await case.view()
+            known = await look(aftersales, case)
         except Unreachable:
             if starts_at := await _starts_later(aftersales, case):
                 rule = "L1" if identifier.startswith("late-shipment/") else "A6"
@@ -67,9 +85,24 @@ async def _show(identifier: str, as_json: bool) -> int:
                 answer(as_json, {"case_id": identifier, "starts_at": starts_at}, page)
                 return 0
             raise
-        now = await _case_time(aftersales, case)
-    answer(as_json, view, case_page(view, now))
+    document = known.view.model_dump(mode="json") | {"log": known.log, "timeline": known.timeline}
+    answer(as_json, document, known_page(known))
     return 0
+
+
+async def look(aftersales: Aftersales, case: Case) -> Known:
+    """Ask the case's workflow and the case book.
+
+    Raises:
+        UnknownCase: there is no such case.
+        Unreachable: Temporal, or every worker, does not answer.
+    """
+    view = await case.view()
+    try:
+        log = tuple(await case.log())
+    except UnknownCase:
+        log = view.log  # still being opened: nothing is written down yet
+    return Known(view, log, tuple(await case.timeline()), await _case_time(aftersales, case))
 
 
 async def _case_time(aftersales: Aftersales, case: Case) -> datetime:
@@ -89,7 +122,7 @@ async def _starts_later(aftersales: Aftersales, case: Case) -> datetime | None:
 async def _log(identifier: str, as_json: bool) -> int:
     async with service() as aftersales:
         entries = await aftersales.case(identifier).log()
-    answer(as_json, {"case_id": identifier, "log": entries}, _log_table(entries))
+    answer(as_json, {"case_id": identifier, "log": entries}, log_table(entries))
     return 0
 
 
@@ -100,8 +133,24 @@ async def _outcome(identifier: str, as_json: bool) -> int:
     return 0
 
 
+def known_page(known: Known) -> RenderableType:
+    """What ``show`` shows: the case, how it came there, and its whole log."""
+    view = known.view
+    return Group(
+        case_facts(view, known.now),
+        *(["", timeline_table(known.timeline, known.now, view.outcome)] if known.timeline else []),
+        "",
+        log_table(known.log),
+    )
+
+
 def case_page(view: CaseView, now: datetime) -> RenderableType:
-    """What ``show`` shows. ``now`` is the case's own time, by which the remaining time is told."""
+    """A case after a command, with the last lines of its log. ``now`` is the case's own time."""
+    return Group(case_facts(view, now), "", log_table(view.log))
+
+
+def case_facts(view: CaseView, now: datetime) -> RenderableType:
+    """What a case is, where it stands, until when, what silence does, what is open, and its payments."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column()
@@ -139,7 +188,45 @@ def case_page(view: CaseView, now: datetime) -> RenderableType:
     if view.legs:
         currency = view.asked.currency if view.asked else ""
         pages += ["", legs_table(view.legs, currency)]
-    return Group(*pages, "", _log_table(view.log))
+    return Group(*pages)
+
+
+def timeline_table(timeline: Sequence[Stay], now: datetime, outcome: str | None = None) -> Table:
+    """The stages of a case: since when, for how long, by what it left each; and what lies ahead of the last one."""
+    table = Table("since", "stage", "for", "and then", title="timeline", box=box.SIMPLE_HEAD)
+    table.columns[-1].overflow = "fold"
+    for stay, after in pairwise((*timeline, None)):
+        assert stay is not None
+        stood = (stay.until or now) - stay.since
+        if after:
+            then = Text.assemble(_happened(after), (_in_time(stay, after), "dim"))
+            length = Text(in_words(stood) if stood >= timedelta(seconds=1) else "at once")
+        elif stay.stage is StageName.CLOSED:
+            then, length = Text(outcome or "", style="bold"), Text("")
+        else:
+            then, length = _ahead(stay, now), Text(f"{in_words(stood)} so far", style="bold")
+        name = Text(stay.stage.replace("_", " "), style="" if after else "bold")
+        table.add_row(local(stay.since).removesuffix(" 北京时间"), name, length, then)
+    return table
+
+
+def _happened(stay: Stay) -> str:
+    who = f" by {stay.by.role} {stay.by.id}" if stay.by.role is not Role.CLOCK else " by the clock"
+    return f"{stay.event.replace('_', ' ')}{who} ({stay.rule})"
+
+
+def _in_time(stay: Stay, after: Stay) -> str:
+    """How much of a deadline was left when the case was moved by somebody."""
+    if stay.due is None or after.by.role is Role.CLOCK or after.since >= stay.due:
+        return ""
+    return f", {in_words(stay.due - after.since)} before the deadline"
+
+
+def _ahead(stay: Stay, now: datetime) -> Text:
+    stage = STAGES[stay.stage]
+    if stay.due is None:
+        return Text(f"no deadline: {stage.no_deadline}", style="dim")
+    return Text.assemble(remaining(stay.due, now), f", until {local(stay.due)}; then {SILENCE_MEANS[stage.silence]}")
 
 
 def outcome_page(ended: Outcome) -> RenderableType:
@@ -196,14 +283,18 @@ def remaining(due: datetime | None, now: datetime | None = None) -> Text:
     if due is None:
         return Text("no deadline", style="dim")
     left = due - (now or datetime.now(UTC))
-    seconds = left.total_seconds()
-    if seconds < 0:
-        return Text(f"{in_words(left)} over", style="bold red")
-    style = "red" if seconds < _URGENT else "yellow" if seconds < _SOON else "green"
-    return Text(f"{in_words(left)} left", style=style)
+    return Text(f"{in_words(left)} {'over' if left < timedelta(0) else 'left'}", style=urgency(left))
 
 
-def _log_table(entries: Iterable[LogEntry]) -> Table:
+def urgency(left: timedelta) -> str:
+    """The style in which the time that is left is told."""
+    if left < timedelta(0):
+        return "bold red"
+    return "red" if left < _URGENT else "yellow" if left < _SOON else "green"
+
+
+def log_table(entries: Iterable[LogEntry]) -> Table:
+    """A case log, oldest line first."""
     table = Table("when", "event", "by", "rule", "facts", title="case log")
     for entry in entries:
         facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items())
