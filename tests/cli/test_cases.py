@@ -83,6 +83,11 @@ async def test_the_way_of_a_refund(worker_process: Shell, tmp_path: Path, bought
     assert await shell.json("outcome", case) == outcome
     assert [each["event"] for each in log["log"]] == ["opened", "approved", "refund_succeeded"]
     assert (await shell.json("list", "--merchant", bought["merchant_id"]))["cases"] == []
+    ended = await shell.json("show", case)
+    moves = [(stay["stage"], stay["event"], stay["by"]["role"]) for stay in ended["timeline"]]
+    assert moves[:2] == [("merchant_review", "opened", "buyer"), ("paying", "approved", "merchant")]
+    assert moves[-1] == ("closed", "refund_succeeded", "gateway")
+    assert ended["log"] == log["log"]
     closed = await shell.json("list", "--merchant", bought["merchant_id"], "--closed")
     assert [each["outcome"] for each in closed["cases"]] == ["refunded"]
 
@@ -102,6 +107,8 @@ async def test_pages_for_people_say_what_the_case_is(
         "the refund is paid",
         "approve (merchant)",
         "R1",
+        "timeline",
+        "so far",
     ):
         assert word in page
     assert case in listed

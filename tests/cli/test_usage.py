@@ -4,39 +4,24 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
+import typer
 from temporalio.client import Client, ScheduleIntervalSpec, ScheduleSpec, ScheduleUpdate, ScheduleUpdateInput
 from typer.testing import CliRunner
 
 from activities.privacy.keys import new_key
 from starter.commands.acting import AMOUNTS, COMMANDS
-from starter.commands.application import application
+from starter.commands.application import WORDS, application
 from starter.commands.failures import ended
 from starter.retention import retention
 from tests.cli.shell import Shell
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
-
-EVERY_COMMAND = [
-    *(["demo"], ["up"], ["worker"], ["setup"], ["doctor"]),
-    *(["open", kind] for kind in ("refund", "return", "exchange", "dispute", "late-shipment")),
-    *(["open", kind] for kind in ("merchant-refund", "withdrawal", "expiry")),
-    *(["act"], ["show"], ["log"], ["outcome"], ["list"], ["fast-forward"], ["books"]),
-    *(["gateway", word] for word in ("behave", "behaviours", "clear", "deliver")),
-    *(["orders", word] for word in ("load", "shipped", "outbound")),
-    *(["parcels", word] for word in ("tell", "show")),
-    ["allowances", "load"],
-    *(["addresses", word] for word in ("save", "list", "remove")),
-    *(["flags", word] for word in ("set", "show")),
-    *(["remarks", word] for word in ("add", "list")),
-    *(["statements", word] for word in ("write", "read")),
-    *(["evidence"], ["score"], ["ladder"], ["exemptions", "declare"]),
-    *(["pauses", word] for word in ("declare", "lift", "list")),
-]
-
 
 MERCHANT = ("--merchant", "m")
 PLACE = ("--province", "广东省", "--city", "广州市")
@@ -59,13 +44,63 @@ def test_the_help_explains_words_and_exit_codes() -> None:
         assert word in text
 
 
-@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
-def test_every_command_has_an_example_and_takes_json(words: list[str]) -> None:
-    text = CliRunner().invoke(application(words), [*words, "--help"], env={"COLUMNS": "300"}).output
+def every_command(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All that can be run, down to the last sub-word."""
+    inner = getattr(command, "commands", {})
+    if not inner or (words and command.invoke_without_command):
+        yield words, command
+    for word, each in inner.items():
+        yield from every_command(each, (*words, word))
 
-    # Once in the usage, once more in an example.
-    assert text.count(f"aftersales {' '.join(words)}") >= 2
-    assert "--json" in text
+
+def test_every_command_has_an_example_and_takes_json(capsys: pytest.CaptureFixture[str]) -> None:
+    found = dict(every_command(typer.main.get_command(application())))
+
+    lacking: list[tuple[tuple[str, ...], str]] = []
+    for words, command in found.items():
+        if "--json" not in [option for each in command.params for option in each.opts]:
+            lacking.append((words, "--json"))
+        one = application(words)
+        # Once in the usage, once more in an example.
+        text = CliRunner().invoke(one, [*words, "--help"], env={"COLUMNS": "300"}).output
+        if text.count(f"aftersales {' '.join(words)}") < 2:
+            lacking.append((words, "an example"))
+        code = ended(one, [*words, "--json", "--no-such-option=1"])
+        said = capsys.readouterr()
+        if (code, said.out, json.loads(said.err)["error"]) != (2, "", "usage"):
+            lacking.append((words, "one JSON object on standard error"))
+    assert not lacking
+    assert {word for word, *_ in found} == {each.word for each in WORDS}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list"],
+        ["watch", "--once"],
+        ["books"],
+        ["pauses", "list"],
+        ["gateway", "behaviours"],
+        ["privacy", "quota", "m-1"],
+        ["privacy", "looks", "O-1"],
+        ["flags", "show", "O-1", "--merchant", "m-1"],
+        ["codec", "token", "--role", "operator", "--as", "o-1"],
+        ["keys", "new"],
+    ],
+    ids=" ".join,
+)
+async def test_an_answer_is_one_json_document(shell: Shell, words: list[str]) -> None:
+    assert isinstance(await shell.json(*words), dict)
+
+
+def test_options_for_many_cases_stand_before_no_word(capsys: pytest.CaptureFixture[str]) -> None:
+    code = ended(application(["open"]), ["open", "--json", "refund"])
+    nothing = ended(application(["open"]), ["open", "--json"])
+
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (code, nothing) == (2, 2)
+    assert "refund" in said[0]["message"]
+    assert said[1]["field"] == "--from"
 
 
 def test_the_help_names_all_kinds_of_case() -> None:
