@@ -68,13 +68,15 @@ histories: venv ## Record tests/histories anew: one history for each way a case 
 costs: venv ## Write docs/costs.md anew: events and billable actions of each way
 	@$(bin)/python -m tests.costs.write
 
-lock: ## Work out requirements.lock anew (ARGS=--upgrade for newer releases)
+lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for newer releases)
 	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
 	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	"$$python" -m venv "$$scratch"; \
 	"$$scratch/bin/python" -m pip -qq --disable-pip-version-check install uv; \
-	UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml --all-extras \
-		--universal --python-version 3.11 --generate-hashes --no-annotate --output-file requirements.lock $(ARGS)
+	lock() { UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml \
+		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
+	lock --all-extras --output-file requirements.lock $(ARGS); \
+	lock --extra image --constraint requirements.lock --output-file deploy/requirements.lock
 
 venv: $(VENV)/.project ## The virtual environment with the locked packages
 
