@@ -23,7 +23,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo up test test-all lint format docs pictures histories costs capacity lock venv clean
+.PHONY: help demo up test test-all lint format docs pictures histories costs capacity bench lock venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -71,6 +71,9 @@ costs: venv ## Write docs/costs.md anew: events and billable actions of each way
 capacity: venv ## Measure what a case costs and write the tables of docs/capacity.md anew (minutes)
 	@$(bin)/python -m tests.benchmarks.cases $(ARGS)
 	@$(bin)/python -m tests.benchmarks.page
+
+bench: venv ## Write docs/benchmarks.md anew: the work lists with a million open cases (minutes, gigabytes)
+	@$(bin)/python -m tests.benchmarks.work_lists $(ARGS)
 
 lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for newer releases)
 	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \

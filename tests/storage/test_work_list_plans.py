@@ -21,14 +21,14 @@ from workflows.messages.stages import Attention, CaseKind, WorkList
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
 LIMIT = 5
-DESCENT = 6
+DESCENT = 4
 """So many pages of an index lie at most on the way to the cases of a page."""
 
 PAGES = {
     "merchant and list": WorkQuery(merchant_id=LARGE, work_list=WorkList.AWAITING_RETURN),
     "merchant, all lists": WorkQuery(merchant_id=LARGE),
     "small merchant": WorkQuery(merchant_id=SMALL),
-    "platform and list": WorkQuery(work_list=WorkList.RULINGS),
+    "platform and list": WorkQuery(work_list=WorkList.LATE_SHIPMENTS),
     "platform, all lists": WorkQuery(),
     "platform, due soon": WorkQuery(due_before=NOW + timedelta(hours=12)),
     "merchant, due soon": WorkQuery(merchant_id=LARGE, due_before=NOW + timedelta(hours=12)),
@@ -112,6 +112,7 @@ async def test_what_has_few_cases_is_found_by_them(
 
     for plan in await page_plans(book, query):
         assert plan.cases_read <= found, str(plan)
+        assert plan.buffers <= 2 * DESCENT * found, str(plan)
 
 
 @pytest.mark.parametrize(

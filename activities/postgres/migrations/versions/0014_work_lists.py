@@ -42,8 +42,9 @@ CREATE INDEX cases_under_flag_of_merchant ON casebook.cases (merchant_id, flag, 
 CREATE INDEX cases_under_flag ON casebook.cases (flag, due_rank, case_id)
     WHERE flag IS NOT NULL AND closed_at IS NULL;
 
--- Closed ones as well: forgetting a buyer looks for all of its cases.
-CREATE INDEX cases_of_buyer ON casebook.cases (buyer_id) WHERE buyer_id IS NOT NULL;
+-- Closed ones as well: forgetting a buyer looks for all of its cases. With the merchant, so that no plan for any
+-- merchant comes to read all of a large one's cases beside the buyer's.
+CREATE INDEX cases_of_buyer ON casebook.cases (buyer_id, merchant_id) WHERE buyer_id IS NOT NULL;
 
 -- An index can be asked alone only where the table was vacuumed since.
 ALTER TABLE casebook.cases SET (autovacuum_vacuum_scale_factor = 0.02);
