@@ -23,7 +23,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo up test test-all lint format docs pictures histories costs capacity bench lock venv clean
+.PHONY: help demo up cluster test test-all lint format docs pictures histories costs bench capacity lock venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,9 @@ demo: venv ## Open real cases on real servers and show where every fen went
 
 up: venv ## Keep the whole stack running; Ctrl-C stops all of it
 	@exec $(bin)/aftersales up $(ARGS)
+
+cluster: venv ## Roll workers from version to version under load, and check every case
+	@$(bin)/aftersales cluster $(ARGS)
 
 test: venv ## The test suite, in parallel
 	@$(bin)/python -m pytest $(PARALLEL) $(ARGS)

@@ -51,6 +51,7 @@ WORDS: Final = (
     Word("up", RUNNING, "processes", "up"),
     Word("worker", RUNNING, "processes", "worker"),
     Word("setup", RUNNING, "processes", "setup"),
+    Word("cluster", RUNNING, "cluster", "cluster"),
     Word("doctor", RUNNING, "diagnosis", "doctor"),
     Word("completion", RUNNING, "completion", "completion"),
     Word("open", CASES, "opening", "application"),

@@ -1,0 +1,1 @@
+"""A cluster on one machine: worker processes of several roles and versions, rolled under load."""

@@ -1,0 +1,208 @@
+"""What must be true after a roll, looked up in each book: the case book, ours, the gateway's, and Temporal's."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import asyncpg
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+
+from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.postgres.books import BookLine, side_by_side
+from starter.cluster.load import AMOUNT, Life
+from starter.cluster.processes import LOOK_SECONDS, Ending, WorkerProcess
+from workflows.messages.commands import GatewayResult
+from workflows.messages.message import Message
+from workflows.messages.money import Minor
+from workflows.messages.payouts import PaidBy
+from workflows.messages.stages import OutcomeKind
+from workflows.rules.allocation import refund_number
+
+_AT_A_TIME: Final = 8
+_LATER: Final = timedelta(days=30)
+"""After the virtual end of each case that silence decided."""
+_NOTICE_SECONDS: Final = 20
+_OVERTAKEN: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+"""Something came for the case while its task ended it: the server has the task done again. No code has failed."""
+
+
+class Tasks(Message):
+    """The workflow tasks of all cases together."""
+
+    completed: int
+    failed: int
+    overtaken: int
+    """Done again because something came for the case meanwhile."""
+    timed_out: int
+    """Done again because the worker that had them was gone."""
+
+
+class MoneyPaid(Message):
+    """What was paid by each book, in minor units."""
+
+    cases: Minor
+    """By the cases' outcomes."""
+    ledger: Minor
+    gateway: Minor
+    refunds: int
+    """How many refund numbers the gateway has for these cases."""
+
+
+@dataclass
+class Told:
+    """What Temporal's histories tell."""
+
+    tasks: Counter[str] = field(default_factory=Counter[str])
+    builds: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """By case: the versions that have carried it, in order."""
+    again: int = 0
+    """Activities that took more than one attempt."""
+
+    def report(self) -> Tasks:
+        """The numbers."""
+        names = ("completed", "failed", "overtaken", "timed_out")
+        return Tasks.model_validate({name: self.tasks[name] for name in names})
+
+
+async def histories(lives: Sequence[Life]) -> Told:
+    """Read the history of each case.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    told = Told()
+    places = asyncio.Semaphore(_AT_A_TIME)
+
+    async def read(life: Life) -> None:
+        if life.case is None:
+            return
+        async with places:
+            history = await life.case.handle.fetch_history()
+        builds: dict[str, None] = {}
+        for event in history.events:
+            match event.event_type:
+                case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+                    told.tasks["completed"] += 1
+                    builds[event.workflow_task_completed_event_attributes.deployment_version.build_id] = None
+                case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                    cause = event.workflow_task_failed_event_attributes.cause
+                    told.tasks["overtaken" if cause == _OVERTAKEN else "failed"] += 1
+                case EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
+                    told.tasks["timed_out"] += 1
+                case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                    told.again += event.activity_task_started_event_attributes.attempt > 1
+                case _:
+                    pass
+        told.builds[life.case.id] = tuple(builds)
+
+    await asyncio.gather(*map(read, lives))
+    return told
+
+
+def on_versions(builds: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> tuple[str, ...]:
+    """Cases that were not carried by exactly the version that they began on, and versions without a case."""
+    found = [
+        f"{case}: carried by {' and '.join(each or '(no version)' for each in those) or 'nobody'}"
+        for case, those in builds.items()
+        if len(those) != 1 or those[0] not in known
+    ]
+    begun = {those[0] for those in builds.values() if those}
+    return (*found, *(f"no case began on {build}" for build in known if build not in begun))
+
+
+async def case_book(pool: asyncpg.Pool, lives: Sequence[Life]) -> tuple[str, ...]:
+    """Where the case book says something else than the outcome, or a log has a gap (section 12).
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database does not answer.
+    """
+    ended = {life.case.id: life.outcome for life in lives if life.case and life.outcome}
+    rows = await pool.fetch(
+        """
+        SELECT case_id, cases.outcome, cases.log_length, array_agg(position ORDER BY position) AS positions
+        FROM casebook.cases JOIN casebook.log USING (case_id)
+        WHERE case_id = ANY($1) GROUP BY case_id
+        """,
+        list(ended),
+    )
+    found = [f"{case}: not in the case book" for case in ended.keys() - {row["case_id"] for row in rows}]
+    for row in rows:
+        if row["outcome"] != ended[row["case_id"]].outcome:
+            found.append(f"{row['case_id']}: the case book says {row['outcome']}")
+        if row["positions"] != list(range(1, row["log_length"] + 1)):
+            found.append(f"{row['case_id']}: its log has the positions {row['positions']} of 1 to {row['log_length']}")
+    return tuple(found)
+
+
+async def money(pool: asyncpg.Pool, lives: Sequence[Life]) -> tuple[MoneyPaid, tuple[str, ...]]:
+    """What was paid by each book, and each case that was not paid exactly once, or at all where it must not be.
+
+    Raises:
+        GatewayUnreachable: the gateway does not answer.
+    """
+    of_case = {_stem(refund_number(life.case.id, 1, 1)): life for life in lives if life.case}
+    books = await side_by_side(pool, PaymentGatewayStub(pool), datetime.now(UTC) + _LATER)
+    return paid_once(of_case, books.lines)
+
+
+def paid_once(of_case: Mapping[str, Life], lines: Iterable[BookLine]) -> tuple[MoneyPaid, tuple[str, ...]]:
+    """The same, from the books' lines; ``of_case`` has each case by what its refund numbers begin with."""
+    mine: dict[str, list[BookLine]] = {stem: [] for stem in of_case}
+    for line in lines:
+        if (stem := _stem(line.refund_no)) in mine:
+            mine[stem].append(line)
+    found: list[str] = []
+    for stem, life in of_case.items():
+        assert life.case is not None
+        due = AMOUNT if life.outcome and life.outcome.outcome is OutcomeKind.REFUNDED else 0
+        theirs = [line.theirs for line in mine[stem] if line.their_result is GatewayResult.SUCCEEDED]
+        ours = [line.ours for line in mine[stem] if line.paid_by is PaidBy.GATEWAY]
+        if not theirs == ours == ([due] if due else []):
+            found.append(f"{life.case.id}: to be paid {due} once; the gateway paid {theirs}, our ledger has {ours}")
+    every = [line for those in mine.values() for line in those]
+    paid = MoneyPaid(
+        cases=sum(life.outcome.refunded.amount for life in of_case.values() if life.outcome and life.outcome.refunded),
+        ledger=sum(line.ours or 0 for line in every if line.paid_by is PaidBy.GATEWAY),
+        gateway=sum(line.theirs or 0 for line in every if line.their_result is GatewayResult.SUCCEEDED),
+        refunds=sum(line.theirs is not None for line in every),
+    )
+    if not paid.cases == paid.ledger == paid.gateway:
+        found.append(f"the cases paid {paid.cases}, our ledger {paid.ledger}, the gateway {paid.gateway}")
+    return paid, tuple(found)
+
+
+async def unsent_notices(pool: asyncpg.Pool, lives: Sequence[Life]) -> int:
+    """How many notices of these cases are still unsent after the sender had time for them.
+
+    Raises:
+        OSError, asyncpg.PostgresError: the database does not answer.
+    """
+    cases = [life.case.id for life in lives if life.case]
+    deadline = time.monotonic() + _NOTICE_SECONDS
+    while True:
+        unsent: int = await pool.fetchval(
+            "SELECT count(*) FROM notices.outbox WHERE case_id = ANY($1) AND sent_at IS NULL", cases
+        )
+        if not unsent or time.monotonic() > deadline:
+            return unsent
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def exits(workers: Iterable[WorkerProcess]) -> tuple[str, ...]:
+    """Workers that have ended, but neither by being killed nor with exit code 0 after they were asked."""
+    return tuple(
+        f"the worker {each.name} ended with exit code {each.exit_code}"
+        + ("" if each.ending else " though nobody had asked it to")
+        for each in workers
+        if each.exit_code is not None
+        and each.ending is not Ending.KILLED
+        and not (each.ending is Ending.DRAINED and each.exit_code == 0)
+    )
+
+
+def _stem(number: str) -> str:
+    return number.split("-", maxsplit=1)[0]
