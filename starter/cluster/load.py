@@ -232,15 +232,15 @@ def problems(lives: Sequence[Life]) -> tuple[str, ...]:
     """Each case that did not end as it was planned."""
     found: list[str] = []
     for life in lives:
-        name = life.case.id if life.case else f"the case on {life.order_no}"
+        name = f"the case on {life.order_no}, {life.plan}"
         if life.problem:
             found.append(f"{name}: {life.problem}")
         elif life.outcome is None:
-            found.append(f"{name}: {life.plan}, has not ended")
-        elif (life.outcome.outcome, life.outcome.decided_by) != life.plan.ends:
+            found.append(f"{name}: has not ended")
+        else:
             kind, who = life.plan.ends
-            found.append(
-                f"{name}: {life.plan}, expected {kind} by {who}, "
-                f"found {life.outcome.outcome} by {life.outcome.decided_by}"
-            )
+            paid = life.outcome.refunded.amount if life.outcome.refunded else 0
+            ended = (life.outcome.outcome, life.outcome.decided_by, paid)
+            if ended != (kind, who, AMOUNT if kind is OutcomeKind.REFUNDED else 0):
+                found.append(f"{name}: expected {kind} by {who}, found {ended[0]} by {ended[1]}, {paid} paid back")
     return tuple(found)

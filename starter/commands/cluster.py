@@ -46,7 +46,7 @@ async def _cluster(settings: Settings, scale: Scale, as_json: bool) -> int:
     console.print("starting the cluster", style="dim")
 
     def say(event: Event) -> None:
-        console.print(line(event))
+        console.print(line(event), soft_wrap=True)
 
     report = await run_cluster(settings, scale, say)
     answer(as_json, report, page(report))
