@@ -38,22 +38,24 @@ async def test_without_a_worker_for_money_only_money_waits(shop: World, own_sett
         await ended.said(": running")
         await ended.terminate()
         assert await ended.ended() == 0
-        order_no = await shop.order()
+        order_no, waiting = await shop.order(), [("settle", SCHEDULED)]
         paying, withdrawn = await shop.refund(order_no=order_no), await shop.refund()
 
         view = await paying.act(Approve(key="c1", by=merchant(shop.merchant)))
-        await until(lambda: pending(paying), lambda found: found == [("settle", SCHEDULED)])
+        await until(lambda: pending(paying), lambda found: found == waiting)
         outcome = await withdrawn.act_and_wait(Withdraw(key="c1", by=buyer(shop.buyer)))
 
         assert view.stage is StageName.PAYING
         assert outcome.outcome is OutcomeKind.WITHDRAWN
         await until(lambda: unsent(shop.pool, withdrawn), lambda found: found[0] == 0 < found[1])
         assert await shop.paid_by_gateway(order_no) == 0
-        assert await pending(paying) == [("settle", SCHEDULED)]
+        assert await pending(paying) == waiting
         async with worker_process(own_settings, AFTERSALES_ROLE="money") as money:
             outcome = await paying.outcome()
+            info = (await paying.handle.describe()).raw_description.workflow_execution_info
             answers = [await each.probe("/readyz") for each in (cases, outside, money)]
 
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await shop.paid_by_gateway(order_no) == await shop.refunded(order_no) == 10_000
+    assert info.priority.fairness_key == shop.merchant
     assert answers == [(200, {"ok": True, "state": "running", "reasons": []})] * 3
