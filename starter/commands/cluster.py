@@ -38,7 +38,11 @@ def cluster(
     """
     settings = for_development("rolling a cluster under made-up load")
     scale = Scale(versions=versions, cases=cases, at_a_time=at_a_time, seconds=seconds)
-    return asyncio.run(_cluster(settings, scale, as_json))
+    try:
+        return asyncio.run(_cluster(settings, scale, as_json))
+    except asyncio.CancelledError:  # SIGTERM: by now all that was started has ended
+        notes().print("stopped before the end", style="bold red")
+        return Exit.NO
 
 
 async def _cluster(settings: Settings, scale: Scale, as_json: bool) -> int:
