@@ -38,7 +38,8 @@ from activities.virtual_numbers import VirtualNumbers
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
-from starter.telemetry import CountedFailures, exported, measures_of, standing_told
+from starter.telemetry import exported, measures_of, standing_told
+from starter.telemetry.failures import CountedFailures
 from starter.vault import opened_vault
 from starter.worker.draining import Stop
 from starter.worker.health import Health, answering, what_work_needs

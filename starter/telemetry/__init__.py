@@ -12,12 +12,11 @@ from temporalio.runtime import Runtime
 from activities.measures import Measures
 from activities.standing import Standing
 from starter.telemetry.configuration import configuration
-from starter.telemetry.failures import CountedFailures
 from starter.telemetry.interceptors import set_tracing_interceptors
 from starter.telemetry.metrics import meter_of, runtime
 from starter.telemetry.spans import spans
 
-__all__ = ["CountedFailures", "exported", "measures_of", "standing_told"]
+__all__ = ["exported", "measures_of", "standing_told"]
 
 
 @contextmanager

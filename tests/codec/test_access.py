@@ -1,6 +1,7 @@
 """Which tokens the codec server takes."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -63,31 +64,31 @@ def test_a_role_that_is_none_is_not_allowed(role: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("made", "reason"),
     [
-        (signed(exp=datetime.now(UTC) - timedelta(minutes=1)), "has expired"),
-        (signed(aud="others"), "somebody else"),
-        (signed(iss="others"), "issuer"),
-        (signed(exp=None), "lacks exp"),
-        (signed(iss=None), "lacks iss"),
-        (signed(aud=None), "lacks aud"),
-        (signed(sub=None), "lacks sub"),
-        (signed(sub=""), "printable"),
-        (signed(sub="o-1\nforged log line"), "printable"),
-        (signed(sub="x" * 201), "printable"),
-        (signed(sub=7), "not valid"),
-        (signed(nbf=datetime.now(UTC) + timedelta(minutes=5)), "not valid"),
-        (jwt.encode(claims(), "another secret, also long enough for it", algorithm="HS256"), "not valid"),
-        (jwt.encode(claims(), SECRET * 2, algorithm="HS512"), "not valid"),
-        (jwt.encode(claims(), "", algorithm="none"), "not valid"),
-        (signed()[:-2], "not valid"),
-        ("", "not valid"),
-        ("é.é.é", "not valid"),
+        (lambda: signed(exp=datetime.now(UTC) - timedelta(minutes=1)), "has expired"),
+        (lambda: signed(aud="others"), "somebody else"),
+        (lambda: signed(iss="others"), "issuer"),
+        (lambda: signed(exp=None), "lacks exp"),
+        (lambda: signed(iss=None), "lacks iss"),
+        (lambda: signed(aud=None), "lacks aud"),
+        (lambda: signed(sub=None), "lacks sub"),
+        (lambda: signed(sub=""), "printable"),
+        (lambda: signed(sub="o-1\nforged log line"), "printable"),
+        (lambda: signed(sub="x" * 201), "printable"),
+        (lambda: signed(sub=7), "not valid"),
+        (lambda: signed(nbf=datetime.now(UTC) + timedelta(minutes=5)), "not valid"),
+        (lambda: jwt.encode(claims(), "another secret, also long enough for it", algorithm="HS256"), "not valid"),
+        (lambda: jwt.encode(claims(), SECRET * 2, algorithm="HS512"), "not valid"),
+        (lambda: jwt.encode(claims(), "", algorithm="none"), "not valid"),
+        (lambda: signed()[:-2], "not valid"),
+        (lambda: "", "not valid"),
+        (lambda: "é.é.é", "not valid"),
     ],
 )
-def test_a_token_that_does_not_count_says_why_and_nothing_of_itself(text: str, reason: str) -> None:
+def test_a_token_that_does_not_count_says_why_and_nothing_of_itself(made: Callable[[], str], reason: str) -> None:
     with pytest.raises(Unauthenticated, match=reason) as refused:
-        serving().tokens().caller(text)
+        serving().tokens().caller(made())
     assert refused.value.__cause__ is None
     assert refused.value.__context__ is None or refused.value.__suppress_context__
 

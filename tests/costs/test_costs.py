@@ -25,15 +25,23 @@ async def alone(state_dirs: Path) -> AsyncIterator[Ground]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def all_walked(alone: Ground) -> dict[str, Walked]:
-    """Every path, walked once, and the server's count of all of them together."""
+async def all_walked(alone: Ground, written: dict[str, page.Row]) -> dict[str, Walked]:
+    """Every path, walked once, and the server's count of all of them together.
+
+    A minute that ends between the client's clock and the server's moves the due date that the client has foreseen, and
+    costs an upsert: such a path is walked once more.
+    """
     metrics = alone.stack.metrics_address
     assert metrics is not None
     before = await server_count(metrics)
-    walked = {name: await walk(alone, PATHS[name]) for name in COUNTED}
+    walked: dict[str, Walked] = {}
     expected = Counter[Action]()
-    for each in walked.values():
-        expected.update(each.in_metric)
+    for name in COUNTED:
+        walked[name] = await walk(alone, PATHS[name])
+        expected.update(walked[name].in_metric)
+        if name in written and page.figures(walked[name].cost) != written[name].figures:
+            walked[name] = await walk(alone, PATHS[name], again=True)
+            expected.update(walked[name].in_metric)
     assert ours(await counted_by_server(metrics, before, expected)) == expected
     return walked
 

@@ -26,9 +26,9 @@ class Walked:
         return self.billed - Counter({Action.START: 1 if self.path.rule == "P3" else 0})
 
 
-async def walk(ground: Ground, path: Path) -> Walked:
-    """Walk ``path`` to its end, and count."""
-    merchant = merchant_of(path.name)
+async def walk(ground: Ground, path: Path, *, again: bool = False) -> Walked:
+    """Walk ``path`` to its end, and count; ``again`` with another merchant, since the first one's orders are used."""
+    merchant = merchant_of(path.name) + ("-2" if again else "")
     about = await path.walk(ground.world(merchant))
     cases = await ground.pool.fetch("SELECT case_id FROM casebook.cases WHERE merchant_id = $1", merchant)
     histories: dict[str, WorkflowHistory] = {}

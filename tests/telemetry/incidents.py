@@ -11,7 +11,8 @@ from temporalio.common import RetryPolicy
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from starter.telemetry import CountedFailures, measures_of
+from starter.telemetry import measures_of
+from starter.telemetry.failures import CountedFailures
 
 QUEUE = "incidents"
 _SECONDS = timedelta(seconds=10)

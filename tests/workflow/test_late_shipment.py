@@ -140,7 +140,7 @@ async def test_the_buyer_may_claim_48_hours_after_payment_and_not_before(world: 
     view = await world.at(case, StageName.CLAIMABLE)
 
     assert waiting.history_length <= 2  # it has not begun
-    assert before == []
+    assert before == ()
     assert (view.kind, view.asked) == (CaseKind.LATE_SHIPMENT, Money(amount=3_000, currency="CNY"))
     assert view.due == view.opened_at + timedelta(days=30)
     assert await world.notices(case, NoticeTemplate.COMPENSATION_CLAIMABLE) == 1
@@ -259,7 +259,7 @@ async def test_started_without_a_delay_it_waits_by_itself_and_takes_nothing_mean
     view = await case.act(claim(world))
 
     assert (early.refusal.code, early.refusal.rule) == ("not_open", "L1")
-    assert before == []
+    assert before == ()
     assert view.stage is StageName.CLAIM_REVIEW
 
 

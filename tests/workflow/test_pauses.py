@@ -325,7 +325,12 @@ async def test_a_case_that_ends_meanwhile_does_not_stop_the_others(world: World,
     case, before = await reviewed(world)
     await world.pool.execute(  # the case book has not heard of the end yet
         """
-        INSERT INTO casebook.cases SELECT (jsonb_populate_record(cases, jsonb_build_object('case_id', $2::text))).*
+        INSERT INTO casebook.cases (
+            case_id, run_id, kind, merchant_id, buyer_id, order_no, currency, asked, policy, stage, work_list,
+            opened_at, due_at, step, log_length, opened
+        )
+        SELECT $2, run_id, kind, merchant_id, buyer_id, order_no, currency, asked, policy, stage, work_list,
+               opened_at, due_at, step, log_length, opened
         FROM casebook.cases WHERE case_id = $1
         """,
         case.id,

@@ -83,8 +83,6 @@ def payment(mode: Mode, **more: int) -> Arrange:
             await world.at(case, StageName.SETTLING)
             await world.forward(case, **more)
         await world.at(case, StageName.PAYMENT_ATTENTION)
-        # What the operator has seen to outside, before asking again.
-        await world.behave(Behaviour(mode=Mode.SUCCEED, order_no=order_no))
         return case
 
     return arrange

@@ -99,7 +99,7 @@ async def test_the_page_of_a_case_says_where_it_stands_and_what_can_be_done(worl
 
     shanghai = (view.due + timedelta(hours=8)).strftime("%Y-%m-%d %H:%M")
     for part in (
-        "100.00 CNY",
+        "asked 100.00",
         "R1",
         shanghai,
         "the refund is paid",
