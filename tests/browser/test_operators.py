@@ -115,7 +115,7 @@ async def test_cases_are_listed_and_filtered_and_an_update_is_refused_and_accept
     await browser_page.goto(listed(stack, WAITING))
     await expect(browser_page.get_by_role("link", name=case.id).first).to_be_visible(timeout=PATIENCE)
     await expect(browser_page.get_by_role("link", name=shipped.id)).to_have_count(0)
-    await picture(browser_page, "list")
+    await picture(browser_page, "waiting-list")
 
     page = await opened(browser_page, stack, case)
     await page.open("user-metadata")
