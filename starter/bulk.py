@@ -13,7 +13,7 @@ from typing import Final
 
 from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.client import Aftersales
-from starter.errors import RefusedCommand, Unanswered, UnknownCase, Unreachable
+from starter.errors import RefusedCommand, UnknownCase, Unreachable
 from workflows.messages.actors import Role
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
@@ -117,6 +117,6 @@ async def _act(aftersales: Aftersales, item: WorkItem, command: Command) -> Answ
     except UnknownCase:
         gone = Refusal(code="unknown_case", field="case", rule="section 12", explanation="Temporal has no such case")
         return Answered(item.case_id, item.stage, Came.REFUSED, refusal=gone)
-    except (Unanswered, Unreachable):
+    except Unreachable:
         return Answered(item.case_id, item.stage, Came.UNANSWERED)
     return Answered(item.case_id, item.stage, Came.DONE, stands=view.stage)

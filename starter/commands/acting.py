@@ -78,9 +78,7 @@ def act(
 
     [cyan]aftersales act return/O-1/k-1 agree_return --as merchant:m-1 --clauses no_ems --clauses no_sf_express[/]
     """
-    model = COMMANDS.get(command.replace("-", "_"))
-    if model is None:
-        raise UsageError(f"there is no command {command}; there are {', '.join(COMMANDS)}", "COMMAND")
+    model = command_called(command)
     if wait and signal:
         raise UsageError("a signal has no answer to wait for", "--wait")
     body = fields(model, context.args)
@@ -110,6 +108,18 @@ async def _send(identifier: str, command: Command, *, wait: bool, signal: bool, 
             view = await case.act(command)
             answer(as_json, view, viewing.case_page(view, datetime.now(UTC)))
     return 0
+
+
+def command_called(name: str) -> type[Command]:
+    """The command that somebody has typed, ``-`` for ``_`` allowed.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    model = COMMANDS.get(name.replace("-", "_"))
+    if model is None:
+        raise UsageError(f"there is no command {name}; there are {', '.join(COMMANDS)}", "COMMAND")
+    return model
 
 
 def fields(model: type[Command], words: list[str]) -> dict[str, Any]:

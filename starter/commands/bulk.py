@@ -18,7 +18,7 @@ from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.bulk import Answered, Came, TooMany, act_on, find, key_of, takes
 from starter.client import Aftersales
 from starter.commands import wording
-from starter.commands.acting import COMMANDS, fields
+from starter.commands.acting import command_called, fields
 from starter.commands.failures import Exit, UsageError
 from starter.commands.listing import from_now
 from starter.commands.printing import Json, answer, notes
@@ -72,9 +72,7 @@ def bulk(
     [cyan]aftersales bulk move_deadline --list unshipped_refunds --merchant m-1 --as platform:o-1 --name typhoon
     --until 2026-12-01T10:00:00+08:00 --reason typhoon[/]
     """
-    model = COMMANDS.get(command.replace("-", "_"))
-    if model is None:
-        raise UsageError(f"there is no command {command}; there are {', '.join(COMMANDS)}", "COMMAND")
+    model = command_called(command)
     filters: dict[str, Any] = {
         "merchant_id": merchant,
         "work_list": work_list,
