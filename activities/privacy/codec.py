@@ -1,5 +1,6 @@
 """Temporal's payloads under encryption: arguments, results, memos, summaries, details, failures (P6)."""
 
+import asyncio
 import dataclasses
 import zlib
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ _CONTEXT: Final = b"temporal payload "
 _PLAIN, _DEFLATED = b"\0", b"\1"
 # Below, what deflate saves is about what it costs.
 _WORTH_DEFLATING: Final = 256
+_LARGE: Final = 256 * 1024
+"""Bytes. What is larger is deflated and inflated in a thread of its own, so that nothing else waits for it."""
 MOST_INFLATED: Final = 16 * 1024 * 1024
 """Bytes of one payload at most. Temporal's own limit is far below."""
 
@@ -49,7 +52,7 @@ class EncryptionCodec(PayloadCodec):
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt payloads; one that is encrypted already stays as it is."""
         key = await self._keys.current()
-        return [each if is_encrypted(each) else _encrypted(each, key.id, key.secret) for each in payloads]
+        return [each if is_encrypted(each) else await _encrypted(each, key.id, key.secret) for each in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt payloads.
@@ -64,7 +67,7 @@ class EncryptionCodec(PayloadCodec):
         key_id = payload.metadata.get(KEY_ID, b"").decode(errors="replace")
         key = await self._keys.named(key_id)
         marked = unseal(key.secret, _CONTEXT + key_id.encode(), payload.data)
-        plain = _inflated(marked[1:]) if marked[:1] == _DEFLATED else marked[1:]
+        plain = await _inflated(marked[1:]) if marked[:1] == _DEFLATED else marked[1:]
         return Payload.FromString(plain)
 
 
@@ -104,9 +107,9 @@ def encrypting_converter(keys: KeyProvider) -> DataConverter:
     )
 
 
-def _encrypted(payload: Payload, key_id: str, secret: bytes) -> Payload:
+async def _encrypted(payload: Payload, key_id: str, secret: bytes) -> Payload:
     plain = payload.SerializeToString()
-    deflated = zlib.compress(plain, level=6) if len(plain) >= _WORTH_DEFLATING else plain
+    deflated = await _deflated(plain)
     marked = _DEFLATED + deflated if len(deflated) < len(plain) else _PLAIN + plain
     return Payload(
         metadata={"encoding": ENCODING, KEY_ID: key_id.encode()},
@@ -114,9 +117,20 @@ def _encrypted(payload: Payload, key_id: str, secret: bytes) -> Payload:
     )
 
 
-def _inflated(deflated: bytes) -> bytes:
+async def _deflated(plain: bytes) -> bytes:
+    if len(plain) < _WORTH_DEFLATING:
+        return plain
+    if len(plain) < _LARGE:
+        return zlib.compress(plain, 6)
+    return await asyncio.to_thread(zlib.compress, plain, 6)
+
+
+async def _inflated(deflated: bytes) -> bytes:
     inflater = zlib.decompressobj()
-    plain = inflater.decompress(deflated, MOST_INFLATED)
+    if len(deflated) < _LARGE // 16:
+        plain = inflater.decompress(deflated, MOST_INFLATED)
+    else:
+        plain = await asyncio.to_thread(inflater.decompress, deflated, MOST_INFLATED)
     if inflater.unconsumed_tail:
         raise PayloadTooLarge(f"a payload holds more than {MOST_INFLATED} bytes")
     return plain

@@ -12,9 +12,12 @@ from temporalio.api.common.v1 import Payload
 
 _OPENING, _CLOSING = "〔", "〕"
 _REFERENCE: Final = re.compile(r"(?:vault:(?:account|address|evidence)/|statement:)[0-9a-f]{32}(?![0-9a-f])")
-# However the brackets are written: a program may escape what is not ASCII.
+# However the brackets are written: a program may escape what is not ASCII. No note holds a bracket or leaves its
+# string, so that each look for an end stops at the next opening one: the time is linear, whatever is left unclosed.
 _NOTED: Final = re.compile(
-    rf"({_REFERENCE.pattern}) (?:{_OPENING}|\\u3014)(?:(?!{_CLOSING}|\\u3015).)*(?:{_CLOSING}|\\u3015)"
+    rf"({_REFERENCE.pattern}) (?:{_OPENING}|\\u3014)"
+    rf"(?:[^\"\\{_OPENING}{_CLOSING}]|\\(?!u301[45])[\"\\/bfnrtu])*+"
+    rf"(?:{_CLOSING}|\\u3015)"
 )
 
 

@@ -23,17 +23,21 @@ class Rate:
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
-    def wait(self, name: str) -> float:
-        """Seconds until this name may ask again: 0 grants a request, and counts it; a refused one does not count."""
+    def wait(self, name: str, cost: int = 1) -> float:
+        """Seconds until this name may ask again: 0 grants a request, and counts it as ``cost`` requests.
+
+        A refused one does not count. A cost beyond what may come at once is granted to a full bucket, and empties it.
+        """
         now = self._clock()
         if len(self._buckets) >= _MANY and name not in self._buckets:
             self._forget_idle(now)
         bucket = self._buckets.setdefault(name, _Bucket(self._full, now))
         bucket.tokens = self._refilled(bucket, now)
         bucket.at = now
-        if bucket.tokens < 1:
-            return (1 - bucket.tokens) / self._per_second
-        bucket.tokens -= 1
+        needed = min(float(cost), self._full)
+        if bucket.tokens < needed:
+            return (needed - bucket.tokens) / self._per_second
+        bucket.tokens -= needed
         return 0
 
     def _refilled(self, bucket: _Bucket, now: float) -> float:

@@ -4,6 +4,7 @@ Neither answers of failure nor the log hold anything of a payload or a token. A 
 reason too: that is what the Web UI shows.
 """
 
+import asyncio
 import json
 import logging
 import math
@@ -36,6 +37,8 @@ _PREFLIGHT: Final = {
 }
 _UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _LONGEST_KEY_ID: Final = 32
+_SMALL_BODY: Final = 64 * 1024
+"""Bytes. A larger body counts as a request for each of them, and is worked on beside the event loop."""
 
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:
@@ -70,9 +73,11 @@ def application(
     server = _CodecServer(settings, keys, BehindReferences(pool, vault), clock)
     made = web.Application(middlewares=[server.guard], client_max_size=settings.max_body_bytes)
     for prefix in ("", "/as/{token}"):
-        for path, handler in (("/decode", server.decode), ("/encode", server.encode)):
-            made.router.add_post(prefix + path, handler)
-            made.router.add_options(prefix + path, server.preflight)
+        for action, handler in (("decode", server.decode), ("encode", server.encode)):
+            # However many slashes stand before it: people end the endpoint's URL with one.
+            path = f"{prefix}/{{_:/*}}{action}"
+            made.router.add_post(path, handler)
+            made.router.add_options(path, server.preflight)
     return made
 
 
@@ -103,6 +108,10 @@ async def running(
         await runner.cleanup()
 
 
+def _as_it_is(payload: Payload) -> Payload:
+    return payload
+
+
 class _CodecServer:
     def __init__(
         self,
@@ -124,7 +133,7 @@ class _CodecServer:
     async def decode(self, request: web.Request) -> web.Response:
         """Payloads in clear, with notes as the caller's role has them."""
         caller = self._admitted(request)
-        sealed = wire.read(await request.read())
+        sealed = await self._read(request, caller)
         opened = await self._opened(sealed)
         # What did not come out of the ring may name any reference that somebody has guessed.
         ours = [is_encrypted(each) for each in sealed]
@@ -139,9 +148,7 @@ class _CodecServer:
         if caller.role is Role.AUDITOR:
             # What an auditor has seen in clear must not come back in a payload.
             raise _Refused(403, "an auditor looks, and writes nothing")
-        plain = wire.read(await request.read())
-        if caller.role is Role.OPERATOR:
-            plain = [decoration.bare(each) for each in plain]
+        plain = await self._read(request, caller, decoration.bare if caller.role is Role.OPERATOR else _as_it_is)
         return self._answer(request, caller, await self._codec.encode(plain))
 
     @web.middleware
@@ -178,14 +185,31 @@ class _CodecServer:
 
     def _admitted(self, request: web.Request) -> Caller:
         caller = self._tokens.caller(_token(request))
-        if wait := self._rate.wait(f"{caller.role} {caller.subject}"):
-            raise _Refused(429, "too many requests: wait a little", Retry_After=str(math.ceil(wait)))
+        self._count(caller)
         namespace = request.headers.get("X-Namespace")
         if namespace is None:
             raise _Refused(400, "the header X-Namespace is missing")
         if namespace not in self._settings.namespaces:
             raise _Refused(403, "payloads of this namespace are not opened here")
         return caller
+
+    def _count(self, caller: Caller, requests: int = 1) -> None:
+        if wait := self._rate.wait(f"{caller.role} {caller.subject}", requests):
+            raise _Refused(429, "too many requests: wait a little", Retry_After=str(math.ceil(wait)))
+
+    async def _read(
+        self, request: web.Request, caller: Caller, change: Callable[[Payload], Payload] = _as_it_is
+    ) -> list[Payload]:
+        """The request's payloads, changed; nobody waits for the work that another's large body takes."""
+        body = await request.read()
+
+        def read() -> list[Payload]:
+            return [change(each) for each in wire.read(body)]
+
+        if len(body) <= _SMALL_BODY:
+            return read()
+        self._count(caller, len(body) // _SMALL_BODY)
+        return await asyncio.to_thread(read)
 
     async def _opened(self, payloads: Sequence[Payload]) -> list[Payload]:
         opened: list[Payload] = []

@@ -40,7 +40,8 @@ class _Payload(_Wire):
 
 
 class _Body(_Wire):
-    payloads: list[_Payload]
+    payloads: list[_Payload] = []
+    """Left out where there are none, as in all of Temporal's JSON: a query without input is ``{}``."""
 
 
 def read(body: bytes) -> list[Payload]:

@@ -152,6 +152,8 @@ async def test_temporals_command_line_reads_and_writes_through_the_server(
         assert "O-4711" in await temporal(server, *show, *through)
         signal_words = ("workflow", "signal", "--workflow-id", handle.id, "--name", "anything", "--input", '"typed"')
         assert "succeeded" in await temporal(server, *signal_words, *through)
+        ending_in_a_slash = ("--codec-endpoint", f"{anybody.address}/", *through[2:])
+        assert "succeeded" in await temporal(server, *signal_words[:-2], *ending_in_a_slash)
         signaled = [
             each.workflow_execution_signaled_event_attributes
             async for each in handle.fetch_history_events()

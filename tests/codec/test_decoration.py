@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
@@ -72,6 +73,20 @@ def test_notes_are_taken_out_however_a_program_writes_the_brackets() -> None:
 
 def test_brackets_that_are_no_note_stay() -> None:
     text = json.dumps(["〔张三〕", f"{ACCOUNT}〔no space〕", f"{ACCOUNT} 〔never closed"], ensure_ascii=False)
+    assert bare(json_payload(text)) == json_payload(text)
+
+
+def test_a_note_that_is_not_closed_takes_nothing_else_with_it() -> None:
+    text = json.dumps([f"{ACCOUNT} 〔never closed", "another 〕 text"], ensure_ascii=False)
+    assert bare(json_payload(text)) == json_payload(text)
+    inner = json.dumps(f"{ACCOUNT} 〔{STATEMENT} 〔a note〕", ensure_ascii=False)
+    assert json.loads(bare(json_payload(inner)).data) == f"{ACCOUNT} 〔{STATEMENT}"
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_very_many_notes_that_are_not_closed_are_read_through_once(ascii_only: bool) -> None:
+    # Two megabytes: looking from each to the end would outlast the time that a test has, many times over.
+    text = json.dumps(f"{ACCOUNT} 〔" * 40_000, ensure_ascii=ascii_only)
     assert bare(json_payload(text)) == json_payload(text)
 
 

@@ -24,6 +24,16 @@ def test_as_many_as_a_minute_allows_may_come_at_once() -> None:
     assert rate.wait("a") == 1
 
 
+def test_what_costs_more_counts_as_more() -> None:
+    rate = Rate(60, Clock())
+    assert rate.wait("a", 50) == 0
+    assert rate.wait("a", 20) == 10
+    assert rate.wait("a", 10) == 0
+    # Beyond what a minute allows it takes all of one, and not for ever.
+    assert rate.wait("b", 1000) == 0
+    assert rate.wait("b") == 1
+
+
 def test_it_is_refilled_evenly() -> None:
     clock = Clock()
     rate = Rate(60, clock)

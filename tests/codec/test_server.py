@@ -408,6 +408,26 @@ async def test_each_may_ask_so_often(serve: Serve, ring: FixedKeys) -> None:
         assert (await anybody.as_("operator", "o-2").decode(*payloads)).status == 200
 
 
+async def test_large_bodies_count_as_many_requests(serve: Serve) -> None:
+    large = json_payload(json.dumps("x" * 512 * 1024))
+    async with serve(serving(requests_per_minute=20)) as anybody:
+        operator = anybody.as_("operator", "o-1")
+        assert [(await operator.encode(large)).status for _ in range(3)] == [200, 429, 429]
+        assert (await anybody.as_("operator", "o-2").encode(json_payload("1"))).status == 200
+
+
+@pytest.mark.parametrize("path", ["/decode", "//decode", "///decode"])
+async def test_slashes_before_the_action_do_not_matter(anybody: Caller, ring: FixedKeys, path: str) -> None:
+    payloads = await sealed(ring, "1")
+    assert (await anybody.as_("operator").ask(path, *payloads)).texts == ["1"]
+    assert (await anybody.ask(f"/as/{token()}{path}", *payloads)).texts == ["1"]
+
+
+async def test_nothing_is_answered_with_nothing(anybody: Caller) -> None:
+    for path in ("/decode", "/encode"):
+        assert (await anybody.as_("operator").ask(path, body=b"{}")).document == {"payloads": []}
+
+
 # What is told
 
 
