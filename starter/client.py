@@ -133,7 +133,7 @@ class Aftersales:
         self.logistics = Logistics(self)
         self.declarations = Declarations(temporal, pool, task_queue)
         self.vault = vault
-        self.desk = MerchantDesk(pool, vault)
+        self.desk = MerchantDesk(pool, vault, self._policies)
         self.numbers = VirtualNumbers(temporal, task_queue)
         self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
         self.privacy = Privacy(pool, vault, self.numbers)

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from activities.postgres import addresses, casebook, evidence, flags, scores, statements
+from activities.policies import Policies
+from activities.postgres import addresses, casebook, evidence, flags, limits, scores, statements
 from activities.postgres.vault import Vault
 from starter.errors import RefusedStatement, UnknownCase, VagueReply
 from workflows.messages.actors import Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
+from workflows.messages.policy import LimitsPolicy
 from workflows.messages.scores import ChargedScore
 from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
 
@@ -23,9 +25,11 @@ def whose(case: casebook.Row) -> str:
 class MerchantDesk:
     """The books of the shop. Errors of the database come as they are: nothing was written then."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, policies: Policies | None = None) -> None:
+        """``policies`` says how much a party may write (R16)."""
         self._pool = pool
         self._vault = vault
+        self._policies = policies or Policies()
 
     async def save_address(self, address: SaveAddress) -> ReturnAddress:
         """Add a return address, or change one; open cases keep the version that they were given (T2)."""
@@ -61,9 +65,17 @@ class MerchantDesk:
             return await flags.flag_of(connection, merchant_id, subject)
 
     async def add_remark(self, wish: AddRemark) -> Remark:
-        """备注: note something down at an order or allowance (section 12). Errors as in ``set_flag``."""
+        """备注: note something down at an order or allowance (section 12).
+
+        Raises:
+            OtherMarkingUnderKey: the key stands for another remark.
+            LimitReached: the party has noted down as much there as it may (R16).
+        """
         async with self._pool.acquire() as connection, connection.transaction():
-            return await flags.add_remark(connection, self._vault.keys, wish, datetime.now(UTC))
+            marketplace = await limits.marketplace_of(connection, wish.subject)
+            policy = self._policies.get(marketplace) if marketplace else None
+            most = (policy.limits if policy else LimitsPolicy()).remarks_of_a_party
+            return await flags.add_remark(connection, self._vault.keys, wish, datetime.now(UTC), most=most)
 
     async def remarks(self, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
         """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all."""
@@ -78,6 +90,7 @@ class MerchantDesk:
             UnknownCase: there is no such case.
             RefusedStatement: the case is another merchant's or buyer's (section 12).
             OtherTextUnderKey: the key stands for another text.
+            LimitReached: the party has written as much about the case as it may (R16).
         """
         async with self._pool.acquire() as connection, connection.transaction():
             case = await casebook.find(connection, wish.case_id)
@@ -85,7 +98,12 @@ class MerchantDesk:
                 raise UnknownCase(wish.case_id)
             if wish.by.id != {Role.MERCHANT: case.merchant_id, Role.BUYER: case.buyer_id}.get(wish.by.role, wish.by.id):
                 raise RefusedStatement(wish.case_id)
-            written = await statements.write(connection, self._vault.keys, wish, whose(case), datetime.now(UTC))
+            policies = await casebook.policies_of(connection, wish.case_id)
+            own = max(policies, key=lambda each: each.version).limits if policies else LimitsPolicy()
+            now = datetime.now(UTC)
+            written = await statements.write(
+                connection, self._vault.keys, wish, whose(case), now, most=own.evidence_of_a_party
+            )
         if isinstance(written, VagueStatement):
             raise VagueReply(written)
         return written

@@ -12,7 +12,7 @@ Commands come as updates and as signals of the same name (``workflows.handlers``
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ from workflows.messages.cases import (
     Stepped,
 )
 from workflows.messages.causes import Cause
-from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
+from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged, SubmitEvidence
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
@@ -60,7 +60,7 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
-from workflows.rules.evidence import refused_evidence
+from workflows.rules.evidence import refused_evidence, refused_more_evidence
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 from workflows.rules.wording import SILENCE_MEANS
@@ -140,13 +140,19 @@ class CaseWorkflow:
         self._unwritten: list[LogEntry] = []
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
+        self._evidence: Counter[Role] = Counter()
+        """How often each party has given evidence (R16)."""
         self.cause = Cause(0, "opening", OPENING.name)
         """Why the case does what it does at the moment."""
 
     # What a kind of case says of itself -------------------------------------------------------------
 
     def content_refusal(self, command: Command) -> Refusal | None:
-        """What is to be said against a command's content; for every kind that it has too much evidence (D6)."""
+        """What is to be said against a command's content; for every kind that it has too much evidence (D6, R16)."""
+        if isinstance(command, SubmitEvidence):
+            most = self.policy.limits.evidence_of_a_party
+            if refusal := refused_more_evidence(self._evidence[command.by.role], most):
+                return refusal
         return refused_evidence(getattr(command, "evidence", ()), self.policy.dispute)
 
     def own_event(self) -> "DisputeEnded | None":
@@ -325,6 +331,10 @@ class CaseWorkflow:
                 self._woken = True
                 continue
             await self._sleep(remind_at, poll_at)
+
+    def count_evidence(self, command: SubmitEvidence) -> None:
+        """R16: one more giving of this party's; to be called once it is kept."""
+        self._evidence[command.by.role] += 1
 
     async def note(self, *entries: LogEntry) -> None:
         """Write down what changes nothing: the stage and its clock go on."""

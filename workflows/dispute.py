@@ -181,7 +181,9 @@ class Dispute(OrderCase):
             stepped = await self.enter(self.stage, entry, evidence=given, keep_deadline=True, attention=self.attention)
         if stepped.refusal:
             self.answer(command, stepped.refusal)
-        elif not late:
+            return
+        self.count_evidence(command)
+        if not late:
             self._gave.add(role)
             if command.final:
                 self._finals.add(role)

@@ -9,6 +9,7 @@ from workflows.messages.commands import (
     GatewayCallback,
     GiveRefundAccount,
     ReportParcel,
+    SubmitEvidence,
     Withdraw,
 )
 from workflows.messages.evidence import Evidence
@@ -182,6 +183,11 @@ class OrderCase(PayableCase):
                 event = await self.next(ReportParcel)
             attention = Attention.ACCOUNT_MISSING
             asked = (self.silent("account_asked"),)
+
+    async def take_evidence(self, command: SubmitEvidence) -> None:
+        """R2, R16: kept in the case log, for whoever decides."""
+        await self.note(self.obeyed(command, "evidence_submitted", **evidence_facts(command.evidence)))
+        self.count_evidence(command)
 
     async def take_account(self, command: GiveRefundAccount) -> None:
         """T4: the account goes into the payment only, never into the log or a view, which the merchant sees."""

@@ -31,7 +31,6 @@ from workflows.messages.parcels import ParcelEvent
 from workflows.messages.requests import RefundRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import Attention, CaseKind
-from workflows.payable import evidence_facts
 from workflows.returning import RETURN_COMMANDS, ReturningCase
 from workflows.rules.stages import (
     ESCALATED,
@@ -99,7 +98,7 @@ class Refund(ReturningCase):
                 case ReportParcel():
                     await self.note(self.parcel(event))
                 case SubmitEvidence():  # R2
-                    await self.note(self.obeyed(event, "evidence_submitted", **evidence_facts(event.evidence)))
+                    await self.take_evidence(event)
                 case GiveRefundAccount():  # T4
                     await self.take_account(event)
                 case DisputeEnded(ruling=Ruling() as ruling):  # D8

@@ -143,7 +143,7 @@ class ReturningCase(DisputableCase):
                     if ended := await self._convert_to_refund(event):
                         return ended
                 case SubmitEvidence():
-                    await self.note(self.obeyed(event, "evidence_submitted", **evidence_facts(event.evidence)))
+                    await self.take_evidence(event)
                 case Withdraw():  # R6
                     return await self.withdrawn(event, "R6")
                 case CloseCase():

@@ -11,11 +11,13 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
+from activities.postgres import limits
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
+from workflows.messages.policy import LimitsPolicy
 
 REMARK: Final = "remark"
 """As what it is sealed."""
@@ -97,12 +99,21 @@ async def flag_history(connection: Connection, merchant_id: str | None, subject:
     return tuple(_change(row) for row in rows)
 
 
-async def add_remark(connection: Connection, keys: PersonKeys, wish: AddRemark, at: datetime) -> Remark:
+async def add_remark(
+    connection: Connection,
+    keys: PersonKeys,
+    wish: AddRemark,
+    at: datetime,
+    *,
+    most: int = LimitsPolicy().remarks_of_a_party,
+) -> Remark:
     """Note something down; the same key once more is the same remark.
 
     Raises:
         OtherMarkingUnderKey: the key stands for other words, or for somebody else's.
+        LimitReached: the party has noted down ``most`` others (R16).
     """
+    await limits.check_remarks(connection, wish.merchant_id, wish.subject, wish.by, wish.key, most)
     person = await _person(connection, wish)
     inserted = await connection.fetchrow(
         f"""

@@ -12,9 +12,11 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
+from activities.postgres import limits
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor, Role
+from workflows.messages.policy import LimitsPolicy
 from workflows.messages.statements import Statement, VagueStatement, WriteStatement
 from workflows.rules.vague_words import names_a_time, vague_words
 
@@ -27,19 +29,27 @@ class OtherTextUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fau
 
 
 async def write(
-    connection: Connection, keys: PersonKeys, wish: WriteStatement, person: str, at: datetime
+    connection: Connection,
+    keys: PersonKeys,
+    wish: WriteStatement,
+    person: str,
+    at: datetime,
+    *,
+    most: int = LimitsPolicy().evidence_of_a_party,
 ) -> Statement | VagueStatement:
     """Keep a statement; the same key and text of the same writer is the same statement.
 
     What a merchant writes must name a concrete time and hold no vague words; else it is not kept, and the
-    answer says why (D7). ``person`` is whose key it is put under.
+    answer says why (D7). ``person`` is whose key it is put under; ``most`` how many a party may write about a case.
 
     Raises:
         OtherTextUnderKey: the key stands for another text.
+        LimitReached: the party has written ``most`` others about the case (R16).
     """
     if wish.by.role is Role.MERCHANT and (finding := _vagueness(wish.text.get_secret_value())):
         return finding
     reference = _reference(wish)
+    await limits.check_statements(connection, wish.case_id, wish.by, reference, most)
     await connection.execute(
         """
         INSERT INTO disputes.statements (reference, case_id, actor_role, actor_id, at, person, sealed)

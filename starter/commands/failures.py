@@ -18,6 +18,7 @@ from activities.postgres.addresses import DefaultAddressNeeded
 from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
 from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
 from activities.postgres.flags import OtherMarkingUnderKey
+from activities.postgres.limits import LimitReached
 from activities.postgres.parcels import EventKeyReused
 from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
@@ -112,7 +113,7 @@ def describe(error: Exception) -> Failure | None:
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")
         case RefusedRequest() | RefusedCommand():
             return _refused(error.refusal)
-        case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise():
+        case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise() | LimitReached():
             return _refused(_at_the_desk(error))
         case TooManyReveals() | QuotaTooSmall() | ExportOver():
             return _refused(_disclosure(error))
@@ -148,7 +149,9 @@ def describe(error: Exception) -> Failure | None:
             return None
 
 
-def _at_the_desk(error: VagueReply | RefusedStatement | DefaultAddressNeeded | DeclaredOtherwise) -> Refusal:
+def _at_the_desk(
+    error: VagueReply | RefusedStatement | DefaultAddressNeeded | DeclaredOtherwise | LimitReached,
+) -> Refusal:
     match error:
         case VagueReply():
             code, field, rule = "vague_reply", "text", "D7"
@@ -158,6 +161,8 @@ def _at_the_desk(error: VagueReply | RefusedStatement | DefaultAddressNeeded | D
             code, field, rule = "default_needed", "ADDRESS", "T2"
         case DeclaredOtherwise():
             code, field, rule = "declared_otherwise", "ID", "section 9"
+        case LimitReached():
+            code, field, rule = "too_many", "--file", "R16"
     return Refusal(code=code, field=field, rule=rule, explanation=str(error))
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from activities.postgres import flags
 from activities.postgres.flags import OtherMarkingUnderKey
+from activities.postgres.limits import LimitReached
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes
 from tests.storage.own_keys import KEYS
@@ -244,3 +245,22 @@ async def test_a_colour_is_one_of_six(pool: asyncpg.Pool, subject: str) -> None:
         SetFlag.model_validate(black)
     with pytest.raises(asyncpg.CheckViolationError):
         await pool.execute("INSERT INTO shop.flags VALUES ('m-1', $1, 'black')", subject)
+
+
+async def test_a_party_notes_down_so_much_and_no_more(pool: asyncpg.Pool, subject: str) -> None:  # R16
+    async def noted(number: int, by: Actor | None = None) -> Remark | type[LimitReached]:
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                wish = remark(subject, f"r {number}", f"k-{number}", by=by)
+                return await flags.add_remark(connection, KEYS, wish, NOON, most=3)
+        except LimitReached:
+            return LimitReached
+
+    at_once = await asyncio.gather(*(noted(number) for number in range(6)))
+    officers = await noted(7, officer("f-1"))
+    again = next(number for number, each in enumerate(at_once) if isinstance(each, Remark))
+
+    assert at_once.count(LimitReached) == 3
+    assert isinstance(officers, Remark), "each party has its own"
+    assert await noted(again) == at_once[again], "what was noted before is no other remark"
+    assert len(await remarks(pool, subject)) == 4

@@ -9,6 +9,7 @@ import pytest_asyncio
 from activities.postgres import evidence, scores
 from activities.postgres.addresses import DefaultAddressNeeded
 from activities.postgres.flags import OtherMarkingUnderKey
+from activities.postgres.limits import LimitReached
 from activities.postgres.pool import open_pool
 from activities.postgres.statements import OtherTextUnderKey
 from starter.errors import RefusedStatement, UnknownCase, VagueReply
@@ -19,6 +20,7 @@ from workflows.messages.actors import Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, SetFlag
 from workflows.messages.payouts import Payout
+from workflows.messages.policy import LimitsPolicy
 from workflows.messages.scores import ScoreCause, ScoreChange
 from workflows.messages.statements import EvidenceGiven, WriteStatement
 
@@ -153,6 +155,18 @@ async def test_a_key_is_one_statement(desk: MerchantDesk, case: Payout) -> None:
     assert (await desk.write_statement(statement(case.case_id, BUYER, "盒子是空的"))).reference == first.reference
     with pytest.raises(OtherTextUnderKey):
         await desk.write_statement(statement(case.case_id, BUYER, "盒子是满的"))
+
+
+async def test_a_party_writes_so_much_about_a_case_and_no_more(desk: MerchantDesk, case: Payout) -> None:  # R16
+    first = await desk.write_statement(statement(case.case_id, BUYER, key="k-0"))
+    for number in range(1, LimitsPolicy().evidence_of_a_party):
+        await desk.write_statement(statement(case.case_id, BUYER, key=f"k-{number}"))
+
+    with pytest.raises(LimitReached):
+        await desk.write_statement(statement(case.case_id, BUYER, key="once-too-often"))
+    await desk.write_statement(statement(case.case_id, merchant(case.merchant_id), key="the-other-side"))
+
+    assert await desk.write_statement(statement(case.case_id, BUYER, key="k-0")) == first
 
 
 async def test_evidence_is_read_in_the_order_in_which_it_was_given(

@@ -49,16 +49,23 @@ async def worker_running(
 
 @pytest.fixture(scope="session")
 def policies(state_dirs: Path) -> Path:
-    """The built-in profiles, and ``reviewing``: shipped goods go to the merchant's review (R7)."""
+    """The built-in profiles, and two variants of Douyin's.
+
+    ``reviewing``: shipped goods go to the merchant's review (R7); ``terse``: little may be given as evidence (R16).
+    """
     folder = state_dirs / "policies"
     folder.mkdir()
     built_in = resources.files("workflows.rules").joinpath("policies")
     for name in ("douyin", "jd-pop", "jd-self"):
         folder.joinpath(f"{name}.toml").write_text(built_in.joinpath(f"{name}.toml").read_text())
-    variant = folder.joinpath("douyin.toml").read_text()
-    variant = variant.replace('name = "douyin"', 'name = "reviewing"')
-    variant = variant.replace('shipped_meanwhile = "return"', 'shipped_meanwhile = "shipped_review"')
-    folder.joinpath("reviewing.toml").write_text(variant)
+    variants = {
+        "reviewing": ('shipped_meanwhile = "return"', 'shipped_meanwhile = "shipped_review"'),
+        "terse": ("evidence_of_a_party = 50", "evidence_of_a_party = 2"),
+    }
+    for name, (number, other) in variants.items():
+        variant = folder.joinpath("douyin.toml").read_text().replace('name = "douyin"', f'name = "{name}"')
+        assert number in variant
+        folder.joinpath(f"{name}.toml").write_text(variant.replace(number, other))
     return folder
 
 

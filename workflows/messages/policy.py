@@ -135,6 +135,15 @@ class LateShipmentPolicy(Input):
         return self
 
 
+class LimitsPolicy(Input):
+    """R16: how much a party may give. With defaults, so that cases opened before there were limits can be read."""
+
+    evidence_of_a_party: Annotated[int, Field(ge=1, le=500)] = 50
+    """How often one party may give evidence in one case, and how many statements it may write about it (R16)."""
+    remarks_of_a_party: Annotated[int, Field(ge=1, le=500)] = 50
+    """How many remarks the merchant, or the platform, may note at one order or allowance (R16)."""
+
+
 class PaymentPolicy(Input):
     """Section 10 and R5."""
 
@@ -168,3 +177,4 @@ class Policy(Input):
     dispute: DisputePolicy
     late_shipment: LateShipmentPolicy
     payment: PaymentPolicy
+    limits: LimitsPolicy = LimitsPolicy()

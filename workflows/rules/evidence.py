@@ -1,10 +1,22 @@
-"""How much evidence may be given (D6)."""
+"""How much evidence may be given (D6, R16)."""
 
 from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
 from workflows.messages.policy import DisputePolicy
 
 MIB = 1024 * 1024
+
+
+def refused_more_evidence(given: int, most: int) -> Refusal | None:
+    """Why a party that has given evidence so often in a case cannot give more, or None (R16)."""
+    if given < most:
+        return None
+    return Refusal(
+        code="too_much_evidence",
+        field="command",
+        rule="R16",
+        explanation=f"a party can give evidence {most} times in a case",
+    )
 
 
 def refused_evidence(evidence: tuple[Evidence, ...], policy: DisputePolicy) -> Refusal | None:
