@@ -11,6 +11,7 @@ import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self, Union, get_args, get_origin
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -23,6 +24,8 @@ PREFIX: Final = "AFTERSALES_"
 DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
 _LOOKUP_KEY_LENGTH: Final = 32
 _ALL_ROLES: Final = "all"
+_HIGHEST_PORT: Final = 65_535
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Kubernetes sets such variables in every container for a Service called "aftersales-...".
 _SERVICE_LINK: Final = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")
 
@@ -245,6 +248,12 @@ class Settings(BaseSettings):
     codec_token_audience: str = Field(
         default="aftersales-codec", min_length=1, description="What a token's `aud` must be, or hold."
     )
+    codec_token_hours: int = Field(
+        default=24,
+        ge=1,
+        le=8760,
+        description="A token for the codec server that counts for more hours than this from now on is refused.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."
     )
@@ -257,8 +266,17 @@ class Settings(BaseSettings):
     @field_validator("database_url", "key_store_url")
     @classmethod
     def _database_url_is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        if value is None:
+            return value
+        url = value.get_secret_value()
+        if not url.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://")
+        # Whoever parses it later quotes the piece that does not fit, which can be half of a password.
+        if not _has_its_parts(url):
+            raise ValueError(
+                "must be postgresql://user:password@host:port/database; in user and password, characters such as "
+                "/ # ? @ : [ ] and % are written as %2F %23 %3F %40 %3A %5B %5D and %25"
+            )
         return value
 
     @field_validator("codec_listen", "health_listen")
@@ -267,7 +285,7 @@ class Settings(BaseSettings):
         if value is None:
             return value
         host, _, port = value.rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65535:
+        if not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
             raise ValueError("must be host:port, such as 0.0.0.0:8081")
         return value
 
@@ -407,6 +425,21 @@ def documentation() -> str:
     ]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
     return "\n".join(lines) + "\n"
+
+
+def _has_its_parts(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    user, _, hosts = parts.netloc.rpartition("@")
+    ports = [host.removeprefix("[").rpartition("]")[2].rpartition(":") for host in hosts.split(",")]
+    return (
+        "@" not in f"{user}{parts.path}{parts.query}"
+        and not parts.fragment
+        and not _BROKEN_ESCAPE.search(user)
+        and all(not colon or (port.isdecimal() and 0 < int(port) <= _HIGHEST_PORT) for _, colon, port in ports)
+    )
 
 
 def _words(value: str) -> set[str]:

@@ -12,8 +12,8 @@ from starter.codec_server.access import NotAllowed, Role, Unauthenticated, Unusa
 from starter.codec_server.configuration import (
     CodecServerSettings,
     development_settings,
-    operator_endpoint,
     origins_of,
+    ui_endpoint,
 )
 from starter.codec_server.server import application, running
 
@@ -26,7 +26,7 @@ __all__ = [
     "application",
     "development_settings",
     "minted",
-    "operator_endpoint",
     "origins_of",
     "running",
+    "ui_endpoint",
 ]

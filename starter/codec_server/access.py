@@ -63,18 +63,19 @@ class _Checking:
 class Tokens:
     """Knows which tokens count: signature, issuer, audience, expiry; and what they say."""
 
-    def __init__(self, checking: _Checking, issuer: str, audience: str) -> None:
+    def __init__(self, checking: _Checking, issuer: str, audience: str, longest: timedelta) -> None:
         self._checking = checking
         self._issuer = issuer
         self._audience = audience
+        self._longest = longest
 
     @classmethod
-    def under_secret(cls, secret: str, issuer: str, audience: str) -> Self:
-        """Tokens signed with a shared secret (HS256)."""
-        return cls(_Checking(("HS256",), (secret,)), issuer, audience)
+    def under_secret(cls, secret: str, issuer: str, audience: str, longest: timedelta) -> Self:
+        """Tokens signed with a shared secret (HS256), none for longer than ``longest`` from now on."""
+        return cls(_Checking(("HS256",), (secret,)), issuer, audience, longest)
 
     @classmethod
-    def under_public_keys(cls, path: Path, issuer: str, audience: str) -> Self:
+    def under_public_keys(cls, path: Path, issuer: str, audience: str, longest: timedelta) -> Self:
         """Tokens of whoever holds the private key (RS256, ES256) to a PEM public key or a JSON Web Key Set.
 
         Raises:
@@ -87,7 +88,7 @@ class Tokens:
         checking = _from_key_set(text) if text.lstrip().startswith("{") else _from_pem(text)
         if checking is None:
             raise UnusableKey(f"{path} must hold a PEM public key or a JSON Web Key Set, RSA or P-256")
-        return cls(checking, issuer, audience)
+        return cls(checking, issuer, audience, longest)
 
     def caller(self, token: str) -> Caller:
         """Whose token this is.
@@ -99,6 +100,9 @@ class Tokens:
         claims = self._claims(token)
         if not _SUBJECT.fullmatch(subject := str(claims["sub"])):
             raise Unauthenticated("the token's sub must be 1 to 200 printable characters")
+        if claims["exp"] > (datetime.now(UTC) + self._longest + _CLOCKS_DIFFER).timestamp():
+            hours = int(self._longest / timedelta(hours=1))
+            raise Unauthenticated(f"the token counts for too long: {hours} hours at most")
         try:
             role = Role(claims.get("role", ""))
         except ValueError:

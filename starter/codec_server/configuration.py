@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from activities.privacy.keys import KeyProvider
-from starter.codec_server.access import Role, Tokens, minted
+from starter.codec_server.access import Tokens
 
 _SECRET_LENGTH: Final = 32
-_OPERATOR_TOKEN_LIFE: Final = timedelta(days=365)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+UI_PATH: Final = "/ui"
+"""What the Web UI of development puts before ``/decode`` and ``/encode``, instead of a token."""
 
 
 def _origin(text: str) -> str:
@@ -43,6 +45,10 @@ class CodecServerSettings(BaseModel):
     """With it tokens are signed under HS256. At least 32 characters."""
     token_public_key: Path | None = None
     """Instead of it: a file with a PEM public key or a JSON Web Key Set, for tokens signed under RS256 or ES256."""
+    longest_token_hours: Annotated[int, Field(ge=1, le=8760)] = 24
+    """A token that counts for longer than this from now on does not count at all."""
+    open_to_ui: bool = False
+    """Whether pages of ``ui_origins`` are an operator's without a token. For development on the loopback only."""
     issuer: str = "aftersales"
     """A token's ``iss`` must be this."""
     audience: str = "aftersales-codec"
@@ -57,6 +63,8 @@ class CodecServerSettings(BaseModel):
             raise ValueError("a codec server needs either a token secret or a file with public keys")
         if self.token_secret is not None and len(self.token_secret.get_secret_value()) < _SECRET_LENGTH:
             raise ValueError(f"a token secret must be at least {_SECRET_LENGTH} characters long")
+        if self.open_to_ui and self.host not in _LOOPBACK:
+            raise ValueError("only a server on the loopback can do without a token")
         return self
 
     def tokens(self) -> Tokens:
@@ -66,9 +74,15 @@ class CodecServerSettings(BaseModel):
             UnusableKey: the file with public keys cannot be read, or holds none that fits.
         """
         if self.token_secret is not None:
-            return Tokens.under_secret(self.token_secret.get_secret_value(), self.issuer, self.audience)
+            secret = self.token_secret.get_secret_value()
+            return Tokens.under_secret(secret, self.issuer, self.audience, self.longest_token)
         assert self.token_public_key is not None
-        return Tokens.under_public_keys(self.token_public_key, self.issuer, self.audience)
+        return Tokens.under_public_keys(self.token_public_key, self.issuer, self.audience, self.longest_token)
+
+    @property
+    def longest_token(self) -> timedelta:
+        """How far ahead a token's end may lie."""
+        return timedelta(hours=self.longest_token_hours)
 
 
 async def development_settings(
@@ -78,27 +92,19 @@ async def development_settings(
     secret = hmac.digest((await keys.current()).secret, b"tokens of the codec server", hashlib.sha256).hex()
     return CodecServerSettings(
         port=port,
+        open_to_ui=ui_address is not None,
         namespaces=(namespace,),
         ui_origins=origins_of(ui_address) if ui_address else (),
         token_secret=SecretStr(secret),
     )
 
 
-def operator_endpoint(settings: CodecServerSettings) -> str:
-    """The URL by which a Web UI without log-in decodes as an operator: whoever has the URL does.
+def ui_endpoint(port: int) -> str:
+    """The URL by which the embedded Web UI decodes as an operator. It holds no secret: lists of processes show it.
 
-    For development: the Web UI tells it everybody who can open it.
+    For development: whoever can open the Web UI on the loopback is an operator.
     """
-    assert settings.token_secret is not None
-    token = minted(
-        settings.token_secret.get_secret_value(),
-        settings.issuer,
-        settings.audience,
-        role=Role.OPERATOR,
-        subject="web-ui",
-        lifetime=_OPERATOR_TOKEN_LIFE,
-    )
-    return f"http://{settings.host}:{settings.port}/as/{token}"
+    return f"http://127.0.0.1:{port}{UI_PATH}"
 
 
 def origins_of(ui_address: str) -> tuple[str, ...]:

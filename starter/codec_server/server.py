@@ -25,7 +25,7 @@ from activities.privacy.sealing import Tampered
 from starter.codec_server import decoration, wire
 from starter.codec_server.access import Caller, NotAllowed, Role, Unauthenticated
 from starter.codec_server.behind_references import BehindReferences
-from starter.codec_server.configuration import CodecServerSettings
+from starter.codec_server.configuration import UI_PATH, CodecServerSettings
 from starter.codec_server.limits import Rate
 
 _log: Final = logging.getLogger("codec")
@@ -72,7 +72,7 @@ def application(
     """
     server = _CodecServer(settings, keys, BehindReferences(pool, vault), clock)
     made = web.Application(middlewares=[server.guard], client_max_size=settings.max_body_bytes)
-    for prefix in ("", "/as/{token}"):
+    for prefix in ("", "/as/{token}", UI_PATH):
         for action, handler in (("decode", server.decode), ("encode", server.encode)):
             # However many slashes stand before it: people end the endpoint's URL with one.
             path = f"{prefix}/{{_:/*}}{action}"
@@ -184,7 +184,7 @@ class _CodecServer:
                 return {}
 
     def _admitted(self, request: web.Request) -> Caller:
-        caller = self._tokens.caller(_token(request))
+        caller = self._web_ui(request) or self._tokens.caller(_token(request))
         self._count(caller)
         namespace = request.headers.get("X-Namespace")
         if namespace is None:
@@ -192,6 +192,14 @@ class _CodecServer:
         if namespace not in self._settings.namespaces:
             raise _Refused(403, "payloads of this namespace are not opened here")
         return caller
+
+    def _web_ui(self, request: web.Request) -> Caller | None:
+        """The embedded Web UI, which has no log-in: it is known by the origin of its pages, which the guard checks."""
+        if not request.path.startswith(f"{UI_PATH}/"):
+            return None
+        if not self._settings.open_to_ui or "Origin" not in request.headers:
+            raise Unauthenticated("without a token only the pages of an embedded Web UI may ask")
+        return Caller(Role.OPERATOR, "web-ui")
 
     def _count(self, caller: Caller, requests: int = 1) -> None:
         if wait := self._rate.wait(f"{caller.role} {caller.subject}", requests):

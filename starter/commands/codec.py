@@ -41,9 +41,7 @@ codec = typer.Typer(
 def token(
     role: Annotated[Role, typer.Option(help="As what its bearer asks.")],
     subject: Annotated[str, typer.Option("--as", help="Who its bearer is: an id, no personal name.")],
-    lifetime: Annotated[
-        str, typer.Option("--for", metavar="DURATION", help="How long it counts: 30m, 8h, 90d.")
-    ] = "30m",
+    lifetime: Annotated[str, typer.Option("--for", metavar="DURATION", help="How long it counts: 30m, 8h.")] = "30m",
     reason: Annotated[str | None, typer.Option(help="Why an auditor looks; stands beside each recorded look.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -63,6 +61,8 @@ def token(
         raise UsageError(
             "tokens come from the identity provider whose public key is set", "AFTERSALES_CODEC_TOKEN_PUBLIC_KEY"
         )
+    if length > server.longest_token:
+        raise UsageError(f"{server.longest_token_hours} hours at most", "--for")
     made = minted(
         server.token_secret.get_secret_value(),
         server.issuer,
@@ -153,6 +153,7 @@ async def _server(settings: Settings) -> CodecServerSettings:
             token_public_key=public_key,
             issuer=settings.codec_token_issuer,
             audience=settings.codec_token_audience,
+            longest_token_hours=settings.codec_token_hours,
         )
     except ValidationError as error:
         problems = [each["msg"].removeprefix("Value error, ") for each in error.errors(include_input=False)]

@@ -21,7 +21,7 @@ from activities.postgres import schema
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
 from starter.client import Aftersales
-from starter.codec_server import development_settings, operator_endpoint
+from starter.codec_server import development_settings, ui_endpoint
 from starter.codec_server import running as codec_server
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer, json_line, notes
@@ -123,7 +123,7 @@ async def _up(settings: Settings, as_json: bool) -> int:
     keys = key_provider(settings)
     port = ports.choose(["codec"], StateFolder.at(settings.state_dir).ports)["codec"]
     # Before Temporal starts: its Web UI must know where to ask.
-    endpoint = operator_endpoint(await development_settings(keys, port=port)) if settings.embeds_temporal else None
+    endpoint = ui_endpoint(port) if settings.embeds_temporal else None
     async with embedded_stack(settings, search_attributes=declarations(), codec_endpoint=endpoint) as stack:
         client = await connect(settings, target=stack.temporal_address)
         codec = await development_settings(keys, port=port, ui_address=stack.ui_address)

@@ -35,6 +35,7 @@ from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.script import Script
 from starter.settings import TEMPORAL_VARIABLES, Settings, load_settings, variable_name
 from starter.stack import Stack, embedded_stack
+from starter.stack.state_folder import StateFolder
 from workflows.messages.persons import in_clear
 from workflows.messages.reconciliation import ReconcileReport, ReconciliationRun
 from workflows.messages.search_attributes import declarations
@@ -97,7 +98,7 @@ def _folder(state_dir: Path | None) -> Generator[Path]:
                 shutil.rmtree(each)
             else:
                 each.unlink()
-    state_dir.mkdir(parents=True, exist_ok=True)
+    StateFolder.at(state_dir)
     (state_dir / _MARK).touch()
     yield state_dir
 

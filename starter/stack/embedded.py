@@ -124,8 +124,8 @@ async def embedded_stack(
         search_attributes: Type of each by name, as in ``{"CaseDue": "Datetime"}``; the embedded Temporal gets
             those that it lacks.
         headless: Leaves out the Web UI.
-        codec_endpoint: Where the Web UI is to have payloads decoded. The URL may hold a token: the Web UI tells it
-            everybody who can open it.
+        codec_endpoint: Where the Web UI is to have payloads decoded. Everybody who can open the Web UI or list
+            processes can read it.
 
     Raises:
         SettingsError: Temporal's environment configuration is wrong.
@@ -169,13 +169,13 @@ async def embedded_stack(
                 ui_address=running.ui_address,
                 metrics_address=running.metrics_address,
                 database_url=own_database,
-                codec_address=_without_token(codec_endpoint) if running.ui_address and codec_endpoint else None,
+                codec_address=_without_path(codec_endpoint) if running.ui_address and codec_endpoint else None,
             )
         )
         yield Stack(addresses, running=running, keeper=keeper, temporal_ready=temporal_ready)
 
 
-def _without_token(endpoint: str) -> str:
+def _without_path(endpoint: str) -> str:
     return urlsplit(endpoint)._replace(path="").geturl()
 
 

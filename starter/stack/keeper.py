@@ -8,6 +8,7 @@ starter ends, even by SIGKILL, the pipe does.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -136,6 +137,7 @@ async def _keep(keeper: Keeper, starter: asyncio.StreamReader) -> None:
 
 
 async def _main() -> None:
+    os.umask(0o077)  # the servers' too: what they write is nobody else's
     async with _standard_input() as starter:
         line = await starter.readline()
         if not line:
@@ -146,6 +148,7 @@ async def _main() -> None:
         logging.basicConfig(filename=folder.logs / "keeper.log", level=logging.INFO, format="%(asctime)s %(message)s")
         try:
             with folder.held(psutil.Process(start.owner)):
+                folder.close_to_others()
                 # Being told to stop is the same as the starter being gone.
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, starter.feed_eof)
                 await _keep(Keeper(folder, start), starter)

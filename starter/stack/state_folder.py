@@ -35,7 +35,7 @@ class Embedded:
     metrics_address: str | None = None
     database_url: str | None = None
     codec_address: str | None = None
-    """Where the Web UI has payloads decoded; without the token that is needed for it."""
+    """Where payloads are decoded: for the Web UI, and for whoever has a token."""
 
 
 class FolderInUseError(Exception):
@@ -50,9 +50,19 @@ class StateFolder:
 
     @classmethod
     def at(cls, path: Path) -> Self:
-        """The folder at `path`, made if it is not there; its path is absolute and free of symbolic links."""
-        path.mkdir(parents=True, exist_ok=True)
+        """The folder at `path`; its path is absolute and free of symbolic links.
+
+        One that is not there is made for nobody but us: histories, logs and keys lie in it. One that is there may be
+        somebody's for other things too, and stays as it is.
+        """
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(path.resolve())
+
+    def close_to_others(self) -> None:
+        """Take what holds histories from everybody else, also where an earlier release has made it."""
+        self.logs.chmod(0o700)
+        for file in (*self.path.glob(f"{self.temporal_database.name}*"), *self.logs.iterdir()):
+            file.chmod(0o600)
 
     @property
     def postgres_data(self) -> Path:

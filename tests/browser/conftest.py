@@ -16,7 +16,7 @@ from activities.policies import Policies
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.client import Aftersales
-from starter.codec_server import CodecServerSettings, development_settings, operator_endpoint, origins_of, running
+from starter.codec_server import CodecServerSettings, development_settings, origins_of, running, ui_endpoint
 from starter.connection import connect
 from starter.preparation import prepare
 from starter.settings import Settings
@@ -74,7 +74,7 @@ async def codec_settings(state_dirs: Path) -> CodecServerSettings:
 async def stack(browser: "Browser", state_dirs: Path, codec_settings: CodecServerSettings) -> AsyncIterator[Stack]:
     """Temporal with its Web UI, and PostgreSQL; not without a browser to look at them with."""
     del browser
-    endpoint = operator_endpoint(codec_settings)
+    endpoint = ui_endpoint(codec_settings.port)
     own = Settings(state_dir=state_dirs / "browser")
     async with embedded_stack(own, search_attributes=declarations(), codec_endpoint=endpoint) as running_stack:
         yield running_stack
@@ -118,7 +118,7 @@ async def codec_server(
 ) -> AsyncIterator[CodecServerSettings]:
     """The settings of a codec server that runs for the stack's Web UI."""
     assert stack.ui_address
-    complete = codec_settings.model_copy(update={"ui_origins": origins_of(stack.ui_address)})
+    complete = codec_settings.model_copy(update={"ui_origins": origins_of(stack.ui_address), "open_to_ui": True})
     async with running(complete, key_provider(settings), pool, vault):
         yield complete
 

@@ -14,7 +14,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import ValidationError
 
 from starter.codec_server.access import Caller, NotAllowed, Role, Unauthenticated, UnusableKey
-from starter.codec_server.configuration import operator_endpoint, origins_of
+from starter.codec_server.configuration import origins_of
 from tests.codec.serving import SECRET, serving, token
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -116,7 +116,7 @@ def hs256_with(secret: bytes) -> str:
     def part(content: Any) -> bytes:
         return base64.urlsafe_b64encode(content).rstrip(b"=")
 
-    plain = claims() | {"exp": 4_000_000_000}
+    plain = claims() | {"exp": int(claims()["exp"].timestamp())}
     head = part(json.dumps({"alg": "HS256", "typ": "JWT"}).encode()) + b"." + part(json.dumps(plain).encode())
     return (head + b"." + part(hmac.digest(secret, head, hashlib.sha256))).decode()
 
@@ -199,11 +199,17 @@ def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, Any]) -> N
     assert "short" not in str(refused.value).replace("too_short", "")
 
 
-def test_the_endpoint_for_a_user_interface_without_log_in_is_an_operators() -> None:
-    settings = serving(port=4711)
-    address, made = operator_endpoint(settings).split("/as/")
-    assert address == "http://127.0.0.1:4711"
-    assert settings.tokens().caller(made) == Caller(Role.OPERATOR, "web-ui")
+def test_a_token_counts_for_so_long_and_no_longer() -> None:
+    tokens = serving(longest_token_hours=8).tokens()
+    assert tokens.caller(token(life=8 * 60)) == Caller(Role.OPERATOR, "o-1")
+    with pytest.raises(Unauthenticated, match="too long: 8 hours at most"):
+        tokens.caller(token(life=8 * 60 + 5))
+
+
+def test_only_on_the_loopback_can_a_user_interface_go_without_a_token() -> None:
+    assert serving(open_to_ui=True).open_to_ui
+    with pytest.raises(ValidationError, match="on the loopback"):
+        serving(open_to_ui=True, host="0.0.0.0")
 
 
 def test_a_loopback_ui_is_opened_by_its_number_and_by_its_name() -> None:

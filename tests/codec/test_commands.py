@@ -79,6 +79,7 @@ async def test_a_token_is_one_that_the_stacks_server_knows(command: Command, set
         (("--role", "operator", "--as", "o-1", "--reason", "why"), "--reason"),
         (("--role", "operator", "--as", "张三"), "--as"),
         (("--role", "operator", "--as", "o-1", "--for", "soon"), "DURATION"),
+        (("--role", "operator", "--as", "o-1", "--for", "25h"), "--for"),
     ],
 )
 def test_a_token_that_the_server_would_refuse_is_not_made(command: Command, words: tuple[str, ...], field: str) -> None:

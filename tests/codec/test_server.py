@@ -416,6 +416,17 @@ async def test_large_bodies_count_as_many_requests(serve: Serve) -> None:
         assert (await anybody.as_("operator", "o-2").encode(json_payload("1"))).status == 200
 
 
+async def test_pages_of_an_embedded_web_ui_need_no_token(serve: Serve, ring: FixedKeys) -> None:
+    payloads = await sealed(ring, "1")
+    async with serve(serving(open_to_ui=True)) as anybody:
+        assert (await anybody.having(Origin=ORIGIN).ask("/ui/decode", *payloads)).texts == ["1"]
+        assert (await anybody.having(Origin="http://127.0.0.1:1").ask("/ui/decode", *payloads)).status == 403
+        assert (await anybody.ask("/ui/decode", *payloads)).status == 401
+        assert (await anybody.having(Origin=ORIGIN).ask("/decode", *payloads)).status == 401
+    async with serve(serving()) as anybody:
+        assert (await anybody.having(Origin=ORIGIN).ask("/ui/decode", *payloads)).status == 401
+
+
 @pytest.mark.parametrize("path", ["/decode", "//decode", "///decode"])
 async def test_slashes_before_the_action_do_not_matter(anybody: Caller, ring: FixedKeys, path: str) -> None:
     payloads = await sealed(ring, "1")

@@ -68,6 +68,7 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     assert {Path(each["file"]).name for each in COMPOSE["secrets"].values()} == set(first)
     assert first["aftersales-password"] in first["aftersales.env"]
     assert len(set(first.values())) == len(first)
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
 def test_no_secret_is_in_the_file() -> None:

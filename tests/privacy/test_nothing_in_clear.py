@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 import starter.demo.run as demo
-from starter.codec_server import development_settings, operator_endpoint
+from starter.codec_server import development_settings, ui_endpoint
 from starter.codec_server import running as codec_server
 from starter.connection import connect
 from starter.demo.run import opened_theatre, play_all
@@ -49,7 +49,7 @@ async def test_the_demo_leaves_nothing_of_anybody_in_clear(
     monkeypatch.setattr(demo, "connect", traced)
 
     keys, port = key_provider(settings), ports.choose(["codec"], StateFolder.at(state_dir).ports)["codec"]
-    endpoint = operator_endpoint(await development_settings(keys, port=port))
+    endpoint = ui_endpoint(port)
 
     with watched.logging():
         async with (

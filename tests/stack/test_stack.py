@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -161,6 +162,21 @@ async def test_only_the_missing_half_is_embedded(
             assert nothing.keeper_pid is None
             assert nothing.addresses.temporal_address == half.temporal_address
             assert discover(Settings(state_dir=state_dir)) == nothing.addresses
+
+
+async def test_what_a_stack_keeps_is_nobody_elses(state_dir: Path) -> None:
+    folder = state_dir / "made"
+    async with embedded_stack(Settings(state_dir=folder), headless=True, codec_endpoint="http://127.0.0.1:1/ui"):
+        pass
+    assert not stat.S_IMODE(folder.stat().st_mode) & 0o066
+    kept = [*folder.glob("temporal.db*"), *(folder / "logs").iterdir()]
+    assert {each.name for each in kept} >= {"temporal.db", "temporal.log", "postgres.log", "keeper.log"}
+    assert {stat.S_IMODE(each.stat().st_mode) for each in kept} == {0o600}
+    # What an earlier release has left open is closed.
+    for each in kept:
+        each.chmod(0o644)
+    async with embedded_stack(Settings(state_dir=folder), headless=True):
+        assert {stat.S_IMODE(each.stat().st_mode) for each in kept if each.exists()} == {0o600}
 
 
 async def test_data_and_addresses_are_the_same_after_a_clean_end(state_dir: Path) -> None:

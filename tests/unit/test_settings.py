@@ -108,6 +108,43 @@ def test_a_wrong_setting_is_one_line_that_names_it(
     assert refusal.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"postgresql://u:12{character}{PASSWORD}@h/d" for character in "/#?[]%@"),
+        f"postgresql://u:{PASSWORD}@h:port/d",
+        f"postgresql://u:{PASSWORD}@h:99999/d",
+        f"postgresql://u:{PASSWORD}@h/d#{PASSWORD}",
+    ],
+)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "AFTERSALES_KEY_STORE_URL"])
+def test_a_database_url_that_would_be_read_otherwise_is_refused_without_quoting_it(
+    url: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, url)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value).startswith(f"{name} must be postgresql://user:password@host:port/database; ")
+    assert PASSWORD not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://postgres@/postgres?host=%2Fsome%2Ffolder",
+        "postgresql://u:p%2F%23%40@db.example.com:5432/aftersales?sslmode=require",
+        "postgres://u:p@[::1]:5432/d",
+        "postgresql://u:p@first:5432,second:5433/d",
+        "postgresql://h/d",
+    ],
+)
+def test_a_database_url_may_have_every_usual_form(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    given = load_settings().database_url
+    assert given is not None
+    assert given.get_secret_value() == url
+
+
 def test_all_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERSALES_LOG_LEVEL", "loud")
     monkeypatch.setenv("AFTERSALES_LANGUAGE", "fr")
