@@ -37,6 +37,7 @@ from activities.postgres.timelines import Stay, timeline_of
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from starter.connection import connect, discover
+from starter.database import transaction
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
 from starter.errors import (
@@ -68,7 +69,7 @@ from workflows.messages.requests import (
     ReturnRequest,
     WithdrawalRequest,
 )
-from workflows.rules.admission import fingerprint
+from workflows.rules.admission import Parties, fingerprint, refused_stranger
 from workflows.rules.identity import case_id, workflow_name
 
 PATIENCE: Final = timedelta(seconds=30)
@@ -312,7 +313,8 @@ class Aftersales:
             foreseen = await self._opening.foresee(opening)
         except (OSError, asyncpg.PostgresError) as error:
             raise Unreachable("the database does not answer") from error
-        if foreseen.refusal and not await self._exists(identifier):
+        stranger = foreseen.refusal and foreseen.refusal.code == "not_yours"  # is not told either that it exists
+        if foreseen.refusal and (stranger or not await self._exists(identifier)):
             raise RefusedRequest(foreseen.refusal)
         return foreseen
 
@@ -467,14 +469,25 @@ class Case:
             return await timeline_of(connection, self.id)
 
     async def _after_the_end(self, command: Command) -> CaseView:
-        """The case has ended, or never was. A command that it obeyed before is still the same command."""
+        """The case has ended, or never was. A command that it obeyed before is still the same command.
+
+        As before the end: who asks is looked at first, and a key stands for one command and no other (sections 11, 12).
+        """
         try:
             description = await self.handle.describe()
         except RPCError as error:
             raise self._error(error) from error
         view = await self.view() if description.status is WorkflowExecutionStatus.COMPLETED else None
-        if view and any(entry.command_key == command.key for entry in await self.log()):
+        if stranger := refused_stranger(command, await self._parties(view)):
+            raise _refusal(stranger, None)
+        done = {entry.command_digest for entry in await self._written() if entry.command_key == command.key}
+        if view and fingerprint(command) in done:
             return view
+        if done:
+            explanation = "another command has been sent under this key"
+            raise RefusedCommand(
+                Refusal(code="key_reused", field="key", rule="section 11", explanation=explanation), view
+            )
         ended = view.outcome if view else description.status
         raise RefusedCommand(
             Refusal(
@@ -485,6 +498,17 @@ class Case:
             ),
             view,
         )
+
+    async def _parties(self, view: CaseView | None) -> Parties:
+        """Whose case it is, as the case book has it; what was never opened is theirs who asked for it."""
+        async with transaction(self._aftersales.pool) as connection:
+            row = await casebook.find(connection, self.id)
+        known = row or view
+        return Parties(known.merchant_id, known.buyer_id) if known else Parties("", None)
+
+    async def _written(self) -> list[LogEntry]:
+        async with transaction(self._aftersales.pool) as connection:
+            return await casebook.log_of(connection, self.id)
 
     def _error(self, error: RPCError) -> Unreachable | UnknownCase:
         if error.status is RPCStatusCode.NOT_FOUND:
@@ -505,6 +529,11 @@ def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unreachable:
             code="malformed", field="command", rule="section 11", explanation="the case cannot read this command"
         )
         return RefusedCommand(refusal, None)
-    refusal = Refusal.model_validate(cause.details[0])
-    view = CaseView.model_validate(cause.details[1])
+    told, *shown = cause.details
+    refusal = Refusal.model_validate(told)
+    view = CaseView.model_validate(shown[0]) if shown else None
+    return _refusal(refusal, view)
+
+
+def _refusal(refusal: Refusal, view: CaseView | None) -> RefusedCommand:
     return NotYours(refusal, view) if refusal.code == "not_yours" else RefusedCommand(refusal, view)

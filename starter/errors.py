@@ -17,7 +17,10 @@ class RefusedRequest(AftersalesError):  # noqa: N818 -- named after what happene
 
 
 class RefusedCommand(AftersalesError):  # noqa: N818
-    """A command was not obeyed: ``refusal`` says why, ``view`` how the case stands (None if not known)."""
+    """A command was not obeyed: ``refusal`` says why, ``view`` how the case stands.
+
+    None where that is not known, or is not for whoever asked (section 12).
+    """
 
     def __init__(self, refusal: Refusal, view: CaseView | None) -> None:
         super().__init__(f"{refusal.code}: {refusal.field}: {refusal.explanation} ({refusal.rule})")
@@ -26,7 +29,7 @@ class RefusedCommand(AftersalesError):  # noqa: N818
 
 
 class NotYours(RefusedCommand):
-    """The case belongs to another merchant or buyer (section 12)."""
+    """The case belongs to another merchant or buyer (section 12): nothing is told of it."""
 
 
 class UnknownCase(AftersalesError):  # noqa: N818

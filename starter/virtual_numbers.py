@@ -53,7 +53,10 @@ _TRIES: Final = 3
 
 
 class RefusedNumber(AftersalesError):  # noqa: N818 -- named after what happened
-    """A command about a number was not obeyed: ``refusal`` says why, ``view`` how the number stands, if known."""
+    """A command about a number was not obeyed: ``refusal`` says why, ``view`` how the number stands.
+
+    None where that is not known, or is not for whoever asked (P2).
+    """
 
     def __init__(self, refusal: Refusal, view: NumberView | None) -> None:
         super().__init__(f"{refusal.code}: {refusal.field}: {refusal.explanation} ({refusal.rule})")
@@ -197,4 +200,6 @@ def _refused(error: WorkflowUpdateFailedError) -> RefusedNumber:
         return RefusedNumber(
             Refusal(code="malformed", field="command", rule="section 11", explanation=explanation), None
         )
-    return RefusedNumber(Refusal.model_validate(cause.details[0]), NumberView.model_validate(cause.details[1]))
+    refusal, *shown = cause.details
+    view = NumberView.model_validate(shown[0]) if shown else None
+    return RefusedNumber(Refusal.model_validate(refusal), view)

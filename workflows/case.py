@@ -49,6 +49,7 @@ from workflows.messages.cases import (
 )
 from workflows.messages.causes import Cause
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged, SubmitEvidence
+from workflows.messages.message import Message
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
@@ -457,13 +458,23 @@ class CaseWorkflow:
         if self._in_hand is command:
             self._in_hand = None
 
-    def entry(self, event: str, by: Actor, rule: str, command_key: str = "", **facts: str | int) -> LogEntry:
-        """A line for the case log, at the workflow's time."""
-        return LogEntry(event=event, by=by, rule=rule, at=workflow.now(), command_key=command_key, facts=facts)
+    def entry(
+        self, event: str, by: Actor, rule: str, because: Command | None = None, /, **facts: str | int
+    ) -> LogEntry:
+        """A line for the case log, at the workflow's time, and the command that has brought it about."""
+        return LogEntry(
+            event=event,
+            by=by,
+            rule=rule,
+            at=workflow.now(),
+            command_key=because.key if because else "",
+            command_digest=admission.fingerprint(because) if because else "",
+            facts=facts,
+        )
 
     def obeyed(self, command: Command, event: str, **facts: str | int) -> LogEntry:
         """The log line of a command that is carried out."""
-        return self.entry(event, command.by, self.stage.rule, command.key, **facts)
+        return self.entry(event, command.by, self.stage.rule, command, **facts)
 
     def silent(self, event: str) -> LogEntry:
         """The log line of a deadline that decided."""
@@ -544,6 +555,8 @@ class CaseWorkflow:
 
     def refusal_now(self, command: Command) -> Refusal | None:
         """Why ``command`` is refused as things stand, or None; while a decision is under way, wait and see."""
+        if (stranger := self._stranger(command)) is not None:
+            return stranger
         if command.key in self._seen:
             return self._key_reused(command)
         if self._busy():
@@ -552,6 +565,8 @@ class CaseWorkflow:
 
     async def take(self, command: Command) -> Refusal | None:
         """Carry ``command`` out once the case can look at it; None when it is written down, else the refusal."""
+        if (stranger := self._stranger(command)) is not None:
+            return stranger
 
         def must_wait() -> bool:
             """Facts need not wait for their turn, and neither does what was heard before."""
@@ -572,6 +587,10 @@ class CaseWorkflow:
             return reused
         await workflow.wait_condition(lambda: command.key in self._answers)
         return self._answers[command.key]
+
+    def view_for(self, command: Command) -> CaseView | None:
+        """The case as it stands, for a refusal; None where the sender may not see it (section 12)."""
+        return self.view() if admission.may_see(command.by, self.parties) else None
 
     def hear(self, fact: Command) -> None:
         """Take in a fact that the case has found itself."""
@@ -632,6 +651,12 @@ class CaseWorkflow:
         if self._due is None or self._span is None:
             return None
         return Clock(since=self._began_at, span=self._span, calendar=self._due.calendar)
+
+    def _stranger(self, command: Command) -> Refusal | None:
+        """Section 12: who asks is looked at before anything else, the command's key included."""
+        if self.opened is None and self.parties.buyer_id is None:  # the order tells whose it is, once the case is open
+            return None
+        return admission.refused_stranger(command, self.parties)
 
     def _refusal(self, command: Command) -> Refusal | None:
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties, now=workflow.now())
@@ -712,7 +737,7 @@ class CaseWorkflow:
             return
         step = self.step(
             self.stage,
-            (self.entry("deadline_moved", changed.by, "section 9", changed.key, window=changed.window),),
+            (self.entry("deadline_moved", changed.by, "section 9", changed, window=changed.window),),
             span=self.running,
             attention=self.attention,
         )
@@ -844,7 +869,11 @@ async def local_first(activity: Callable[[Given], Awaitable[Found]], given: Give
         )
 
 
-def refused_command(refusal: Refusal, view: CaseView) -> ApplicationError:
-    """The failure of an update that is refused: the refusal, and the case as it stands (SPEC section 11)."""
+def refused_command(refusal: Refusal, view: Message | None) -> ApplicationError:
+    """The failure of an update that is refused: the refusal, and how things stand (SPEC section 11).
+
+    Without ``view`` for a stranger, who is told nothing else (section 12).
+    """
     why = f"{refusal.explanation} ({refusal.field}; {refusal.rule})"
-    return ApplicationError(why, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)
+    details = (refusal,) if view is None else (refusal, view)
+    return ApplicationError(why, *details, type=f"Refused.{refusal.code}", non_retryable=True)

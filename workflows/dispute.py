@@ -216,7 +216,7 @@ class Dispute(OrderCase):
             f"dispute_{ruling.verdict}",
             ruling.by,
             rule,
-            command.key if command else "",
+            command,
             fault=ruling.fault,
             award=ruling.award,
             amount=ruling.amount,

@@ -49,19 +49,20 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
 
 def _update(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> CaseView:
-        command = _read(self, values)
+        command = _read(values)
         if (refusal := await self.take(command)) is not None:
-            raise refused_command(refusal, self.view())
+            raise refused_command(refusal, self.view_for(command))
         return self.view()
 
     def validate(self: CaseWorkflow, *values: object) -> None:
-        if (refusal := self.refusal_now(_read(self, values))) is not None:
-            raise refused_command(refusal, self.view())
+        command = _read(values)
+        if (refusal := self.refusal_now(command)) is not None:
+            raise refused_command(refusal, self.view_for(command))
 
-    def _read(case: CaseWorkflow, values: tuple[object, ...]) -> Command:
+    def _read(values: tuple[object, ...]) -> Command:
         command = admission.read(values, command_type)
-        if isinstance(command, Refusal):
-            raise refused_command(command, case.view())
+        if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
+            raise refused_command(command, None)
         return command
 
     for handler in (handle, validate):

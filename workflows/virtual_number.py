@@ -18,9 +18,9 @@ from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
-from workflows.case import TIMER_SLACK, UNTIL_IT_WORKS, local_first
+from workflows.case import TIMER_SLACK, UNTIL_IT_WORKS, local_first, refused_command
 from workflows.messages.cases import Refusal
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
@@ -86,19 +86,20 @@ def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]
 
 def _update(command_type: type[NumberCommand]) -> Any:
     async def handle(self: "VirtualNumberEntity", *values: object) -> NumberView:
-        command = _read(self, values)
+        command = _read(values)
         if (refusal := await self.take(command)) is not None:
-            raise _failure(refusal, self.view())
+            raise refused_command(refusal, self.view_for(command))
         return self.view()
 
     def validate(self: "VirtualNumberEntity", *values: object) -> None:
-        if (refusal := self.refusal_now(_read(self, values))) is not None:
-            raise _failure(refusal, self.view())
+        command = _read(values)
+        if (refusal := self.refusal_now(command)) is not None:
+            raise refused_command(refusal, self.view_for(command))
 
-    def _read(entity: "VirtualNumberEntity", values: tuple[object, ...]) -> NumberCommand:
+    def _read(values: tuple[object, ...]) -> NumberCommand:
         command = read(values, command_type)
-        if isinstance(command, Refusal):
-            raise _failure(command, entity.view())
+        if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
+            raise refused_command(command, None)
         return command
 
     for handler in (handle, validate):
@@ -146,6 +147,8 @@ class VirtualNumberEntity:
         """Why ``command`` is refused as things stand, or None; while something is under way, wait and see."""
         if command.subject != self._subject:
             return refused("wrong_subject", "subject", "P3", "this workflow keeps another number")
+        if (stranger := self._stranger(command)) is not None:
+            return stranger
         if self._was_heard(command):
             return self._key_reused(command)
         if self._in_flight:
@@ -156,6 +159,8 @@ class VirtualNumberEntity:
 
     async def take(self, command: NumberCommand) -> Refusal | None:
         """Carry ``command`` out in its turn; None once it is done, else the refusal."""
+        if (stranger := self._stranger(command)) is not None:
+            return stranger
         if (reused := self._key_reused(command)) is not None:
             return reused
         ask = self._in_flight.get(command.key)
@@ -166,6 +171,11 @@ class VirtualNumberEntity:
             self._asks.append(ask)
         await workflow.wait_condition(lambda: ask.answered)
         return ask.refusal
+
+    def view_for(self, command: NumberCommand) -> NumberView | None:
+        """The number as it stands, for a refusal; None where the sender may not see it (P2)."""
+        asks_for_it = command.subject == self._subject
+        return self.view() if asks_for_it and rules.may_see(command.by, self._state) else None
 
     # The life of a number ---------------------------------------------------------------------------
 
@@ -342,6 +352,10 @@ class VirtualNumberEntity:
             raise ValueError("the subject is not known yet")
         return self._state
 
+    def _stranger(self, command: NumberCommand) -> Refusal | None:
+        """P2: who asks is looked at first, as soon as it is known whose the order or case is."""
+        return rules.refused_stranger(command, self._state) if self._state else None
+
     def _refusal(self, command: NumberCommand, state: NumberState) -> Refusal | None:
         return rules.refusal(command, self._subject.scope, state, self._terms, self._now())
 
@@ -395,8 +409,3 @@ class VirtualNumberEntity:
 def _unreachable() -> Refusal:
     explanation = "the provider of numbers does not answer: ask again"
     return refused("provider_unreachable", "subject", "P3", explanation)
-
-
-def _failure(refusal: Refusal, view: NumberView) -> ApplicationError:
-    why = f"{refusal.explanation} ({refusal.field}; {refusal.rule})"
-    return ApplicationError(why, refusal, view, type=f"Refused.{refusal.code}", non_retryable=True)

@@ -287,8 +287,9 @@ async def _append(
     await connection.executemany(
         """
         INSERT INTO casebook.log
-            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, facts, kind, stage)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
+             kind, stage)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         [
             (
@@ -301,6 +302,7 @@ async def _append(
                 entry.rule,
                 entry.at,
                 entry.command_key,
+                entry.command_digest,
                 entry.facts,
                 kind,
                 stage,
@@ -422,7 +424,7 @@ async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:
     """The whole log of a case, oldest first; empty for an unknown one."""
     rows = await connection.fetch(
         """
-        SELECT event, actor_role, actor_id, rule, at, command_key, facts
+        SELECT event, actor_role, actor_id, rule, at, command_key, command_digest, facts
         FROM casebook.log WHERE case_id = $1 ORDER BY position
         """,
         case_id,

@@ -56,10 +56,10 @@ def said_in(name: str, events: list[dict[str, Any]]) -> Iterator[Said]:
                 (message,) = payloads(said)
                 yield Said(view, message, name)
             case {"workflowExecutionUpdateCompletedEventAttributes": {"outcome": {"failure": said}}}:
-                refusal, shown = payloads(said["applicationFailureInfo"]["details"])
+                refusal, *shown = payloads(said["applicationFailureInfo"]["details"])
                 assert said["applicationFailureInfo"]["type"] == f"Refused.{refusal['code']}"
                 yield Said("Refusal", refusal, name)
-                yield Said(view, shown, name)
+                yield from (Said(view, each, name) for each in shown)
             case {"workflowExecutionCompletedEventAttributes": said}:
                 (message,) = payloads(said["result"])
                 yield Said(type_of(workflow, "result"), message, name)

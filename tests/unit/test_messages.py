@@ -29,6 +29,7 @@ OUR_OWN_WORDS = frozenset(
         "calendar",
         "policy",
         "command_key",
+        "command_digest",
         "handed_over_to",
         "after",  # refund numbers, to page on from
         "next_after",

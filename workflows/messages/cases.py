@@ -75,6 +75,8 @@ class LogEntry(Message):
     rule: str
     at: Instant
     command_key: str = ""
+    command_digest: str = ""
+    """Of the command's name and whole content: the same command under its key, and no other (section 11)."""
     facts: dict[str, str | int] = Field(default_factory=dict)
     """Codes, ids, references and amounts in minor units. Never a person's data (P6)."""
 

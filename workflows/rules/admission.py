@@ -3,23 +3,30 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
-from workflows.messages.actors import Role
+from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
 from workflows.messages.stages import StageName
-from workflows.rules.stages import FACTS, Stage, accepted
+from workflows.rules.stages import FACTS, STAGES, Stage, accepted
 
 Given = TypeVar("Given", bound=Command)
 
 _A_NAME: Final = re.compile(r"[a-z_]{1,48}")
 """What a field may be called; anything else is not repeated, whatever it is."""
+
+
+_WHO_ASKS: Final[Mapping[type[Command], frozenset[Role]]] = {
+    kind: frozenset[Role]().union(*(accepted(stage).get(kind, ()) for stage in STAGES.values()))
+    for kind in {each for stage in STAGES.values() for each in accepted(stage)}
+}
+"""Who may send a command in one stage or another."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +70,45 @@ def open_commands(stage: Stage) -> tuple[OpenCommand, ...]:
     )
 
 
+def may_see(by: Actor, parties: Parties) -> bool:
+    """Whether the case may be shown to ``by``: its merchant, its buyer, or the platform (section 12)."""
+    match by.role:
+        case Role.MERCHANT:
+            return by.id == parties.merchant_id
+        case Role.BUYER:
+            return by.id == parties.buyer_id
+        case Role.PLATFORM:
+            return True
+        case Role.CARRIER | Role.GATEWAY | Role.CLOCK:
+            return False
+
+
+def refused_stranger(command: Command, parties: Parties) -> Refusal | None:
+    """Why the sender of ``command`` has nothing to say in this case, or None (section 12).
+
+    Asked before anything else is looked at, and above all before the command's key: what is refused here is told
+    nothing of the case. Carriers, the gateway and the clock tell facts, each their own, and ask for nothing.
+    """
+    if may_see(command.by, parties):
+        return None
+    match command.by.role:
+        case Role.MERCHANT:
+            explanation = "the case is another merchant's"
+        case Role.BUYER:
+            explanation = "the case is another buyer's"
+        case _:
+            roles = FACTS[type(command)] if command.fact else _WHO_ASKS.get(type(command), frozenset[Role]())
+            return None if command.by.role in roles else _wrong_actor(command, roles)
+    return Refusal(code="not_yours", field="by.id", rule="section 12", explanation=explanation)
+
+
 def refusal(command: Command, *, stage: Stage, parties: Parties, now: datetime) -> Refusal | None:
     """Why ``command`` is not obeyed in ``stage``, or None. ``now`` is the case's own time, in UTC."""
     name = command.command_name()
+    if stranger := refused_stranger(command, parties):
+        return stranger
     if command.fact:
-        if command.by.role in FACTS[type(command)]:
-            return None
-        return _wrong_actor(command, FACTS[type(command)])
-    if strangers := _stranger(command, parties):
-        return strangers
+        return None if command.by.role in FACTS[type(command)] else _wrong_actor(command, FACTS[type(command)])
     roles = accepted(stage).get(type(command), frozenset[Role]())
     if not roles:
         return Refusal(
@@ -111,24 +148,6 @@ def _wrong_actor(command: Command, roles: frozenset[Role]) -> Refusal:
         rule="section 1",
         explanation=f"{command.command_name()} is for {allowed}, not for {command.by.role}",
     )
-
-
-def _stranger(command: Command, parties: Parties) -> Refusal | None:
-    """A merchant or buyer acts on its own cases only."""
-    match command.by.role:
-        case Role.MERCHANT if command.by.id != parties.merchant_id:
-            return Refusal(
-                code="not_yours",
-                field="by.id",
-                rule="section 12",
-                explanation="the case is another merchant's",
-            )
-        case Role.BUYER if command.by.id != parties.buyer_id:
-            return Refusal(
-                code="not_yours", field="by.id", rule="section 12", explanation="the case is another buyer's"
-            )
-        case _:
-            return None
 
 
 def _unshipped_rejection(command: Reject) -> Refusal | None:

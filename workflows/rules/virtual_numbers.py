@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from workflows.messages.actors import Role
+from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
@@ -154,7 +154,7 @@ def refusal(
     command: NumberCommand, scope: Scope, state: NumberState, terms: NumberTerms, now: datetime
 ) -> Refusal | None:
     """Why ``command`` is not obeyed as things stand, or None."""
-    if stranger := _stranger(command, state):
+    if stranger := refused_stranger(command, state):
         return stranger
     match command:
         case ObtainNumber():
@@ -170,8 +170,17 @@ def refusal(
             return None
 
 
-def _stranger(command: NumberCommand, state: NumberState) -> Refusal | None:
-    """A merchant reveals for its own orders and cases only (P2)."""
+def may_see(by: Actor, state: NumberState | None) -> bool:
+    """Whether the number may be shown to ``by``: the platform, and the merchant once it is known whose it is (P2)."""
+    return by.role is Role.PLATFORM or bool(state and by.role is Role.MERCHANT and by.id == state.merchant_id)
+
+
+def refused_stranger(command: NumberCommand, state: NumberState) -> Refusal | None:
+    """Why the sender of ``command`` has nothing to say about this number, or None (P2).
+
+    Asked before anything else is looked at, and above all before the command's key: what is refused here is told
+    nothing of the number.
+    """
     roles = _ROLES[type(command)]
     if command.by.role not in roles:
         allowed = " or ".join(sorted(roles))

@@ -170,10 +170,10 @@ export class Refunds {
   }
 }
 
-/** What an update's failure says: `Refused.<code>`, with the refusal and the case's view as details. */
+/** What an update's failure says: `Refused.<code>`, with the refusal and, unless a stranger asks, the case's view. */
 function refused({ cause }: WorkflowUpdateFailedError): Refused | undefined {
   if (cause instanceof ApplicationFailure && cause.type?.startsWith('Refused.')) {
-    const [refusal, view] = cause.details as [Refusal, CaseView];
+    const [refusal, view] = cause.details as [Refusal, CaseView?];
     return new Refused(refusal, view);
   }
   return undefined;
