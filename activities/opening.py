@@ -12,6 +12,7 @@ from activities.notices import outbox
 from activities.policies import Policies
 from activities.postgres import allowances, casebook, evidence, ledger, lookups
 from activities.postgres.connection import Connection
+from activities.postgres.vault import is_account_of
 from workflows.messages.activities import open_case
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
@@ -19,6 +20,7 @@ from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
+    BankTransfer,
     CompensationCause,
     CompensationRequest,
     DisputeRequest,
@@ -36,6 +38,7 @@ from workflows.messages.stages import CaseKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
+from workflows.rules.bank_accounts import refused_account
 from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, late_shipment_owed
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_evidence
@@ -129,6 +132,11 @@ class Opening:
             return _refused("unknown_policy", "order_no", "section 2", f"no profile {order.marketplace}")
         if refusal := refused_evidence(getattr(request, "evidence", ()), policy.dispute):
             return Opened(refusal=refusal)
+        match getattr(request, "method", None):
+            case BankTransfer(account=account) if not await is_account_of(connection, account, order.buyer_id):
+                return Opened(refusal=refused_account("method.account"))  # R17, whoever names it
+            case _:
+                pass
         match request:
             case RefundRequest() | MerchantRefundRequest() | ReturnRequest():
                 opened = await self._look_at_application(connection, opening, request, order, policy)

@@ -273,12 +273,21 @@ class Payments:
 
     async def _send(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
         try:
-            answer = await self._heard("submit", self._gateway.submit(_instruction(attempt, leg)))
+            instruction = _instruction(attempt, leg, await self._buyer_of(attempt))
+            answer = await self._heard("submit", self._gateway.submit(instruction))
         except NumberConflict:
             return await self._conflict(attempt, leg)
         event = _answered(attempt, leg, answer) if answer else _unanswered(attempt)
         _, closed = await self._record(attempt, leg, event)
         return closed
+
+    async def _buyer_of(self, attempt: _Attempt) -> str | None:
+        """R17: for a bank transfer, by our own book; the original route goes back to whoever paid."""
+        if not isinstance(attempt.payout.method, BankTransfer):
+            return None
+        async with self._pool.acquire() as connection:
+            case = await casebook.find(connection, attempt.case_id)
+        return case.buyer_id if case else None
 
     async def _conflict(self, attempt: _Entering, leg: LegStatus) -> None:
         """A person must look: the number is another refund's, so neither trying again nor a new one is right."""
@@ -436,13 +445,14 @@ def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
             return policy.bank_transfer
 
 
-def _instruction(attempt: _Attempt, leg: LegStatus) -> RefundInstruction:
+def _instruction(attempt: _Attempt, leg: LegStatus, buyer_id: str | None) -> RefundInstruction:
     payout = attempt.payout
     return RefundInstruction(
         refund_no=leg.refund_no,
         merchant_id=payout.merchant_id,
         fund=payout.fund,
         tender=leg.tender,
+        buyer_id=buyer_id,
         account=payout.method.account if isinstance(payout.method, BankTransfer) else None,
         amount=leg.amount,
         currency=payout.currency,

@@ -32,7 +32,11 @@ class MerchantDesk:
         self._policies = policies or Policies()
 
     async def save_address(self, address: SaveAddress) -> ReturnAddress:
-        """Add a return address, or change one; open cases keep the version that they were given (T2)."""
+        """Add a return address, or change one; open cases keep the version that they were given (T2).
+
+        Raises:
+            ContactOfOthers: its details are not a contact of this merchant's.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
             return await addresses.save(connection, address, datetime.now(UTC))
 

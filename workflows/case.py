@@ -36,6 +36,7 @@ from workflows.messages.cases import (
     Clock,
     Due,
     LogEntry,
+    NamedAccount,
     Notice,
     NoticeTemplate,
     OpenCase,
@@ -229,6 +230,7 @@ class CaseWorkflow:
         watch: ParcelWatch | None = None,
         evidence: EvidenceGiven | None = None,
         charges: tuple[ScoreChange, ...] = (),
+        account: NamedAccount | None = None,
         exemption: str | None = None,
         stops: Span | None = None,
     ) -> Stepped:
@@ -258,6 +260,7 @@ class CaseWorkflow:
                 "watch": watch,
                 "evidence": evidence,
                 "charges": charges,
+                "account": account,
                 "exemption": exemption,
                 "stops": stops,
             }
@@ -457,6 +460,11 @@ class CaseWorkflow:
         self._answers[command.key] = refusal
         if self._in_hand is command:
             self._in_hand = None
+
+    def answer_in_hand(self, refusal: Refusal) -> None:
+        """Refuse the command that is being carried out, if one is: nothing of it was written down."""
+        if self._in_hand:
+            self.answer(self._in_hand, refusal)
 
     def entry(
         self, event: str, by: Actor, rule: str, because: Command | None = None, /, **facts: str | int

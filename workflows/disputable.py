@@ -18,7 +18,7 @@ from temporalio.workflow import ChildWorkflowHandle
 from workflows.case import DisputeEnded, Event
 from workflows.children import start_case
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Outcome, Refusal, Span
+from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Outcome, Refusal, Span
 from workflows.messages.commands import (
     Amend,
     CaseSettled,
@@ -31,7 +31,7 @@ from workflows.messages.commands import (
     ReportParcel,
 )
 from workflows.messages.payouts import Part, Remainder
-from workflows.messages.requests import DisputeRequest, RefundRequest, ReturnRequest
+from workflows.messages.requests import BankTransfer, DisputeRequest, RefundRequest, ReturnRequest
 from workflows.messages.rulings import Ruling, Verdict
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
@@ -159,9 +159,15 @@ class DisputableCase(OrderCase):
 
     async def apply_again(self, command: Amend, stage: Stage) -> None:
         """R6: the merchant decides on the amended request, with a new clock."""
+        named: NamedAccount | None = None
+        if isinstance(command.method, BankTransfer):
+            named = NamedAccount(account=command.method.account, field="method.account")
+        stepped = await self.enter(stage, self.obeyed(command, "amended", reason=command.reason), account=named)
+        if stepped.refusal:  # R17
+            self.answer(command, stepped.refusal)
+            return
         self.application = command
         self._applications += 1
-        await self.enter(stage, self.obeyed(command, "amended", reason=command.reason))
 
     async def close_as_rejected(self) -> Outcome:
         """R6: the window has passed."""

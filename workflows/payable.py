@@ -2,7 +2,15 @@
 
 from workflows.case import CaseWorkflow, Happening
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Outcome, Refusal
+from workflows.messages.cases import (
+    BalanceChange,
+    LogEntry,
+    NamedAccount,
+    Notice,
+    NoticeTemplate,
+    Outcome,
+    Refusal,
+)
 from workflows.messages.commands import (
     CloseCase,
     Command,
@@ -33,7 +41,7 @@ from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
 from workflows.rules.stages import AWAITING_ACCOUNT
-from workflows.settlement import Settlement
+from workflows.settlement import AccountRefusedError, Settlement
 
 
 class PayableCase(CaseWorkflow):
@@ -136,53 +144,67 @@ class OrderCase(PayableCase):
         """Pay back what is asked for, or ``wanted`` of it; ``by`` decided it under ``rule``.
 
         A cash-on-delivery order is paid back in advance by the platform, to the account that the buyer names.
-        Where it is missing the case waits and asks; it does not fail (T4).
+        Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
         """
-        method, payer = self.application.method, Payer.MERCHANT
-        if self.order.cash_on_delivery:
-            if self.account is None and isinstance(method, OriginalRoute):
-                given = await self._ask_for_account(*decided)
-                if isinstance(given, Outcome):
-                    return given
-                decided = (given,)
-            if self.account:
-                method = BankTransfer(account=self.account)
-            payer = Payer.PLATFORM
-        return await self.pay(
-            *decided,
-            fund=order_fund(self._order_no),
-            wanted=wanted if wanted is not None else wanted_parts(self.application),
-            method=method,
-            by=by,
-            rule=rule,
-            payer=payer,
-            remainder=remainder,
-            charges=charges,
-            notices=notices,
-        )
+        method = self.application.method
+        if self.order.cash_on_delivery and self.account is None and isinstance(method, OriginalRoute):
+            given = await self._ask_for_account(*decided)
+            if isinstance(given, Outcome):
+                return given
+            decided = (given,)
+        while True:
+            try:
+                return await self.pay(
+                    *decided,
+                    fund=order_fund(self._order_no),
+                    wanted=wanted if wanted is not None else wanted_parts(self.application),
+                    method=BankTransfer(account=self.account) if self.account else method,
+                    by=by,
+                    rule=rule,
+                    payer=Payer.PLATFORM if self.order.cash_on_delivery else Payer.MERCHANT,
+                    remainder=remainder,
+                    charges=charges,
+                    notices=notices,
+                )
+            except AccountRefusedError as error:
+                given = await self._ask_for_another(error.refusal, *decided)
+            if isinstance(given, Outcome):
+                return given
+            decided = (given,)
 
     async def _ask_for_account(self, *decided: LogEntry) -> LogEntry | Outcome:
         """T4: until the buyer has named an account; the outcome where an officer has ended the case instead."""
-        attention: Attention | None = None
-        asked: tuple[LogEntry, ...] = (*decided, self.entry("account_asked", CLOCK, "T4"))
+        await self._want_account(*decided, self.entry("account_asked", CLOCK, "T4"))
+        return await self._account_named()
+
+    async def _ask_for_another(self, refusal: Refusal, *decided: LogEntry) -> LogEntry | Outcome:
+        """R17: the account is not the buyer's. Whoever named it just now is told; else the buyer and staff are."""
+        self.account = None
+        if self.stage is AWAITING_ACCOUNT:
+            self.answer_in_hand(refusal)
+        else:
+            told = self.entry("account_refused", CLOCK, refusal.rule, code=refusal.code)
+            await self._want_account(*decided, told, attention=Attention.ACCOUNT_MISSING)
+        return await self._account_named()
+
+    async def _want_account(self, *asked: LogEntry, attention: Attention | None = None) -> None:
+        notices = self.notice(NoticeTemplate.ACCOUNT_WANTED, self.buyer)
+        await self.enter(AWAITING_ACCOUNT, *asked, notices=notices, attention=attention)
+
+    async def _account_named(self) -> LogEntry | Outcome:
         while True:
-            notices = self.notice(NoticeTemplate.ACCOUNT_WANTED, self.buyer)
-            await self.enter(AWAITING_ACCOUNT, *asked, notices=notices, attention=attention)
-            event = await self.next(ReportParcel)
-            while event is not Happening.SILENCE:
-                match event:
-                    case GiveRefundAccount():
-                        self.account = event.account
-                        return self.obeyed(event, "refund_account_given")
-                    case CloseCase():
-                        return await self.closed_by_officer(event)
-                    case ReportParcel():
-                        await self.note(self.parcel(event))
-                    case _:
-                        raise AssertionError(f"{event} does not belong to {self.stage.name}")
-                event = await self.next(ReportParcel)
-            attention = Attention.ACCOUNT_MISSING
-            asked = (self.silent("account_asked"),)
+            match await self.next(ReportParcel):
+                case GiveRefundAccount() as given:
+                    self.account = given.account
+                    return self.obeyed(given, "refund_account_given")
+                case CloseCase() as command:
+                    return await self.closed_by_officer(command)
+                case ReportParcel() as report:
+                    await self.note(self.parcel(report))
+                case Happening.SILENCE:
+                    await self._want_account(self.silent("account_asked"), attention=Attention.ACCOUNT_MISSING)
+                case event:
+                    raise AssertionError(f"{event} does not belong to {self.stage.name}")
 
     async def take_evidence(self, command: SubmitEvidence) -> None:
         """R2, R16: kept in the case log, for whoever decides."""
@@ -191,8 +213,17 @@ class OrderCase(PayableCase):
 
     async def take_account(self, command: GiveRefundAccount) -> None:
         """T4: the account goes into the payment only, never into the log or a view, which the merchant sees."""
-        self.account = command.account
-        await self.note(self.obeyed(command, "refund_account_given"))
+        stepped = await self.enter(
+            self.stage,
+            self.obeyed(command, "refund_account_given"),
+            keep_deadline=True,
+            attention=self.attention,
+            account=NamedAccount(account=command.account),
+        )
+        if stepped.refusal:  # R17
+            self.answer(command, stepped.refusal)
+        else:
+            self.account = command.account
 
     async def fact_outside_its_stage(self, fact: Command) -> None:
         """What happened to the goods is told by its name, whenever it comes (R7)."""
@@ -215,8 +246,9 @@ class OrderCase(PayableCase):
             self.opened = self.opened.model_copy(update={"order": order})
 
     def content_refusal(self, command: Command) -> Refusal | None:
-        """T4: only cash on delivery needs an account."""
-        if isinstance(command, GiveRefundAccount) and not self.order.cash_on_delivery:
+        """T4: only cash on delivery needs an account, and whoever is asked for another one (R17)."""
+        asked_for = self.order.cash_on_delivery or self.stage is AWAITING_ACCOUNT
+        if isinstance(command, GiveRefundAccount) and not asked_for:
             return Refusal(
                 code="not_cash_on_delivery",
                 field="account",

@@ -15,6 +15,7 @@ from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import (
     AddressChoice,
     LogEntry,
+    NamedAccount,
     NoticeTemplate,
     Outcome,
     ParcelWatch,
@@ -237,6 +238,7 @@ class ReturningCase(DisputableCase):
                 instead_of=before if before != command.parcel else None,
                 freight_paid=command.freight_paid,
             ),
+            account=_named(command),
         )
         if stepped.refusal:
             self.answer(command, stepped.refusal)
@@ -412,6 +414,11 @@ class ReturningCase(DisputableCase):
                 return refused("said_before", "by.role", "T9", "the other side has not agreed yet")
             case _:
                 return super().content_refusal(command)
+
+
+def _named(command: EnterTracking) -> NamedAccount | None:
+    """R17: what the buyer names with the tracking number must be its own."""
+    return NamedAccount(account=command.refund_account, field="refund_account") if command.refund_account else None
 
 
 def _sign_offs(events: tuple[CarrierEvent, ...]) -> list[datetime]:

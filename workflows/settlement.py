@@ -41,6 +41,14 @@ OPEN_STATES = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESS
 """What the gateway may still tell us about."""
 
 
+class AccountRefusedError(Exception):
+    """The account that a payout was to go to is not the buyer's; nothing was written down (R17)."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
 class Settlement:
     """Pays one payout of a case and ends the case with the result."""
 
@@ -85,7 +93,11 @@ class Settlement:
     async def pay(
         self, *decided: LogEntry, charges: tuple[ScoreChange, ...] = (), notices: tuple[Notice, ...] = ()
     ) -> Outcome:
-        """Reserve, submit, wait, ask, call an officer where needed; until the money has arrived for certain."""
+        """Reserve, submit, wait, ask, call an officer where needed; until the money has arrived for certain.
+
+        Raises:
+            AccountRefusedError: it cannot go to that account, and the case stands where it stood.
+        """
         case = self._case
         reservation = await self._reserve(PAYING, *decided, charges=charges, notices=notices)
         looks = room_polls(case.policy.refund)
@@ -150,6 +162,8 @@ class Settlement:
     ) -> Reservation:
         """R8: the room is taken under the fund's lock, in the transaction of the decision."""
         stepped = await self._case.enter(stage, *entries, reserve=self._payout, charges=charges, notices=notices)
+        if stepped.refusal:
+            raise AccountRefusedError(stepped.refusal)
         if stepped.reserved is None:
             raise ValueError("a step that reserves tells what came of it")
         self._case.legs = stepped.reserved.legs

@@ -1,4 +1,4 @@
-"""Bank transfers: the account behind a reference is looked up when it is paid to, and not before (R4, T4, P6)."""
+"""Bank transfers: the account behind a reference is looked up when it is paid to, and not before (R4, R17, T4, P6)."""
 
 from datetime import datetime
 from typing import Final, Protocol
@@ -14,16 +14,16 @@ ACCOUNT_UNKNOWN: Final = "account_unknown"
 class BankAccounts(Protocol):
     """Where accounts are kept."""
 
-    async def bank_account(self, reference: str) -> BankAccount | None:
-        """The account; None where there is none, or its person was forgotten."""
+    async def bank_account(self, reference: str, buyer_id: str | None) -> BankAccount | None:
+        """The account; None where this buyer has none such (R17), or was forgotten."""
         ...
 
 
 class TransfersToAccounts:
     """A `PaymentGateway` that gives another one the account itself beside its reference.
 
-    An account of ours that is not there, because its person was forgotten, say, is a confirmed failure: nothing was
-    sent, and an officer must find another way. References of other stores are passed on as they are.
+    An account of ours that is not there, or is not the buyer's whose case pays (R17), is a confirmed failure: nothing
+    was sent, and an officer must find another way. References of other stores are passed on as they are.
     """
 
     def __init__(self, gateway: PaymentGateway, accounts: BankAccounts) -> None:
@@ -34,7 +34,7 @@ class TransfersToAccounts:
         """Pay, with the account looked up."""
         if instruction.account is None or not instruction.account.startswith(OURS):
             return await self._gateway.submit(instruction)
-        account = await self._accounts.bank_account(instruction.account)
+        account = await self._accounts.bank_account(instruction.account, instruction.buyer_id)
         if account is None:
             return GatewayAnswer(refund_no=instruction.refund_no, result=GatewayResult.FAILED, failure=ACCOUNT_UNKNOWN)
         return await self._gateway.submit(instruction.model_copy(update={"bank_account": account}))

@@ -26,6 +26,8 @@ class RefundInstruction(Message):
     """What it is paid out of: ``order/<order_no>``, ``allowance/<allowance_id>``, or a fund of compensation (L3)."""
     tender: Identifier | None
     """Back to this tender; None for a bank transfer."""
+    buyer_id: Identifier | None = None
+    """Whose case it is, and whose the account of a bank transfer must be (R17)."""
     account: Reference | None
     """Where the account of a bank transfer is kept; None for the original route."""
     bank_account: BankAccount | None = None

@@ -10,6 +10,7 @@ from datetime import datetime
 import asyncpg
 
 from activities.postgres.connection import Connection
+from activities.postgres.vault import is_contact_of
 from workflows.messages.addresses import Region, ReturnAddress, SaveAddress
 
 
@@ -17,12 +18,21 @@ class DefaultAddressNeeded(ValueError):  # noqa: N818 -- it is a finding, not a 
     """The default address cannot go while there are others: make another one the default first (T2)."""
 
 
+class ContactOfOthers(ValueError):  # noqa: N818 -- it is a finding, not a fault
+    """The vault has no such contact of this merchant's: an address must not show somebody else's (T2)."""
+
+
 async def save(connection: Connection, address: SaveAddress, at: datetime) -> ReturnAddress:
     """Add an address, or write a new version of it; the same once more changes nothing (T2).
 
     A merchant's first address is the default, also unasked. The default moves only by making another address
     the default. An address that was removed comes back.
+
+    Raises:
+        ContactOfOthers: its details are not a contact of this merchant's.
     """
+    if not await is_contact_of(connection, address.details, address.merchant_id):
+        raise ContactOfOthers(f"the vault has no such contact of {address.merchant_id}")
     await _lock(connection, address.merchant_id)
     known = await connection.fetchrow(
         f"{_SELECT} WHERE merchant_id = $1 AND address_id = $2 AND version = current",

@@ -2,10 +2,14 @@
 
 from activities.postgres import addresses, parcels, pauses, statements
 from activities.postgres.connection import Connection
+from activities.postgres.vault import is_account_of, is_contact_of
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.cases import Opened, Refusal, Step
+from workflows.messages.cases import NamedAccount, Opened, Refusal, Step
 from workflows.messages.parcels import ParcelPurpose
+from workflows.messages.payouts import Payout
 from workflows.messages.policy import Policy
+from workflows.messages.requests import BankTransfer
+from workflows.rules.bank_accounts import refused_account
 from workflows.rules.refusals import refused
 
 
@@ -27,17 +31,37 @@ async def look(
         return refusal
     if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
         return refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
+    if refusal := await _account(connection, step):
+        return refusal
     if step.address is None:
         return None
     merchant_id = await connection.fetchval(
         "SELECT merchant_id FROM casebook.cases WHERE case_id = $1", step.case.case_id
     )
     address = await addresses.choose(connection, merchant_id, step.address.address_id)
-    if address is None:
+    if address is None or not await is_contact_of(connection, address.details, merchant_id):
         asked = step.address.address_id
         explanation = f"there is no address {asked} in the address book" if asked else "there is no default address"
         return refused("unknown_address", "address_id", "T2", explanation)
     return address
+
+
+async def _account(connection: Connection, step: Step) -> Refusal | None:
+    """R17: an account that is named, and one that the step's payout goes to, is the own of the buyer of the case.
+
+    One that was forgotten since it was named is left to the transfer, which fails unsent: then an officer can pay by
+    hand what a forgotten buyer is owed.
+    """
+    match step:
+        case Step(account=NamedAccount(account=account, field=field)):
+            or_gone = False
+        case Step(reserve=Payout(method=BankTransfer(account=account))):
+            field, or_gone = "account", True
+        case _:
+            return None
+    buyer_id = await connection.fetchval("SELECT buyer_id FROM casebook.cases WHERE case_id = $1", step.case.case_id)
+    own = await is_account_of(connection, account, buyer_id, or_gone=or_gone)
+    return None if own else refused_account(field)
 
 
 async def _is_the_orders(connection: Connection, step: Step) -> bool:

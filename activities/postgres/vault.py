@@ -21,6 +21,29 @@ RECIPIENT: Final = "recipient"
 _BANK_ACCOUNT: Final = "account"
 _CONTACT: Final = "address"
 _ATTACHMENT: Final = "evidence"
+_KINDS: Final = (_BANK_ACCOUNT, _CONTACT, _ATTACHMENT)
+
+
+async def is_account_of(connection: Connection, reference: str, buyer_id: str, *, or_gone: bool = False) -> bool:
+    """Whether money of this buyer's may go to the account of this reference (R17). See ``may_use``."""
+    return await may_use(connection, reference, _BANK_ACCOUNT, buyer_person(buyer_id), or_gone=or_gone)
+
+
+async def is_contact_of(connection: Connection, reference: str, merchant_id: str) -> bool:
+    """Whether an address of this merchant's may have the contact of this reference (T2). See ``may_use``."""
+    return await may_use(connection, reference, _CONTACT, merchant_person(merchant_id))
+
+
+async def may_use(connection: Connection, reference: str, kind: str, person: str, *, or_gone: bool = False) -> bool:
+    """Whether a reference may stand for a thing of this kind that is the person's own.
+
+    What the vault keeps must be of this kind and person; what is not there counts as somebody else's, unless it may be
+    gone: forgotten since it was named. References of other stores tell nothing here: whoever keeps those has to ask.
+    """
+    if not reference.startswith(tuple(f"vault:{each}/" for each in _KINDS)):
+        return True
+    row = await connection.fetchrow("SELECT kind, person FROM vault.items WHERE reference = $1", reference)
+    return (row["kind"], row["person"]) == (kind, person) if row else or_gone
 
 
 class OtherItemUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
@@ -34,9 +57,11 @@ class VaultAccounts:
         self._pool = pool
         self._vault = vault
 
-    async def bank_account(self, reference: str) -> BankAccount | None:
-        """See ``Vault.bank_account``."""
+    async def bank_account(self, reference: str, buyer_id: str | None) -> BankAccount | None:
+        """The account of this reference; None where this buyer has none such, or was forgotten (R17)."""
         async with self._pool.acquire() as connection:
+            if buyer_id is None or not await may_use(connection, reference, _BANK_ACCOUNT, buyer_person(buyer_id)):
+                return None
             return await self._vault.bank_account(connection, reference)
 
 

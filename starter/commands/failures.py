@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from activities.calendar.overrides import CalendarError
 from activities.gateways.payment import GatewayUnreachable
 from activities.policies import PolicyError
-from activities.postgres.addresses import DefaultAddressNeeded
+from activities.postgres.addresses import ContactOfOthers, DefaultAddressNeeded
 from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
 from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
 from activities.postgres.flags import OtherMarkingUnderKey
@@ -113,8 +113,12 @@ def describe(error: Exception) -> Failure | None:
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")
         case RefusedRequest() | RefusedCommand():
             return _refused(error.refusal)
-        case VagueReply() | RefusedStatement() | DefaultAddressNeeded() | DeclaredOtherwise() | LimitReached():
+        case VagueReply() | RefusedStatement() | DeclaredOtherwise() | LimitReached():
             return _refused(_at_the_desk(error))
+        case ContactOfOthers():
+            return _refused(Refusal(code="unknown_contact", field="--details", rule="T2", explanation=str(error)))
+        case DefaultAddressNeeded():
+            return _refused(Refusal(code="default_needed", field="ADDRESS", rule="T2", explanation=str(error)))
         case TooManyReveals() | QuotaTooSmall() | ExportOver():
             return _refused(_disclosure(error))
         case RefusedNumber():
@@ -149,16 +153,12 @@ def describe(error: Exception) -> Failure | None:
             return None
 
 
-def _at_the_desk(
-    error: VagueReply | RefusedStatement | DefaultAddressNeeded | DeclaredOtherwise | LimitReached,
-) -> Refusal:
+def _at_the_desk(error: VagueReply | RefusedStatement | DeclaredOtherwise | LimitReached) -> Refusal:
     match error:
         case VagueReply():
             code, field, rule = "vague_reply", "text", "D7"
         case RefusedStatement():
             code, field, rule = "not_yours", "--as", "section 12"
-        case DefaultAddressNeeded():
-            code, field, rule = "default_needed", "ADDRESS", "T2"
         case DeclaredOtherwise():
             code, field, rule = "declared_otherwise", "ID", "section 9"
         case LimitReached():

@@ -7,6 +7,7 @@ from tests.rulebook import where
 NUMBERS = {"R": 9, "T": 11, "D": 9, "A": 6, "L": 4, "P": 6}
 LATER = [
     "R16",
+    "R17",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

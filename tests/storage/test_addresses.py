@@ -10,10 +10,12 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from activities.postgres import addresses
-from activities.postgres.addresses import DefaultAddressNeeded
+from activities.postgres.addresses import ContactOfOthers, DefaultAddressNeeded
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes
+from tests.storage.own_keys import vault
 from workflows.messages.addresses import CLAUSE_TEXTS, Region, ReturnAddress, ReturnClause, SaveAddress
+from workflows.messages.persons import Contact
 
 GUANGZHOU = Region(province="广东省", city="广州市", district="天河区")
 DONGGUAN = Region(province="440000", city="441900")
@@ -172,3 +174,23 @@ def test_every_clause_has_its_fixed_words() -> None:  # T2
     assert [CLAUSE_TEXTS[each][0] for each in ReturnClause] == ["拒收到付", "拒收EMS", "拒收顺丰", "拒收邮政包邮"]
     with pytest.raises(TypeError):
         CLAUSE_TEXTS[ReturnClause.NO_EMS] = ("", "")  # pyright: ignore[reportIndexIssue]
+
+
+async def test_an_address_has_no_other_merchants_contact(pool: asyncpg.Pool, merchant_id: str) -> None:  # T2
+    contact = Contact.model_validate({"name": "李四", "phone": "02012345678", "street": "仓库3"})
+    async with pool.acquire() as connection:
+        own, others = [
+            await vault().keep_contact(connection, each, "k", contact, NOON)
+            for each in (merchant_id, f"{merchant_id}-2")
+        ]
+
+    for details in (others, "vault:address/unknown"):
+        with pytest.raises(ContactOfOthers) as caught:
+            await save(pool, wish(merchant_id, "a-1", details=details))
+        assert "李四" not in str(caught.value)
+    assert await book(pool, merchant_id) == []
+    await save(pool, wish(merchant_id, "a-1", details=own))
+    with pytest.raises(ContactOfOthers):
+        await save(pool, wish(merchant_id, "a-1", details=others))
+
+    assert await book(pool, merchant_id) == [("a-1", 1, True)]

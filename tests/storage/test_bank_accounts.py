@@ -30,19 +30,20 @@ class Gateway:
 
 
 class Accounts:
-    """One account; every question for another one would be a mistake."""
+    """One account of one buyer; every question for another one would be a mistake."""
 
-    async def bank_account(self, reference: str) -> BankAccount | None:
-        return ACCOUNT if reference == OURS else None
+    async def bank_account(self, reference: str, buyer_id: str | None) -> BankAccount | None:
+        return ACCOUNT if (reference, buyer_id) == (OURS, "b-1") else None
 
 
-def instruction(account: str | None) -> RefundInstruction:
+def instruction(account: str | None, buyer_id: str | None = "b-1") -> RefundInstruction:
     return RefundInstruction(
         refund_no="R-1",
         merchant_id="m-1",
         fund="order/O-1",
         tender=None if account else "w",
         account=account,
+        buyer_id=buyer_id,
         amount=100,
         currency="CNY",
         requested_at=NOON,
@@ -62,6 +63,14 @@ async def test_the_gateway_is_given_the_account_that_is_ours(account: str | None
 async def test_a_forgotten_account_is_a_failure_that_was_never_sent() -> None:
     gateway = Gateway()
     answer = await TransfersToAccounts(gateway, Accounts()).submit(instruction("vault:account/forgotten"))
+    assert (answer.result, answer.failure) == (GatewayResult.FAILED, ACCOUNT_UNKNOWN)
+    assert gateway.told == []
+
+
+@pytest.mark.parametrize("buyer_id", ["b-2", None])
+async def test_another_persons_account_is_a_failure_that_was_never_sent(buyer_id: str | None) -> None:  # R17
+    gateway = Gateway()
+    answer = await TransfersToAccounts(gateway, Accounts()).submit(instruction(OURS, buyer_id))
     assert (answer.result, answer.failure) == (GatewayResult.FAILED, ACCOUNT_UNKNOWN)
     assert gateway.told == []
 

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from activities.gateways.bank_accounts import TransfersToAccounts
 from activities.gateways.payment import GatewayAnswer, NotFound, NumberConflict, RefundInstruction, StatementLine
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
@@ -17,6 +18,7 @@ from activities.postgres.alerts import Alert, open_alerts
 from activities.postgres.books import BookTotal, side_by_side
 from activities.postgres.casebook import StepOutOfOrder
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import VaultAccounts
 from tests.storage.money import (
     NOON,
     PROOF,
@@ -30,8 +32,11 @@ from tests.storage.money import (
     payout,
     reserve,
     settle,
+    some_id,
     told,
 )
+from tests.storage.own_keys import vault
+from tests.storage.test_vault import ACCOUNT
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
@@ -200,6 +205,20 @@ async def test_a_bank_transfer_goes_to_the_account_that_was_named(bench: Bench) 
     assert row is not None
     assert (row["account"], row["tender"], row["amount"]) == ("vault:accounts/9", None, 10_000)
     assert leg.arrives_until == ARRIVALS[TenderKind.DEBIT_CARD][1]
+
+
+async def test_an_account_of_another_buyers_is_not_paid_to(bench: Bench) -> None:  # R17
+    """A payout that was reserved before accounts were held against the buyer: a person must find another way."""
+    kept = vault()
+    async with bench.pool.acquire() as connection:
+        account = await kept.keep_bank_account(connection, some_id("b"), "k", ACCOUNT, NOON)
+    wish = await open_case(bench.pool, method=BankTransfer(account=account))
+    gateway = TransfersToAccounts(bench.gateway, VaultAccounts(bench.pool, kept))
+
+    settled = await Payments(bench.pool, gateway, lambda: None).settle(settle(wish, Ask.SUBMIT, at=NOON))
+
+    assert [(leg.state, leg.failure) for leg in settled.legs] == [(LegState.FAILED, "account_unknown")]
+    assert not await bench.pool.fetch("SELECT FROM gateway.refunds WHERE merchant_id = $1", wish.merchant_id)
 
 
 async def test_cash_comes_back_as_a_bank_transfer_does(bench: Bench) -> None:

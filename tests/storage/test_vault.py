@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from activities.postgres.person_keys import Forgotten, PersonKeys
 from activities.postgres.pool import open_pool
-from activities.postgres.vault import OtherItemUnderKey, Vault, VaultAccounts
+from activities.postgres.vault import OtherItemUnderKey, Vault, VaultAccounts, is_account_of, is_contact_of
 from activities.privacy.keys import FixedKeys, UnknownKey, new_key, read_keys
 from activities.privacy.sealing import Tampered
 from starter.settings import Settings
@@ -139,4 +139,27 @@ async def test_an_item_is_known_by_a_reference_that_tells_nothing(pool: asyncpg.
         assert await vault.bank_account(connection, address) is None, "each kind is read as what it is"
         evidence = await vault.keep_attachment(connection, f"buyer/{buyer}", "k-1", b"\x89PNG...", NOON)
         assert await vault.attachment(connection, evidence) == b"\x89PNG..."
-    assert await VaultAccounts(pool, vault).bank_account(account) == ACCOUNT
+    kept = VaultAccounts(pool, vault)
+    assert await kept.bank_account(account, buyer) == ACCOUNT
+    assert [await kept.bank_account(account, other) for other in (some_id("b"), merchant, None)] == [None] * 3  # R17
+
+
+async def test_what_the_vault_keeps_is_used_as_what_it_is_and_by_its_person(pool: asyncpg.Pool, vault: Vault) -> None:
+    buyer, merchant = some_id("b"), some_id("m")
+    contact = Contact.model_validate({"name": "李四", "phone": "02012345678", "street": "仓库3"})
+    async with pool.acquire() as connection:
+        account = await vault.keep_bank_account(connection, buyer, "k-1", ACCOUNT, NOON)
+        address = await vault.keep_contact(connection, merchant, "k-1", contact, NOON)
+        accounts = {
+            (reference, person): await is_account_of(connection, reference, person)
+            for reference in (account, address, "vault:account/unknown", "bank:elsewhere/1")
+            for person in (buyer, merchant)
+        }
+        contacts = [await is_contact_of(connection, address, each) for each in (merchant, buyer, some_id("m"))]
+
+    assert [pair for pair, usable in accounts.items() if usable] == [
+        (account, buyer),  # R17
+        ("bank:elsewhere/1", buyer),
+        ("bank:elsewhere/1", merchant),
+    ]
+    assert contacts == [True, False, False]  # T2

@@ -149,6 +149,14 @@ class ParcelWatch(Message):
     """What sending it has cost the buyer, in minor units (T10)."""
 
 
+class NamedAccount(Message):
+    """An account that somebody names for a refund to go to: it must be the buyer's own (R17)."""
+
+    account: Reference
+    field: str = "account"
+    """In which field of the command it stands, for the refusal."""
+
+
 class CaseKey(Message):
     """What every step repeats of its case."""
 
@@ -186,6 +194,8 @@ class Step(Message):
     watch: ParcelWatch | None = None
     evidence: EvidenceGiven | None = None
     charges: tuple[ScoreChange, ...] = ()
+    account: NamedAccount | None = None
+    """An account to be paid to, now or later (R4, T4)."""
     exemption: Identifier | None = None
     """A declaration that must cover the time in which the order was to ship (L2)."""
     policy_version: int | None = None
