@@ -27,8 +27,11 @@ from starter.stack.state_folder import StateFolder
 # Long enough for a machine that does much else at the time.
 PATIENCE_SECONDS = 60
 
+# A shell has its background jobs ignore Ctrl-C, and what they start inherits that: tests in the background would wait
+# for an end that never comes.
 STARTER = """
-import asyncio, json, pathlib, sys
+import asyncio, json, pathlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from starter.settings import Settings
 from starter.stack import embedded_stack
 

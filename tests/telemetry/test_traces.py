@@ -33,13 +33,20 @@ async def replaying(watched: Watched, settings: Settings, database: str) -> Asyn
 
 
 async def spans_of(received: Received, case: Case, last: str, *, times: int = 1) -> list[Span]:
-    """The spans of all traces that tell of a case, once the ``last`` one has been exported so many times."""
+    """The spans of all traces that tell of a case, once the ``last`` one has been exported so many times.
+
+    A span is exported when it ends, so that one may come before the span that it belongs to: none is left without.
+    """
 
     async def look() -> list[Span]:
         traces = {each.trace_id for each in received.spans if attributes(each).get("temporalWorkflowID") == case.id}
         return [each for each in received.spans if each.trace_id in traces]
 
-    return await until(look, lambda found: sum(each.name == last for each in found) >= times)
+    def complete(found: list[Span]) -> bool:
+        parents = {each.parent_span_id for each in found} - {b""}
+        return sum(each.name == last for each in found) >= times and parents <= {each.span_id for each in found}
+
+    return await until(look, complete)
 
 
 def one(spans: list[Span], name: str) -> Span:
