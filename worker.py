@@ -17,10 +17,6 @@ from activities.calendar.overrides import CalendarError
 from activities.casebook import CaseBook
 from activities.clocks import Clocks
 from activities.gateways.bank_accounts import TransfersToAccounts
-from activities.gateways.carrier_stub import CarrierStub
-from activities.gateways.numbers_stub import NumbersStub
-from activities.gateways.payment_stub import PaymentGatewayStub
-from activities.notices.channel_stubs import stub_channels
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
 from activities.opening import Opening
@@ -35,6 +31,7 @@ from activities.postgres.vault import VaultAccounts
 from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from activities.virtual_numbers import VirtualNumbers
+from starter.adapters import Adapters
 from starter.connection import connect, discover
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
@@ -85,7 +82,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
     Raises:
         SchemaMismatch: the database has a schema that this code does not know.
         CalendarError: the file of own working days is wrong.
-        SettingsError: the key ring is malformed.
+        SettingsError: the key ring is malformed, or production would work with a stub.
         OSError: the database or the key store cannot be reached.
         asyncpg.PostgresError: the key store has no database yet.
     """
@@ -97,10 +94,11 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         opened_vault(settings, database_url) as vault,
         AsyncExitStack() as stack,
     ):
+        outward = await Adapters.opened(settings, stack, outside, vault.lookup_key)
         measures = measures_of(client)
         sender = NoticeSender(
             pool,
-            stub_channels(outside),
+            outward.channels,
             settings.language,
             poll_seconds=settings.notice_poll_seconds,
             measures=measures,
@@ -109,13 +107,13 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         # Where another process sends the notices, waking does nothing: that one looks by itself.
         opening = Opening(pool, PostgresOrders(pool), policies, sender.wake, measures)
         casebook = CaseBook(pool, policies, sender.wake, measures)
-        gateway = TransfersToAccounts(PaymentGatewayStub(outside), VaultAccounts(pool, vault))
+        gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures)
-        reconciliation = ReconciliationActivities(pool, PaymentGatewayStub(outside), measures)
+        reconciliation = ReconciliationActivities(pool, outward.payments, measures)
         notices = NoticeActivities(sender)
-        parcels = Parcels(pool, CarrierStub(outside), measures=measures)
+        parcels = Parcels(pool, outward.carriers, measures=measures)
         clocks = Clocks(pool)
-        numbers = VirtualNumbers(pool, vault, NumbersStub(outside, vault.lookup_key), measures=measures)
+        numbers = VirtualNumbers(pool, vault, outward.numbers, measures=measures)
         workers = workers_for(
             settings,
             client,

@@ -21,9 +21,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
+STUB: Final = "stub"
 DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
 _LOOKUP_KEY_LENGTH: Final = 32
 _ALL_ROLES: Final = "all"
+_FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _HIGHEST_PORT: Final = 65_535
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Kubernetes sets such variables in every container for a Service called "aftersales-...".
@@ -184,6 +186,18 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(
         default=10, ge=1, le=1000, description="Database connections that one process holds at most."
     )
+    payments: str = Field(
+        default=STUB,
+        description="Payment gateway: `stub`, which only says that it has paid, or an adapter of your own as "
+        "`package.module:factory`. Production refuses the stub.",
+    )
+    carriers: str = Field(default=STUB, description="Who is asked about parcels; as `AFTERSALES_PAYMENTS`.")
+    numbers: str = Field(default=STUB, description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`.")
+    notices: str = Field(
+        default=STUB,
+        description="Channels of notices: a factory of a mapping from `ChannelName` to `Channel`; as "
+        "`AFTERSALES_PAYMENTS`.",
+    )
     policies_dir: Path | None = Field(
         default=None,
         description="Folder of policy profiles (`<name>.toml`) to use instead of the built-in ones.",
@@ -277,6 +291,13 @@ class Settings(BaseSettings):
                 "must be postgresql://user:password@host:port/database; in user and password, characters such as "
                 "/ # ? @ : [ ] and % are written as %2F %23 %3F %40 %3A %5B %5D and %25"
             )
+        return value
+
+    @field_validator("payments", "carriers", "numbers", "notices")
+    @classmethod
+    def _adapter_can_be_named(cls, value: str) -> str:
+        if value != STUB and not _FACTORY.fullmatch(value):
+            raise ValueError(f"must be `{STUB}`, or package.module:factory")
         return value
 
     @field_validator("codec_listen", "health_listen")

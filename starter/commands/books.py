@@ -1,6 +1,7 @@
 """``aftersales books``: our ledger and the gateway's book, side by side (section 10)."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,12 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres.books import Books, side_by_side
+from starter.adapters import payment_gateway
 from starter.commands import wording
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database
+from starter.settings import load_settings
 from workflows.messages.money import Money
 
 
@@ -34,8 +36,9 @@ def books(
 
 
 async def _books(as_of: datetime, as_json: bool) -> int:
-    async with database() as pool:
-        found = await side_by_side(pool, PaymentGatewayStub(pool), as_of)
+    settings = load_settings()
+    async with database(settings) as pool, AsyncExitStack() as stack:
+        found = await side_by_side(pool, await payment_gateway(settings, stack, pool), as_of)
     answer(as_json, found, books_page(found))
     return Exit.OK if found.equal else Exit.NO
 

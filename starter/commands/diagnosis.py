@@ -29,10 +29,11 @@ from activities.postgres import schema
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
+from starter.adapters import PORTS, adapter_of, refuse_stubs
 from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
 from starter.connection import connect, discover, missing_search_attributes
-from starter.settings import Settings, load_settings
+from starter.settings import Settings, SettingsError, load_settings
 from starter.vault import key_provider, key_store_stands
 from workflows.messages.search_attributes import declarations
 from workflows.rules.worker_roles import WorkerRole, queue_of
@@ -129,7 +130,19 @@ def _local(settings: Settings) -> Sequence[Check]:
             raise Problem(f"{existing} cannot be written to", "set AFTERSALES_STATE_DIR to a folder of yours")
         return f"{folder}{'' if folder.exists() else ' (will be made)'}"
 
-    checks: list[Check] = [("Python", python), ("packages", packages), ("key ring", ring)]
+    async def outside() -> str:
+        try:
+            refuse_stubs(settings, *PORTS)
+        except SettingsError as error:
+            raise Problem("production would work with stubs", str(error)) from error
+        return ", ".join(f"{port}: {adapter_of(settings, port)}" for port in PORTS)
+
+    checks: list[Check] = [
+        ("Python", python),
+        ("packages", packages),
+        ("key ring", ring),
+        ("adapters", outside),
+    ]
     if settings.embeds_temporal or settings.embeds_postgres:
         checks.append(("state folder", state_folder))
     return checks

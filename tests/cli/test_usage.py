@@ -300,6 +300,24 @@ async def test_production_refuses_to_play(shell: Shell, words: list[str]) -> Non
     assert len(ended.err.splitlines()) == 1
 
 
+async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shell) -> None:
+    production = shell.having(
+        AFTERSALES_ENVIRONMENT="production",
+        AFTERSALES_LOOKUP_KEY="k" * 40,
+        AFTERSALES_KEYS=new_key("a"),
+        AFTERSALES_KEY_STORE_URL="postgresql://keys/keys",
+    )
+
+    ended = await production.run("books")
+    diagnosis = await production.run("doctor", "--json")
+
+    assert ended.code == 2
+    assert ended.err.startswith("AFTERSALES_PAYMENTS must name an adapter in production")
+    (adapters,) = [each for each in json.loads(diagnosis.out)["checks"] if each["what"] == "adapters"]
+    assert not adapters["ok"]
+    assert "AFTERSALES_NOTICES" in adapters["remedy"]
+
+
 async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_database: str, client: Client) -> None:
     fresh = shell.having(DATABASE_URL=empty_database, AFTERSALES_TASK_QUEUE="fresh", AFTERSALES_RETENTION_DAYS="9")
 

@@ -15,6 +15,7 @@ import typer.main
 import yaml
 from typer.core import TyperGroup
 
+from starter.adapters import refuse_stubs
 from starter.commands.application import application
 from tests.deploy.manifests import KUBERNETES, OVERLAYS, ROOT, Manifest, Pod, pods, rendered, workers
 from tests.deploy.settings_known import OURS, settings_of
@@ -126,6 +127,7 @@ def test_every_setting_is_known_and_right(overlay: str) -> None:
         secret |= {"DATABASE_URL": "postgresql://a/b", "AFTERSALES_KEY_STORE_URL": "postgresql://a/c"}
         settings = settings_of(environment | secret)
         assert settings.environment == ("development" if overlay == "development" else "production")
+        refuse_stubs(settings)
         # Without one of these a process would look for servers and keys in a folder that it cannot write to.
         assert environment["TEMPORAL_ADDRESS"]
         assert environment["AFTERSALES_KEY_FILE"].rpartition("/")[0] in mounts(pod)
