@@ -94,12 +94,14 @@ async def test_a_stuck_payment_is_found_and_settled_with_the_page_alone(
     await picture(browser_page, "attention")
 
     pasted = await page.example("record_manual_transfer").inner_text()
-    await page.send("Update", "record_manual_transfer", json.loads(pasted.replace("officer-1", "o-7")))
+    await page.send_in_vain("record_manual_transfer", json.loads(pasted), "placeholder")
+    by_hand = pasted.replace('"id": "replace-me"', '"id": "o-7"').replace("replace_me", "paid_at_the_bank")
+    await page.send("Update", "record_manual_transfer", json.loads(by_hand.replace("replace-me", "81")))
 
     outcome = await case.outcome()
     assert outcome.outcome is OutcomeKind.PAID_MANUALLY
     (entry,) = [each for each in await case.log() if each.event == "paid_manually"]
-    assert (entry.by, entry.facts["reason"]) == (officer("o-7"), "replace_me")
+    assert (entry.by, entry.facts["reason"]) == (officer("o-7"), "paid_at_the_bank")
 
 
 async def test_cases_are_listed_and_filtered_and_an_update_is_refused_and_accepted(

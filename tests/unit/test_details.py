@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.messages.actors import CLOCK, merchant
-from workflows.messages.cases import CaseView, Clock, LogEntry, Span
+from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
 from workflows.messages.commands import Command
+from workflows.messages.message import NO_DIGEST, PLACEHOLDER
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegState, LegStatus
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName
 from workflows.rules import wording
-from workflows.rules.admission import Parties, open_commands, refusal
+from workflows.rules.admission import Parties, open_commands, read, refusal
 from workflows.rules.bilingual import SEPARATOR, Language, said
 from workflows.rules.details import counted, current_details
 from workflows.rules.stages import STAGES, Stage, accepted
@@ -65,18 +66,40 @@ def examples(page: str) -> list[str]:
     return re.findall(r"^- \*\*[a-z_]+\*\* \([a-z/]+\): `(.*)`$", page, re.MULTILINE)
 
 
+def completed(text: str) -> str:
+    """An example in which what stands for something else has been replaced, as an operator does it."""
+    said = json.loads(text)
+    assert said["by"]["id"] == PLACEHOLDER
+    said["by"]["id"] = {"merchant": "m-1", "buyer": "b-1"}.get(said["by"]["role"], "o-7")
+    plain = json.dumps(said).replace(NO_DIGEST, "5" * 64)
+    return plain.replace(PLACEHOLDER, "7").replace(PLACEHOLDER.replace("-", "_"), "as_agreed")
+
+
 @pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
-def test_each_open_command_stands_there_with_a_payload_that_is_obeyed(stage: Stage) -> None:
+def test_each_open_command_stands_there_with_a_payload_that_is_obeyed_once_it_is_completed(stage: Stage) -> None:
     kinds = list(accepted(stage))
     page = current_details(seen(stage), REQUEST, Language.BOTH)
     pasted = examples(page)
 
     assert len(pasted) == len(kinds)
     for kind, text in zip(kinds, pasted, strict=True):
-        command: Command = kind.model_validate_json(text)
+        command: Command = kind.model_validate_json(completed(text))
         refused = refusal(command, stage=stage, parties=Parties(merchant_id="m-1", buyer_id="b-1"), now=OPENED)
         assert refused is None, (kind, refused)
         assert f"- **{kind.command_name()}** (" in page
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_a_payload_that_is_pasted_as_it_stands_is_refused(stage: Stage) -> None:  # section 12
+    pasted = examples(current_details(seen(stage), REQUEST, Language.BOTH))
+
+    for kind, text in zip(accepted(stage), pasted, strict=True):
+        refused = read([json.loads(text)], kind)
+        assert isinstance(refused, Refusal), kind
+        assert (refused.code, "placeholder" in refused.explanation) == ("malformed", True), (kind, refused)
+        said = json.loads(text) | {"by": json.loads(completed(text))["by"]}  # which is not enough where more is stated
+        more = PLACEHOLDER in json.dumps(said).replace("_", "-")
+        assert isinstance(read([said], kind), Refusal) == more, kind
 
 
 def test_a_command_pasted_twice_is_one_and_after_the_next_step_another() -> None:  # section 11

@@ -217,7 +217,7 @@ def test_a_partial_refund_names_amounts_and_no_other_does(
 
 
 def attachment(size: int) -> Evidence:
-    return Evidence(uri="vault:e/1", media_type=MediaType.PDF, bytes=size, sha256="0" * 64)
+    return Evidence(uri="vault:e/1", media_type=MediaType.PDF, bytes=size, sha256="1" * 64)
 
 
 @pytest.mark.parametrize(

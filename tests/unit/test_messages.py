@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import workflows.messages
 from workflows.messages.actors import merchant
 from workflows.messages.commands import Amend, Approve, Command, Reject, RejectReason
-from workflows.messages.message import Input, Message
+from workflows.messages.message import CaseId, Code, Identifier, Input, Message, Reference, Sha256
 from workflows.messages.money import Money
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 
@@ -110,7 +110,7 @@ def test_a_line_stands_once_in_a_request(model: type[BaseModel]) -> None:  # R8
 
 @pytest.mark.parametrize("attachments", [0, 21])
 def test_a_rejection_has_attachments_and_not_without_end(attachments: int) -> None:  # R2, D6
-    attachment = {"uri": "vault:e/1", "media_type": "image/png", "bytes": 1, "sha256": "0" * 64}
+    attachment = {"uri": "vault:e/1", "media_type": "image/png", "bytes": 1, "sha256": "1" * 64}
     with pytest.raises(ValidationError) as wrong:
         Reject.model_validate(
             {
@@ -135,6 +135,26 @@ def test_a_rejection_has_attachments_and_not_without_end(attachments: int) -> No
 )
 def test_amounts_in_print(money: Money, printed: str) -> None:
     assert str(money) == printed
+
+
+@pytest.mark.parametrize(
+    ("kind", "placeholder", "real"),
+    [
+        (Identifier, "SF-replace-me", "SF-1"),
+        (Identifier, "Replace_Me", "officer-1"),
+        (CaseId, "refund/replace-me/k", "refund/o-1/k"),
+        (Code, "replace_me", "goods_lost"),
+        (Reference, "ticket:m-1/replace-me", "ticket:m-1/7"),
+        (Reference, "vault:evidence/REPLACE_ME", "vault:evidence/7"),
+        (Sha256, "0" * 64, "0" * 63 + "1"),
+    ],
+)
+def test_what_stands_in_examples_is_taken_for_nothing(kind: Any, placeholder: str, real: str) -> None:  # section 12
+    types = TypeAdapter[str](kind)
+
+    assert types.validate_python(real) == real
+    with pytest.raises(ValidationError, match="placeholder of an example: put in its place what is true"):
+        types.validate_python(placeholder)
 
 
 def test_every_command_has_a_name_of_its_own() -> None:

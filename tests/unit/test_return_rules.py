@@ -13,7 +13,7 @@ from workflows.messages.requests import Application, LineAmount, RefundReason
 from workflows.rules.refund import wanted_parts
 from workflows.rules.returns import received_parts, refused_receipt
 
-EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)
+EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
 
 Pieces = dict[str, int]
 

@@ -34,7 +34,7 @@ Found = TypeVar("Found")
 Working = Callable[[], AbstractAsyncContextManager[Workers]]
 """Runs a worker for as long as its context lasts."""
 
-EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="0" * 64),)
+EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
 
 
 @dataclass

@@ -1,22 +1,44 @@
 """The bases of all messages, and the kinds of text that they may hold."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$")]
+PLACEHOLDER: Final = "replace-me"
+"""What stands in examples for what only the sender knows; with ``_`` for ``-`` where the type has no dash."""
+
+NO_DIGEST: Final = "0" * 64
+"""The same for a SHA-256. No content that anybody knows has it."""
+
+
+def _no_placeholder(text: str) -> str:
+    """``text``, unless it is an example's that was pasted as it stood (section 12).
+
+    Raises:
+        ValueError: it holds a placeholder.
+    """
+    if PLACEHOLDER in text.lower().replace("_", "-") or text == NO_DIGEST:
+        raise ValueError("a placeholder of an example: put in its place what is true (section 12)")
+    return text
+
+
+_Stated = AfterValidator(_no_placeholder)
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"), _Stated]
 """An order number, a person's or a shop's id, a request key: 1 to 64 of A-Z a-z 0-9 _ . : -"""
 
-CaseId = Annotated[str, StringConstraints(pattern=r"^[a-z-]{3,32}/[A-Za-z0-9_.:/-]{1,200}$")]
+CaseId = Annotated[str, StringConstraints(pattern=r"^[a-z-]{3,32}/[A-Za-z0-9_.:/-]{1,200}$"), _Stated]
 """A case's id, such as ``refund/O-1/k-1``."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$"), _Stated]
 """A machine-readable word, such as ``goods_shipped``."""
 
-Reference = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]{1,15}:[A-Za-z0-9/_.:%?=&#~-]{1,400}$")]
+Reference = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]{1,15}:[A-Za-z0-9/_.:%?=&#~-]{1,400}$"), _Stated
+]
 """Where something is kept, as a URI: ``vault:evidence/7f3a``. It must not itself tell anything of a person."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), _Stated]
 
 Instant = AwareDatetime
 """A moment with its offset. Ours are UTC."""

@@ -19,9 +19,9 @@ SHANGHAI = ZoneInfo("Asia/Shanghai")
 IN_FLIGHT = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
 
 HOW_TO_SEND = (
-    "右上角 More Actions → Send an Update：选择指令，粘贴 JSON，把 officer-1 和 replace-me 换成实际值"
-    " · More Actions → Send an Update: choose the command, paste the JSON, put your own id for officer-1 and what is"
-    " true for replace-me"
+    "右上角 More Actions → Send an Update：选择指令，粘贴 JSON，把每个 replace-me（操作人编号、凭证等）换成实际值，"
+    "否则会被拒绝 · More Actions → Send an Update: choose the command, paste the JSON, and put what is true for each"
+    " replace-me: the id of whoever acts, references, reasons. What is pasted unchanged is refused"
 )
 
 

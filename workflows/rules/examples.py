@@ -1,4 +1,8 @@
-"""For each command that is open: a payload that the case takes as it stands, to be pasted and changed (section 12)."""
+"""For each command that is open: a payload to be pasted and completed (section 12).
+
+What only the sender knows, beginning with who it is, is a placeholder. Validation refuses each of them, so that an
+example that was pasted as it stands moves no money and proves nothing.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -30,31 +34,30 @@ from workflows.messages.commands import (
     Rule,
     SubmitEvidence,
 )
+from workflows.messages.message import NO_DIGEST, PLACEHOLDER
 from workflows.messages.requests import Application, DisputeReason, Request
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import StageName
 from workflows.rules.stages import STAGES, accepted
 
-OFFICER: Final = "officer-1"
-"""Stands for whoever pastes it: to be replaced by one's own id."""
-
-EVIDENCE: Final = ({"uri": "vault:evidence/replace-me", "media_type": "image/jpeg", "bytes": 1, "sha256": "0" * 64},)
-PARCEL: Final = {"carrier": "sf", "tracking_no": "SF-replace-me"}
-REASON: Final = "replace_me"
+EVIDENCE: Final = (
+    {"uri": f"vault:evidence/{PLACEHOLDER}", "media_type": "image/jpeg", "bytes": 1, "sha256": NO_DIGEST},
+)
+PARCEL: Final = {"carrier": "sf", "tracking_no": f"SF-{PLACEHOLDER}"}
+REASON: Final = PLACEHOLDER.replace("-", "_")
 A_DAY: Final = timedelta(days=1)
 
 Fields = dict[str, Any]
 
 
 def example(command: OpenCommand, view: CaseView, request: Request) -> str:
-    """One line of JSON that the case obeys, if what it names exists (addresses, accounts, declarations)."""
+    """One line of JSON that the case obeys once each placeholder in it has been replaced by what is true."""
     kind = next(each for each in accepted(STAGES[view.stage]) if each.command_name() == command.name)
     role = Role.PLATFORM if Role.PLATFORM in command.roles else command.roles[0]
-    who = {Role.MERCHANT: view.merchant_id, Role.BUYER: view.buyer_id or "b-1"}.get(role, OFFICER)
     # One key for each command and state of the case: pasted twice it is one command, and later another.
     key = f"ui-{command.name}-{view.steps}".replace("_", "-")
     says = _BY_CASE[kind](view, request) if kind in _BY_CASE else _FIXED.get(kind, {})
-    return json.dumps({"key": key, "by": {"role": role, "id": who}, **says}, ensure_ascii=False)
+    return json.dumps({"key": key, "by": {"role": role, "id": PLACEHOLDER}, **says}, ensure_ascii=False)
 
 
 def _reject(view: CaseView, _: Request) -> Fields:
@@ -79,7 +82,7 @@ def _by_hand(view: CaseView, request: Request) -> Fields:
 
 
 def _officer(view: CaseView, _: Request) -> Fields:
-    return {"reason": REASON, "proof": f"ticket:{view.merchant_id}/replace-me"}
+    return {"reason": REASON, "proof": f"ticket:{view.merchant_id}/{PLACEHOLDER}"}
 
 
 def _shipment(view: CaseView, _: Request) -> Fields:
@@ -106,12 +109,12 @@ def _moment(moment: datetime) -> str:
 _FIXED: Final[Mapping[type[Command], Fields]] = {
     SubmitEvidence: {"evidence": EVIDENCE},
     EnterTracking: {"parcel": PARCEL},
-    GiveRefundAccount: {"account": "vault:account/replace-me"},
+    GiveRefundAccount: {"account": f"vault:account/{PLACEHOLDER}"},
     Reship: {"parcel": PARCEL},
     OpenDispute: {"reason": DisputeReason.OTHER},
     Rule: {"fault": Fault.MERCHANT, "refund": Award.FULL, "reason": REASON},
     ConfirmProposal: {"reason": REASON},
-    ProveExemption: {"exemption": "replace-me"},
+    ProveExemption: {"exemption": PLACEHOLDER},
     RetryPayment: {"reason": REASON},
 }
 """What a command says beside its key and its sender, whatever the case."""
