@@ -2,25 +2,34 @@
 
 import re
 import unicodedata
+from importlib import resources
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from workflows.rules.chinese_scripts import in_simplified
+from workflows.rules.personal_names import COMPOUND_SURNAMES, SURNAMES
 from workflows.rules.vague_words import HARMLESS_PHRASES, VAGUE_WORDS, names_a_time, vague_words
 
 HAN = re.compile("[\u4e00-\u9fff]")
 _text = st.text(st.sampled_from("退款会处理好的收到货请放心okay the parcel 0123456789,。\n"), max_size=40)
 _words = st.sampled_from(VAGUE_WORDS)
+TRADITIONAL = str.maketrans(
+    dict(
+        zip("尽点号内个时钟现后随几过礼晚稍马发这机补两会", "盡點號內個時鐘現後隨幾過禮晚稍馬發這機補兩會", strict=True)
+    )
+)
 _border = st.sampled_from([",", "。", "\n", " - ", "（", "!"])
 
 
 @st.composite
 def _other_spellings(draw: st.DrawFn) -> tuple[str, str]:
-    """A vague word, and the same as somebody may type it: wide, in capitals, spaced, with unseen characters."""
+    """A vague word, and the same as somebody may type it: wide, in capitals, traditional, spaced, with unseen ones."""
     word = draw(_words)
     spaces = st.sampled_from(["", " ", "\u3000", "\u200b", "\n"])
-    typed = "".join(each + draw(spaces) for each in word) if HAN.search(word) else word
+    script = word.translate(TRADITIONAL) if draw(st.booleans()) else word
+    typed = "".join(each + draw(spaces) for each in script) if HAN.search(word) else word
     if draw(st.booleans()):
         typed = typed.upper()
     if draw(st.booleans()):
@@ -46,7 +55,9 @@ def test_words_are_named_in_the_order_in_which_they_stand(words: list[str]) -> N
 @given(st.text() | _text)
 def test_a_text_without_a_listed_word_has_none(text: str) -> None:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    squeezed = "".join(each for each in plain if unicodedata.category(each) != "Cf" and not each.isspace())
+    squeezed = in_simplified(
+        "".join(each for each in plain if unicodedata.category(each) != "Cf" and not each.isspace())
+    )
     listed = {word for word in VAGUE_WORDS if "".join(word.split()) in squeezed}
 
     assert set(vague_words(text)) <= listed
@@ -74,6 +85,8 @@ def test_harmless_phrases_stay_harmless(phrases: list[str]) -> None:
         ("我们asap处理", ("asap",)),
         ("As  soon\nas possible, or soon.", ("as soon as possible", "soon")),
         ("Ａ.Ｓ.Ａ.Ｐ.", ("a.s.a.p.",)),
+        ("我們會儘快處理，大概3天後", ("尽快", "大概")),
+        ("本店是一般納稅人", ()),
         ("the monsoon wets the collateral of a lateral reasoner", ()),
         ("sooner than usual, evening mails, unusually", ()),
         ("no later than 6 pm, and not a day later", ("later",)),
@@ -114,6 +127,13 @@ def test_vague_words(text: str, words: tuple[str, ...]) -> None:
         "48小时内",
         "４８ 小时 内",
         "48h内",
+        "48小時內",
+        "三個工作日內",
+        "3天內補發",
+        "下週五前",
+        "11月28號下午3點",
+        "後天",
+        "2天後",
         "3个工作日内",
         "3天内",
         "3-5天内",
@@ -180,3 +200,16 @@ def test_these_name_a_time(text: str) -> None:
 )
 def test_these_name_none(text: str) -> None:
     assert not names_a_time(text)
+
+
+def test_what_is_compared_in_simplified_characters_is_written_in_them() -> None:
+    for word in (*VAGUE_WORDS, *HARMLESS_PHRASES, *SURNAMES, *COMPOUND_SURNAMES):
+        assert in_simplified(word) == word
+    for file in ("divisions.txt", "former_divisions.txt"):
+        names = resources.files("workflows.rules").joinpath(file).read_text(encoding="utf-8")
+        assert in_simplified(names) == names
+
+
+@given(st.text())
+def test_each_character_keeps_its_place(text: str) -> None:
+    assert len(in_simplified(text)) == len(text)

@@ -1,9 +1,65 @@
-"""Phone numbers as they are shown (P1)."""
+"""Phone numbers: read however they are typed, and shown with stars (P1, P7).
+
+Workflows do not need this module, which loads a library of the world's numbering plans: activities and clients do.
+"""
 
 import re
+import unicodedata
+from dataclasses import dataclass
 from typing import Final
 
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber
+
 from workflows.rules.typed_text import in_one_width
+
+HOME: Final = "CN"
+"""Where a number without a country code is from (ISO 3166)."""
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A phone number as somebody has typed it."""
+
+    country: int
+    """Its country's code: 86."""
+    national: str
+    """Its digits within its country, without what is dialled before them there: 13812345678, 1012345678."""
+    shown_from: str
+    """The digits that were typed. Without the code of the home country; another country's counts as part of it."""
+    extension: str | None = None
+
+    @property
+    def international(self) -> str:
+        """``+8613812345678``, the same for every way to type it; no extension."""
+        return f"+{self.country}{self.national}"
+
+    @property
+    def dialled(self) -> str:
+        """As it is dialled at home: 13812345678, 01012345678; in full where it is another country's."""
+        if self.country != _code_of(HOME):
+            return self.international
+        return self.national if _WITHOUT_TRUNK.fullmatch(self.national) else f"0{self.national}"
+
+
+def read_phone(text: str) -> Phone | None:
+    """The phone that a text is; None where it is none (P7).
+
+    The code of its country may stand before it with +, with 00, or with neither. Spaces, dashes, dots, slashes,
+    brackets, width and characters that cannot be seen make no difference. An extension is told apart from the number:
+    after 转, ext., # and the like, in brackets, or after a dash or space where the number is complete without it.
+    """
+    found = _SHAPE.fullmatch(_typed(text))
+    if found is None:
+        return None
+    number = found["number"]
+    if (phone := _complete(number)) is not None:
+        return _with_extension(phone, found["extension"])
+    apart = _EXTENSION_BY_DASH.fullmatch(number)
+    if apart is None or found["extension"]:
+        return None
+    phone = _complete(apart["number"])
+    return None if phone is None else _with_extension(phone, apart["extension"])
 
 
 def masked_phone(phone: str) -> str:
@@ -13,42 +69,97 @@ def masked_phone(phone: str) -> str:
     out; another country's code counts as part of the number. What is not known as a phone, or too short to hide
     anything, comes out as stars alone.
     """
-    phone = in_one_width(phone)
-    if _MASKED.fullmatch(phone):
-        return phone
-    found = _PHONE.fullmatch(phone)
-    if not found:
+    plain = in_one_width(phone)
+    if _MASKED.fullmatch(plain):
+        return plain
+    found = read_phone(phone)
+    if found is None or len(found.shown_from) < _SHORTEST_TO_MASK:
         return _STARS
-    digits = re.sub("[^0-9]", "", found["home"] or found["near"] or found["far"])
-    return f"{digits[0]}{_STARS}{digits[-4:]}"
+    return f"{found.shown_from[0]}{_STARS}{found.shown_from[-4:]}"
 
 
 _STARS: Final = "******"
+_SHORTEST_TO_MASK: Final = 9
 _MASKED = re.compile(r"[0-9]\*{6}[0-9]{4}")
+_DIGIT = re.compile("[0-9]")
 
-_BETWEEN = r"[ ().\-\u2010-\u2015\u2212/]{0,3}"
-_DASH = r"[ \-\u2010-\u2015\u2212]{1,3}"
-
-
-def _digits(first: str, more: str) -> str:
-    """A pattern of digits, however they are grouped: how it begins, and how many follow."""
-    return rf"{first}(?:{_BETWEEN}[0-9]){{{more}}}"
-
-
-_MOBILE = _digits("1[3-9]", "9")
-# With the code of the place, which has three digits or four; the number itself may have seven where it has four.
-_LANDLINE = rf"\(?(?:{_digits('(?:010|02[0-9])', '8')}|{_digits('0[3-9][0-9]{2}', '7,8')})"
-_SERVICE = _digits("[48]00", "7")
-_CHINA = rf"(?:(?:\+|00)?86{_BETWEEN})?"
-_HONG_KONG_MACAO_TAIWAN = rf"{_digits('85[23]', '8')}|{_digits('886', '8,10')}"
-_ABROAD = _digits("[1-9]", "9,14")
-
-# A dash or a space leads to an extension where the number is complete without it: its digits are counted.
-_EXTENSION = rf"(?: *(?:转|轉|分机|分機|ext\.?|x|#|,|;) *[0-9]{{1,6}}|{_DASH}[0-9]{{1,6}})?#?"
-
-_PHONE = re.compile(
-    rf"(?:{_CHINA}(?P<home>{_MOBILE}|{_LANDLINE}|{_SERVICE})"
-    rf"|(?:\+|00)?(?P<near>{_HONG_KONG_MACAO_TAIWAN})|(?:\+|00)(?P<far>{_ABROAD}))"
-    rf"{_EXTENSION}",
+_SHAPE = re.compile(
+    r"(?P<number>[(]?[ ]*[+]?[0-9(][0-9() ./-]*[0-9])"
+    r"(?:[ ]*(?:转|轉|分机|分機|ext[.]?|x|#|,|;|\[|[(](?=[0-9]{1,6}[)]))[ ]*(?P<extension>[0-9]{1,6})[])#]?)?#?",
     re.IGNORECASE,
 )
+_EXTENSION_BY_DASH = re.compile(r"(?P<number>.+?)(?:[ ]*-[ ]*|[ ]+)(?P<extension>[0-9]{1,6})")
+_MOST_BETWEEN: Final = 3
+_TOO_FAR_APART = re.compile(rf"[() ./-]{{{_MOST_BETWEEN + 1}}}")
+
+_OTHER_DASHES: Final = "\u2212\u30fc\u2043"
+"""Written as dashes though Unicode counts them as something else: minus, the long sound of Japanese, a bullet."""
+_NEIGHBOURS: Final = {86: "CN", 852: "HK", 853: "MO", 886: "TW"}
+"""Countries whose codes people write without a plus."""
+_WITH_CODE = re.compile("(?:86|85[23]|886)[0-9]{8,}")
+_TAIWAN_MOBILE = re.compile("09[0-9]{8}")
+_HOME_MOBILE = re.compile("1[3-9][0-9]{9}")
+_WITHOUT_TRUNK = re.compile("1[3-9][0-9]{9}|[48]00[0-9]{7}")
+# With the code of the place, which has three digits or four; the number itself may have seven where it has four.
+_HOME_LANDLINE = re.compile("(?:10|2[0-9])[0-9]{8}|[3-9][0-9]{2}[0-9]{7,8}")
+_NEAR: Final = {852: re.compile("[0-9]{8}"), 853: re.compile("[0-9]{8}"), 886: re.compile("[0-9]{8,10}")}
+
+
+def _typed(text: str) -> str:
+    plain = in_one_width(text).removeprefix("tel:").removeprefix("TEL:")
+    return "".join(_separator(each) for each in plain)
+
+
+def _separator(character: str) -> str:
+    match unicodedata.category(character):
+        case "Pd":
+            return "-"
+        case "Zs" | "Cc":
+            return " "
+        case _:
+            return "-" if character in _OTHER_DASHES else "." if character in "·•‧・" else character
+
+
+def _complete(typed: str) -> Phone | None:
+    """The phone whose digits are all of these."""
+    if _TOO_FAR_APART.search(typed):
+        return None
+    digits = "".join(_DIGIT.findall(typed))
+    is_international = "+" in typed or digits.startswith("00")
+    digits = digits.removeprefix("00") if digits.startswith("00") else digits
+    readings = [(f"+{digits}", "")] if is_international else [(digits, HOME)]
+    if not is_international and _WITH_CODE.fullmatch(digits):
+        readings.append((f"+{digits}", ""))
+    if _TAIWAN_MOBILE.fullmatch(digits):
+        readings.append((digits, "TW"))
+    for reading, region in readings:
+        try:
+            number = phonenumbers.parse(reading, region or None)
+        except NumberParseException:
+            continue
+        national = phonenumbers.national_significant_number(number)
+        code = number.country_code or 0
+        if _is_one(number, code, national, is_place_named=bool(reading.startswith(("+", "0")))):
+            without_code = code == _code_of(HOME) and len(digits) > len(national) and digits.startswith(str(code))
+            return Phone(code, national, digits.removeprefix(str(code)) if without_code else digits)
+    return None
+
+
+def _is_one(number: PhoneNumber, code: int, national: str, *, is_place_named: bool) -> bool:
+    """Whether there are such numbers; plans change, so that those around us are not taken too narrowly."""
+    if phonenumbers.is_valid_number(number):
+        return True
+    if code == _code_of(HOME):
+        is_landline = is_place_named and _HOME_LANDLINE.fullmatch(national)
+        return bool(_HOME_MOBILE.fullmatch(national) or is_landline)
+    if code in _NEAR:
+        return bool(_NEAR[code].fullmatch(national))
+    return phonenumbers.is_possible_number(number) and len(f"{code}{national}") > _SHORTEST_TO_MASK
+
+
+def _code_of(region: str) -> int:
+    return phonenumbers.country_code_for_region(region)
+
+
+def _with_extension(phone: Phone, extension: str | None) -> Phone:
+    return Phone(phone.country, phone.national, phone.shown_from, extension)

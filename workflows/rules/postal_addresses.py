@@ -12,8 +12,8 @@ _STARS: Final = "****"
 def masked_address(address: str) -> str:
     """``广东省广州市天河区****``: the divisions with which an address begins, and stars for the rest (P1).
 
-    They are written as in the list of divisions, whatever the address calls them: nothing is copied from it. So a
-    street cannot come through, and an address that begins with no known division comes out as stars alone.
+    Nothing but names of the lists of divisions comes through, so no street can: an address that begins with no known
+    division comes out as stars alone.
     """
     return _masked(division_at_start(in_one_width(address)))
 

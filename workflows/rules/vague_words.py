@@ -1,7 +1,7 @@
 """Whether a merchant's reply names a concrete time, or puts the buyer off with vague words (D7).
 
-Chinese and English. Width, case, and white space inside a Chinese word make no difference. What counts is in
-the lists below: they are meant to be added to.
+Chinese in both scripts, and English. Width, case, and white space inside a Chinese word make no difference. What
+counts is in the lists below, in simplified characters: they are meant to be added to.
 """
 
 import re
@@ -9,9 +9,11 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
+from workflows.rules.chinese_scripts import in_simplified
+
 VAGUE_WORDS: Final = (
     # At an unnamed time.
-    "尽快", "尽早", "尽可能", "尽量", "马上", "立刻", "立即", "即将", "很快", "稍后", "稍候", "稍等", "晚点",
+    "尽快", "尽速", "尽早", "尽可能", "尽量", "马上", "立刻", "立即", "即将", "很快", "稍后", "稍候", "稍等", "晚点",
     "晚些时候", "随后", "回头", "改天", "过几天", "过两天", "过阵子", "过段时间", "过一段时间", "几天内", "这几天",
     "这两天", "两三天", "三两天", "三五天", "近期", "近日", "不久", "第一时间", "有空时", "到时候",
     # Perhaps, and about.
@@ -54,10 +56,10 @@ _LATIN = "a-z0-9\u00c0-\u024f"
 
 
 def _plain(text: str) -> str:
-    """The text in one width and case, without characters that cannot be seen."""
+    """The text in one width, case and script, without characters that cannot be seen."""
     # Folding case can undo the normal form, so that it is taken again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(each for each in folded if unicodedata.category(each) != "Cf")
+    return in_simplified("".join(each for each in folded if unicodedata.category(each) != "Cf"))
 
 
 def _as_listed(found: str) -> str:
