@@ -8,9 +8,8 @@ for again, or unbound, under the same key. No transaction is open while it is as
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import asyncpg
 from pydantic import SecretStr
@@ -40,12 +39,10 @@ from workflows.messages.virtual_numbers import (
     keep_number_facts,
     unbind_number,
 )
+from workflows.rules.phone_numbers import read_phone
 from workflows.rules.refusals import refused
 
 _Answer = TypeVar("_Answer")
-
-_SEPARATORS: Final = re.compile(r"[\s()+-]+")
-_PHONE: Final = re.compile(r"[0-9]{5,15}")
 
 
 class VirtualNumbers:
@@ -192,9 +189,10 @@ class VirtualNumbers:
         if recipient is None:
             explanation = "the order's recipient is not known, or was forgotten"
             return refused("recipient_unknown", "subject", "P3", explanation)
-        if not _PHONE.fullmatch(_SEPARATORS.sub("", recipient.phone.get_secret_value())):
+        phone = read_phone(recipient.phone.get_secret_value())
+        if phone is None:
             return refused("phone_unusable", "subject", "P3", "what the order has for a phone is none")
-        return recipient.phone
+        return SecretStr(phone.dialled)
 
     async def _heard(self, operation: str, asked: Awaitable[_Answer]) -> _Answer:
         try:

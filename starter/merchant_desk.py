@@ -14,6 +14,7 @@ from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetF
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.policy import LimitsPolicy
 from workflows.messages.scores import ChargedScore
+from workflows.messages.stages import CaseKind
 from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
 
 
@@ -90,7 +91,8 @@ class MerchantDesk:
         """Write down what a dispute needs to know; its reference goes into ``SubmitEvidence`` (D6, D7).
 
         Raises:
-            VagueReply: a merchant's reply must name a concrete time and hold no vague words; they are named.
+            VagueReply: a merchant's reply to the buyer in a dispute must name a concrete time and hold no vague words;
+                they are named (D7).
             UnknownCase: there is no such case.
             RefusedStatement: the case is another merchant's or buyer's (section 12).
             OtherTextUnderKey: the key stands for another text.
@@ -106,7 +108,13 @@ class MerchantDesk:
             own = max(policies, key=lambda each: each.version).limits if policies else LimitsPolicy()
             now = datetime.now(UTC)
             written = await statements.write(
-                connection, self._vault.keys, wish, whose(case), now, most=own.evidence_of_a_party
+                connection,
+                self._vault.keys,
+                wish,
+                whose(case),
+                now,
+                in_dispute=case.kind is CaseKind.DISPUTE,
+                most=own.evidence_of_a_party,
             )
         if isinstance(written, VagueStatement):
             raise VagueReply(written)

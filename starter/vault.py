@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import SCHEMA, PersonKeys
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
@@ -38,6 +39,11 @@ def key_provider(settings: Settings) -> KeyProvider:
     except KeyRingError as error:
         raise SettingsError(f"{variable_name('key_file')}: {error}") from None
     return FileKeys(path)
+
+
+def lookup_key(settings: Settings) -> LookupKey:
+    """What the keyed hashes are made with by which persons are found (P6)."""
+    return LookupKey(settings.lookup_key.get_secret_value().encode(), settings.environment)
 
 
 def key_store_url(settings: Settings, database_url: str) -> str:
@@ -98,7 +104,7 @@ async def opened_vault(settings: Settings, database_url: str) -> AsyncGenerator[
     ring = key_provider(settings)
     url = key_store_url(settings, database_url)
     async with await open_pool(url, max_size=_CONNECTIONS, application_name="aftersales-keys") as pool:
-        yield Vault(PersonKeys(pool, ring), settings.lookup_key.get_secret_value().encode())
+        yield Vault(PersonKeys(pool, ring), lookup_key(settings))
 
 
 def _own_ring(state_dir: Path) -> Path:

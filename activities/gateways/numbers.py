@@ -41,7 +41,8 @@ class NumberProvider(Protocol):
         Args:
             subject: What the number is for; ids only.
             key: Which of the subject's bindings. The same again is the same number, with the later ``until``.
-            phone: The real number; the provider alone is told it.
+            phone: The real number, which the provider alone is told: its digits as they are dialled at home, or +, the
+                country's code and the rest where it is another country's; no extension.
             until: When the provider may let go by itself; None for not before it is told to.
             at: The moment of business time at which this is asked.
             wanted: The number to have if it is free, else another one.

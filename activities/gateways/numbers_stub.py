@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr
 from activities.gateways.numbers import NotBound, PoolDry, ProviderUnreachable
 from activities.gateways.stub_books import stub_transaction
 from activities.postgres.connection import Connection
-from activities.postgres.lookup import phone_lookup
+from activities.postgres.lookup import LookupKey, phone_lookup
 from workflows.messages.message import Input
 from workflows.messages.virtual_numbers import VirtualNumber
 
@@ -53,7 +53,7 @@ class Behaviour(Input):
 class NumbersStub:
     """A `NumberProvider` on the schema ``numbers``, with a pool of its own: its commits do not hang on ours."""
 
-    def __init__(self, pool: asyncpg.Pool, hash_key: bytes) -> None:
+    def __init__(self, pool: asyncpg.Pool, hash_key: LookupKey | bytes) -> None:
         """``hash_key`` is the secret of the hashes that stand for phones."""
         self._pool = pool
         self._hash_key = hash_key

@@ -15,7 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from activities.postgres import lookups
 from activities.postgres.allowances import account
 from activities.postgres.connection import Connection
-from activities.postgres.lookup import account_lookup
+from activities.postgres.lookup import LookupKey, account_lookup
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
 from workflows.messages.message import Identifier, Input, Instant, Quantity
@@ -312,7 +312,7 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
 
 
 async def _load_allowance(
-    connection: Connection, record: AllowanceRecord, lookup_key: bytes
+    connection: Connection, record: AllowanceRecord, lookup_key: LookupKey
 ) -> tuple[bool, str | None]:
     name = record.account_name
     lookup = account_lookup(lookup_key, name.get_secret_value()) if name else None

@@ -1,52 +1,87 @@
-"""Keyed hashes by which a person is found though nothing of it is kept in clear (A4, P6, section 12)."""
+"""Keyed hashes by which a person is found though nothing of it is kept in clear (A4, P6, P7, section 12)."""
 
 import hashlib
 import hmac
-import re
 import unicodedata
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
 
-_DOTS: Final = str.maketrans(dict.fromkeys("•‧・･∙⋅.", "·"))
-_SEPARATORS: Final = re.compile(r"[\s()\-.·]+")
-_OUR_COUNTRY: Final = re.compile(r"^(?:\+|00)86")
+from workflows.rules.chinese_scripts import in_simplified
+from workflows.rules.phone_numbers import read_phone
+
+Kind: TypeAlias = Literal["account", "name", "phone"]
+
+_DOTS: Final = str.maketrans(dict.fromkeys("•‧・･∙⋅.", "·") | {"’": "'", "‘": "'"})
+_BETWEEN_DIGITS: Final = str.maketrans(dict.fromkeys("()-.·/"))
 
 
-def account_lookup(key: bytes, name: str) -> str:
+@dataclass(frozen=True)
+class LookupKey:
+    """The secret of the hashes, and the environment that they are for: one secret gives others in another one."""
+
+    secret: bytes = field(repr=False)
+    environment: str = ""
+
+
+def account_lookup(key: LookupKey | bytes, name: str) -> str:
     """The keyed hash (HMAC-SHA256, hexadecimal) under which an account name is stored and searched.
 
-    Width, case and white space make no difference: people copy names from where they see them.
+    Width, case, white space and characters that cannot be seen make no difference: people copy names from where they
+    see them (P7). The same text as another kind has another hash.
 
     Raises:
         ValueError: nothing is left of the name; all such names would be one.
     """
-    return _hash(key, _folded(name), "an account name")
+    return _hash(key, "account", _folded(name), "an account name")
 
 
-def name_lookup(key: bytes, name: str) -> str:
-    """The same for a person's name; whichever dot stands between its parts makes no difference either.
+def name_lookup(key: LookupKey | bytes, name: str) -> str:
+    """The same for a person's name; nor does it matter in which script it is, or which dot stands between its parts.
 
     Raises:
         ValueError: nothing is left of the name.
     """
-    return _hash(key, _folded(name).translate(_DOTS), "a name")
+    return _hash(key, "name", in_simplified(_folded(name)).translate(_DOTS), "a name")
 
 
-def phone_lookup(key: bytes, phone: str) -> str:
-    """The same for a phone number; separators and the country code of the mainland make no difference.
+def phone_lookup(key: LookupKey | bytes, phone: str) -> str:
+    """The same for a phone number, however it is typed: see `read_phone`. Its extension makes no difference (P7).
 
     Raises:
         ValueError: nothing is left of the number.
     """
-    return _hash(key, _OUR_COUNTRY.sub("", _SEPARATORS.sub("", _folded(phone))), "a phone number")
+    found = read_phone(phone)
+    plain = found.international if found else _folded(phone).translate(_BETWEEN_DIGITS)
+    return _hash(key, "phone", plain, "a phone number")
+
+
+LOOKUPS: Final[Mapping[Kind, Callable[[LookupKey | bytes, str], str]]] = MappingProxyType(
+    {"account": account_lookup, "name": name_lookup, "phone": phone_lookup}
+)
+"""The hash of each kind of text that a customer is found by."""
+
+
+def of_kind(key: LookupKey | bytes, kind: Kind, plain_hash: str) -> str:
+    """The hash of a kind, from the keyed hash of the normalised text alone.
+
+    In two steps, so that what was stored without its kind can be made anew though the text itself is kept nowhere.
+    """
+    whole = key if isinstance(key, LookupKey) else LookupKey(key)
+    domain = f"aftersales lookup\0{whole.environment}\0{kind}\0{plain_hash}"
+    return hmac.new(whole.secret, domain.encode(), hashlib.sha256).hexdigest()
 
 
 def _folded(text: str) -> str:
     # Folding case can undo the normal form, so that it is taken again.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(folded.split())
+    plain = (each for each in folded if unicodedata.category(each) != "Cf" and not each.isspace())
+    return "".join("-" if unicodedata.category(each) == "Pd" else each for each in plain)
 
 
-def _hash(key: bytes, plain: str, what: str) -> str:
+def _hash(key: LookupKey | bytes, kind: Kind, plain: str, what: str) -> str:
     if not plain:
         raise ValueError(f"{what} must not be blank")
-    return hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()
+    secret = key.secret if isinstance(key, LookupKey) else key
+    return of_kind(key, kind, hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest())

@@ -1,22 +1,19 @@
 """Finding cases by a customer's name, phone or account without keeping either in clear (section 12, P6)."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from activities.postgres.connection import Connection
-from activities.postgres.lookup import account_lookup, name_lookup, phone_lookup
-
-_HASHES: Final = {"name": name_lookup, "phone": phone_lookup, "account": account_lookup}
+from activities.postgres.lookup import LOOKUPS, Kind, LookupKey
 
 
 async def replace(
-    connection: Connection, key: bytes, merchant_id: str, subject: str, person: str, values: Mapping[str, str]
+    connection: Connection, key: LookupKey, merchant_id: str, subject: str, person: str, values: Mapping[Kind, str]
 ) -> None:
     """Let an order or allowance be found by these values, ``name``, ``phone``, ``account``, and by no others."""
     await connection.execute("DELETE FROM vault.lookups WHERE subject = $1 AND merchant_id = $2", subject, merchant_id)
     await connection.executemany(
         "INSERT INTO vault.lookups (merchant_id, hash, subject, field, person) VALUES ($1, $2, $3, $4, $5)",
-        [(merchant_id, _HASHES[field](key, value), subject, field, person) for field, value in values.items()],
+        [(merchant_id, LOOKUPS[field](key, value), subject, field, person) for field, value in values.items()],
     )
 
 

@@ -17,7 +17,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor, Role
 from workflows.messages.policy import LimitsPolicy
-from workflows.messages.statements import Statement, VagueStatement, WriteStatement
+from workflows.messages.statements import Purpose, Statement, VagueStatement, WriteStatement
 from workflows.rules.vague_words import names_a_time, vague_words
 
 STATEMENT: Final = "statement"
@@ -35,18 +35,29 @@ async def write(
     person: str,
     at: datetime,
     *,
+    in_dispute: bool = True,
     most: int = LimitsPolicy().evidence_of_a_party,
 ) -> Statement | VagueStatement:
     """Keep a statement; the same key and text of the same writer is the same statement.
 
-    What a merchant writes must name a concrete time and hold no vague words; else it is not kept, and the
-    answer says why (D7). ``person`` is whose key it is put under; ``most`` how many a party may write about a case.
+    What a merchant replies to the buyer in a dispute must name a concrete time and hold no vague words; else it is not
+    kept, and the answer says why (D7). Plain evidence needs no time, nor does what is written outside a dispute.
+
+    Args:
+        connection: In a transaction.
+        keys: Persons' keys.
+        wish: What is written.
+        person: Whose key it is put under.
+        at: When.
+        in_dispute: Whether the case is a dispute.
+        most: How many statements a party may write about a case.
 
     Raises:
         OtherTextUnderKey: the key stands for another text.
         LimitReached: the party has written ``most`` others about the case (R16).
     """
-    if wish.by.role is Role.MERCHANT and (finding := _vagueness(wish.text.get_secret_value())):
+    is_reply = in_dispute and wish.by.role is Role.MERCHANT and wish.purpose is Purpose.REPLY
+    if is_reply and (finding := _vagueness(wish.text.get_secret_value())):
         return finding
     reference = _reference(wish)
     await limits.check_statements(connection, wish.case_id, wish.by, reference, most)

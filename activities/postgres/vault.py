@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from activities.postgres import lookups
 from activities.postgres.connection import Connection
+from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.persons import BankAccount, Contact, Recipient, buyer_person, in_clear, merchant_person
 
@@ -68,7 +69,7 @@ class VaultAccounts:
 class Vault:
     """Persons' own data, and how to find them by it."""
 
-    def __init__(self, keys: PersonKeys, lookup_key: bytes) -> None:
+    def __init__(self, keys: PersonKeys, lookup_key: LookupKey) -> None:
         """``lookup_key`` is the secret of the keyed hashes by which persons are found."""
         self.keys = keys
         self.lookup_key = lookup_key

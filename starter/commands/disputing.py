@@ -15,7 +15,7 @@ from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
 from workflows.messages.money import Money
-from workflows.messages.statements import GivenEvidence, WriteStatement
+from workflows.messages.statements import GivenEvidence, Purpose, WriteStatement
 from workflows.rules.details import local
 
 statements = typer.Typer(
@@ -32,10 +32,15 @@ def write(
     file: Annotated[
         Path | None, typer.Option("--file", help="Where the text is; by default standard input.", dir_okay=False)
     ] = None,
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="reply: to the other side; evidence: for whoever decides, needs no time.")
+    ] = Purpose.REPLY,
     key: Annotated[str | None, typer.Option(help="The same key is the same statement. By default a new one.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Write down what a dispute needs to know. A merchant's text must name a concrete time, without vague words (D7).
+    """Write down what a case needs to know.
+
+    A merchant's reply to the buyer in a dispute must name a concrete time, without vague words (D7).
 
     The text is read from a file or standard input, so that no shell remembers it.
 
@@ -48,6 +53,7 @@ def write(
             "by": wording.actor(by),
             "text": wording.text(file, "--file"),
             "key": key or f"cli-{uuid4().hex[:16]}",
+            "purpose": purpose,
         },
     )
 

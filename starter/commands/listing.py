@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from activities.postgres.lookup import account_lookup, name_lookup, phone_lookup
+from activities.postgres.lookup import LOOKUPS, Kind
 from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.commands import wording
 from starter.commands.failures import UsageError
@@ -18,12 +18,13 @@ from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import remaining
 from starter.settings import load_settings
+from starter.vault import lookup_key
 from workflows.messages.flags import Colour
 from workflows.messages.money import Money
 from workflows.messages.stages import Attention, CaseKind, WorkList
 
 _MOMENT: Final = "day or moment (Shanghai time where no offset is given)"
-_LOOKUPS: Final = {"--account": account_lookup, "--name": name_lookup, "--phone": phone_lookup}
+_LOOKUPS: Final[Mapping[str, Kind]] = {"--account": "account", "--name": "name", "--phone": "phone"}
 
 
 def list_cases(
@@ -119,10 +120,10 @@ def _customer(asked: dict[str, str | None]) -> str | None:
         raise UsageError("a customer is searched for by one of account, name and phone", next(iter(given)))
     if "--customer" in given:
         return given["--customer"]
-    key = load_settings().lookup_key.get_secret_value().encode()
+    key = lookup_key(load_settings())
     for option, value in given.items():
         try:
-            return _LOOKUPS[option](key, value)
+            return LOOKUPS[_LOOKUPS[option]](key, value)
         except ValueError as error:
             raise UsageError(str(error), option) from error
     return None

@@ -10,6 +10,7 @@ import pytest_asyncio
 from activities.postgres.lookup import phone_lookup
 from activities.postgres.pool import open_pool
 from starter.settings import Settings
+from starter.vault import lookup_key
 from tests.cli.shell import Shell
 from tests.storage.money import some_id
 from tests.storage.shop import case_of
@@ -56,7 +57,7 @@ async def test_the_next_page_is_the_command_that_a_page_ends_with(shell: Shell, 
 async def test_the_command_for_the_next_page_tells_nothing_of_the_customer(shell: Shell, pool: asyncpg.Pool) -> None:
     merchant, phone = some_id("m"), "13900000001"
     cases = [await listed(pool, merchant, MORNING, MORNING, "return") for _ in range(2)]
-    customer = phone_lookup(Settings().lookup_key.get_secret_value().encode(), phone)
+    customer = phone_lookup(lookup_key(Settings()), phone)
     await pool.execute(
         """
         INSERT INTO vault.lookups (merchant_id, hash, subject, field, person)

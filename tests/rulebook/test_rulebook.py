@@ -4,7 +4,7 @@ import pytest
 
 from tests.rulebook import where
 
-NUMBERS = {"R": 9, "T": 11, "D": 9, "A": 6, "L": 4, "P": 6}
+NUMBERS = {"R": 9, "T": 11, "D": 9, "A": 6, "L": 4, "P": 7}
 LATER = [
     "R16",
     "R17",

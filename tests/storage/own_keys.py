@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
 from activities.postgres.vault import Vault
 
@@ -29,4 +30,4 @@ KEYS = OwnKeys()
 
 def vault(lookup_key: bytes = b"tests") -> Vault:
     """A vault on these keys."""
-    return Vault(KEYS, lookup_key)
+    return Vault(KEYS, LookupKey(lookup_key))

@@ -44,6 +44,7 @@ class Provider(NumbersStub):
 
     vault: Vault | None = None
     person: str = ""
+    told: str = ""
 
     async def bind(
         self,
@@ -55,6 +56,7 @@ class Provider(NumbersStub):
         at: datetime,
         wanted: VirtualNumber | None = None,
     ) -> VirtualNumber:
+        self.told = phone.get_secret_value()
         number = await super().bind(subject, key, phone, until=until, at=at, wanted=wanted)
         if self.vault:
             await self.vault.keys.destroy(self.person)
@@ -252,6 +254,24 @@ async def test_a_phone_that_is_none(books: Books, phone: str) -> None:
 
     assert await books.provider_has(subject) == 0
     assert await books.kept(subject) == []
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "１３８００１３８０００",
+        "\u202d13800138000\u202c",
+        "138.0013.8000",
+        "138\u20110013\u20118000",
+        "13800138000转1234",
+        "13800138000-1234",
+        "+86 138 0013 8000",
+    ],
+)
+async def test_a_provider_is_told_what_it_can_dial_however_it_was_typed(books: Books, typed: str) -> None:  # P3, P7
+    await books.bind(await books.order(phone=SecretStr(typed)))
+
+    assert books.provider.told == "13800138000"
 
 
 async def test_a_person_who_is_forgotten_while_the_number_is_being_bound(books: Books) -> None:

@@ -137,6 +137,7 @@ async def test_there_must_be_a_case(desk: MerchantDesk, pool: asyncpg.Pool) -> N
 
 async def test_a_merchants_vague_reply_is_refused(desk: MerchantDesk, pool: asyncpg.Pool, case: Payout) -> None:  # D7
     mine = merchant(case.merchant_id)
+    await pool.execute("UPDATE casebook.cases SET kind = 'dispute' WHERE case_id = $1", case.case_id)
 
     with pytest.raises(VagueReply, match="尽快") as vague:
         await desk.write_statement(statement(case.case_id, mine, "我们会尽快处理"))
@@ -147,6 +148,12 @@ async def test_a_merchants_vague_reply_is_refused(desk: MerchantDesk, pool: asyn
     assert await written(pool, case.case_id) == 0
     await desk.write_statement(statement(case.case_id, mine))
     assert await written(pool, case.case_id) == 1
+
+
+async def test_outside_a_dispute_a_merchant_writes_as_it_likes(desk: MerchantDesk, case: Payout) -> None:  # D7
+    mine = statement(case.case_id, merchant(case.merchant_id), "已收到您的反馈，会尽快处理")
+
+    assert (await desk.write_statement(mine)).text == mine.text
 
 
 async def test_a_key_is_one_statement(desk: MerchantDesk, case: Payout) -> None:  # D6

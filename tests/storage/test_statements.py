@@ -36,8 +36,8 @@ def case_id() -> str:
     return f"dispute/{uuid4().hex}/k-1"
 
 
-def wish(case_id: str, by: Actor, text: str, key: str = "k-1") -> WriteStatement:
-    return WriteStatement.model_validate({"case_id": case_id, "by": by, "text": text, "key": key})
+def wish(case_id: str, by: Actor, text: str, key: str = "k-1", **more: object) -> WriteStatement:
+    return WriteStatement.model_validate({"case_id": case_id, "by": by, "text": text, "key": key, **more})
 
 
 async def write(pool: asyncpg.Pool, statement: WriteStatement, *, at: int = 0) -> Statement | VagueStatement:
@@ -125,6 +125,18 @@ async def test_a_merchant_names_a_time(
     better = await kept(pool, wish(case_id, MERCHANT, "11月28日18:00前退款"))
     assert await check(pool, better.reference, case_id, MERCHANT)
     await kept(pool, wish(case_id, officer("f-1"), text))
+
+
+@pytest.mark.parametrize("text", ["48小時內退款", "三個工作日內退款", "3天內補發"])
+async def test_a_time_is_one_in_traditional_characters(pool: asyncpg.Pool, case_id: str, text: str) -> None:  # D7
+    await kept(pool, wish(case_id, MERCHANT, text))
+    assert await write(pool, wish(case_id, MERCHANT, f"我們會盡快處理，{text}", "k-2")) == VagueStatement(
+        words=("尽快",), names_a_time=True
+    )
+
+
+async def test_plain_evidence_needs_no_time(pool: asyncpg.Pool, case_id: str) -> None:  # D7
+    await kept(pool, wish(case_id, MERCHANT, "签收照片见附件，一般包装完好", purpose="evidence"))
 
 
 @pytest.mark.parametrize("by", [CLOCK, carrier("c-1")])

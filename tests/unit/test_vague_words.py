@@ -15,11 +15,7 @@ from workflows.rules.vague_words import HARMLESS_PHRASES, VAGUE_WORDS, names_a_t
 HAN = re.compile("[\u4e00-\u9fff]")
 _text = st.text(st.sampled_from("退款会处理好的收到货请放心okay the parcel 0123456789,。\n"), max_size=40)
 _words = st.sampled_from(VAGUE_WORDS)
-TRADITIONAL = str.maketrans(
-    dict(
-        zip("尽点号内个时钟现后随几过礼晚稍马发这机补两会", "盡點號內個時鐘現後隨幾過禮晚稍馬發這機補兩會", strict=True)
-    )
-)
+TRADITIONAL = str.maketrans("尽点号内个时钟后随几过礼晚稍马这机补两会", "盡點號內個時鐘後隨幾過禮晚稍馬這機補兩會")
 _border = st.sampled_from([",", "。", "\n", " - ", "（", "!"])
 
 

@@ -41,6 +41,15 @@ def _party(by: Actor) -> Actor:
     return by
 
 
+class Purpose(StrEnum):
+    """What a statement is for."""
+
+    REPLY = "reply"
+    """An answer to the other side. A merchant's to the buyer in a dispute must name a concrete time (D7)."""
+    EVIDENCE = "evidence"
+    """What is so, for whoever decides: it needs no time."""
+
+
 class WriteStatement(Input):
     """Somebody writes down what a case needs to know (D6). The same key is the same statement."""
 
@@ -48,6 +57,7 @@ class WriteStatement(Input):
     by: Actor
     text: StatementText
     key: Identifier
+    purpose: Purpose = Purpose.REPLY
 
     _by_a_party = field_validator("by")(_party)
 

@@ -60,11 +60,11 @@ COMPOUND_SURNAMES: Final = frozenset((
     "闻人", "公冶", "太叔", "仲孙", "漆雕", "公西", "东郭", "第五", "百里", "微生", "纳兰", "叶赫",
     "那拉", "达奚", "羊舌", "公羊", "颛孙", "壤驷", "公良", "子车", "夹谷", "即墨", "归海",
 ))  # fmt: skip
-"""复姓 in use, simplified. Left out are those that are rarer than the same characters as surname and given name, such as 宗政."""
+"""复姓 in use, simplified. Left out are those rarer than their characters as surname and given name, such as 宗政."""
 
 _STARS: Final = "**"
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-_LATIN = "A-Za-z\u00c0-\u024f\u1e00-\u1eff"
+_LATIN = "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u1e00-\u1eff"
 _LONGEST_AFTER_ONE_CHARACTER: Final = 4
 
 _MASKED = re.compile(rf"(?:[{_HAN}{_LATIN}]|(?P<compound>[{_HAN}]{{2}}))?\*\*")
