@@ -80,31 +80,30 @@ def key_of(name: str, case_id: str) -> str:
 
 async def act_on(
     aftersales: Aftersales,
-    items: Sequence[WorkItem],
-    made: Callable[[str], Command],
+    commands: Sequence[tuple[WorkItem, Command]],
     *,
     per_second: float,
     told: Callable[[Answered], None],
 ) -> Counter[Came]:
-    """Send each case the command that is ``made`` for its id, so many a second at most.
+    """Send each case its command, so many a second at most.
 
     ``told`` hears each answer as it comes.
     """
     room = asyncio.Semaphore(AT_A_TIME)
     counted = Counter[Came]()
 
-    async def one(item: WorkItem) -> None:
+    async def one(item: WorkItem, command: Command) -> None:
         try:
-            answered = await _act(aftersales, item, made(item.case_id))
+            answered = await _act(aftersales, item, command)
         finally:
             room.release()
         counted[answered.came] += 1
         told(answered)
 
     async with asyncio.TaskGroup() as group:
-        for item in items:
+        for item, command in commands:
             await room.acquire()
-            group.create_task(one(item))
+            group.create_task(one(item, command))
             await asyncio.sleep(1 / per_second)
     return counted
 

@@ -251,6 +251,11 @@ class Aftersales:
         except RPCError as error:
             raise _unreachable(error) from error
 
+    async def currency_of(self, order_no: str) -> str | None:
+        """The currency that an order was paid in (ISO 4217); None where there is no such order."""
+        order = await self._orders.find(order_no)
+        return order.currency if order else None
+
     async def orders_of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
         """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""
         return await self._orders.of_buyer(merchant_id, buyer_id)

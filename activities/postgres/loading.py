@@ -19,7 +19,7 @@ from activities.postgres.lookup import LookupKey, account_lookup
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
 from workflows.messages.message import Identifier, Input, Instant, Quantity
-from workflows.messages.money import Currency, Minor, PositiveMinor
+from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient, buyer_person
 
@@ -55,7 +55,7 @@ class OrderRecord(Input):
     marketplace: Identifier
     merchant_id: Identifier
     buyer_id: Identifier
-    currency: Currency
+    currency: ListedCurrency
     lines: Annotated[tuple[LineRecord, ...], Field(min_length=1, max_length=200)]
     freight: Minor = 0
     tenders: Annotated[tuple[TenderRecord, ...], Field(max_length=20)]
@@ -101,7 +101,7 @@ class AllowanceRecord(Input):
     marketplace: Identifier
     merchant_id: Identifier
     buyer_id: Identifier
-    currency: Currency
+    currency: ListedCurrency
     principal: PositiveMinor
     bonus: Minor
     spent: Minor = 0

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from starter.commands import viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.opening import BankAccount, Evidence, EvidenceFile
+from starter.commands.opening import DEFAULT_CURRENCY, MOST_PLACES, BankAccount, Evidence, EvidenceFile
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
@@ -28,7 +28,7 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
 }
 
 AMOUNTS: Final = frozenset({"amount", "freight", "freight_paid"})
-"""Fields in minor units, which are typed in decimal yuan."""
+"""Fields in minor units, which are typed in decimals of the case's currency."""
 
 _OF_OPTIONS: Final = {"key": "", "by": "", "evidence": "--evidence", "lines": "--line", "method": "--bank-account"}
 """Fields that have options of their own."""
@@ -56,7 +56,7 @@ def act(
     evidence: Evidence = None,
     evidence_file: EvidenceFile = None,
     line: Annotated[
-        list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimal yuan.")
+        list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimals.")
     ] = None,
     bank_account: BankAccount = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the case has ended, and show its outcome.")] = False,
@@ -69,7 +69,7 @@ def act(
     """Send a command to a case: what its actor wants. The rulebook decides, and says why if it refuses.
 
     Other fields of a command are given as --FIELD VALUE: nested ones with a point, several values by naming the field
-    several times, amounts in decimal yuan, moments in ISO 8601 or as "now".
+    several times, amounts in decimals of the case's currency, moments in ISO 8601 or as "now".
 
     [cyan]aftersales act refund/O-1/k-1 approve --as merchant:m-1[/]
 
@@ -91,12 +91,26 @@ def act(
         body["method"] = {"route": "bank_transfer", "account": bank_account} if bank_account else {"route": "original"}
     elif bank_account:
         raise UsageError(f"{command} has no such field", "--bank-account")
-    return asyncio.run(_send(case, wording.built(model, body), wait=wait, signal=signal, as_json=as_json))
+    made(model, body, MOST_PLACES)  # what is wrong in any currency is said before anybody is asked
+    return asyncio.run(_send(case, model, body, wait=wait, signal=signal, as_json=as_json))
 
 
-async def _send(identifier: str, command: Command, *, wait: bool, signal: bool, as_json: bool) -> int:
+def made(model: type[Command], body: Mapping[str, Any], currency: str) -> Command:
+    """The command that was typed, its amounts in minor units of ``currency``.
+
+    Raises:
+        UsageError: a field is missing or wrong, or an amount has more places than the currency.
+    """
+    return wording.built(model, wording.in_minor_units(body, currency))
+
+
+async def _send(
+    identifier: str, model: type[Command], body: Mapping[str, Any], *, wait: bool, signal: bool, as_json: bool
+) -> int:
     async with service() as aftersales:
         case = aftersales.case(identifier)
+        asked = (await case.view()).asked if wording.has_amounts(body) else None
+        command = made(model, body, asked.currency if asked else DEFAULT_CURRENCY)
         if signal:
             await case.tell(command)
             document = {"case_id": identifier, "sent": command.command_name(), "key": command.key}

@@ -18,9 +18,10 @@ from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.bulk import Answered, Came, TooMany, act_on, find, key_of, takes
 from starter.client import Aftersales
 from starter.commands import wording
-from starter.commands.acting import command_called, fields
+from starter.commands.acting import command_called, fields, made
 from starter.commands.failures import Exit, UsageError
 from starter.commands.listing import from_now
+from starter.commands.opening import MOST_PLACES
 from starter.commands.printing import Json, answer, notes
 from starter.commands.reaching import service
 from workflows.messages.commands import Command
@@ -28,7 +29,7 @@ from workflows.messages.flags import Colour
 from workflows.messages.message import Identifier
 from workflows.messages.stages import Attention, CaseKind, WorkList
 
-Made = Callable[[str], Command]
+Made = Callable[[WorkItem], Command]
 """The command for the case with this id."""
 
 _SHOWN = 10
@@ -88,29 +89,32 @@ def bulk(
     operation = wording.built(Operation, {"name": name})
     body = fields(model, context.args) | {"by": wording.actor(by)}
 
-    def made(case_id: str) -> Command:
-        return wording.built(model, body | {"key": key_of(operation.name, case_id)})
+    def command_for(item: WorkItem) -> Command:
+        return made(model, body | {"key": key_of(operation.name, item.case_id)}, item.currency)
 
-    made("refund/any/any")  # what is wrong with the command is said before anything is looked for
+    # What is wrong with the command in any currency is said before anything is looked for.
+    made(model, body | {"key": key_of(operation.name, "refund/any/any")}, MOST_PLACES)
     kept = report or Path(f"{operation.name}.report.jsonl")
-    return asyncio.run(_bulk(query, made, go=go, rate=rate, at_most=at_most, report=kept, as_json=as_json))
+    return asyncio.run(_bulk(query, command_for, go=go, rate=rate, at_most=at_most, report=kept, as_json=as_json))
 
 
 async def _bulk(
-    query: WorkQuery, made: Made, *, go: bool, rate: float, at_most: int, report: Path, as_json: bool
+    query: WorkQuery, command_for: Made, *, go: bool, rate: float, at_most: int, report: Path, as_json: bool
 ) -> int:
     async with service() as aftersales:
         try:
             items = await find(aftersales, query, most=at_most)
         except TooMany as error:
             raise UsageError(f"{error}: narrow it down, or raise it", "--at-most") from error
+        commands = [(item, command_for(item)) for item in items]
         if not go:
-            return _dry_run(items, made, as_json=as_json)
-        return await _go(aftersales, items, made, rate=rate, report=report, as_json=as_json)
+            return _dry_run(commands, as_json=as_json)
+        return await _go(aftersales, commands, rate=rate, report=report, as_json=as_json)
 
 
-def _dry_run(items: list[WorkItem], made: Made, *, as_json: bool) -> int:
-    taking = [item for item in items if takes(item, made(item.case_id))]
+def _dry_run(commands: list[tuple[WorkItem, Command]], *, as_json: bool) -> int:
+    items = [item for item, _ in commands]
+    taking = [item for item, command in commands if takes(item, command)]
     table = Table("stage", "cases", "take it", title="dry run: nothing was sent; --go does it")
     found, taken = Counter(item.stage for item in items), Counter(item.stage for item in taking)
     for stage, number in sorted(found.items()):
@@ -124,8 +128,7 @@ def _dry_run(items: list[WorkItem], made: Made, *, as_json: bool) -> int:
 
 async def _go(
     aftersales: Aftersales,
-    items: list[WorkItem],
-    made: Made,
+    commands: list[tuple[WorkItem, Command]],
     *,
     rate: float,
     report: Path,
@@ -133,7 +136,7 @@ async def _go(
 ) -> int:
     refusals = Counter[str]()
     with report.open("a", encoding="utf-8") as lines, Progress(console=notes(), transient=True) as progress:
-        bar = progress.add_task("cases", total=len(items))
+        bar = progress.add_task("cases", total=len(commands))
 
         def told(answered: Answered) -> None:
             lines.write(json.dumps(to_jsonable_python(answered), ensure_ascii=False) + "\n")
@@ -142,17 +145,17 @@ async def _go(
                 refusals[answered.refusal.code] += 1
             progress.advance(bar)
 
-        counted = await act_on(aftersales, items, made, per_second=rate, told=told)
+        counted = await act_on(aftersales, commands, per_second=rate, told=told)
     table = Table("answer", "cases")
     for came in Came:
         table.add_row(came, str(counted[came]))
     why = ", ".join(f"{code}: {number}" for code, number in sorted(refusals.items()))
     document = {
         "dry_run": False,
-        "found": len(items),
+        "found": len(commands),
         **{came.value: counted[came] for came in Came},
         "refusals": dict(refusals),
         "report": str(report),
     }
     answer(as_json, document, table, Text(f"refused for {why}" if why else ""), Text(f"report: {report}"))
-    return Exit.OK if counted[Came.DONE] == len(items) else Exit.NO
+    return Exit.OK if counted[Came.DONE] == len(commands) else Exit.NO

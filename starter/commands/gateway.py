@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
+from activities.postgres.orders import PostgresOrders
 from starter.client import connected
 from starter.commands import reaching, wording
+from starter.commands.opening import DEFAULT_CURRENCY
 from starter.commands.printing import Json, answer
 from starter.gateway_callbacks import CallbackPump
 
@@ -26,7 +28,10 @@ def behave(
     mode: Annotated[Mode, typer.Argument(metavar="MODE", help="What it does with a refund that matches.")],
     merchant: Annotated[str | None, typer.Option(help="Only with refunds of this merchant.")] = None,
     order: Annotated[str | None, typer.Option(help="Only of this order or allowance.")] = None,
-    amount: Annotated[str | None, typer.Option(help="Only of this amount, in decimal yuan.")] = None,
+    amount: Annotated[
+        str | None,
+        typer.Option(help="Only of this amount, in decimals of the order's currency; without --order, in yuan."),
+    ] = None,
     settle_after: Annotated[str, typer.Option(help="From the submission to the payment.")] = "1h",
     callback_after: Annotated[str, typer.Option(help="From the payment to a late callback.")] = "48h",
     answer_after: Annotated[str, typer.Option(help="Real time before a slow answer.")] = "10s",
@@ -39,22 +44,22 @@ def behave(
 
     Example: [cyan]aftersales gateway behave lose_answer --order O-1 --uses 1[/]
     """
-    behaviour = wording.built(
-        Behaviour,
-        {
-            "mode": mode,
-            "merchant_id": merchant,
-            "order_no": order,
-            "amount": wording.amount(amount, "--amount") if amount else None,
-            "settle_after_seconds": int(wording.duration(settle_after).total_seconds()),
-            "callback_after_seconds": int(wording.duration(callback_after).total_seconds()),
-            "answer_after_seconds": wording.duration(answer_after).total_seconds(),
-            "uses_left": uses,
-        },
-    )
+    body = {
+        "mode": mode,
+        "merchant_id": merchant,
+        "order_no": order,
+        "amount": wording.amount(amount, "--amount") if amount else None,
+        "settle_after_seconds": int(wording.duration(settle_after).total_seconds()),
+        "callback_after_seconds": int(wording.duration(callback_after).total_seconds()),
+        "answer_after_seconds": wording.duration(answer_after).total_seconds(),
+        "uses_left": uses,
+    }
 
     async def tell() -> int:
-        async with reaching.gateway() as gateway:
+        async with reaching.gateway() as gateway, reaching.database() as pool:
+            paid = await PostgresOrders(pool).find(order) if order else None
+            currency = paid.currency if paid else DEFAULT_CURRENCY
+            behaviour = wording.built(Behaviour, wording.in_minor_units(body, currency))
             await gateway.set_behaviour(behaviour)
         answer(as_json, behaviour, Text(f"the gateway will {mode.replace('_', ' ')}"))
         return 0

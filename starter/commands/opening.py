@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Generic, TypeVar
 
 import typer
+from pydantic import BaseModel
 from rich.text import Text
 
 from starter.client import Aftersales, Case
@@ -27,6 +28,12 @@ from workflows.messages.requests import (
 
 application = typer.Typer(rich_markup_mode="rich")
 
+RequestT = TypeVar("RequestT", bound=BaseModel)
+
+DEFAULT_CURRENCY: Final = "CNY"
+MOST_PLACES: Final = "CLF"
+"""The currency with the most places: an amount that has more fits none."""
+
 From = Annotated[
     Path | None,
     typer.Option("--from", help="Read the whole request from a JSON file, amounts in minor units.", dir_okay=False),
@@ -37,9 +44,11 @@ Merchant = Annotated[str | None, typer.Option(help="The merchant's id.")]
 Buyer = Annotated[str | None, typer.Option(help="The buyer's id.")]
 Lines = Annotated[
     list[str] | None,
-    typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimal yuan; once for each line."),
+    typer.Option(
+        "--line", help="LINE:QUANTITY:AMOUNT, the amount in decimals of the order's currency; once for each line."
+    ),
 ]
-Freight = Annotated[str, typer.Option(help="Freight to pay back, in decimal yuan.")]
+Freight = Annotated[str, typer.Option(help="Freight to pay back, in decimals.")]
 BankAccount = Annotated[
     str | None,
     typer.Option(help="Pay to the account kept under this reference (vault:...), instead of the original route."),
@@ -75,7 +84,7 @@ def many(
     again: Annotated[bool, typer.Option("--again", help="Ask for lines again that were opened before.")] = False,
     as_json: Json = False,
 ) -> int:
-    r"""Open a case, or all cases of a file. Amounts are decimal yuan here (72.00); in JSON files minor units (7200).
+    r"""Open a case, or all cases of a file. Amounts are decimals here (72.00); in JSON files minor units (7200).
 
     A file has one request a line: the fields of its kind of request, and beside them [cyan]request[/], which is one of
     the words below:
@@ -121,8 +130,8 @@ def refund(
     Example: [cyan]aftersales open refund --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
-    request = _request(RefundRequest, body, file, key, bank_account)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_refund(request), request.request_key, as_json))
+    typed = Typed(RefundRequest, body, file, key, bank_account)
+    return asyncio.run(_ask(typed, Aftersales.open_refund, as_json))
 
 
 @application.command("return")
@@ -145,8 +154,8 @@ def return_(
     Example: [cyan]aftersales open return --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
-    request = _request(ReturnRequest, body, file, key, bank_account)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_return(request), request.request_key, as_json))
+    typed = Typed(ReturnRequest, body, file, key, bank_account)
+    return asyncio.run(_ask(typed, Aftersales.open_return, as_json))
 
 
 @application.command("exchange")
@@ -172,8 +181,7 @@ def exchange(
     """
     body = _whose(order, merchant, buyer) | _application(line, "0", reason, evidence, evidence_file)
     body |= {"exchange": True, "replacements": wording.replacements(replacement or [])}
-    request = _request(ReturnRequest, body, file, key, None)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_return(request), request.request_key, as_json))
+    return asyncio.run(_ask(Typed(ReturnRequest, body, file, key), Aftersales.open_return, as_json))
 
 
 @application.command("dispute")
@@ -205,8 +213,8 @@ def dispute(
     body |= {"about": about, "dispute_reason": why}
     if about and None in (order, merchant, buyer):
         body = asyncio.run(_whose_case(about)) | _said(body)
-    request = _request(DisputeRequest, body, file, key, bank_account)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_dispute(request), request.request_key, as_json))
+    typed = Typed(DisputeRequest, body, file, key, bank_account)
+    return asyncio.run(_ask(typed, Aftersales.open_dispute, as_json))
 
 
 @application.command("late-shipment")
@@ -218,7 +226,7 @@ def late_shipment(
 
     Example: [cyan]aftersales open late-shipment O-1[/]
     """
-    return asyncio.run(_open(lambda aftersales: aftersales.order_paid(order), None, as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.order_paid(order), as_json))
 
 
 @application.command("merchant-refund")
@@ -244,8 +252,8 @@ def merchant_refund(
         "freight": wording.amount(freight, "--freight"),
         "reason": reason,
     }
-    request = _request(MerchantRefundRequest, body, file, key, bank_account)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_merchant_refund(request), request.request_key, as_json))
+    typed = Typed(MerchantRefundRequest, body, file, key, bank_account)
+    return asyncio.run(_ask(typed, Aftersales.open_merchant_refund, as_json))
 
 
 @application.command("withdrawal")
@@ -262,8 +270,7 @@ def withdrawal(
     Example: [cyan]aftersales open withdrawal --allowance A-1 --merchant m-1 --buyer b-1[/]
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer}
-    request = _request(WithdrawalRequest, body, file, key, None)
-    return asyncio.run(_open(lambda aftersales: aftersales.open_withdrawal(request), request.request_key, as_json))
+    return asyncio.run(_ask(Typed(WithdrawalRequest, body, file, key), Aftersales.open_withdrawal, as_json))
 
 
 @application.command("expiry")
@@ -281,12 +288,25 @@ def expiry(
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer, "valid_until": valid_until}
     request = wording.read(ExpiryRequest, _text(file)) if file else wording.built(ExpiryRequest, _said(body))
-    return asyncio.run(_open(lambda aftersales: aftersales.schedule_expiry(request), None, as_json))
+    return asyncio.run(_open(lambda aftersales: aftersales.schedule_expiry(request), as_json))
 
 
-async def _open(start: Callable[[Aftersales], Awaitable[Case]], key: str | None, as_json: bool) -> int:
+async def _ask(
+    typed: "Typed[RequestT]", open_it: Callable[[Aftersales, RequestT], Awaitable[Case]], as_json: bool
+) -> int:
+    async with service() as aftersales:
+        request = typed.request(await typed.currency(aftersales))
+        case = await open_it(aftersales, request)
+    return _opened(case, getattr(request, "request_key", None), as_json)
+
+
+async def _open(start: Callable[[Aftersales], Awaitable[Case]], as_json: bool) -> int:
     async with service() as aftersales:
         case = await start(aftersales)
+    return _opened(case, None, as_json)
+
+
+def _opened(case: Case, key: str | None, as_json: bool) -> int:
     answer(
         as_json,
         {"case_id": case.id, "request_key": key},
@@ -322,16 +342,45 @@ def _application(
     }
 
 
-def _request(
-    model: type[Any], body: dict[str, Any], file: Path | None, key: str | None, bank_account: str | None
-) -> Any:
-    """The request of a file, or of the options; without a key, with the key of its content."""
-    if file:
-        return wording.read(model, _text(file))
-    if bank_account:
-        body["method"] = {"route": "bank_transfer", "account": bank_account}
-    said = _said(body)
-    return wording.built(model, {**said, "request_key": key or wording.content_key(said)})
+class Typed(Generic[RequestT]):
+    """A request as it was typed: a file, or options whose amounts wait for the order's currency.
+
+    What is wrong with it in any currency is an error at once, before anybody is asked.
+    """
+
+    def __init__(
+        self,
+        model: type[RequestT],
+        body: dict[str, Any],
+        file: Path | None,
+        key: str | None,
+        bank_account: str | None = None,
+    ) -> None:
+        self._model = model
+        self._file = wording.read(model, _text(file)) if file else None
+        self._key = key
+        self._body = _said(body)
+        if bank_account:
+            self._body["method"] = {"route": "bank_transfer", "account": bank_account}
+        if self._file is None:
+            self.request(MOST_PLACES)
+
+    async def currency(self, aftersales: Aftersales) -> str:
+        """What the amounts are in; of an unknown order it does not matter, for nothing will be opened."""
+        if self._file is not None or not wording.has_amounts(self._body):
+            return DEFAULT_CURRENCY
+        return await aftersales.currency_of(str(self._body["order_no"])) or DEFAULT_CURRENCY
+
+    def request(self, currency: str) -> RequestT:
+        """The request; without a key, with the key of its content.
+
+        Raises:
+            UsageError: a field is missing or wrong, or an amount has more places than the currency.
+        """
+        if self._file is not None:
+            return self._file
+        said = wording.in_minor_units(self._body, currency)
+        return wording.built(self._model, {**said, "request_key": self._key or wording.content_key(said)})
 
 
 def _said(body: dict[str, Any]) -> dict[str, Any]:

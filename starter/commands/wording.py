@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -16,30 +16,76 @@ from starter.commands.failures import UsageError
 from starter.durations import parse_duration
 from workflows.messages.actors import Role
 from workflows.messages.evidence import MediaType
+from workflows.messages.money import decimals
 from workflows.rules.details import SHANGHAI
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_PLACES: Final = 2
-_LARGEST: Final = Decimal(10) ** 13
+_OPTIONS: Final = {"lines": "--line"}
+"""The options of fields that are not called like them."""
+_LARGEST: Final = Decimal(10) ** 11
 
 
-def amount(text: str, field: str) -> int:
-    """An amount in minor units, from decimal yuan: ``72.00`` is 7200, ``72`` as well. Never through a float.
+def amount(text: str, field: str) -> Decimal:
+    """An amount as it was typed, in the major unit of a currency that is not known yet. Never through a float.
 
     Raises:
-        UsageError: it is no such amount, negative, or has more than two places.
+        UsageError: it is no amount, or negative.
     """
     try:
         value = Decimal(text)
     except InvalidOperation:
-        raise UsageError("must be an amount in yuan such as 72.00", field) from None
+        raise UsageError("must be an amount such as 72.00", field) from None
     if not value.is_finite() or not 0 <= value < _LARGEST:
-        raise UsageError("must be an amount in yuan from 0 on", field)
-    minor = value.scaleb(_PLACES)
-    if minor != minor.to_integral_value():
-        raise UsageError("an amount has at most two places after the point", field)
-    return int(minor)
+        raise UsageError("must be an amount from 0 on", field)
+    return value
+
+
+def minor(typed: Decimal, currency: str, field: str) -> int:
+    """An amount that was typed in minor units of its currency: of ``72.00`` CNY 7200, of ``72`` JPY 72.
+
+    Raises:
+        UsageError: it has more places than the currency.
+    """
+    places = decimals(currency)
+    value = typed.scaleb(places)
+    if value != value.to_integral_value():
+        allowed = f"at most {places} places" if places else "no places"
+        raise UsageError(f"an amount in {currency} has {allowed} after the point", field)
+    return int(value)
+
+
+def in_minor_units(body: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    """What was typed, with each amount in minor units of ``currency``.
+
+    Raises:
+        UsageError: as of ``minor``; the option is named.
+    """
+
+    def converted(value: Any, field: str) -> Any:
+        match value:
+            case Decimal():
+                return minor(value, currency, field)
+            case dict():
+                return {name: converted(each, field) for name, each in cast("dict[str, Any]", value).items()}
+            case list():
+                return [converted(each, field) for each in cast("list[Any]", value)]
+            case _:
+                return value
+
+    return {name: converted(value, _OPTIONS.get(name, f"--{name.replace('_', '-')}")) for name, value in body.items()}
+
+
+def has_amounts(body: Mapping[str, Any]) -> bool:
+    """Whether anything that was typed is an amount, so that its currency must be known."""
+    return any(
+        isinstance(value, Decimal) or any(isinstance(each, dict) and "amount" in each for each in _several(value))
+        for value in body.values()
+    )
+
+
+def _several(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def actor(text: str) -> dict[str, str]:
@@ -65,10 +111,10 @@ def lines(texts: list[str]) -> list[dict[str, Any]]:
 
 def _line(text: str) -> dict[str, Any]:
     line, _, rest = text.partition(":")
-    quantity, _, yuan = rest.partition(":")
-    if not quantity.isascii() or not quantity.isdigit() or not yuan:
+    quantity, _, typed = rest.partition(":")
+    if not quantity.isascii() or not quantity.isdigit() or not typed:
         raise UsageError("must be LINE:QUANTITY:AMOUNT such as L1:1:72.00", "--line")
-    return {"line": line, "quantity": int(quantity), "amount": amount(yuan, "--line")}
+    return {"line": line, "quantity": int(quantity), "amount": amount(typed, "--line")}
 
 
 def quantity(text: str, field: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ PASSED_THROUGH: Final = (
     "pydantic",
     "pydantic_core",
     "annotated_types",
+    "iso4217",
     "starter.worker.runner",
 )
 """Modules that hold no state a workflow could leak through; loading them anew per workflow would cost memory."""

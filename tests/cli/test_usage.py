@@ -138,7 +138,7 @@ def test_what_workflows_tell_each_other_is_no_command_of_a_shell(
     assert (code, json.loads(capsys.readouterr().err)["field"]) == (2, "COMMAND")
 
 
-def test_every_amount_of_a_command_is_typed_in_yuan() -> None:
+def test_every_amount_of_a_command_is_typed_in_decimals() -> None:
     # A new field in minor units that is not listed would be taken for a text and refused.
     minor = {
         name

@@ -131,6 +131,10 @@ def test_a_rejection_has_attachments_and_not_without_end(attachments: int) -> No
         (Money(amount=5, currency="CNY"), "0.05 CNY"),
         (Money(amount=1_200, currency="JPY"), "1200 JPY"),
         (Money(amount=1_234, currency="KWD"), "1.234 KWD"),
+        (Money(amount=12_345, currency="CLF"), "1.2345 CLF"),
+        (Money(amount=1_200, currency="UYI"), "1200 UYI"),
+        (Money(amount=1_200, currency="ABC"), "12.00 ABC"),
+        (Money(amount=1_200, currency="XAU"), "12.00 XAU"),
     ],
 )
 def test_amounts_in_print(money: Money, printed: str) -> None:

@@ -1,8 +1,9 @@
 """Amounts: integer minor units (fen, cents) and an ISO 4217 currency (SPEC section 10)."""
 
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from workflows.messages.message import Message
 
@@ -14,18 +15,25 @@ PositiveMinor = Annotated[int, Field(strict=True, ge=1, le=10**15, description="
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217, for example ``CNY``. A refund is paid in the currency that was paid."""
 
+USUAL_DECIMALS: Final = 2
 
-NO_DECIMALS = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
-)
-THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+
+@cache
+def minor_units(currency: str) -> int | None:
+    """How many decimals ISO 4217 gives a currency; None for a code that it lacks or that has none, such as ``XAU``."""
+    # Not at the top: reading the table takes longer than loading all of our messages.
+    import iso4217  # noqa: PLC0415
+
+    try:
+        return iso4217.Currency(currency).exponent
+    except ValueError:
+        return None
 
 
 def decimals(currency: str) -> int:
-    """How many decimals an amount of this currency has in print (ISO 4217)."""
-    if currency in NO_DECIMALS:
-        return 0
-    return 3 if currency in THREE_DECIMALS else 2
+    """How many decimals an amount of this currency has in print: as ISO 4217 says, else two."""
+    found = minor_units(currency)
+    return USUAL_DECIMALS if found is None else found
 
 
 def in_print(amount: int, currency: str) -> str:
@@ -33,6 +41,16 @@ def in_print(amount: int, currency: str) -> str:
     places = decimals(currency)
     major, minor = divmod(amount, 10**places)
     return f"{major}.{minor:0{places}d}" if places else str(major)
+
+
+def _is_listed(currency: str) -> str:
+    if minor_units(currency) is None:
+        raise ValueError("must be a currency of ISO 4217 that is counted in minor units, such as CNY")
+    return currency
+
+
+ListedCurrency = Annotated[Currency, AfterValidator(_is_listed)]
+"""A currency that somebody is paid in: one whose minor unit ISO 4217 knows."""
 
 
 class Money(Message):
