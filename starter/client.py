@@ -6,24 +6,14 @@ async with connected() as aftersales:
     outcome = await case.outcome()
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Final
 
 import asyncpg
-from temporalio.client import (
-    Client,
-    WorkflowExecutionStatus,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowQueryRejectedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-)
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.calendar import working_days
@@ -33,32 +23,26 @@ from activities.policies import Policies
 from activities.postgres import casebook, ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
-from activities.postgres.timelines import Stay, timeline_of
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
+from starter.cases import Case, unreachable
 from starter.connection import connect, discover
-from starter.database import transaction
+from starter.database import answering, reading
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
-from starter.errors import (
-    NotYours,
-    RefusedCommand,
-    RefusedRequest,
-    Unanswered,
-    UnknownCase,
-    Unreachable,
-)
+from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.priorities import of_merchant
 from starter.privacy import Privacy
+from starter.running import Runs
 from starter.settings import Settings, load_settings
 from starter.telemetry.spans import call_of_the_client
 from starter.vault import opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows import visibility
-from workflows.messages.cases import CaseKey, CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal
-from workflows.messages.commands import Command, GatewayCallback
+from workflows.messages.cases import CaseKey, OpenCase, Opened, Refusal
+from workflows.messages.commands import GatewayCallback
 from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
@@ -69,15 +53,9 @@ from workflows.messages.requests import (
     ReturnRequest,
     WithdrawalRequest,
 )
-from workflows.rules.admission import Parties, fingerprint, refused_stranger
-from workflows.rules.identity import case_id, workflow_name
+from workflows.rules.identity import case_id, request_digest, workflow_name
 
-PATIENCE: Final = timedelta(seconds=30)
-"""How long a command waits for a worker."""
-
-_UNTIL_THE_NEXT_TASK: Final = 0.2
-
-_GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+__all__ = ["Aftersales", "Case", "connected"]
 
 
 @asynccontextmanager
@@ -127,6 +105,7 @@ class Aftersales:
         """``pool`` reaches the case book: for checking requests beforehand, work lists and logs."""
         self.temporal = temporal
         self.pool = pool
+        self.runs = Runs(temporal)
         self._task_queue = task_queue
         self._orders = PostgresOrders(pool)
         self._policies = policies or Policies()
@@ -139,7 +118,7 @@ class Aftersales:
         self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
         self.privacy = Privacy(pool, vault, self.numbers)
 
-    async def open_refund(self, request: RefundRequest) -> "Case":
+    async def open_refund(self, request: RefundRequest) -> Case:
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.
 
         Raises:
@@ -148,22 +127,22 @@ class Aftersales:
         """
         return await self._open(request)
 
-    async def open_merchant_refund(self, request: MerchantRefundRequest) -> "Case":
+    async def open_merchant_refund(self, request: MerchantRefundRequest) -> Case:
         """A merchant pays back of its own accord (R9). Errors as in ``open_refund``."""
         return await self._open(request)
 
-    async def open_return(self, request: ReturnRequest) -> "Case":
+    async def open_return(self, request: ReturnRequest) -> Case:
         """A buyer sends goods back, for money or in exchange (T1 to T11). Errors as in ``open_refund``."""
         return await self._open(request)
 
-    async def open_dispute(self, request: DisputeRequest) -> "Case":
+    async def open_dispute(self, request: DisputeRequest) -> Case:
         """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.
 
         An open case is disputed by the command ``OpenDispute``, which it takes itself.
         """
         return await self._open(request)
 
-    async def order_paid(self, order_no: str) -> "Case":
+    async def order_paid(self, order_no: str) -> Case:
         """See to it that late shipment of an order is compensated (L1). To be called when it is paid.
 
         The workflow starts only when the order must have shipped: a start delay costs one timer and no history, and
@@ -177,10 +156,8 @@ class Aftersales:
 
     async def late_shipment_of(self, order_no: str) -> LateShipmentRequest:
         """The request that ``order_paid`` opens a case with. Errors as there."""
-        try:
+        with answering():
             order = await self._orders.find(order_no)
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unreachable("the database does not answer") from error
         policy = self._policies.get(order.marketplace) if order else None
         if order is None or policy is None:
             explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
@@ -192,11 +169,11 @@ class Aftersales:
             ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
         )
 
-    async def open_withdrawal(self, request: WithdrawalRequest) -> "Case":
+    async def open_withdrawal(self, request: WithdrawalRequest) -> Case:
         """A buyer asks for the unspent principal of an allowance (A1 to A5). Errors as in ``open_refund``."""
         return await self._open(request)
 
-    async def schedule_expiry(self, request: ExpiryRequest) -> "Case":
+    async def schedule_expiry(self, request: ExpiryRequest) -> Case:
         """See to it that an allowance's principal goes back when its validity ends (A6).
 
         To be called when the allowance is granted. The workflow exists from now on but starts only then: a
@@ -204,18 +181,19 @@ class Aftersales:
         """
         return await self._open(request)
 
-    async def open(self, request: Request) -> "Case":
+    async def open(self, request: Request) -> Case:
         """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``."""
         return await self._open(request)
 
     async def check(self, request: Request) -> None:
         """Whether ``request`` would be opened now, or is a case already; nothing is opened. Errors as in ``open``."""
         identifier = case_id(request)
-        await self._foresee(request, identifier, datetime.now(UTC))
-        if await self._exists(identifier):
-            await self._same_request(identifier, request)
+        if not await self._written_down(identifier, request):
+            await self._foresee(request, identifier, datetime.now(UTC))
+            if await self._exists(identifier):
+                await self._same_request(identifier, request)
 
-    def case(self, identifier: str) -> "Case":
+    def case(self, identifier: str) -> Case:
         """The case with this id, whether it exists or not."""
         return Case(self, identifier)
 
@@ -226,7 +204,7 @@ class Aftersales:
             UnknownCase: nothing was ever paid under this refund number.
             Unreachable: nothing was handed on; the gateway should call again.
         """
-        async with self.pool.acquire() as connection:
+        async with reading(self.pool) as connection:
             payout = await ledger.payout_of(connection, callback.refund_no)
         if payout is None:
             raise UnknownCase(callback.refund_no)
@@ -249,7 +227,7 @@ class Aftersales:
         except WorkflowAlreadyStartedError:
             return
         except RPCError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     async def currency_of(self, order_no: str) -> str | None:
         """The currency that an order was paid in (ISO 4217); None where there is no such order."""
@@ -258,7 +236,8 @@ class Aftersales:
 
     async def orders_of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
         """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""
-        return await self._orders.of_buyer(merchant_id, buyer_id)
+        with answering():
+            return await self._orders.of_buyer(merchant_id, buyer_id)
 
     def escalation_ladder(self) -> tuple[RungNow, ...]:
         """Whom a buyer can turn to, one after the other, and who is open now (L4)."""
@@ -270,20 +249,22 @@ class Aftersales:
         Written in the transaction of each step, and so right as soon as a command has returned. The next page is that
         of the same query with ``after=page.next``.
         """
-        async with self.pool.acquire() as connection:
+        async with reading(self.pool) as connection:
             return await find_work(connection, query)
 
     async def work_counts(self, query: WorkQuery) -> dict[str, int]:
         """How many cases of the query are in each work list, on whichever page; lists without any are left out."""
-        async with self.pool.acquire() as connection:
+        async with reading(self.pool) as connection:
             return await count_work(connection, query)
 
-    async def _open(self, request: Request) -> "Case":
+    async def _open(self, request: Request) -> Case:
         with call_of_the_client("open"):
             return await self._opened(request)
 
-    async def _opened(self, request: Request) -> "Case":
+    async def _opened(self, request: Request) -> Case:
         identifier = case_id(request)
+        if await self._written_down(identifier, request):
+            return Case(self, identifier)
         now = datetime.now(UTC)
         foreseen = await self._foresee(request, identifier, now)
         match request:
@@ -308,237 +289,70 @@ class Aftersales:
         except WorkflowAlreadyStartedError:
             await self._same_request(identifier, request)
         except RPCError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         return Case(self, identifier)
 
     async def _foresee(self, request: Request, identifier: str, now: datetime) -> Opened:
         """Refuse what does not fit before anything is started, unless the case exists already."""
         opening = OpenCase(case=CaseKey(case_id=identifier, run_id=""), at=now, request=request)
-        try:
+        with answering():
             foreseen = await self._opening.foresee(opening)
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unreachable("the database does not answer") from error
         stranger = foreseen.refusal and foreseen.refusal.code == "not_yours"  # is not told either that it exists
         if foreseen.refusal and (stranger or not await self._exists(identifier)):
             raise RefusedRequest(foreseen.refusal)
         return foreseen
 
     async def _exists(self, identifier: str) -> bool:
+        """Whether Temporal or the case book has the case."""
+        if await self._digest(identifier) is not None:
+            return True
         try:
-            await self.temporal.get_workflow_handle(identifier).describe()
+            return await self.runs.exists(identifier)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return False
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
+
+    async def _written_down(self, identifier: str, request: Request) -> bool:
+        """Whether the case book has the case, whatever Temporal still knows of it: the same request is that case."""
+        digest = await self._digest(identifier)
+        if digest is None or digest == request_digest(request):
+            return digest is not None
+        await self._foresee(request, identifier, datetime.now(UTC))
+        await self._same_request(identifier, request, digest)
         return True
 
-    async def _same_request(self, identifier: str, request: Request) -> None:
-        """SPEC section 11: the same request twice is one case; another body under the same key is refused."""
+    async def _digest(self, identifier: str) -> str | None:
+        async with reading(self.pool) as connection:
+            return await casebook.digest_of_request(connection, identifier)
+
+    async def _same_request(self, identifier: str, request: Request, digest: str = "") -> None:
+        """SPEC section 11: the same request twice is one case; another body under the same key is refused.
+
+        ``digest`` is that of the first one, empty where none was kept. Then it is looked up in Temporal; where that has
+        forgotten it too, the key must do.
+        """
+        if isinstance(request, LateShipmentRequest):
+            return  # one per order, under whichever version of the policy it was announced (L1)
+        if digest:
+            raise _key_reused()
         handle = self.temporal.get_workflow_handle(identifier)
-        async for event in handle.fetch_history_events(page_size=1):
-            started = event.workflow_execution_started_event_attributes
-            (first,) = await self.temporal.data_converter.decode(started.input.payloads, [type(request)])
-            if first == request or isinstance(request, LateShipmentRequest):
-                return  # one per order, under whichever version of the policy it was announced (L1)
-            break
-        raise RefusedRequest(
-            Refusal(
-                code="request_key_reused",
-                field="request_key",
-                rule="section 11",
-                explanation="another request has been sent under this key",
-            )
-        )
-
-
-class Case:
-    """One case, by its id."""
-
-    def __init__(self, aftersales: Aftersales, identifier: str) -> None:
-        """See ``Aftersales.case``."""
-        self.id = identifier
-        self._aftersales = aftersales
-        self.handle: WorkflowHandle[object, Outcome] = aftersales.temporal.get_workflow_handle(
-            identifier, result_type=Outcome
-        )
-
-    async def view(self) -> CaseView:
-        """The case as it stands, asked of its workflow.
-
-        Raises:
-            UnknownCase: there is no such case.
-            Unreachable: Temporal, or every worker, does not answer.
-        """
         try:
-            return await self.handle.query("view", result_type=CaseView, rpc_timeout=PATIENCE)
-        except WorkflowQueryRejectedError as error:
-            raise Unanswered(str(error)) from error
-        except RPCError as error:
-            raise self._error(error) from error
-
-    async def act(self, command: Command) -> CaseView:
-        """Send a command and get the case's new view, once it is written down.
-
-        The same key again is the same command.
-
-        Raises:
-            RefusedCommand: not allowed, not now, or not in this form; it tells how the case stands.
-            NotYours: the case is another merchant's or buyer's.
-            UnknownCase: there is no such case.
-            Unanswered: no worker took it in time; send it again.
-            Unreachable: Temporal does not answer; send it again.
-        """
-        try:
-            with call_of_the_client(command.command_name()):
-                async with asyncio.timeout(PATIENCE.total_seconds()):
-                    return await self._sent(command)
-        except WorkflowUpdateFailedError as error:
-            raise _refused(error) from error
-        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return await self._after_the_end(command)
-            raise self._error(error) from error
-
-    async def _sent(self, command: Command) -> CaseView:
-        while True:
-            try:
-                return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
-                    command.command_name(),
-                    command,
-                    id=f"{command.key}.{fingerprint(command)}",
-                    result_type=CaseView,
-                )
-            except RPCError as error:
-                # The case's last task did not come through, as on a worker that has too much to do: it will be
-                # done again.
-                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
-                    raise
-                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
-
-    async def act_and_wait(self, command: Command) -> Outcome:
-        """Send a command and wait until the case has ended. Errors as in ``act`` and ``outcome``."""
-        await self.act(command)
-        return await self.outcome()
-
-    async def tell(self, command: Command) -> None:
-        """Send a command without waiting: if it does not fit, the case's log says so and nothing else changes.
-
-        Raises:
-            RefusedCommand: the case has ended.
-            UnknownCase: there is no such case.
-            Unreachable: Temporal does not answer; send it again.
-        """
-        try:
-            await self.handle.signal(command.command_name(), command, rpc_timeout=PATIENCE)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                await self._after_the_end(command)
+            async for event in handle.fetch_history_events(page_size=1):
+                started = event.workflow_execution_started_event_attributes
+                (first,) = await self.temporal.data_converter.decode(started.input.payloads, [type(request)])
+                if first != request:
+                    raise _key_reused()
                 return
-            raise self._error(error) from error
-
-    async def outcome(self) -> Outcome:
-        """Wait for the end of the case.
-
-        Raises:
-            RefusedRequest: the request did not fit, and nothing was opened.
-            UnknownCase: there is no such case.
-            Unreachable: Temporal does not answer.
-        """
-        try:
-            outcome = await self.handle.result()
-        except WorkflowFailureError as error:
-            raise Unreachable(f"the workflow was stopped from outside: {error.cause}") from error
         except RPCError as error:
-            raise self._error(error) from error
-        if outcome.refusal:
-            raise RefusedRequest(outcome.refusal)
-        return outcome
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise unreachable(error) from error
 
-    async def log(self) -> list[LogEntry]:
-        """The whole case log, oldest first (SPEC section 12).
 
-        Raises:
-            UnknownCase: the case book has no such case.
-        """
-        async with self._aftersales.pool.acquire() as connection:
-            entries = await casebook.log_of(connection, self.id)
-        if not entries:
-            raise UnknownCase(self.id)
-        return entries
-
-    async def timeline(self) -> list[Stay]:
-        """The stages that the case has been in, oldest first; empty as long as the case book has no such case."""
-        async with self._aftersales.pool.acquire() as connection:
-            return await timeline_of(connection, self.id)
-
-    async def _after_the_end(self, command: Command) -> CaseView:
-        """The case has ended, or never was. A command that it obeyed before is still the same command.
-
-        As before the end: who asks is looked at first, and a key stands for one command and no other (sections 11, 12).
-        """
-        try:
-            description = await self.handle.describe()
-        except RPCError as error:
-            raise self._error(error) from error
-        view = await self.view() if description.status is WorkflowExecutionStatus.COMPLETED else None
-        if stranger := refused_stranger(command, await self._parties(view)):
-            raise _refusal(stranger, None)
-        done = {entry.command_digest for entry in await self._written() if entry.command_key == command.key}
-        if view and fingerprint(command) in done:
-            return view
-        if done:
-            explanation = "another command has been sent under this key"
-            raise RefusedCommand(
-                Refusal(code="key_reused", field="key", rule="section 11", explanation=explanation), view
-            )
-        ended = view.outcome if view else description.status
-        raise RefusedCommand(
-            Refusal(
-                code="not_open",
-                field="command",
-                rule="section 11",
-                explanation=f"{command.command_name()} comes too late: the case has ended ({ended})",
-            ),
-            view,
+def _key_reused() -> RefusedRequest:
+    return RefusedRequest(
+        Refusal(
+            code="request_key_reused",
+            field="request_key",
+            rule="section 11",
+            explanation="another request has been sent under this key",
         )
-
-    async def _parties(self, view: CaseView | None) -> Parties:
-        """Whose case it is, as the case book has it; what was never opened is theirs who asked for it."""
-        async with transaction(self._aftersales.pool) as connection:
-            row = await casebook.find(connection, self.id)
-        known = row or view
-        return Parties(known.merchant_id, known.buyer_id) if known else Parties("", None)
-
-    async def _written(self) -> list[LogEntry]:
-        async with transaction(self._aftersales.pool) as connection:
-            return await casebook.log_of(connection, self.id)
-
-    def _error(self, error: RPCError) -> Unreachable | UnknownCase:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return UnknownCase(self.id)
-        return _unreachable(error)
-
-
-def _unreachable(error: RPCError) -> Unreachable:
-    if error.status in _GONE:
-        return Unreachable("Temporal does not answer")
-    return Unreachable(f"Temporal refuses: {error.message}")
-
-
-def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unreachable:
-    cause = error.cause
-    if not isinstance(cause, ApplicationError) or not cause.details:
-        refusal = Refusal(
-            code="malformed", field="command", rule="section 11", explanation="the case cannot read this command"
-        )
-        return RefusedCommand(refusal, None)
-    told, *shown = cause.details
-    refusal = Refusal.model_validate(told)
-    view = CaseView.model_validate(shown[0]) if shown else None
-    return _refusal(refusal, view)
-
-
-def _refusal(refusal: Refusal, view: CaseView | None) -> RefusedCommand:
-    return NotYours(refusal, view) if refusal.code == "not_yours" else RefusedCommand(refusal, view)
+    )

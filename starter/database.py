@@ -1,23 +1,42 @@
 """The database as the client uses it."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 
 import asyncpg
 
 from activities.postgres.connection import Connection
+from activities.postgres.schema_mismatch import SETUP_COMMAND
 from starter.errors import Unreachable
+
+
+@contextmanager
+def answering() -> Generator[None]:
+    """Whatever is asked of the database inside.
+
+    Raises:
+        Unreachable: the database does not answer, or ends what was asked.
+    """
+    try:
+        yield
+    except asyncpg.DataError:
+        raise
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError) as error:
+        raise Unreachable(f"the database lacks the schema of this release: run `{SETUP_COMMAND}`") from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Unreachable("the database does not answer") from error
+
+
+@asynccontextmanager
+async def reading(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
+    """A connection to read with. Errors as in ``answering``."""
+    with answering():
+        async with pool.acquire() as connection:
+            yield connection
 
 
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
-    """A transaction of the client's own.
-
-    Raises:
-        Unreachable: the database does not answer, or ends the transaction.
-    """
-    try:
-        async with pool.acquire() as connection, connection.transaction():
-            yield connection
-    except (OSError, asyncpg.PostgresError) as error:
-        raise Unreachable("the database does not answer") from error
+    """A transaction of the client's own. Errors as in ``answering``."""
+    async with reading(pool) as connection, connection.transaction():
+        yield connection

@@ -1,6 +1,7 @@
 """What can go wrong for whoever uses the client: a small family, each with the rule or field it is about."""
 
 from workflows.messages.cases import CaseView, Refusal
+from workflows.messages.stages import Stopped
 from workflows.messages.statements import VagueStatement
 
 
@@ -30,6 +31,16 @@ class RefusedCommand(AftersalesError):  # noqa: N818
 
 class NotYours(RefusedCommand):
     """The case belongs to another merchant or buyer (section 12): nothing is told of it."""
+
+
+class WorkflowStopped(AftersalesError):  # noqa: N818
+    """The case's workflow was stopped from outside and does not come to an end; ``view`` is what the book has."""
+
+    def __init__(self, case_id: str, stopped: Stopped, view: CaseView | None) -> None:
+        super().__init__(f"the workflow of {case_id} was stopped ({stopped})")
+        self.case_id = case_id
+        self.stopped = stopped
+        self.view = view
 
 
 class UnknownCase(AftersalesError):  # noqa: N818
@@ -70,4 +81,7 @@ class Unreachable(AftersalesError):  # noqa: N818
 
 
 class Unanswered(Unreachable):
-    """The case has the command, but no worker answered in time. Sending it again with its key is safe."""
+    """It is not known what became of the command: no worker has answered, or the workflow was stopped meanwhile.
+
+    Sending it again with its key is safe.
+    """

@@ -646,7 +646,8 @@ class CaseWorkflow:
 
     def _key(self) -> CaseKey:
         info = workflow.info()
-        return CaseKey(case_id=info.workflow_id, run_id=info.run_id)
+        # A reset gives the case a new run, and it is the same case: its book is the one that the first run opened.
+        return CaseKey(case_id=info.workflow_id, run_id=info.original_execution_run_id)
 
     def _busy(self) -> bool:
         """A decision, or the opening, is being carried out: what comes now is looked at in a moment."""

@@ -1,9 +1,10 @@
 """Commands as updates and as signals, under the same names, with the same check."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from temporalio import workflow
+from temporalio.common import RawValue
 
 from workflows.case import CaseWorkflow, refused_command
 from workflows.messages.cases import CaseView, Refusal
@@ -19,6 +20,8 @@ from workflows.rules import admission
 
 OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
 """What the platform may ask of each case, and what the world tells."""
+
+_OTHER_SIGNALS_ARE_LOGGED: Final = "other-signals-are-logged"
 
 CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 
@@ -36,6 +39,8 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
             name = command.command_name()
             setattr(case, f"{name}_update", _update(name, command))
             setattr(case, f"{name}_signal", _signal(name, command))
+        case.other_update = _other_update()  # type: ignore[attr-defined]
+        case.other_signal = _other_signal()  # type: ignore[attr-defined]
         case.view_query = _view()  # type: ignore[attr-defined]
         return case
 
@@ -81,6 +86,36 @@ def _signal(name: str, command_type: type[Command]) -> Any:
 
     _as_method(handle)
     return workflow.signal(name=name, description=command_type.__doc__)(handle)
+
+
+# What the kind does not take is answered and written down like all that does not fit. Without these two an update gets
+# an error of the SDK's, and a signal waits unseen until the case ends.
+
+
+def _other_update() -> Any:
+    async def handle(self: CaseWorkflow, name: str, values: Sequence[RawValue]) -> CaseView:
+        del self, values
+        raise refused_command(admission.not_taken(name), None)  # nobody knows who asks
+
+    def validate(self: CaseWorkflow, name: str, values: Sequence[RawValue]) -> None:
+        del self, values
+        raise refused_command(admission.not_taken(name), None)  # nobody knows who asks
+
+    for handler in (handle, validate):
+        _as_method(handler)
+    update = workflow.update(dynamic=True)(handle)
+    update.validator(validate)
+    return update
+
+
+def _other_signal() -> Any:
+    async def handle(self: CaseWorkflow, name: str, values: Sequence[RawValue]) -> None:
+        del values
+        if workflow.patched(_OTHER_SIGNALS_ARE_LOGGED):  # a case that was sent one before has left it where it was
+            self.note_refused(admission.known_name(name), admission.not_taken(name))
+
+    _as_method(handle)
+    return workflow.signal(dynamic=True)(handle)
 
 
 def _view() -> Any:

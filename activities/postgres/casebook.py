@@ -31,6 +31,7 @@ from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.policy import Policy
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
+from workflows.rules.identity import request_digest
 from workflows.rules.legs import AlertKind
 from workflows.rules.stages import STAGES, Stage
 
@@ -46,6 +47,16 @@ async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str,
         "SELECT run_id, opened FROM casebook.cases WHERE case_id = $1", opening.case.case_id
     )
     return (row["run_id"], Opened.model_validate(row["opened"])) if row else None
+
+
+async def digest_of_request(connection: Connection, case_id: str) -> str | None:
+    """The digest of the request that opened a case, to tell it from another one; None where there is no such case.
+
+    Empty for cases that were opened before digests were kept.
+    """
+    return await connection.fetchval(
+        "SELECT coalesce(request_digest, '') FROM casebook.cases WHERE case_id = $1", case_id
+    )
 
 
 async def write_opening(
@@ -67,9 +78,9 @@ async def write_opening(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since
+            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18)
         """,
         case.case_id,
         case.run_id,
@@ -88,6 +99,7 @@ async def write_opening(
         opened.model_dump(mode="json"),
         getattr(request, "about", None),
         await flags.flag_of_new_case(connection, request.merchant_id, str(order_no or allowance_id)),
+        request_digest(request),
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 

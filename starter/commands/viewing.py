@@ -26,10 +26,10 @@ from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.rulings import Ruling
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind, StageName, Stopped
 from workflows.rules.details import local
 from workflows.rules.stages import STAGES
-from workflows.rules.wording import SILENCE_MEANS
+from workflows.rules.wording import SILENCE_MEANS, STOPPED_MEANS
 
 CaseId = Annotated[
     str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.", autocompletion=completion.case_ids)
@@ -79,7 +79,7 @@ async def _show(identifier: str, as_json: bool) -> int:
         try:
             known = await look(aftersales, case)
         except Unreachable:
-            if starts_at := await _starts_later(aftersales, case):
+            if starts_at := await _starts_later(case):
                 rule = "L1" if identifier.startswith("late-shipment/") else "A6"
                 page = Text(f"{identifier} starts by itself on {local(starts_at)} ({rule})")
                 answer(as_json, {"case_id": identifier, "starts_at": starts_at}, page)
@@ -102,21 +102,13 @@ async def look(aftersales: Aftersales, case: Case) -> Known:
         log = tuple(await case.log())
     except UnknownCase:
         log = view.log  # still being opened: nothing is written down yet
-    return Known(view, log, tuple(await case.timeline()), await _case_time(aftersales, case))
+    return Known(view, log, tuple(await case.timeline()), await case.now())
 
 
-async def _case_time(aftersales: Aftersales, case: Case) -> datetime:
-    """The case's own time: another than the wall's once its clock has been moved."""
-    # It loads the SDK's worker, which most commands that use this module do without.
-    from temporalio.testing import TimeSkipper  # noqa: PLC0415
-
-    return await TimeSkipper(aftersales.temporal).get_current_time(case.handle)
-
-
-async def _starts_later(aftersales: Aftersales, case: Case) -> datetime | None:
+async def _starts_later(case: Case) -> datetime | None:
     """When a case will begin that was started ahead of its time (A6, L1); None for any other case."""
     starts_at = (await case.handle.describe()).execution_time
-    return starts_at if starts_at and starts_at > await _case_time(aftersales, case) else None
+    return starts_at if starts_at and starts_at > await case.now() else None
 
 
 async def _log(identifier: str, as_json: bool) -> int:
@@ -138,7 +130,7 @@ def known_page(known: Known) -> RenderableType:
     view = known.view
     return Group(
         case_facts(view, known.now),
-        *(["", timeline_table(known.timeline, known.now, view.outcome)] if known.timeline else []),
+        *(["", timeline_table(known.timeline, known.now, view.outcome, view.stopped)] if known.timeline else []),
         "",
         log_table(known.log),
     )
@@ -160,6 +152,8 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
     facts.add_row("parties", f"merchant {view.merchant_id}, buyer {view.buyer_id or 'not known'}")
     facts.add_row("stage", Text(STAGES[view.stage].title, style="bold"))
     facts.add_row("rule", f"{view.rule}; policy {view.policy or 'not yet taken'}")
+    if view.stopped:
+        facts.add_row("stopped", Text(STOPPED_MEANS[view.stopped], style="bold red"))
     if view.attention:
         facts.add_row("attention", Text(view.attention, style="bold red"))
     if view.asked:
@@ -191,7 +185,9 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
     return Group(*pages)
 
 
-def timeline_table(timeline: Sequence[Stay], now: datetime, outcome: str | None = None) -> Table:
+def timeline_table(
+    timeline: Sequence[Stay], now: datetime, outcome: str | None = None, stopped: Stopped | None = None
+) -> Table:
     """The stages of a case: since when, for how long, by what it left each; and what lies ahead of the last one."""
     table = Table("since", "stage", "for", "and then", title="timeline", box=box.SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
@@ -204,7 +200,8 @@ def timeline_table(timeline: Sequence[Stay], now: datetime, outcome: str | None 
         elif stay.stage is StageName.CLOSED:
             then, length = Text(outcome or "", style="bold"), Text("")
         else:
-            then, length = _ahead(stay, now), Text(f"{in_words(stood)} so far", style="bold")
+            ahead = Text(STOPPED_MEANS[stopped], style="bold red") if stopped else _ahead(stay, now)
+            then, length = ahead, Text(f"{in_words(stood)} so far", style="bold")
         name = Text(stay.stage.replace("_", " "), style="" if after else "bold")
         table.add_row(local(stay.since).removesuffix(" 北京时间"), name, length, then)
     return table

@@ -96,7 +96,10 @@ def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
     (request,) = definition.arg_types
     # Handlers take in whatever comes, to answer what is wrong with it; the class says what it is to be.
     commands = {each.command_name(): each for each in kind.commands}
-    updates = {name: Taken(commands[name], each.ret_type) for name, each in sorted(definition.updates.items())}
+    # The handler without a name answers whatever is none of these.
+    named = {name: each for name, each in definition.updates.items() if name}
+    named_signals = [name for name in definition.signals if name]
+    updates = {name: Taken(commands[name], each.ret_type) for name, each in sorted(named.items())}
     return Contract(
         name=definition.name,
         summary=inspect.cleandoc(inspect.getdoc(kind) or ""),
@@ -104,6 +107,6 @@ def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
         request=request,
         result=definition.ret_type,
         updates=updates,
-        signals={name: Taken(commands[name], None) for name in sorted(definition.signals)},
+        signals={name: Taken(commands[name], None) for name in sorted(named_signals)},
         queries={name: Taken(None, each.ret_type) for name, each in sorted(definition.queries.items())},
     )

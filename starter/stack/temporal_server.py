@@ -22,6 +22,8 @@ _DYNAMIC_CONFIG: Final = (
     "matching.enableFairness=true",
     # A worker that stops is given nothing more. Otherwise what it is given in that moment is lost until its time is up.
     "frontend.enableCancelWorkerPollsOnShutdown=true",
+    # Off by default on a server: here operators can see what pausing a case does (docs/operations.md).
+    "frontend.WorkflowPauseEnabled=true",
 )
 
 

@@ -17,7 +17,7 @@ from workflows.messages.policy import PaymentPolicy, Policy
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped, WorkList
 from workflows.messages.statements import EvidenceGiven
 
 
@@ -361,6 +361,9 @@ class CaseView(Message):
     dispute: CaseId | None = None
     """The dispute about this case while it is open; for a dispute the case that it is about."""
     ruling: Ruling | None = None
+    stopped: Stopped | None = None
+    """Why nothing moves the case: no command is open then, and no deadline is kept. None for all that run or have ended
+    by themselves."""
     policy: str
     """Name and version: ``douyin/1``."""
     steps: int = 0

@@ -148,6 +148,19 @@ class Attention(StrEnum):
     OUTCOME_UNKNOWN = "outcome_unknown"
 
 
+class Stopped(StrEnum):
+    """Why nothing moves a case on: its workflow does not run. The case book keeps how far it has come."""
+
+    PAUSED = "paused"
+    """By an operator; it goes on when it is unpaused. Its clock runs meanwhile."""
+    TERMINATED = "terminated"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELED = "canceled"
+    FORGOTTEN = "forgotten"
+    """Temporal has no such workflow any more, though the case has not ended: deleted, or lost."""
+
+
 class WorkList(StrEnum):
     """The lists of 售后工作台 (SPEC section 12)."""
 

@@ -53,6 +53,21 @@ def read(values: Sequence[object], kind: type[Given]) -> Given | Refusal:
         return _malformed("command", f"this is no {kind.command_name()}")
 
 
+def known_name(name: str) -> str:
+    """The name of a command of any kind, as it may be repeated; of anything else only that it is none (P6)."""
+    return name if name in {kind.command_name() for kind in Command.__subclasses__()} else "unknown"
+
+
+def not_taken(name: str) -> Refusal:
+    """The answer to a command that this kind of case never takes, or that is none at all."""
+    return Refusal(
+        code="not_taken",
+        field="command",
+        rule="section 11",
+        explanation=f"this kind of case takes no command {known_name(name)}",
+    )
+
+
 def _malformed(field: str, explanation: str) -> Refusal:
     return Refusal(code="malformed", field=field, rule="section 11", explanation=explanation)
 

@@ -1,5 +1,8 @@
 """The id of a case comes from what it is about: asking twice gives the same case (SPEC section 11)."""
 
+import hashlib
+import json
+
 from workflows.messages.requests import (
     CompensationCause,
     CompensationRequest,
@@ -34,6 +37,15 @@ def case_id(request: Request) -> str:
             return f"withdrawal/{request.allowance_id}/{request.request_key}"
         case ExpiryRequest():
             return f"expiry/{request.allowance_id}"
+
+
+def request_digest(request: Request) -> str:
+    """The same for the same request, another for another body under its key (section 11).
+
+    What a request leaves out does not count: a field that a later release adds changes no digest.
+    """
+    said = json.dumps(request.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def subject(request: Request) -> str:

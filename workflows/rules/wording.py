@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from workflows.messages.actors import Role
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, Stopped
 
 SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
     {
@@ -32,6 +32,18 @@ SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
         Silence.CLOSE_UNCLAIMED: "赔付资格失效 · the claim lapses",
         Silence.PAY_COMPENSATION: "自动赔付 · the compensation is paid",
         Silence.NOTHING: "无自动处理 · nothing by itself",
+    }
+)
+
+STOPPED_MEANS: Final[Mapping[Stopped, str]] = MappingProxyType(
+    {
+        Stopped.PAUSED: "流程已暂停，恢复后继续；期限照常计算"
+        " · an operator has paused the workflow: it goes on when it is unpaused, and its clock runs meanwhile",
+        Stopped.TERMINATED: "流程已被终止，无人跟进 · the workflow was terminated: nobody follows the case",
+        Stopped.FAILED: "流程已失败，无人跟进 · the workflow has failed: nobody follows the case",
+        Stopped.TIMED_OUT: "流程已超时结束，无人跟进 · the workflow has timed out: nobody follows the case",
+        Stopped.CANCELED: "流程已取消，无人跟进 · the workflow was cancelled: nobody follows the case",
+        Stopped.FORGOTTEN: "流程已不存在，无人跟进 · Temporal has no such workflow any more: nobody follows the case",
     }
 )
 

@@ -1,0 +1,100 @@
+"""A case as the case book has it: for cases whose workflow does not answer any more."""
+
+from typing import Final
+
+from activities.postgres import ledger
+from activities.postgres.casebook import log_of
+from activities.postgres.connection import Connection
+from activities.postgres.timelines import timeline_of
+from workflows.messages.cases import CaseView, Outcome
+from workflows.messages.money import Money
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, Stopped
+from workflows.rules.dispute import DECIDED
+from workflows.rules.stages import STAGES
+
+_ENTRIES_SHOWN: Final = 8
+_WITHOUT_WORKFLOW: Final = "流程已停止，期限不再生效 · the workflow was stopped: nobody keeps a deadline"
+
+
+async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -> CaseView | None:
+    """How a case stood when it last wrote a step; None where the book has no such case.
+
+    Unless it has ended, ``stopped`` says why it takes no command. Its deadline counts on only where it is paused.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT kind, stage, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, compensated,
+               opened_at, closed_at, due_at, attention, outcome, policy, step,
+               (SELECT max(other.case_id) FROM casebook.cases AS other
+                WHERE other.about = cases.case_id AND other.kind = 'dispute' AND other.closed_at IS NULL) AS dispute,
+               about
+        FROM casebook.cases WHERE case_id = $1
+        """,
+        case_id,
+    )
+    if row is None:
+        return None
+    stage = STAGES[StageName(row["stage"])]
+    kind = CaseKind(row["kind"])
+    log = await log_of(connection, case_id)
+    kept = stopped is Stopped.PAUSED
+    return CaseView(
+        case_id=case_id,
+        kind=kind,
+        stage=stage.name,
+        rule=stage.rule,
+        merchant_id=row["merchant_id"],
+        buyer_id=row["buyer_id"],
+        order_no=row["order_no"],
+        allowance_id=row["allowance_id"],
+        asked=Money(amount=row["asked"], currency=row["currency"]),
+        refunded=Money(amount=row["refunded"], currency=row["currency"]),
+        compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
+        opened_at=row["opened_at"],
+        due=row["due_at"] if kept else None,
+        no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,
+        on_silence=stage.silence,
+        commands=(),
+        attention=Attention(row["attention"]) if row["attention"] else None,
+        outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
+        legs=await ledger.last_legs(connection, case_id),
+        dispute=row["about"] if kind is CaseKind.DISPUTE else row["dispute"],
+        stopped=None if row["closed_at"] else stopped,
+        policy=row["policy"],
+        steps=row["step"],
+        warnings=(),
+        log=tuple(log[-_ENTRIES_SHOWN:]),
+    )
+
+
+async def outcome_in_book(connection: Connection, case_id: str) -> Outcome | None:
+    """How a case has ended, as far as the case book tells: without a voided bonus and a ruling. None while it is open.
+
+    It was decided by whoever brought it to its payment, else to its end.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT kind, currency, refunded, compensated, outcome, closed_at
+        FROM casebook.cases WHERE case_id = $1 AND closed_at IS NOT NULL
+        """,
+        case_id,
+    )
+    if row is None:
+        return None
+    decision, *others = reversed(await timeline_of(connection, case_id))
+    for stay in others:
+        if stay.stage not in DECIDED:
+            break
+        decision = stay
+    compensated = Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None
+    return Outcome(
+        case_id=case_id,
+        kind=CaseKind(row["kind"]),
+        outcome=OutcomeKind(row["outcome"]),
+        refunded=Money(amount=row["refunded"], currency=row["currency"]),
+        compensated=compensated,
+        decided_by=decision.by.role,
+        rule=decision.rule,
+        closed_at=row["closed_at"],
+        legs=await ledger.last_legs(connection, case_id),
+    )

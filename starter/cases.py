@@ -1,0 +1,342 @@
+"""One case, as a platform's services see it."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+from temporalio.client import (
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import QueryRejectCondition
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.postgres import book_views, casebook
+from activities.postgres.timelines import Stay, timeline_of
+from starter.database import reading
+from starter.errors import (
+    NotYours,
+    RefusedCommand,
+    RefusedRequest,
+    Unanswered,
+    UnknownCase,
+    Unreachable,
+    WorkflowStopped,
+)
+from starter.telemetry.spans import call_of_the_client
+from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
+from workflows.messages.commands import Command
+from workflows.messages.stages import OutcomeKind, Stopped
+from workflows.rules.admission import Parties, fingerprint, refused_stranger
+
+if TYPE_CHECKING:
+    from starter.client import Aftersales
+
+PATIENCE: Final = timedelta(seconds=30)
+"""How long a command waits for a worker."""
+
+_UNTIL_THE_NEXT_TASK: Final = 0.2
+_UNTIL_IT_IS_UNPAUSED: Final = 5
+
+_GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+
+
+class _LostOnTheWayError(Exception):
+    """The workflow took the command, and was stopped or reset before it had answered."""
+
+
+class Case:
+    """One case, by its id."""
+
+    def __init__(self, aftersales: "Aftersales", identifier: str) -> None:
+        """See ``Aftersales.case``."""
+        self.id = identifier
+        self._aftersales = aftersales
+        self.handle: WorkflowHandle[object, Outcome] = aftersales.temporal.get_workflow_handle(
+            identifier, result_type=Outcome
+        )
+
+    async def view(self) -> CaseView:
+        """The case as it stands: asked of its workflow, or read from the case book where that does not run.
+
+        ``stopped`` then says why nothing moves it.
+
+        Raises:
+            UnknownCase: there is no such case.
+            WorkflowStopped: its workflow was stopped before anything had been written down.
+            Unreachable: Temporal, or every worker, does not answer.
+        """
+        try:
+            view = await self.handle.query(
+                "view",
+                result_type=CaseView,
+                reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY,
+                rpc_timeout=PATIENCE,
+            )
+        except ValidationError:
+            raise
+        except (WorkflowQueryRejectedError, ValueError):  # the SDK knows no word for a paused workflow
+            return await self._stopped_view()
+        except WorkflowQueryFailedError as error:
+            raise Unanswered(str(error)) from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return await self._stopped_view()
+            raise unreachable(error) from error
+        if view.kind is None and view.outcome is OutcomeKind.REFUSED:
+            # A second run, of a case that Temporal had forgotten: it has found the case in the book.
+            return await self._in_book(Stopped.FORGOTTEN) or view
+        return view
+
+    async def act(self, command: Command) -> CaseView:
+        """Send a command and get the case's new view, once it is written down.
+
+        The same key again is the same command, also where the workflow does not run any more.
+
+        Raises:
+            RefusedCommand: not allowed, not now, or not in this form; it tells how the case stands. ``paused`` and
+                ``workflow_stopped`` where nothing moves it.
+            NotYours: the case is another merchant's or buyer's.
+            UnknownCase: there is no such case.
+            Unanswered: no worker took it in time, or it is not known what became of it; send it again.
+            Unreachable: Temporal or the database does not answer; send it again.
+        """
+        try:
+            with call_of_the_client(command.command_name()):
+                async with asyncio.timeout(PATIENCE.total_seconds()):
+                    await self._refuse_while_paused(command)
+                    return await self._sent(command)
+        except WorkflowUpdateFailedError as error:
+            raise _refused(error) from error
+        except _LostOnTheWayError as error:
+            return await self._after_the_end(command, taken=error)
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return await self._after_the_end(command)
+            raise unreachable(error) from error
+
+    async def _sent(self, command: Command) -> CaseView:
+        while True:
+            try:
+                return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
+                    command.command_name(),
+                    command,
+                    id=f"{command.key}.{fingerprint(command)}",
+                    result_type=CaseView,
+                )
+            except WorkflowUpdateFailedError as error:
+                if not _lost(error):
+                    raise
+                if await self._aftersales.runs.stopped(self.id):
+                    raise _LostOnTheWayError from error
+                # The case was reset, and its new run is given the update again: it answers under the same id.
+                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+            except RPCError as error:
+                # The case's last task did not come through, as on a worker that has too much to do: it will be
+                # done again.
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+
+    async def act_and_wait(self, command: Command) -> Outcome:
+        """Send a command and wait until the case has ended. Errors as in ``act`` and ``outcome``."""
+        await self.act(command)
+        return await self.outcome()
+
+    async def tell(self, command: Command) -> None:
+        """Send a command without waiting: if it does not fit, the case's log says so and nothing else changes.
+
+        A paused case keeps it until it goes on.
+
+        Raises:
+            RefusedCommand: the case has ended, or its workflow was stopped.
+            UnknownCase: there is no such case.
+            Unreachable: Temporal or the database does not answer; send it again.
+        """
+        try:
+            await self.handle.signal(command.command_name(), command, rpc_timeout=PATIENCE)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                await self._after_the_end(command)
+                return
+            raise unreachable(error) from error
+
+    async def outcome(self) -> Outcome:
+        """Wait for the end of the case; of one that Temporal has forgotten, as the case book tells it.
+
+        Raises:
+            RefusedRequest: the request did not fit, and nothing was opened.
+            UnknownCase: there is no such case.
+            WorkflowStopped: it was stopped from outside, and does not come to an end.
+            Unreachable: Temporal or the database does not answer.
+        """
+        try:
+            outcome = await self._result()
+        except WorkflowFailureError as error:
+            stopped = await self._stopped()
+            raise WorkflowStopped(self.id, stopped or Stopped.FORGOTTEN, await self._in_book(stopped)) from error
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise unreachable(error) from error
+            return await self._outcome_in_book()
+        if outcome.refusal and outcome.refusal.code == "duplicate_case":
+            return await self._outcome_in_book()
+        if outcome.refusal:
+            raise RefusedRequest(outcome.refusal)
+        return outcome
+
+    async def log(self) -> list[LogEntry]:
+        """The whole case log, oldest first (SPEC section 12).
+
+        Raises:
+            UnknownCase: the case book has no such case.
+            Unreachable: the database does not answer.
+        """
+        async with reading(self._aftersales.pool) as connection:
+            entries = await casebook.log_of(connection, self.id)
+        if not entries:
+            raise UnknownCase(self.id)
+        return entries
+
+    async def timeline(self) -> list[Stay]:
+        """The stages that the case has been in, oldest first; empty as long as the case book has no such case.
+
+        Raises:
+            Unreachable: the database does not answer.
+        """
+        async with reading(self._aftersales.pool) as connection:
+            return await timeline_of(connection, self.id)
+
+    async def now(self) -> datetime:
+        """The case's own time, by which the remaining time is told: another than the wall's once it has been moved.
+
+        Raises:
+            Unreachable: Temporal does not answer.
+        """
+        try:
+            return await self._aftersales.runs.now(self.id)
+        except RPCError as error:
+            raise unreachable(error) from error
+
+    # How it stands where its workflow does not run -----------------------------------------------------
+
+    async def _after_the_end(self, command: Command, taken: BaseException | None = None) -> CaseView:
+        """Nothing takes the command any more. One that the case obeyed before is still the same command.
+
+        As long as it runs: who asks is looked at first, and a key stands for one command and no other (sections 11,
+        12). With ``taken`` the workflow had the command before it was stopped, and a step may still be on its way.
+        """
+        view = await self.view()
+        if stranger := refused_stranger(command, await self._parties(view)):
+            raise _refusal(stranger, None)
+        done = {entry.command_digest for entry in await self._written() if entry.command_key == command.key}
+        if done & {fingerprint(command), ""}:  # without a digest where the line is from before digests were kept
+            return view
+        if done:
+            explanation = "another command has been sent under this key"
+            raise RefusedCommand(
+                Refusal(code="key_reused", field="key", rule="section 11", explanation=explanation), view
+            )
+        if taken:
+            raise Unanswered(f"the case was stopped before it had answered ({view.stopped})") from taken
+        if view.stopped is None:
+            code, why = "not_open", f"comes too late: the case has ended ({view.outcome})"
+        else:
+            code, why = "workflow_stopped", f"is taken by nobody: the case's workflow was stopped ({view.stopped})"
+        explanation = f"{command.command_name()} {why}"
+        raise RefusedCommand(Refusal(code=code, field="command", rule="section 11", explanation=explanation), view)
+
+    async def _refuse_while_paused(self, command: Command) -> None:
+        """An update that waits for a paused workflow is lost with its caller: nothing is sent, and that is said."""
+        runs = self._aftersales.runs
+        if not await runs.can_be_paused() or await runs.stopped(self.id) is not Stopped.PAUSED:
+            return
+        view = await self._in_book(Stopped.PAUSED)
+        if stranger := refused_stranger(command, await self._parties(view)):
+            raise _refusal(stranger, None)
+        explanation = f"{command.command_name()} was not sent: an operator has paused the case; send it again later"
+        raise RefusedCommand(Refusal(code="paused", field="command", rule="section 11", explanation=explanation), view)
+
+    async def _parties(self, view: CaseView | None) -> Parties:
+        """Whose case it is, as the case book has it; what was never opened is theirs who asked for it."""
+        async with reading(self._aftersales.pool) as connection:
+            row = await casebook.find(connection, self.id)
+        known = row or view
+        return Parties(known.merchant_id, known.buyer_id) if known else Parties("", None)
+
+    async def _result(self) -> Outcome:
+        while True:
+            try:
+                return await self.handle.result()
+            except RuntimeError:
+                # Of a paused workflow the server says at once that there is nothing to wait for.
+                if await self._stopped() is not Stopped.PAUSED:
+                    raise
+                await asyncio.sleep(_UNTIL_IT_IS_UNPAUSED)
+
+    async def _outcome_in_book(self) -> Outcome:
+        async with reading(self._aftersales.pool) as connection:
+            outcome = await book_views.outcome_in_book(connection, self.id)
+        if outcome is None:
+            view = await self._stopped_view()
+            raise WorkflowStopped(self.id, Stopped.FORGOTTEN, view)
+        return outcome
+
+    async def _stopped_view(self) -> CaseView:
+        stopped = await self._stopped()
+        if stopped is None:
+            raise Unanswered("the case goes on at this moment: ask again")
+        view = await self._in_book(stopped)
+        if view is None and stopped is Stopped.FORGOTTEN:
+            raise UnknownCase(self.id)
+        if view is None:
+            raise WorkflowStopped(self.id, stopped, None)
+        return view
+
+    async def _stopped(self) -> Stopped | None:
+        try:
+            return await self._aftersales.runs.stopped(self.id)
+        except RPCError as error:
+            raise unreachable(error) from error
+
+    async def _in_book(self, stopped: Stopped | None) -> CaseView | None:
+        async with reading(self._aftersales.pool) as connection:
+            return await book_views.view_in_book(connection, self.id, stopped or Stopped.FORGOTTEN)
+
+    async def _written(self) -> list[LogEntry]:
+        async with reading(self._aftersales.pool) as connection:
+            return await casebook.log_of(connection, self.id)
+
+
+def unreachable(error: RPCError) -> Unreachable:
+    """What an error of Temporal means to whoever called."""
+    if error.status in _GONE:
+        return Unreachable("Temporal does not answer")
+    return Unreachable(f"Temporal refuses: {error.message}")
+
+
+def _lost(error: WorkflowUpdateFailedError) -> bool:
+    """Whether the run that had taken an update ended before it had answered: by being terminated, failing, a reset."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == "AcceptedUpdateCompletedWorkflow"
+
+
+def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unanswered:
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or not cause.details:
+        # No refusal of ours: the command is good, and what has failed is its workflow.
+        return Unanswered(f"the case has not answered: {cause}")
+    told, *shown = cause.details
+    refusal = Refusal.model_validate(told)
+    return _refusal(refusal, CaseView.model_validate(shown[0]) if shown else None)
+
+
+def _refusal(refusal: Refusal, view: CaseView | None) -> RefusedCommand:
+    return NotYours(refusal, view) if refusal.code == "not_yours" else RefusedCommand(refusal, view)
