@@ -129,7 +129,7 @@ def read_keys(text: str) -> tuple[Key, ...]:
     Raises:
         KeyRingError: there is none, one is malformed, or an id stands twice.
     """
-    lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in text.split("\n") if not line.lstrip().startswith("#")]
     words = [word.strip() for line in lines for word in line.split(",") if word.strip()]
     keys = tuple(_key(number, word) for number, word in enumerate(words, start=1))
     if not keys:

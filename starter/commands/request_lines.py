@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from starter.client import Aftersales
 from starter.commands import wording
 from starter.commands.failures import UsageError
+from starter.commands.text_lines import BYTE_ORDER_MARK
 from starter.errors import RefusedRequest
 from workflows.messages.cases import Refusal
 from workflows.messages.message import Identifier, Input
@@ -70,6 +71,8 @@ async def lines_of(source: IO[bytes]) -> AsyncGenerator[Line]:
         if not text and not too_long:
             return
         number += 1
+        if number == 1:
+            text = text.removeprefix(BYTE_ORDER_MARK)
         if too_long or text.strip():
             yield Line(number, text, too_long)
 

@@ -21,6 +21,7 @@ from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database, service
+from starter.commands.text_lines import lines_in
 from starter.connection import discover
 from starter.settings import load_settings
 from starter.vault import opened_vault
@@ -49,7 +50,7 @@ def load_orders(file: File, as_json: Json = False) -> int:
 
     Example: [cyan]aftersales orders load orders.jsonl[/]
     """
-    return asyncio.run(_load(_lines(file), loading.load_orders, as_json))
+    return asyncio.run(_load(lines_in(file, "FILE"), loading.load_orders, as_json))
 
 
 @allowances.command("load")
@@ -58,7 +59,7 @@ def load_allowances(file: File, as_json: Json = False) -> int:
 
     Example: [cyan]aftersales allowances load allowances.jsonl[/]
     """
-    return asyncio.run(_load(_lines(file), loading.load_allowances, as_json))
+    return asyncio.run(_load(lines_in(file, "FILE"), loading.load_allowances, as_json))
 
 
 @orders.command("outbound")
@@ -117,13 +118,6 @@ def show(carrier: Carrier, tracking_no: Tracking, as_json: Json = False) -> int:
     Example: [cyan]aftersales parcels show --carrier sf --tracking-no SF123[/]
     """
     return asyncio.run(_show(_parcel(carrier, tracking_no), as_json))
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {type(error).__name__}", "FILE") from error
 
 
 async def _load(

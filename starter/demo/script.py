@@ -297,40 +297,40 @@ def groups(all_scripts: Sequence[Script]) -> tuple[tuple[Script, ...], ...]:
 
 def orders(start: datetime) -> tuple[OrderRecord, ...]:
     """The demo's orders, as if the demo's data had been written for this start."""
-    records = [OrderRecord.model_validate_json(line) for line in _data("orders.jsonl").splitlines()]
+    records = [OrderRecord.model_validate_json(line) for line in _lines("orders.jsonl")]
     moments = ("paid_at", "outbound_at", "shipped_at", "on_delivery_run_at")
     return tuple(_moved(record, moments, start - START) for record in records)
 
 
 def allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
     """The demo's allowances, as ``orders``."""
-    records = [AllowanceRecord.model_validate_json(line) for line in _data("allowances.jsonl").splitlines()]
+    records = [AllowanceRecord.model_validate_json(line) for line in _lines("allowances.jsonl")]
     return tuple(_moved(record, ("valid_until",), start - START) for record in records)
 
 
 def addresses() -> tuple[SaveAddress, ...]:
     """The return addresses of the demo's merchants (T2)."""
-    return tuple(SaveAddress.model_validate_json(line) for line in _data("addresses.jsonl").splitlines())
+    return tuple(SaveAddress.model_validate_json(line) for line in _lines("addresses.jsonl"))
 
 
 def accounts() -> tuple[AccountRecord, ...]:
     """The bank accounts of the demo's buyers (R4, T4)."""
-    return tuple(AccountRecord.model_validate_json(line) for line in _data("accounts.jsonl").splitlines())
+    return tuple(AccountRecord.model_validate_json(line) for line in _lines("accounts.jsonl"))
 
 
 def contacts() -> tuple[ContactRecord, ...]:
     """Who takes parcels in at the merchants' return addresses (T2)."""
-    return tuple(ContactRecord.model_validate_json(line) for line in _data("contacts.jsonl").splitlines())
+    return tuple(ContactRecord.model_validate_json(line) for line in _lines("contacts.jsonl"))
 
 
 def remarks() -> tuple[AddRemark, ...]:
     """What the demo's merchants have noted at their orders."""
-    return tuple(AddRemark.model_validate_json(line) for line in _data("remarks.jsonl").splitlines())
+    return tuple(AddRemark.model_validate_json(line) for line in _lines("remarks.jsonl"))
 
 
 def exemptions(start: datetime) -> tuple[DeclareExemption, ...]:
     """What the platform excuses merchants from (L2), as ``orders``."""
-    records = [DeclareExemption.model_validate_json(line) for line in _data("exemptions.jsonl").splitlines()]
+    records = [DeclareExemption.model_validate_json(line) for line in _lines("exemptions.jsonl")]
     return tuple(_moved(record, ("starts_at", "ends_at"), start - START) for record in records)
 
 
@@ -370,3 +370,8 @@ def _group(script: Script) -> str:
 
 def _data(name: str) -> str:
     return resources.files("starter.demo").joinpath(name).read_text(encoding="utf-8")
+
+
+def _lines(name: str) -> list[str]:
+    """Of a file of JSON Lines."""
+    return _data(name).rstrip("\n").split("\n")
