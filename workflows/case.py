@@ -20,6 +20,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, FailureError
@@ -111,6 +112,10 @@ Event: TypeAlias = Command | Happening | DisputeEnded
 class CaseWorkflow:
     """The base of every kind of case."""
 
+    started_with: ClassVar[type[BaseModel]]
+    """The message that starts it (``workflows.starts``)."""
+    unreadable: ApplicationError | None
+    """Why it could not be read; there is no other state then."""
     commands: ClassVar[tuple[type[Command], ...]] = ()
     """What it takes, as updates and as signals (``workflows.handlers``)."""
 

@@ -17,6 +17,7 @@ from workflows.messages.commands import (
     ReportParcel,
 )
 from workflows.rules import admission
+from workflows.starts import reads_its_start
 
 OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
 """What the platform may ask of each case, and what the world tells."""
@@ -27,7 +28,7 @@ CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 
 
 def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
-    """Give a kind of case the updates, the signals and the ``view`` query of its commands.
+    """Give a kind of case the updates, the signals and the ``view`` query of its commands; it reads its own start.
 
     Every kind also takes the facts of the world, what the carrier and the gateway tell, and what the platform asks
     of all open cases.
@@ -42,7 +43,7 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
         case.other_update = _other_update()  # type: ignore[attr-defined]
         case.other_signal = _other_signal()  # type: ignore[attr-defined]
         case.view_query = _view()  # type: ignore[attr-defined]
-        return case
+        return reads_its_start(case)
 
     return decorate
 
@@ -54,17 +55,19 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
 
 def _update(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> CaseView:
-        command = _read(values)
+        command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
         return self.view()
 
     def validate(self: CaseWorkflow, *values: object) -> None:
-        command = _read(values)
+        command = _read(self, values)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
 
-    def _read(values: tuple[object, ...]) -> Command:
+    def _read(case: CaseWorkflow, values: tuple[object, ...]) -> Command:
+        if case.unreadable:
+            raise case.unreadable
         command = admission.read(values, command_type)
         if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
             raise refused_command(command, None)
@@ -79,6 +82,8 @@ def _update(name: str, command_type: type[Command]) -> Any:
 
 def _signal(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> None:
+        if self.unreadable:
+            return
         command = admission.read(values, command_type)
         refusal = command if isinstance(command, Refusal) else await self.take(command)
         if refusal is not None:
@@ -120,6 +125,8 @@ def _other_signal() -> Any:
 
 def _view() -> Any:
     def view_query(self: CaseWorkflow) -> CaseView:
+        if self.unreadable:
+            raise self.unreadable
         return self.view()
 
     _as_method(view_query)

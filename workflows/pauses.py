@@ -11,6 +11,7 @@ from temporalio.exceptions import FailureError
 from workflows.case import UNTIL_IT_WORKS
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
 from workflows.messages.commands import PausesChanged
+from workflows.starts import reads_its_start
 from workflows.versions import LASTS_MINUTES
 
 PAGES_PER_RUN = 10
@@ -18,6 +19,7 @@ PAGES_PER_RUN = 10
 
 
 @workflow.defn(name="PauseReach", versioning_behavior=LASTS_MINUTES)
+@reads_its_start
 class PauseReach:
     """Tells case after case to work out its deadline anew; a case that opens meanwhile knows the window already."""
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.case import TIMER_SLACK, UNTIL_IT_WORKS, local_first, refused_command
 from workflows.messages.cases import Refusal
@@ -49,6 +49,7 @@ from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint, read
 from workflows.rules.refusals import refused
+from workflows.starts import reads_its_start
 from workflows.versions import LASTS_MONTHS
 
 EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
@@ -79,24 +80,26 @@ def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]
         entity.commands = commands
         for command in commands:
             setattr(entity, f"{command.command_name()}_update", _update(command))
-        return entity
+        return reads_its_start(entity)
 
     return decorate
 
 
 def _update(command_type: type[NumberCommand]) -> Any:
     async def handle(self: "VirtualNumberEntity", *values: object) -> NumberView:
-        command = _read(values)
+        command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
         return self.view()
 
     def validate(self: "VirtualNumberEntity", *values: object) -> None:
-        command = _read(values)
+        command = _read(self, values)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
 
-    def _read(values: tuple[object, ...]) -> NumberCommand:
+    def _read(entity: "VirtualNumberEntity", values: tuple[object, ...]) -> NumberCommand:
+        if entity.unreadable:
+            raise entity.unreadable
         command = read(values, command_type)
         if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
             raise refused_command(command, None)
@@ -115,6 +118,8 @@ def _update(command_type: type[NumberCommand]) -> Any:
 class VirtualNumberEntity:
     """See the module."""
 
+    started_with: ClassVar[type[NumberStart]]
+    unreadable: ApplicationError | None
     commands: ClassVar[tuple[type[NumberCommand], ...]] = ()
 
     @workflow.init
@@ -139,6 +144,8 @@ class VirtualNumberEntity:
     @workflow.query(name="view", description="The number as it stands.")
     def view(self) -> NumberView:
         """The number as it stands."""
+        if self.unreadable:
+            raise self.unreadable
         return rules.view_of(self._subject, self._state, self._terms, self._now(), unknown=self._unknown is not None)
 
     # What the handlers call -------------------------------------------------------------------------

@@ -4,7 +4,6 @@ Each line stands for itself: a good one is loaded, a bad one is reported with it
 reason. What a report says never repeats what the line held, so that it can be logged (P6).
 """
 
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,8 @@ from workflows.messages.message import Identifier, Input, Instant, Quantity
 from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient, buyer_person
+from workflows.messages.problems import problems as problems_of
+from workflows.messages.reading import read_json
 
 # Outside these years a moment is a slip of the keyboard, or seconds taken for a date.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -214,9 +215,9 @@ async def _load(
         if not line.strip():
             continue
         try:
-            record = model.model_validate_json(line)
+            record = read_json(model, line)
         except ValidationError as error:
-            problems += _problems(number, error)
+            problems += (LineProblem(number, each.field, each.reason) for each in problems_of(error))
             continue
         async with connection.transaction():
             is_new, contradiction = await load(connection, record)
@@ -227,19 +228,6 @@ async def _load(
         else:
             unchanged += 1
     return LoadReport(loaded, unchanged, tuple(problems))
-
-
-def _problems(number: int, error: ValidationError) -> list[LineProblem]:
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        LineProblem(number, _field(detail["loc"]), detail["msg"].removeprefix("Value error, ")) for detail in details
-    ]
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    # The name of an unknown field comes from the line itself, and could be anything.
-    plain = (str(part) if re.fullmatch(r"\w{1,40}", str(part), re.ASCII) else "?" for part in location)
-    return ".".join(plain)
 
 
 async def _load_order(connection: Connection, record: OrderRecord) -> tuple[bool, str | None]:

@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from activities.privacy.keys import KeyProvider
 from activities.privacy.sealing import seal, unseal
 from workflows.messages.converter import data_converter
+from workflows.messages.problems import UNREADABLE, problems, said
 
 ENCODING: Final = b"binary/aes-256-gcm"
 KEY_ID: Final = "encryption-key-id"
@@ -74,21 +75,18 @@ class EncryptionCodec(PayloadCodec):
 class EncryptedFailures(DefaultFailureConverterWithEncodedAttributes):
     """Failures with their texts and stack traces encrypted.
 
-    Of a refused command, and of one that cannot be read, the sentence stays in clear as well: it is ours to the last
-    word (a rule, a field's name), and the Web UI shows it to whoever sent the command without decoding it.
+    Of a refused command, and of a start that cannot be read, the sentence stays in clear as well: it is ours to the
+    last word (a rule, a field's name), and the Web UI shows it to whoever sent it without decoding it.
     """
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """See base class."""
         super().to_failure(exception, payload_converter, failure)
         match exception:
-            case ApplicationError(type=str(kind), message=message) if kind.startswith(REFUSED):
+            case ApplicationError(type=str(kind), message=message) if kind == UNREADABLE or kind.startswith(REFUSED):
                 failure.message = message
             case ValidationError():
-                failure.message = "; ".join(
-                    f"{'.'.join(map(str, each['loc'])) or 'the command'}: {each['msg']}"
-                    for each in exception.errors(include_url=False, include_context=False, include_input=False)
-                )
+                failure.message = said(problems(exception))
             case _:
                 pass
 

@@ -17,6 +17,8 @@ from starter.durations import parse_duration
 from workflows.messages.actors import Role
 from workflows.messages.evidence import MediaType
 from workflows.messages.money import decimals
+from workflows.messages.problems import problems
+from workflows.messages.reading import read_json
 from workflows.rules.details import SHANGHAI
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -242,14 +244,11 @@ def built(model: type[ModelT], body: Mapping[str, Any]) -> ModelT:
 def read(model: type[ModelT], text: str) -> ModelT:
     """A message from its JSON. Raises as ``built``."""
     try:
-        return model.model_validate_json(text)
+        return read_json(model, text)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-    first = problems[0]
-    field = ".".join(str(part) for part in first["loc"])
-    others = ", ".join(sorted({".".join(str(part) for part in each["loc"]) for each in problems[1:]} - {field}))
-    message = first["msg"].removeprefix("Value error, ")
-    raise UsageError(message + (f" (also wrong: {others})" if others else ""), field)
+        first, *more = problems(error)
+    others = ", ".join(sorted({each.field for each in more} - {first.field}))
+    raise UsageError(first.reason + (f" (also wrong: {others})" if others else ""), first.field)
 
 
 def content_key(body: Mapping[str, Any]) -> str:

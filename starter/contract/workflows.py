@@ -93,8 +93,7 @@ def _case_id(request: type[Any], values: dict[str, Any]) -> str:
 def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
     # The SDK has no public way to ask a class what it takes.
     definition: Any = workflow._Definition.must_from_class(kind)
-    (request,) = definition.arg_types
-    # Handlers take in whatever comes, to answer what is wrong with it; the class says what it is to be.
+    # Start and handlers take in whatever comes, to answer what is wrong with it; the class says what it is to be.
     commands = {each.command_name(): each for each in kind.commands}
     # The handler without a name answers whatever is none of these.
     named = {name: each for name, each in definition.updates.items() if name}
@@ -103,8 +102,8 @@ def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
     return Contract(
         name=definition.name,
         summary=inspect.cleandoc(inspect.getdoc(kind) or ""),
-        ids=ids(request),
-        request=request,
+        ids=ids(kind.started_with),
+        request=kind.started_with,
         result=definition.ret_type,
         updates=updates,
         signals={name: Taken(commands[name], None) for name in sorted(named_signals)},

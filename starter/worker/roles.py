@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final
 
-from pydantic import ValidationError
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig, WorkflowRunner
@@ -75,8 +74,6 @@ def workers_for(
             workflows=workflows if cases else [],
             activities=[each for each in activities if role_of(each.__name__) is role],
             workflow_runner=runner,
-            # A start whose payload does not fit must end with an error instead of being tried for ever.
-            workflow_failure_exception_types=[ValidationError],
             max_cached_workflows=settings.max_cached_workflows if cases else 0,
             max_concurrent_activities=settings.max_concurrent_activities,
             max_concurrent_workflow_tasks=tasks,

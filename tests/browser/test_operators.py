@@ -130,7 +130,7 @@ async def test_cases_are_listed_and_filtered_and_an_update_is_refused_and_accept
     approve = json.loads(await page.example("approve").inner_text())
     stranger = approve | {"by": {"role": "merchant", "id": "m-other"}}
     await page.send_in_vain("approve", stranger, "the case is another merchant's (by.id; section 12)")
-    await page.send_in_vain("approve", approve | {"reson": "x"}, "Extra inputs are not permitted (reson; section 11)")
+    await page.send_in_vain("approve", approve | {"reson": "x"}, "perhaps reason is meant (?; section 11)")
     assert (await case.view()).stage is StageName.MERCHANT_REVIEW
 
     await page.send("Update", "approve", approve)

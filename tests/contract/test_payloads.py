@@ -16,6 +16,8 @@ from starter.contract.workflows import contracts
 from tests.contract.schemas import bundle, named, type_of
 from tests.replay import recorded
 from workflows.messages.message import Input
+from workflows.messages.problems import problems
+from workflows.messages.reading import read_json
 
 VIEWS = {"VirtualNumber": "NumberView"}
 BY_OUR_CHECK = "value_error"
@@ -135,16 +137,31 @@ def test_what_the_schema_takes_is_taken(kind: str) -> None:
     assert tried
 
 
+@pytest.mark.parametrize("kind", sorted(set(EXAMPLES) & set(models())))
+def test_of_one_wrong_value_one_field_is_told(kind: str) -> None:
+    model = models()[kind]
+    one_wrong = [each for each in changes(EXAMPLES[kind]) if "{}" not in json.dumps(each)]
+    told = [problems(error) for changed in one_wrong if (error := objection(model, changed))]
+
+    assert told
+    assert [each for each in told if len(each) != 1] == []
+
+
 def objections(model: type[BaseModel], message: Any) -> set[str]:
+    error = objection(model, message)
+    return {each["type"] for each in error.errors()} if error else set()
+
+
+def objection(model: type[BaseModel], message: Any) -> ValidationError | None:
     try:
-        model.model_validate_json(json.dumps(message))
+        read_json(model, json.dumps(message))
     except ValidationError as error:
-        return {each["type"] for each in error.errors()}
-    return set()
+        return error
+    return None
 
 
 TEXTS = ("", "x", "a b", "vault:x/1", "2026-01-01T00:00:00Z", "2026-01-01T00:00:00", "1")
-VALUES: tuple[Any, ...] = (*TEXTS, 0, 1, -1, 10**16, 1.5, True, None, [], {})
+VALUES: tuple[Any, ...] = (*TEXTS, 0, 1, -1, 10**16, 1.0, 1.5, True, None, [], {})
 
 
 def changes(message: Any) -> Iterator[Any]:

@@ -119,10 +119,11 @@ async def test_of_a_refusal_the_sentence_can_be_read_and_nothing_else() -> None:
 async def test_of_a_command_that_cannot_be_read_the_field_is_named_and_no_value() -> None:
     converter, failure = encrypting_converter(RING), Failure()
     with pytest.raises(ValidationError) as malformed:
-        Approve.model_validate({"key": "a secret key", "by": {"role": "merchant"}, "reson": "a secret"})
+        Approve.model_validate({"key": "a secret key", "by": {"role": "merchant"}, "reson": "a secret", "李雷": 1})
 
     await converter.encode_failure(malformed.value, failure)
 
     assert "by.id: Field required" in failure.message
-    assert "reson: Extra inputs are not permitted" in failure.message
+    assert "?: there is no field of this name; perhaps reason is meant" in failure.message
+    assert "李雷" not in failure.message
     assert b"secret" not in failure.SerializeToString()

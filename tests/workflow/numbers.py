@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
@@ -56,7 +56,6 @@ async def keeping_numbers(
         workflows=[VirtualNumberEntity],
         activities=[activities.find_number_subject, activities.keep_number_facts],
         workflow_runner=RUNNER,
-        workflow_failure_exception_types=[ValidationError],
         max_cached_workflows=cached,
     )
     outside = Worker(
@@ -246,7 +245,6 @@ class NumberDesk:
             workflows=[VirtualNumberEntity],
             workflow_runner=RUNNER,
             data_converter=self.skipper.client.data_converter,
-            workflow_failure_exception_types=[ValidationError],
         )
         for subject in {each.name: each for each in self.asked}.values():
             for history in await self.histories(subject):

@@ -1,5 +1,75 @@
 """How messages are encoded on their way to and from Temporal."""
 
-from temporalio.contrib.pydantic import pydantic_data_converter
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Final
 
-data_converter = pydantic_data_converter
+from pydantic import BaseModel, ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+
+from workflows.messages.reading import read_json
+
+UNOPENED: Final = b"binary/unopened"
+"""The encoding of what stands in the place of a payload that could not be decrypted."""
+WHY: Final = "why"
+"""The name of its metadata that says so; the data is a digest of what was sent."""
+
+_JSON: Final = "json/plain"
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a value that is not JSON, where no type is asked for: whoever takes it in answers what is wrong."""
+
+    why: str
+    unopened: str | None = None
+    """A digest of what was sent, where it could not be decrypted."""
+
+
+class UnopenedPayload(ValueError):  # noqa: N818 -- it is a finding, not a fault
+    """Where a message is needed there is a payload that could not be decrypted."""
+
+
+class MessageConverter(PydanticPayloadConverter):
+    """JSON by pydantic, read as ``workflows.messages.reading`` does.
+
+    A value whose type is not asked for is never an error here: workflows take in their start, updates and signals so,
+    because what cannot be decoded would otherwise stall the case (a start or an update) or be dropped without a trace
+    (a signal).
+    """
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None) -> list[Any]:
+        """See base class."""
+        return [self._read(payload, hint) for payload, hint in zip_longest(payloads, type_hints or ())]
+
+    def _read(self, payload: Payload, hint: Any) -> Any:
+        if hint is None:
+            return self._whatever_it_is(payload)
+        if payload.metadata.get("encoding") == UNOPENED and hint is not RawValue:
+            raise UnopenedPayload(payload.metadata[WHY].decode())
+        try:
+            (value,) = super().from_payloads([payload], [hint])
+        except ValidationError:
+            if isinstance(hint, type) and issubclass(hint, BaseModel):
+                return read_json(hint, payload.data)
+            raise
+        return value
+
+    def _whatever_it_is(self, payload: Payload) -> Any:
+        encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
+        if encoding == UNOPENED.decode():
+            return Unreadable(payload.metadata[WHY].decode(), unopened=payload.data.hex())
+        try:
+            (value,) = super().from_payloads([payload])
+        except Exception:
+            return Unreadable(f"it is not valid {_JSON}")
+        if encoding in {_JSON, "binary/null"}:
+            return value
+        return Unreadable(f"it must be sent as JSON (encoding {_JSON})")
+
+
+data_converter = dataclasses.replace(pydantic_data_converter, payload_converter_class=MessageConverter)

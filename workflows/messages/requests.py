@@ -123,10 +123,10 @@ class ReturnRequest(Application):
     def _for_lines_of_an_exchange(
         cls, replacements: tuple[Replacement, ...], info: ValidationInfo
     ) -> tuple[Replacement, ...]:
-        if replacements and not info.data.get("exchange"):
+        if replacements and not info.data.get("exchange", True):
             raise ValueError("only an exchange brings other goods (T8)")
-        lines = {each.line for each in info.data.get("lines", ())}
-        if not {each.line for each in replacements} <= lines:
+        lines = info.data.get("lines")
+        if lines is not None and not {each.line for each in replacements} <= {each.line for each in lines}:
             raise ValueError("a replacement is for a line that is sent back (T8)")
         return replacements
 

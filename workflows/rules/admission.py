@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +12,12 @@ from pydantic import ValidationError
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
+from workflows.messages.problems import problems
+from workflows.messages.reading import read_json
 from workflows.messages.stages import StageName
 from workflows.rules.stages import FACTS, STAGES, Stage, accepted
 
 Given = TypeVar("Given", bound=Command)
-
-_A_NAME: Final = re.compile(r"[a-z_]{1,48}")
-"""What a field may be called; anything else is not repeated, whatever it is."""
 
 
 _WHO_ASKS: Final[Mapping[type[Command], frozenset[Role]]] = {
@@ -42,13 +40,10 @@ def read(values: Sequence[object], kind: type[Given]) -> Given | Refusal:
     if len(values) != 1:
         return _malformed("command", f"{kind.command_name()} takes one value, and {len(values)} were sent")
     try:
-        return kind.model_validate_json(json.dumps(values[0]))
+        return read_json(kind, json.dumps(values[0]))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        steps = [str(step) if isinstance(step, int) or _A_NAME.fullmatch(step) else "?" for step in first["loc"]]
-        # Of all of pydantic's texts this one repeats what was sent.
-        said = "the tag is unknown" if first["type"] == "union_tag_invalid" else first["msg"]
-        return _malformed(".".join(steps) or "command", said.removeprefix("Value error, "))
+        first = problems(error)[0]
+        return _malformed(first.field or "command", first.reason)
     except (TypeError, ValueError):
         return _malformed("command", f"this is no {kind.command_name()}")
 
