@@ -46,8 +46,8 @@ from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelE
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
 from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
-from workflows.payable import evidence_facts
 from workflows.rules.compensation import return_freight_owed
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.refund import QUALITY_FAULTS
 from workflows.rules.refusals import refused
 from workflows.rules.returns import extended, received_parts, refused_receipt
