@@ -12,7 +12,7 @@ from pydantic import Field
 from activities.gateways.carrier import CarrierUnreachable
 from activities.gateways.stub_books import stub_transaction
 from activities.postgres.connection import Connection
-from workflows.messages.message import Identifier, Input, Message
+from workflows.messages.message import CarrierCode, Input, Message, TrackingNo
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 
 
@@ -49,8 +49,8 @@ class Behaviour(Input):
     """
 
     mode: Mode
-    carrier: Identifier | None = None
-    tracking_no: Identifier | None = None
+    carrier: CarrierCode | None = None
+    tracking_no: TrackingNo | None = None
     late_after_seconds: Annotated[int, Field(ge=0)] = 172_800
     """Business time from an event to its late announcement."""
     answer_after_seconds: Annotated[float, Field(ge=0, le=600)] = 10.0

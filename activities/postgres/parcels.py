@@ -1,4 +1,4 @@
-"""Parcels: what carriers have told of them, and who wants to know (R3, R7, T6).
+"""Parcels: what carriers have told of them, and who wants to know (R3, R7, T6), by numbers in one spelling (T13).
 
 An event is kept whether or not anybody knows its parcel: the merchant may have signed for a return before the
 buyer enters the tracking number (section 11). Whoever registers a parcel is given what was told before; whoever

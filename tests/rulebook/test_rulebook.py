@@ -10,6 +10,7 @@ LATER = [
     "R12",
     "R16",
     "R17",
+    "T13",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

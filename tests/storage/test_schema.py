@@ -103,3 +103,29 @@ async def test_a_revision_that_fails_leaves_nothing(empty_database: str) -> None
         await schema.upgrade(empty_database)
     assert catalog(empty_database) == before
     await connection.close()
+
+
+async def test_numbers_of_parcels_are_brought_into_one_spelling(empty_database: str) -> None:  # T13
+    await schema.upgrade(empty_database, "0017")
+    connection = await asyncpg.connect(empty_database)
+    await connection.executemany(
+        """
+        INSERT INTO logistics.events (carrier, event_key, tracking_no, event, happened_at, recorded_at)
+        VALUES ($1, $2, $3, 'signed', now(), now())
+        """,
+        [("sf", "k1", "sf-1"), ("SF", "k2", "SF1"), ("SF", "k1", "SF1")],
+    )
+    await connection.executemany(
+        "INSERT INTO logistics.watches (carrier, tracking_no, purpose, case_id, since) VALUES ($1, $2, $3, $4, now())",
+        [("sf", "sf-1", "return", "c1"), ("SF", "SF1", "return", "c1"), ("SF", "SF1", "return", "c2")],
+    )
+
+    await schema.upgrade(empty_database)
+
+    told = await connection.fetch("SELECT carrier, event_key, tracking_no FROM logistics.events ORDER BY arrival")
+    watched = await connection.fetch("SELECT carrier, tracking_no, case_id FROM logistics.watches ORDER BY id")
+    with pytest.raises(asyncpg.RestrictViolationError):
+        await connection.execute("DELETE FROM logistics.events")
+    await connection.close()
+    assert [tuple(each) for each in told] == [("sf", "k1", "SF1"), ("sf", "k2", "SF1"), ("SF", "k1", "SF1")]
+    assert [tuple(each) for each in watched] == [("sf", "SF1", "c1"), ("sf", "SF1", "c2")]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.rules.parcels import Standing, handed_on, standing
@@ -111,3 +112,39 @@ def test_what_happens_along_the_way_never_undoes_the_end(events: list[CarrierEve
     before = standing(events)
     if before and before.ended and late.event not in {SIGNED, RETURNED}:
         assert standing([*events, late]) == before
+
+
+# T13, P7: one parcel, however its number is typed --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("carrier", "tracking_no"),
+    [
+        ("sf", "sf2600001"),
+        ("SF", "SF2600001"),
+        (" sf ", "SF 26 0000 1"),
+        ("sf", "ＳＦ２６００００１"),
+        ("sf", "SF-2600001"),
+        ("sf", "SF\u20132600001"),
+        ("sf", "\u202dSF2600001\u202c"),
+        ("sf", "SF\u00a02600001\u3000"),
+    ],
+    ids=ascii,
+)
+def test_a_parcel_is_the_same_however_it_is_typed(carrier: str, tracking_no: str) -> None:
+    assert Parcel(carrier=carrier, tracking_no=tracking_no) == Parcel(carrier="sf", tracking_no="SF2600001")
+
+
+@pytest.mark.parametrize("tracking_no", ["", " ", "-", "SF/1", "测试1", "S" * 65, None, 2600001])
+def test_what_is_no_number_of_a_parcel_is_refused(tracking_no: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Parcel.model_validate({"carrier": "sf", "tracking_no": tracking_no})
+
+    assert [each["loc"] for each in refused.value.errors()] == [("tracking_no",)]
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", fullmatch=True).filter(lambda text: "replace" not in text))
+def test_a_number_that_is_kept_is_read_as_itself(typed: str) -> None:
+    kept = Parcel.model_validate({"carrier": "sf", "tracking_no": typed})
+
+    assert Parcel.model_validate(kept.model_dump()) == kept

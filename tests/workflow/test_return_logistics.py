@@ -168,6 +168,22 @@ async def test_a_sign_off_that_only_the_case_was_told_of_is_kept_as_well(world: 
     assert view.due == now + timedelta(days=10)
 
 
+@pytest.mark.parametrize("told_first", [False, True])
+async def test_a_sign_off_finds_its_parcel_however_the_number_was_typed(world: World, told_first: bool) -> None:  # T13
+    number = world.fresh("SF")
+    case = await agreed(world)
+    entered = tracking(world, Parcel(carrier="SF", tracking_no=f"\u202d{number.lower()}\u202c"))
+    signed = Parcel(carrier="sf", tracking_no=number.upper().replace("-", " "))
+    if not told_first:
+        await case.act(entered)
+
+    await world.carrier_tells(signed, ParcelEvent.SIGNED, await world.now(case))
+    if told_first:
+        await case.act(entered)
+
+    await world.at(case, StageName.RETURN_RECEIVED)
+
+
 async def test_a_repeated_sign_off_changes_nothing(world: World) -> None:  # T6, T10
     order_no = await world.shipped_order(freight_insured=500)
     case, parcel = await on_its_way(world, order_no=order_no)

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
-from workflows.messages.message import Code, Identifier, Input, Instant, Reference
+from workflows.messages.message import CarrierCode, Code, Identifier, Input, Instant, Reference, TrackingNo
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
@@ -42,8 +42,8 @@ class Approve(Command):
 class ShippingProof(Input):
     """Which parcel carries the goods (R1)."""
 
-    carrier: Identifier
-    tracking_no: Identifier
+    carrier: CarrierCode
+    tracking_no: TrackingNo
     shipped_at: Instant
 
 
@@ -274,8 +274,8 @@ class ReportParcel(Command):
 
     fact = True
     event: ParcelEvent
-    carrier: Identifier
-    tracking_no: Identifier
+    carrier: CarrierCode
+    tracking_no: TrackingNo
     happened_at: Instant
 
     @property

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from workflows.rules.typed_text import typed_in_one_way
 
 PLACEHOLDER: Final = "replace-me"
 """What stands in examples for what only the sender knows; with ``_`` for ``-`` where the type has no dash."""
@@ -39,6 +41,26 @@ Reference = Annotated[
 """Where something is kept, as a URI: ``vault:evidence/7f3a``. It must not itself tell anything of a person."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), _Stated]
+
+_Typed = BeforeValidator(lambda typed: typed_in_one_way(typed) if isinstance(typed, str) else typed)
+
+TrackingNo = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"),
+    _Stated,
+    AfterValidator(lambda number: number.replace("-", "").upper()),
+    _Typed,
+]
+"""By what number a carrier knows a parcel: kept in capitals and without dashes, however it was typed (T13, P7)."""
+
+CarrierCode = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"),
+    _Stated,
+    AfterValidator(str.lower),
+    _Typed,
+]
+"""A carrier's short name, such as ``sf``: kept in small letters (T13)."""
 
 Instant = AwareDatetime
 """A moment with its offset. Ours are UTC."""

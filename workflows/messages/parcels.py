@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from temporalio import activity
 
-from workflows.messages.message import Identifier, Input, Instant, Message
+from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Message, TrackingNo
 
 
 class ParcelEvent(StrEnum):
@@ -29,8 +29,8 @@ class ParcelEvent(StrEnum):
 class Parcel(Input):
     """One parcel: its carrier, and the number by which the carrier knows it."""
 
-    carrier: Identifier
-    tracking_no: Identifier
+    carrier: CarrierCode
+    tracking_no: TrackingNo
 
 
 class ParcelPurpose(StrEnum):
