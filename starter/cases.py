@@ -54,9 +54,10 @@ class _LostOnTheWayError(Exception):
 class Case:
     """One case, by its id."""
 
-    def __init__(self, aftersales: "Aftersales", identifier: str) -> None:
-        """See ``Aftersales.case``."""
+    def __init__(self, aftersales: "Aftersales", identifier: str, *, existed: bool = False) -> None:
+        """See ``Aftersales.case``. ``existed``: asked for once more, so that nothing was opened (section 11)."""
         self.id = identifier
+        self.existed = existed
         self._aftersales = aftersales
         self.handle: WorkflowHandle[object, Outcome] = aftersales.temporal.get_workflow_handle(
             identifier, result_type=Outcome

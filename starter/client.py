@@ -264,7 +264,7 @@ class Aftersales:
     async def _opened(self, request: Request) -> Case:
         identifier = case_id(request)
         if await self._written_down(identifier, request):
-            return Case(self, identifier)
+            return Case(self, identifier, existed=True)
         now = datetime.now(UTC)
         foreseen = await self._foresee(request, identifier, now)
         match request:
@@ -288,6 +288,7 @@ class Aftersales:
             )
         except WorkflowAlreadyStartedError:
             await self._same_request(identifier, request)
+            return Case(self, identifier, existed=True)
         except RPCError as error:
             raise unreachable(error) from error
         return Case(self, identifier)

@@ -1,6 +1,7 @@
 """``aftersales act``: every command that a case takes, built from the command models themselves."""
 
 import asyncio
+import difflib
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -130,9 +131,12 @@ def command_called(name: str) -> type[Command]:
     Raises:
         UsageError: there is none of this name.
     """
-    model = COMMANDS.get(name.replace("-", "_"))
+    wanted = name.replace("-", "_")
+    model = COMMANDS.get(wanted)
     if model is None:
-        raise UsageError(f"there is no command {name}; there are {', '.join(COMMANDS)}", "COMMAND")
+        near = difflib.get_close_matches(wanted, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+        raise UsageError(f"there is no command {name}; {hint}", "COMMAND")
     return model
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, Final
+from importlib import import_module, metadata
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -112,8 +112,22 @@ def _empty() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     # Without it, Typer would take a word that is alone for the whole command line.
-    whole.callback()(lambda: None)
+    whole.callback()(_options)
     return whole
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"aftersales {metadata.version('aftersales')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_version)
+    ] = False,
+) -> None:
+    del version
 
 
 def _join(whole: typer.Typer, word: Word) -> None:

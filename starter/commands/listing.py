@@ -156,7 +156,6 @@ def _command(options: dict[str, object]) -> str:
 def _table(items: Iterable[WorkItem]) -> Table:
     now = datetime.now(UTC)
     table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
-    table.columns[0].no_wrap = True
     for item in items:
         asked = amount_of_version(item)
         left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)

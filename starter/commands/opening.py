@@ -309,8 +309,8 @@ async def _open(start: Callable[[Aftersales], Awaitable[Case]], as_json: bool) -
 def _opened(case: Case, key: str | None, as_json: bool) -> int:
     answer(
         as_json,
-        {"case_id": case.id, "request_key": key},
-        Text.assemble("opened ", (case.id, "bold")),
+        {"case_id": case.id, "request_key": key, "existed": case.existed},
+        Text.assemble("existed already: " if case.existed else "opened ", (case.id, "bold")),
         Text(f"next: aftersales show {case.id}", style="dim"),
     )
     return 0

@@ -9,6 +9,8 @@ from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 from rich.console import Console, RenderableType
 
+from starter.commands.fitting import fitted
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output, and nothing else there.")]
 """The option that every command has."""
 
@@ -30,7 +32,7 @@ def answer(as_json: bool, document: object, *pages: RenderableType) -> None:
         # Piped into a file or a pager: no terminal's width cuts the tables.
         console = Console(highlight=False, width=max(console.width, _NARROWEST))
     for page in pages:
-        console.print(page)
+        console.print(fitted(page))
 
 
 def json_line(document: object) -> None:

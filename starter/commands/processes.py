@@ -34,6 +34,7 @@ from starter.stack import Stack, embedded_stack, ports
 from starter.stack.state_folder import StateFolder
 from starter.telemetry import exported
 from starter.vault import key_provider, opened_vault
+from starter.worker.health import Health, answering, what_work_needs
 from workflows.messages.search_attributes import declarations
 
 
@@ -124,11 +125,15 @@ async def _up(settings: Settings, as_json: bool) -> int:
     port = ports.choose(["codec"], StateFolder.at(settings.state_dir).ports)["codec"]
     # Before Temporal starts: its Web UI must know where to ask.
     endpoint = ui_endpoint(port) if settings.embeds_temporal else None
-    async with embedded_stack(settings, search_attributes=declarations(), codec_endpoint=endpoint) as stack:
+    health = Health()
+    async with (
+        answering(health, settings.health_listen) as probes,
+        embedded_stack(settings, search_attributes=declarations(), codec_endpoint=endpoint) as stack,
+    ):
         client = await connect(settings, target=stack.temporal_address)
         codec = await development_settings(keys, port=port, ui_address=stack.ui_address)
         async with (
-            serving(settings, client, stack) as (aftersales, pump),
+            serving(settings, client, stack, health) as (aftersales, pump),
             codec_server(codec, keys, aftersales.pool, aftersales.vault),
         ):
             carriers = CarrierPump(CarrierStub(aftersales.pool), aftersales.logistics)
@@ -137,9 +142,10 @@ async def _up(settings: Settings, as_json: bool) -> int:
                 asyncio.create_task(carriers.run(), name="events of carriers"),
             )
             try:
-                _announce(settings, stack, as_json)
+                _announce(settings, stack, probes, as_json)
                 await stop.wait()
             finally:
+                health.drains()
                 for each in delivering:
                     each.cancel()
                 await asyncio.wait(delivering)
@@ -151,22 +157,29 @@ async def _up(settings: Settings, as_json: bool) -> int:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, client: Client, stack: Stack) -> AsyncGenerator[tuple[Aftersales, CallbackPump]]:
-    """A prepared stack with a worker in this process, the typed client, and the gateway's callbacks."""
+async def serving(
+    settings: Settings, client: Client, stack: Stack, health: Health | None = None
+) -> AsyncGenerator[tuple[Aftersales, CallbackPump]]:
+    """A prepared stack with a worker in this process, the typed client, and the gateway's callbacks.
+
+    ``health`` answers for the worker from then on.
+    """
     url = stack.database_url
     await prepare(settings, client, url)
     async with (
         await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-cli") as pool,
         opened_vault(settings, url) as vault,
-        worker_process.running_worker(settings, client, url),
+        worker_process.running_worker(settings, client, url) as workers,
     ):
+        if health is not None:
+            health.runs(workers, what_work_needs(settings, client, url))
         aftersales = Aftersales(
             client, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
         )
         yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
 
 
-def _announce(settings: Settings, stack: Stack, as_json: bool) -> None:
+def _announce(settings: Settings, stack: Stack, probes: str | None, as_json: bool) -> None:
     folder = settings.state_dir.resolve()
     # One that is not ours may hold a password.
     url = stack.database_url if settings.embeds_postgres else "as DATABASE_URL says"
@@ -177,6 +190,7 @@ def _announce(settings: Settings, stack: Stack, as_json: bool) -> None:
         "database": url,
         "state_dir": folder,
         "task_queue": settings.task_queue,
+        "probes": probes,
     }
     if as_json:
         json_line(document)
@@ -188,5 +202,7 @@ def _announce(settings: Settings, stack: Stack, as_json: bool) -> None:
     facts.add_row("Temporal", stack.temporal_address)
     facts.add_row("database", url)
     facts.add_row("state folder", str(folder))
+    if probes:
+        facts.add_row("probes", f"{probes}/readyz")
     answer(False, document, facts, Text("up; Ctrl-C stops everything", style="bold green"))
     sys.stdout.flush()

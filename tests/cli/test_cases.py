@@ -66,6 +66,20 @@ async def written_down(shell: Shell, *words: object) -> str:
     return case
 
 
+async def test_what_was_opened_before_is_not_said_to_be_opened(
+    worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
+) -> None:
+    shell = worker_process
+    await loaded(shell, tmp_path, "orders", bought)
+
+    first, second = [await shell.json(*asks(bought, "40.50")) for _ in range(2)]
+    said = (await shell.run(*asks(bought, "40.50"))).out
+
+    assert (first["existed"], second["existed"]) == (False, True)
+    assert first["case_id"] == second["case_id"]
+    assert said.startswith("existed already: ")
+
+
 async def test_the_way_of_a_refund(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:  # R1
     shell = worker_process
     case = await opened(shell, tmp_path, bought)

@@ -21,6 +21,7 @@ from starter.commands.application import WORDS, application
 from starter.commands.failures import ended
 from starter.retention import retention
 from tests.cli.shell import Shell
+from tests.worker.processes import probe
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
 
 MERCHANT = ("--merchant", "m")
@@ -125,6 +126,20 @@ def test_the_help_of_act_names_every_command_and_its_fields() -> None:
         assert option in text
 
 
+def test_a_misspelt_command_is_answered_with_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    code = ended(application(["act"]), ["act", "refund/O-1/k-1", "aprove", "--as", "merchant:m-1", "--json"])
+
+    told = json.loads(capsys.readouterr().err)
+    assert (code, told["field"]) == (2, "COMMAND")
+    assert told["message"].endswith("did you mean approve?")
+
+
+def test_the_version_can_be_asked_for() -> None:
+    from importlib import metadata
+
+    assert CliRunner().invoke(application(), ["--version"]).output == f"aftersales {metadata.version('aftersales')}\n"
+
+
 @pytest.mark.parametrize("internal", [DisputeIntervened, CaseSettled, PausesChanged])
 def test_what_workflows_tell_each_other_is_no_command_of_a_shell(
     internal: type[Command], capsys: pytest.CaptureFixture[str]
@@ -188,7 +203,7 @@ async def test_a_wrong_setting_is_one_line(nowhere: Shell) -> None:
     ("words", "named"),
     [
         (["open", "refund", "--line", "L1:1"], "--line"),
-        (["open", "refund", "--line", "L1:1:1.234"], "--line"),
+        (["open", "refund", "--line", "L1:1:1.23456"], "--line"),
         (["open", "refund", "--line", "L1:1:1e9999"], "--line"),
         (["open", "refund", "--line", "L1:1:-1"], "--line"),
         (["open", "refund", "--line", "L1:1:NaN"], "--line"),
@@ -214,7 +229,7 @@ async def test_a_wrong_setting_is_one_line(nowhere: Shell) -> None:
         (["act", "c", "confirm_receipt", "--as", "merchant:m", "--accepted", "L1"], "--accepted"),
         (["act", "c", "confirm_receipt", "--as", "merchant:m", "--accepted", "L1:two"], "--accepted"),
         (["act", "c", "agree_return", "--as", "merchant:m", "--clauses", "no_owls"], "clauses"),
-        (["act", "c", "accept_settlement", "--as", "buyer:b", "--amount", "1.234"], "--amount"),
+        (["act", "c", "accept_settlement", "--as", "buyer:b", "--amount", "1.23456"], "--amount"),
         (["act", "c", "reship", "--as", "merchant:m", "--parcel.carrier", "sf"], "parcel.tracking_no"),
         (["act", "c", "submit_evidence", "--as", "merchant:m", "--final"], "D6"),
         (["open", "exchange", "--replacement", "L1"], "--replacement"),
@@ -382,11 +397,12 @@ async def test_doctor_without_servers_still_answers(nowhere: Shell) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_up_serves_and_leaves_nothing_behind(nowhere: Shell, state_dir: Path, number: signal.Signals) -> None:
-    shell = nowhere.having(AFTERSALES_STATE_DIR=str(state_dir))
+    shell = nowhere.having(AFTERSALES_STATE_DIR=str(state_dir), AFTERSALES_HEALTH_LISTEN="127.0.0.1:0")
     process = await shell.start("up", "--json")
     assert process.stdout is not None
     async with asyncio.timeout(90):
         up = json.loads(await process.stdout.readline())
+        ready, document = await probe(up["probes"], "/readyz")
     servers = {
         pid
         for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
@@ -399,6 +415,7 @@ async def test_up_serves_and_leaves_nothing_behind(nowhere: Shell, state_dir: Pa
         code = await process.wait()
 
     assert up["web_ui"].startswith("http://127.0.0.1:")
+    assert (ready, document["state"]) == (200, "running"), document
     assert up["state_dir"] == str(state_dir.resolve())
     assert healthy.document["ok"] is True, healthy.out
     assert (code, json.loads(rest)) == (0, {"status": "stopped"})
