@@ -12,7 +12,7 @@ No transaction is open while the gateway is called.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
@@ -29,7 +29,7 @@ from activities.gateways.payment import (
     RefundInstruction,
 )
 from activities.measures import Measures
-from activities.postgres import alerts, casebook, ledger
+from activities.postgres import alerts, casebook, ledger, reservations
 from activities.postgres.connection import Connection
 from activities.tally import Tally
 from activities.working_time import add_working_days
@@ -39,6 +39,7 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
 from workflows.messages.policy import Arrival, PaymentPolicy
 from workflows.messages.requests import BankTransfer
+from workflows.rules.closing import as_paid
 from workflows.rules.legs import (
     GATEWAY,
     US,
@@ -60,8 +61,14 @@ _STATES: Final = {
 }
 
 
-class _NoRoomError(Exception):
+class _RefusedError(Exception):
     """Undoes the reservations made so far."""
+
+    def __init__(self, refusal: Refusal, *, beyond_cap: bool) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.beyond_cap = beyond_cap
+        """Whether more has moved than may be booked, if money has moved (R8)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +119,9 @@ class Payments:
 
         Whatever is asked: what was never sent is sent, and what may have been sent is asked about.
         ``INQUIRE`` also asks about legs that the gateway has accepted or calls abnormal. ``RETRY`` takes room
-        anew for failed legs (without room they stay failed, with the failure ``no_room``) and sends them and
-        the abnormal ones again.
+        anew for failed legs, as much as is left (R14), and sends them and the abnormal ones again. Legs whose room
+        payments in flight hold stay failed, with the failure ``no_room``; where nothing is left of a leg it is retired.
+        Without any leg left the answer has none, and the case decides how it ends.
 
         Raises:
             LedgerContradiction: the payout was never reserved.
@@ -129,7 +137,7 @@ class Payments:
             payout=payout,
         )
         if settling.ask is Ask.RETRY:
-            await self._reserve_failed(attempt)
+            await self._reserve_failed(attempt, waits=not settling.partly)
         for leg in await self._legs(settling.payout):
             if closed := await self._advance(attempt, leg, settling.ask):
                 return closed
@@ -152,10 +160,10 @@ class Payments:
                 legs = await ledger.last_legs(connection, closing.case.case_id) if closing else ()
                 explanation = "the case has no refund of this number"
                 return Settled(legs=legs, refusal=_refusal("unknown_refund", "refund_no", explanation))
-            legs = await ledger.legs_of(connection, *found)
+            leg = await ledger.leg_of(connection, callback.refund_no)
+        assert leg is not None
         case_id, number = found
         attempt = _Entering(case_id=case_id, number=number, at=entering.at, arrival=entering.arrival, closing=closing)
-        leg = next(each for each in legs if each.refund_no == callback.refund_no)
         answer = GatewayAnswer(
             refund_no=callback.refund_no,
             result=callback.result,
@@ -175,8 +183,12 @@ class Payments:
         - It has paid: that is recorded. A manual transfer is refused (``already_paid``) and raises the alert
           ``paid_twice`` with its proof. An advance covers what is left, and is refused if nothing is.
         - It cannot say, or an attempt may be sending: refused (``outcome_open``).
-        - A leg that has failed finds its room taken: refused (``no_room``); for a manual transfer, whose money
-          has moved, with the alert ``paid_beyond_cap`` and the proof.
+        - Of a leg that has failed what is left is paid (R14). A manual transfer of it raises the alert
+          ``paid_beyond_cap`` with its proof, unless the officer has named the amount: more may have moved.
+        - Nothing is left of it, or payments in flight hold it: refused (``no_room``), for a manual transfer with that
+          alert.
+        - The officer has named another amount than there is to pay: refused (``amount_differs``), with that alert
+          where it is more.
 
         All open legs are paid or none. The same word with the same proof again changes nothing.
 
@@ -210,13 +222,13 @@ class Payments:
                 return Settled(legs=legs, refusal=_refusal("outcome_open", "command", explanation))
             try:
                 async with connection.transaction():
-                    for leg in left:
-                        await _pay_by_hand(connection, settling, leg, tally)
-            except _NoRoomError:
-                if transferred:
+                    less = await _pay_by_hand(connection, settling, tally)
+            except _RefusedError as refused:
+                if transferred and refused.beyond_cap:
                     await self._keep_proof(connection, AlertKind.PAID_BEYOND_CAP, settling, left)
-                explanation = "other refunds have taken the room of what failed"
-                return Settled(legs=legs, refusal=_refusal("no_room", "command", explanation, rule="R8"))
+                return Settled(legs=legs, refusal=refused.refusal)
+            if less and transferred and settling.amount is None:  # what the page showed may have been transferred
+                await self._keep_proof(connection, AlertKind.PAID_BEYOND_CAP, settling, less)
             settled = await _close(connection, case_id, number, settling.closing, tally)
         self._measures.committed(tally)
         self._wake_notices()
@@ -226,14 +238,14 @@ class Payments:
     async def _legs(self, payout: Payout) -> tuple[LegStatus, ...]:
         async with self._pool.acquire() as connection:
             legs = await ledger.legs_of(connection, payout.case_id, payout.number)
-        if not legs:
-            raise ledger.LedgerContradiction(f"payout {payout.number} of {payout.case_id} is not reserved")
+            if not legs and not await ledger.was_reserved(connection, payout.case_id, payout.number):
+                raise ledger.LedgerContradiction(f"payout {payout.number} of {payout.case_id} is not reserved")
         return legs
 
-    async def _reserve_failed(self, attempt: _Entering) -> None:
+    async def _reserve_failed(self, attempt: _Attempt, *, waits: bool) -> None:
+        payout = attempt.payout.model_copy(update={"waits": waits})
         async with self._pool.acquire() as connection, connection.transaction():
-            for leg in await ledger.lock_payout(connection, attempt.case_id, attempt.number):
-                await ledger.reserve_again(connection, leg.refund_no, attempt.at)
+            await reservations.reserve_again(connection, payout, attempt.at)
 
     async def _advance(self, attempt: _Attempt, leg: LegStatus, ask: Ask) -> Settled | None:
         match leg.state, ask:
@@ -362,26 +374,50 @@ async def _close(
 ) -> Settled | None:
     """Record the closing step if all legs have succeeded. Who records a success holds the fund's lock."""
     legs = await ledger.legs_of(connection, case_id, number)
-    if not all(_paid(leg) for leg in legs):
+    if not legs or not all(_paid(leg) for leg in legs):
         return None
-    await casebook.write_step(connection, closing, tally=tally)
+    await casebook.write_step(connection, as_paid(closing, _sum(legs)), tally=tally)  # R14
     return Settled(legs=legs, closed=True)
 
 
-async def _pay_by_hand(connection: Connection, settling: SettleManually, leg: LegStatus, tally: Tally) -> None:
-    if not await ledger.reserve_again(connection, leg.refund_no, settling.at):
-        raise _NoRoomError
-    for state, paid_by in ((LegState.MANUAL, None), (LegState.SUCCEEDED, settling.paid_by)):
-        event = LegEvent(
-            says=state,
-            source=officer_source(settling.officer.id),
-            at=settling.at,
-            as_of=settling.at,
-            paid_by=paid_by,
-            reason=settling.reason,
-            proof=settling.proof,
-        )
-        await ledger.record(connection, leg.refund_no, event, tally)
+async def _pay_by_hand(connection: Connection, settling: SettleManually, tally: Tally) -> list[LegStatus]:
+    """Pay all that is not paid, as far as it is left (R14); those legs that pay less than what has failed.
+
+    Raises:
+        _RefusedError: nothing is left or payments in flight hold it, or another amount was transferred.
+    """
+    payout = settling.payout
+    again = await reservations.reserve_again(connection, payout, settling.at)
+    if again.held:
+        explanation = "payments in flight hold what is left"
+        raise _RefusedError(_refusal("no_room", "command", explanation, rule="R8"), beyond_cap=True)
+    legs = await ledger.legs_of(connection, payout.case_id, payout.number)
+    unpaid = [leg for leg in legs if not _paid(leg)]
+    if not unpaid:
+        explanation = "others have been paid all of it meanwhile: retry_payment or close_case ends the case"
+        raise _RefusedError(_refusal("no_room", "command", explanation, rule="R14"), beyond_cap=True)
+    if settling.amount is not None and settling.amount != _sum(unpaid):
+        explanation = f"{_sum(unpaid)} minor units are left to pay"
+        refusal = _refusal("amount_differs", "amount", explanation, rule="R14")
+        raise _RefusedError(refusal, beyond_cap=settling.amount > _sum(unpaid))
+    for leg in unpaid:
+        for state, paid_by in ((LegState.MANUAL, None), (LegState.SUCCEEDED, settling.paid_by)):
+            event = LegEvent(
+                says=state,
+                source=officer_source(settling.officer.id),
+                at=settling.at,
+                as_of=settling.at,
+                paid_by=paid_by,
+                reason=settling.reason,
+                proof=settling.proof,
+            )
+            await ledger.record(connection, leg.refund_no, event, tally)
+    instead = {leg.refund_no for leg in again.instead}
+    return [leg for leg in unpaid if leg.refund_no in instead] if again.retired else []
+
+
+def _sum(legs: Iterable[LegStatus]) -> int:
+    return sum(leg.amount for leg in legs)
 
 
 def _paid(leg: LegStatus) -> bool:

@@ -29,7 +29,6 @@ from workflows import visibility
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK, Actor, Role, officer
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     AddressChoice,
     BalanceChange,
@@ -56,7 +55,7 @@ from workflows.messages.message import Message
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
-from workflows.messages.requests import Request
+from workflows.messages.requests import Request, opener
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
@@ -64,7 +63,6 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
-from workflows.rules.applications import opened_entry
 from workflows.rules.evidence import refused_evidence, refused_more_evidence
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
@@ -216,7 +214,7 @@ class CaseWorkflow:
         self.opened = await local_first(activities.open_case, opening)
         if self.opened.stage:
             self.kind = self.opened.kind
-            entry = opened_entry(self.request, opening.at)
+            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at)
             stage = STAGES[self.opened.stage]
             self._begin(opening.at, stage.span(self.policy) if stage.span else None)
             self._arrive(stage, self.opened.due, None, (entry,))
@@ -240,12 +238,13 @@ class CaseWorkflow:
         account: NamedAccount | None = None,
         exemption: str | None = None,
         stops: Span | None = None,
-        application: ApplicationVersion | None = None,
+        only_with_room: bool = False,
     ) -> Stepped:
         """Go to ``stage`` in one step: log, work list, deadline, notices, and what must be atomic with them.
 
         ``until`` sets the deadline outright, ``span`` instead of the stage's own; ``keep_deadline`` leaves the one
-        that runs. With a refusal in the answer nothing was written, and the case stands where it stood.
+        that runs. With a refusal in the answer, or no room where the step is ``only_with_room``, nothing was written,
+        and the case stands where it stood.
         """
         if keep_deadline:
             asked = Span(until=self._due.at) if self._due else None
@@ -271,11 +270,11 @@ class CaseWorkflow:
                 "account": account,
                 "exemption": exemption,
                 "stops": stops,
-                "application": application,
+                "only_with_room": only_with_room,
             }
         )
         stepped = await self._write(step)
-        if stepped.refusal:
+        if stepped.refusal or not stepped.written:
             return stepped
         if not keep_deadline:
             self._begin(step.at, asked)
@@ -374,9 +373,20 @@ class CaseWorkflow:
         notices: tuple[Notice, ...] = (),
         balance: BalanceChange | None = None,
         charges: tuple[ScoreChange, ...] = (),
+        refunded: int = 0,
+        compensated: int = 0,
     ) -> Outcome:
-        """The last step of a case that ends without a payment."""
-        step = self.step(CLOSED, entries, notices=notices, outcome=outcome, balance=balance, recorded=self._woken)
+        """The last step of a case that ends without a payment, or with what had been paid before, in minor units."""
+        step = self.step(
+            CLOSED,
+            entries,
+            notices=notices,
+            outcome=outcome,
+            balance=balance,
+            refunded=refunded,
+            compensated=compensated,
+            recorded=self._woken,
+        )
         step = step.model_copy(update={"charges": charges})
         await self._write(step)
         return self.closed(step, rule=rule, by=by)
@@ -529,13 +539,8 @@ class CaseWorkflow:
         return self.opened.policy
 
     @property
-    def applied(self) -> ApplicationVersion | None:
-        """The current version of what is applied for; None where the kind has no such thing (R10)."""
-        return None
-
-    @property
     def asked(self) -> Money:
-        """What is asked for in all; what was when the case opened, where a kind cannot be amended."""
+        """What was asked for when the case opened."""
         if self.opened is None or self.opened.asked is None:
             raise ValueError("the case is not open")
         return self.opened.asked
@@ -635,8 +640,7 @@ class CaseWorkflow:
             buyer_id=self.parties.buyer_id,
             order_no=order_no,
             allowance_id=getattr(self.request, "allowance_id", None),
-            asked=self.asked if opened and opened.asked else None,
-            application=self.applied if opened and opened.asked else None,
+            asked=opened.asked if opened else None,
             refunded=self._money(self.refunded) if opened and opened.asked else None,
             compensated=self._money(self.compensated) if self.compensated else None,
             return_address=self.return_address,
@@ -851,7 +855,7 @@ class CaseWorkflow:
             stepped = await self.outside(activities.record_step, step, seconds=30, summary=f"record: {step.stage}")
         else:
             stepped = await local_first(activities.record_step, step)
-        if stepped.refusal is None:
+        if stepped.refusal is None and stepped.written:
             self._written(step)
         return stepped
 

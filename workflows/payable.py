@@ -2,7 +2,6 @@
 
 from workflows.case import CaseWorkflow, Happening
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     BalanceChange,
     LogEntry,
@@ -11,7 +10,6 @@ from workflows.messages.cases import (
     NoticeTemplate,
     Outcome,
     Refusal,
-    Step,
 )
 from workflows.messages.commands import (
     CloseCase,
@@ -22,6 +20,7 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
+from workflows.messages.evidence import Evidence
 from workflows.messages.message import Reference
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
@@ -39,8 +38,6 @@ from workflows.messages.requests import (
 )
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
-from workflows.rules.applications import version_of
-from workflows.rules.evidence import evidence_facts
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
 from workflows.rules.stages import AWAITING_ACCOUNT
@@ -71,7 +68,7 @@ class PayableCase(CaseWorkflow):
         charges: tuple[ScoreChange, ...] = (),
         notices: tuple[Notice, ...] = (),
     ) -> Outcome:
-        """Pay ``wanted`` out of ``fund`` and end the case; ``by`` decided it under ``rule``.
+        """Pay what is left of ``wanted`` out of ``fund`` and end the case (R14); ``by`` decided it under ``rule``.
 
         With ``remainder`` only what is missing of it (D8); ``compensates`` where it is no refund (L3). ``charges`` and
         ``notices`` go with the decision (D9).
@@ -130,7 +127,6 @@ class OrderCase(PayableCase):
         """See CaseWorkflow."""
         super().__init__(request)
         self.application: Application = request
-        self._applied = version_of(request, 1, self.opened_at)
         self.account: Reference | None = None
         """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
         self._order_no = request.order_no
@@ -151,7 +147,8 @@ class OrderCase(PayableCase):
         Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
         """
         method = self.application.method
-        if self.order.cash_on_delivery and self.account is None and isinstance(method, OriginalRoute):
+        wanted = wanted if wanted is not None else wanted_parts(self.application)
+        if wanted and self.order.cash_on_delivery and self.account is None and isinstance(method, OriginalRoute):
             given = await self._ask_for_account(*decided)
             if isinstance(given, Outcome):
                 return given
@@ -161,7 +158,7 @@ class OrderCase(PayableCase):
                 return await self.pay(
                     *decided,
                     fund=order_fund(self._order_no),
-                    wanted=wanted if wanted is not None else wanted_parts(self.application),
+                    wanted=wanted,
                     method=BankTransfer(account=self.account) if self.account else method,
                     by=by,
                     rule=rule,
@@ -238,20 +235,6 @@ class OrderCase(PayableCase):
             await super().fact_outside_its_stage(fact)
 
     @property
-    def applied(self) -> ApplicationVersion:
-        """The current version of what is applied for (R10)."""
-        return self._applied
-
-    @property
-    def asked(self) -> Money:
-        """All that is asked for, by the current version (R10)."""
-        return super().asked.model_copy(update={"amount": self._applied.amount})
-
-    def _written(self, step: Step) -> None:
-        super()._written(step)
-        self._applied = step.application or self._applied
-
-    @property
     def order(self) -> OrderFacts:
         """The order as it was when the case opened, and what has been reported since."""
         if self.opened is None or self.opened.order is None:
@@ -274,3 +257,8 @@ class OrderCase(PayableCase):
                 explanation="the order was paid in advance, and goes back the way it was paid",
             )
         return super().content_refusal(command)
+
+
+def evidence_facts(evidence: tuple[Evidence, ...]) -> dict[str, str | int]:
+    """Attachments as facts of a log line: where each is kept."""
+    return {f"evidence_{number}": each.uri for number, each in enumerate(evidence, start=1)}

@@ -17,7 +17,7 @@ from workflows.messages.commands import (
 )
 from workflows.messages.money import Money
 from workflows.messages.orders import AllowanceFacts
-from workflows.messages.payouts import Part
+from workflows.messages.payouts import Part, Remainder
 from workflows.messages.requests import ExpiryRequest, OriginalRoute, WithdrawalRequest
 from workflows.messages.stages import OutcomeKind, StageName
 from workflows.payable import PayableCase
@@ -37,7 +37,8 @@ class AllowanceCase(PayableCase):
         return await self.pay(
             decided,
             fund=allowance_fund(allowance.allowance_id),
-            wanted=(Part(name="principal", amount=shares.withdrawable),),
+            wanted=(Part(name="principal", amount=shares.withdrawable),) if shares.withdrawable else (),
+            remainder=Remainder(counts=None),  # A6: what another case has paid back of it is not paid twice
             method=OriginalRoute(),
             by=by,
             rule=rule,
@@ -104,6 +105,7 @@ class AllowanceWithdrawal(AllowanceCase):
         outcome = OutcomeKind.RETAINED if self._retained else OutcomeKind.WITHDRAWN
         return await self.close(
             outcome,
+            self.entry("balance_thawed", command.by, "A5", allowance=self.allowance.allowance_id),
             rule="A3" if self._retained else "A5",
             by=command.by,
             notices=self.closed_notices(outcome),

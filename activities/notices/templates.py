@@ -43,14 +43,6 @@ class RequestOpened(Amount):
     due: Instant
 
 
-class RequestAmended(RequestOpened):
-    """To the merchant: the buyer has changed what is asked for, and the clock runs anew (R12)."""
-
-    version: PositiveInt
-    """Of the application (R10)."""
-    on_silence: Silence
-
-
 class DeadlineNear(Fields):
     """To whom the case waits for: little time is left (R1)."""
 
@@ -82,6 +74,12 @@ class ReturnAgreed(Fields):
         return clauses
 
 
+class PaymentReduced(Amount):
+    """To both: others have been paid a part meanwhile, and what is left is paid (R14). ``asked`` is in minor units."""
+
+    asked: Minor
+
+
 class DisputeRuled(Amount):
     """To both: how a dispute ended, and what the buyer is to have in all (D8)."""
 
@@ -103,8 +101,6 @@ class AttentionRaised(Fields):
 
 FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.REQUEST_OPENED: RequestOpened,
-    NoticeTemplate.REQUEST_AMENDED: RequestAmended,
-    NoticeTemplate.SETTLEMENT_OFFERED: Amount,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,
     NoticeTemplate.GOODS_UNDERWAY: Fields,
@@ -123,6 +119,7 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.COMPENSATION_PAID: Amount,
     NoticeTemplate.REFUND_SUBMITTED: Amount,
     NoticeTemplate.REFUND_SUCCEEDED: Amount,
+    NoticeTemplate.PAYMENT_REDUCED: PaymentReduced,
     NoticeTemplate.CASE_CLOSED: CaseClosed,
     NoticeTemplate.ATTENTION_RAISED: AttentionRaised,
 }
@@ -131,23 +128,6 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.REQUEST_OPENED: (
         "【售后】{subject} 有新的售后申请，金额 {amount}，请在北京时间 {due} 前处理。",
         "[After-sales] {subject}: a new request for {amount}. Please decide by {due} Beijing time.",
-    ),
-    NoticeTemplate.REQUEST_AMENDED: (
-        (
-            "【售后】{subject} 的买家修改了售后申请（第 {version} 版），现申请 {amount}，"
-            "北京时间 {due} 前未处理，{on_silence}。"
-        ),
-        (
-            "[After-sales] {subject}: the buyer has amended the request (version {version}), now for {amount}. "
-            "If nothing is done by {due} Beijing time, {on_silence}."
-        ),
-    ),
-    NoticeTemplate.SETTLEMENT_OFFERED: (
-        "【售后】{subject} 的商家提出退还 {amount} 以和解纠纷，您可在纠纷中接受；如不接受，纠纷照常处理。",
-        (
-            "[After-sales] {subject}: the merchant offers {amount} to settle the dispute. You may accept it there; "
-            "if you do not, the dispute goes on."
-        ),
     ),
     NoticeTemplate.DEADLINE_NEAR: (
         "【售后】{subject} 的售后单即将超时：北京时间 {due} 前未处理，{on_silence}。",
@@ -227,6 +207,10 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
         "【售后】{subject} 的退款 {amount} 已退款成功。",
         "[After-sales] {subject}: the refund of {amount} has been paid.",
     ),
+    NoticeTemplate.PAYMENT_REDUCED: (
+        "【售后】{subject} 应付 {asked}，其余部分已由其他售后单支付或正在支付，本单支付 {amount}。",
+        "[After-sales] {subject}: of {asked} this case pays {amount}; other cases have paid or are paying the rest.",
+    ),
     NoticeTemplate.CASE_CLOSED: (
         "【售后】{subject} 的售后单已完结：{outcome}。",
         "[After-sales] {subject}: the case is closed: {outcome}.",
@@ -259,6 +243,8 @@ def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: 
         raise NotRenderable(f"{template}: a moment beyond the calendar") from None
     if isinstance(checked, ReturnAgreed):
         shown["clauses"] = _clauses(checked.clauses, language)
+    if isinstance(checked, PaymentReduced):
+        shown["asked"] = str(Money(amount=checked.asked, currency=checked.currency))
     if isinstance(checked, Amount):
         shown["amount"] = str(Money(amount=checked.amount, currency=checked.currency))
     return _pick(TEXTS[template], language).format_map(shown)

@@ -39,7 +39,11 @@ OUTCOMES: Final[Mapping[OutcomeKind, Words]] = {
     OutcomeKind.WITHDRAWN: ("买家已撤销", "withdrawn by the buyer"),
     OutcomeKind.RETAINED: ("挽留成功，买家已撤销", "retained: the buyer keeps the allowance"),
     OutcomeKind.REJECTED: ("已拒绝", "rejected"),
-    OutcomeKind.NOTHING_LEFT: ("可退金额已全部退还", "nothing was left to refund"),
+    OutcomeKind.NOTHING_LEFT: (
+        "所申请的金额此前已全部由其他售后单退还，本单未付款",
+        "other cases had paid back all that was asked for; this one has paid nothing",
+    ),
+    OutcomeKind.NOTHING_TO_PAY: ("已完成，无需付款", "done; nothing was to be paid"),
     OutcomeKind.HANDED_OVER: ("由另一售后单处理", "handled by another case"),
     OutcomeKind.CLOSED_BY_OFFICER: ("由平台客服关闭", "closed by the platform's staff"),
     OutcomeKind.NOT_RETURNED: ("买家未退货，已关闭", "closed: the goods were not sent back"),
@@ -69,6 +73,7 @@ ATTENTIONS: Final[Mapping[Attention, Words]] = {
     Attention.MERCHANT_ACCOUNT_SHORT: ("商家账户余额不足", "the merchant's account is short"),
     Attention.ARRIVAL_OVERDUE: ("退款到账超时", "the refund has not arrived in time"),
     Attention.OUTCOME_UNKNOWN: ("退款结果未知", "the result of the refund is not known"),
+    Attention.ROOM_OVERDUE: ("可退金额长期被在途付款占用", "payments in flight have held what is left for too long"),
 }
 
 REJECT_REASONS: Final[Mapping[RejectReason, Words]] = {

@@ -13,22 +13,9 @@ import asyncpg
 from activities.postgres.alerts import raise_alert
 from activities.postgres.connection import Connection
 from activities.tally import Moved, Tally
-from workflows.messages.payouts import (
-    Leg,
-    LegState,
-    LegStatus,
-    PaidBy,
-    Payout,
-    Reservation,
-    ReserveResult,
-    TenderKind,
-)
-from workflows.messages.requests import BankTransfer
-from workflows.rules.allocation import FundPart, plan_legs
-from workflows.rules.legs import US, Change, LegEvent, Standing, follow
-
-NO_ROOM = "no_room"
-"""The failure of a leg that was to be tried again and whose room others have taken meanwhile (R8)."""
+from workflows.messages.payouts import LegState, LegStatus, PaidBy, TenderKind
+from workflows.rules.allocation import FundPart
+from workflows.rules.legs import Change, LegEvent, Standing, follow
 
 
 class LedgerContradiction(ValueError):  # noqa: N818
@@ -126,58 +113,6 @@ async def refunded(connection: Connection, fund: str) -> int:
     )
 
 
-async def reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
-    """Take the room that a payout needs in its fund, all of it or none (R8).
-
-    Of a payout with a ``remainder`` that is what is missing under the fund's lock (D8); nothing is taken where
-    nothing is. Reserving the same payout again gives its legs as they stand, whatever has been paid since.
-
-    Raises:
-        LedgerContradiction: the fund is not open or has another currency, or the payout was reserved with
-            another amount.
-    """
-    await _lock_fund(connection, payout)
-    if legs := await legs_of(connection, payout.case_id, payout.number):
-        reserved = sum(leg.amount for leg in legs)
-        if reserved > payout.amount or (reserved < payout.amount and payout.remainder is None):
-            raise LedgerContradiction(f"payout {payout.number} of {payout.case_id} has another amount")
-        return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
-    fund = await parts_of(connection, payout.fund)
-    counts = payout.remainder.counts if payout.remainder else None
-    counted = await parts_of(connection, payout.fund, counts) if counts else fund
-    match plan_legs(payout, fund, counted):
-        case Reservation() as refused:
-            return ReserveResult(reservation=refused)
-        case planned:
-            for leg in planned:
-                await _insert_leg(connection, payout, leg, at)
-    return ReserveResult(
-        reservation=Reservation.RESERVED, legs=await legs_of(connection, payout.case_id, payout.number)
-    )
-
-
-async def reserve_again(connection: Connection, refund_no: str, at: datetime) -> bool:
-    """Take the room anew of a leg that has failed (R8, section 10).
-
-    Without room the leg stays failed, with the failure ``no_room``, and the answer is False. A leg that has
-    not failed holds its room, and the answer is True.
-
-    Raises:
-        LedgerContradiction: there is no such leg.
-    """
-    row = await _lock_leg(connection, refund_no)
-    if LegState(row["state"]) is not LegState.FAILED:
-        return True
-    room = {part.name: part.room for part in await parts_of(connection, row["fund"])}
-    needed = await connection.fetch("SELECT part, amount FROM ledger.leg_parts WHERE refund_no = $1", refund_no)
-    if any(each["amount"] > room[each["part"]] for each in needed):
-        refused = LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM)
-        await record(connection, refund_no, refused)
-        return False
-    await record(connection, refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
-    return True
-
-
 async def record(connection: Connection, refund_no: str, event: LegEvent, tally: Tally | None = None) -> Change:
     """Enter what was said of a leg, and work out how it stands now (section 10).
 
@@ -195,7 +130,7 @@ async def record(connection: Connection, refund_no: str, event: LegEvent, tally:
         return Change(standing, moved=False)
     change = follow(standing, event)
     if change.moved or change.alert or event.source.startswith("callback:"):
-        await _append(connection, refund_no, event)
+        await append(connection, refund_no, event)
     if change.moved:
         await _update(connection, refund_no, change.standing)
     if tally and change.standing.state is not standing.state:
@@ -207,11 +142,34 @@ async def record(connection: Connection, refund_no: str, event: LegEvent, tally:
 
 
 async def legs_of(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...]:
-    """How the legs of a payout stand, in the order in which they were planned; empty for an unknown one."""
+    """How the legs of a payout stand, in the order in which they were planned; empty for an unknown one.
+
+    Legs that were retired are left out (R14), unless the gateway has paid one after all.
+    """
     rows = await connection.fetch(
-        "SELECT * FROM ledger.legs WHERE case_id = $1 AND payout = $2 ORDER BY leg", case_id, number
+        """
+        SELECT * FROM ledger.legs
+        WHERE case_id = $1 AND payout = $2 AND (retired_at IS NULL OR state <> 'failed') ORDER BY leg
+        """,
+        case_id,
+        number,
     )
     return tuple(_status(row) for row in rows)
+
+
+async def was_reserved(connection: Connection, case_id: str, number: int) -> bool:
+    """Whether a payout was ever reserved, be it that all its legs were retired since."""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM ledger.legs WHERE case_id = $1 AND payout = $2 LIMIT 1", case_id, number
+        )
+    )
+
+
+async def leg_of(connection: Connection, refund_no: str) -> LegStatus | None:
+    """How a leg stands, also one that was retired; None where there is none of this number."""
+    row = await connection.fetchrow("SELECT * FROM ledger.legs WHERE refund_no = $1", refund_no)
+    return _status(row) if row else None
 
 
 async def lock_payout(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...]:
@@ -320,12 +278,6 @@ async def overpaid(connection: Connection, funds: Sequence[str]) -> list[tuple[s
     return [(row["fund"], row["part"], row["paid"], row["used"]) for row in rows]
 
 
-async def _lock_fund(connection: Connection, payout: Payout) -> None:
-    currency = await connection.fetchval("SELECT currency FROM ledger.funds WHERE fund = $1 FOR UPDATE", payout.fund)
-    if currency != payout.currency:
-        raise LedgerContradiction(f"no fund {payout.fund} in {payout.currency} is open")
-
-
 async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:
     await connection.execute(
         """
@@ -341,37 +293,8 @@ async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:
     return row
 
 
-async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: datetime) -> None:
-    account = payout.method.account if isinstance(payout.method, BankTransfer) else None
-    await connection.execute(
-        """
-        INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route,
-                                 tender, tender_kind, account_ref, payer, state, reserved_at)
-        VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM ledger.legs WHERE case_id = $2 AND payout = $3),
-                $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved', $13)
-        """,
-        leg.refund_no,
-        payout.case_id,
-        payout.number,
-        payout.fund,
-        payout.merchant_id,
-        payout.currency,
-        leg.amount,
-        payout.method.route,
-        leg.tender,
-        leg.tender_kind,
-        account,
-        payout.payer,
-        at,
-    )
-    await connection.executemany(
-        "INSERT INTO ledger.leg_parts (refund_no, part, amount) VALUES ($1, $2, $3)",
-        [(leg.refund_no, part.name, part.amount) for part in leg.parts],
-    )
-    await _append(connection, leg.refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
-
-
-async def _append(connection: Connection, refund_no: str, event: LegEvent) -> None:
+async def append(connection: Connection, refund_no: str, event: LegEvent) -> None:
+    """Keep what was said of a leg, whatever it changes."""
     await connection.execute(
         """
         INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, paid_by, failure, gateway_ref,

@@ -18,7 +18,7 @@ async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
     """
     rows = await pool.fetch(
         """
-        SELECT case_id, log.step, log.event, log.kind, log.stage, cases.stage AS stands, cases.outcome
+        SELECT case_id, log.step, log.event, log.kind, log.stage, cases.outcome
         FROM casebook.log JOIN casebook.cases USING (case_id)
         WHERE run_id ~ '^[0-9a-f]{8}-' ORDER BY case_id, position
         """
@@ -26,7 +26,6 @@ async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
     made: dict[CaseKind, set[Move]] = {}
     for _, lines in groupby(rows, key=lambda row: row["case_id"]):
         kind, stage = None, StageName.OPENING
-        last = None
         for _, step in groupby(lines, key=lambda row: row["step"]):
             told = list(step)
             events = [row["event"] for row in told if row["event"] not in REMARKS] or [told[0]["event"]]
@@ -37,10 +36,21 @@ async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
                 end = OutcomeKind(last["outcome"]) if came is StageName.CLOSED else None
                 made.setdefault(before, set()).add(Move(stage, events[0], came, end))
             kind, stage = CaseKind(last["kind"]), came
-        if last and kind and StageName(last["stands"]) is not stage:  # a last step without a line of its own
-            end = OutcomeKind(last["outcome"]) if last["outcome"] else None
-            made.setdefault(kind, set()).add(Move(stage, last["event"], StageName(last["stands"]), end))
     return made
+
+
+async def unsaid(pool: asyncpg.Pool) -> list[tuple[str, int]]:
+    """Steps of cases that no line of the log tells of: the case, and the step's number (section 12)."""
+    rows = await pool.fetch(
+        """
+        SELECT case_id, number
+        FROM casebook.cases CROSS JOIN LATERAL generate_series(0, cases.step) AS number
+        WHERE run_id ~ '^[0-9a-f]{8}-'
+          AND NOT EXISTS (SELECT FROM casebook.log WHERE log.case_id = cases.case_id AND log.step = number)
+        ORDER BY case_id, number
+        """
+    )
+    return [(row["case_id"], row["number"]) for row in rows]
 
 
 async def undeclared(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:

@@ -8,7 +8,7 @@ import asyncpg
 
 from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
 from activities.policies import Policies
-from activities.postgres import casebook, ledger
+from activities.postgres import casebook, ledger, reservations
 from workflows.messages.actors import CLOCK, officer
 from workflows.messages.cases import (
     CaseKey,
@@ -123,7 +123,7 @@ async def open_compensation(
 async def reserve(pool: asyncpg.Pool, wish: Payout) -> ReserveResult:
     """Reserve in a transaction of its own."""
     async with pool.acquire() as connection, connection.transaction():
-        return await ledger.reserve(connection, wish, NOON)
+        return await reservations.reserve(connection, wish, NOON)
 
 
 async def open_case(

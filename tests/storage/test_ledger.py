@@ -1,4 +1,4 @@
-"""The ledger: the cap under concurrency (R8, D8), what is kept, and what nobody can change (section 10)."""
+"""The ledger: the cap under concurrency (R8, R14, D8), what is kept, and what nobody can change (section 10)."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.postgres import ledger
+from activities.postgres import ledger, reservations
 from activities.postgres.alerts import open_alerts, resolve_alert
 from activities.postgres.ledger import LedgerContradiction
 from activities.postgres.loading import load_orders
@@ -17,9 +17,9 @@ from activities.postgres.orders import find_order
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes, open_compensation, open_order, payout, reserve, some_id
 from tests.storage.own_keys import vault
-from workflows.messages.payouts import LegState, PaidBy, Payer, Payout, Remainder, Reservation, TenderKind
+from workflows.messages.payouts import LegState, LegStatus, PaidBy, Payer, Payout, Remainder, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
-from workflows.rules.allocation import FundPart, compensation_parts, order_parts
+from workflows.rules.allocation import Again, FundPart, compensation_parts, order_parts
 from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, return_freight_fund
 from workflows.rules.identity import order_fund
 from workflows.rules.legs import GATEWAY, US, AlertKind, Change, LegEvent, callback_source, fold
@@ -68,6 +68,17 @@ async def paid(pool: asyncpg.Pool, wish: Payout) -> str:
     return number
 
 
+async def again(pool: asyncpg.Pool, wish: Payout, at: int) -> Again:
+    """Take the room of what has failed anew, in a transaction of its own."""
+    async with pool.acquire() as connection, connection.transaction():
+        return await reservations.reserve_again(connection, wish, minutes(at))
+
+
+async def legs(pool: asyncpg.Pool, wish: Payout) -> tuple[LegStatus, ...]:
+    async with pool.acquire() as connection:
+        return await ledger.legs_of(connection, wish.case_id, wish.number)
+
+
 async def used(pool: asyncpg.Pool, order_no: str) -> dict[str, int]:
     async with pool.acquire() as connection:
         parts = await ledger.parts_of(connection, f"order/{order_no}")
@@ -111,10 +122,12 @@ async def test_what_is_paid_is_gone_for_good(pool: asyncpg.Pool) -> None:
     number = await submitted(pool, payout(order_no, {"line:1": 800}))
     await record(pool, number, event(LegState.SUCCEEDED))
 
-    assert (await reserve(pool, payout(order_no, {"line:1": 201}))).reservation is Reservation.EXHAUSTED
-    assert (await reserve(pool, payout(order_no, {"line:1": 200}))).reservation is Reservation.RESERVED
+    rest = await reserve(pool, payout(order_no, {"line:1": 201}))
+    assert (rest.due, [leg.amount for leg in rest.legs]) == (201, [200]), "R14: what is left is paid"
+    await record(pool, rest.legs[0].refund_no, event(LegState.SUBMITTED), event(LegState.SUCCEEDED))
+    assert (await reserve(pool, payout(order_no, {"line:1": 1}))).reservation is Reservation.EXHAUSTED
     async with pool.acquire() as connection:
-        assert await ledger.refunded(connection, f"order/{order_no}") == 800
+        assert await ledger.refunded(connection, f"order/{order_no}") == 1_000
 
 
 async def test_reserving_again_is_the_same_reservation(pool: asyncpg.Pool) -> None:
@@ -123,7 +136,7 @@ async def test_reserving_again_is_the_same_reservation(pool: asyncpg.Pool) -> No
 
     first, second = await asyncio.gather(reserve(pool, wish), reserve(pool, wish))
 
-    assert first == second
+    assert first.legs == second.legs
     assert (await used(pool, order_no))["line:1"] == 600
     with pytest.raises(LedgerContradiction, match="another amount"):
         await reserve(pool, payout(order_no, {"line:1": 500}, case=wish.case_id))
@@ -131,9 +144,10 @@ async def test_reserving_again_is_the_same_reservation(pool: asyncpg.Pool) -> No
 
 async def test_a_refused_reservation_leaves_nothing_behind(pool: asyncpg.Pool) -> None:
     order_no = await open_order(pool, lines=[1_000, 1_000])
-    refused = payout(order_no, {"line:1": 500, "line:2": 1_001})
-    assert (await reserve(pool, refused)).reservation is Reservation.EXHAUSTED
-    assert set((await used(pool, order_no)).values()) == {0}
+    await paid(pool, payout(order_no, {"line:1": 1_000}))
+    before = await used(pool, order_no)
+    assert (await reserve(pool, payout(order_no, {"line:1": 500}))).reservation is Reservation.EXHAUSTED
+    assert await used(pool, order_no) == before
 
 
 async def test_a_payout_of_two_tenders_and_a_bank_transfer(pool: asyncpg.Pool) -> None:
@@ -245,13 +259,11 @@ async def test_reserving_a_remainder_again_is_the_same_reservation(pool: asyncpg
     first = await reserve(pool, ruling)
     await paid(pool, payout(order_no, {"line:1": 200}, case=disputed.case_id, number=2))
 
-    assert await reserve(pool, ruling) == first
+    assert (await reserve(pool, ruling)).legs == first.legs
     assert (await used(pool, order_no))["line:1"] == 1_000
     smaller = payout(order_no, {"line:1": 499}, case=ruling.case_id, remainder=ruling.remainder)
     with pytest.raises(LedgerContradiction, match="another amount"):
         await reserve(pool, smaller)
-    with pytest.raises(LedgerContradiction, match="another amount"):
-        await reserve(pool, ruling.model_copy(update={"remainder": None}))
 
 
 async def test_20_rulings_on_one_order_at_once(pool: asyncpg.Pool) -> None:
@@ -354,19 +366,72 @@ async def test_who_bears_a_payment_is_kept(pool: asyncpg.Pool, payer: Payer) -> 
 
 async def test_a_failed_leg_gets_its_room_again_only_if_it_is_free(pool: asyncpg.Pool) -> None:
     order_no = await open_order(pool, lines=[1_000])
-    number = await submitted(pool, payout(order_no, {"line:1": 600}))
+    wish = payout(order_no, {"line:1": 600})
+    number = await submitted(pool, wish)
     await record(pool, number, event(LegState.FAILED, 2))
     rival = await submitted(pool, payout(order_no, {"line:1": 600}))
 
-    async with pool.acquire() as connection, connection.transaction():
-        assert not await ledger.reserve_again(connection, number, minutes(3))
+    assert (await again(pool, wish, 3)).held == (number,)
+    async with pool.acquire() as connection:
         no_room = (await ledger.events_of(connection, number))[-1]
-    assert (no_room.says, no_room.failure) == (LegState.FAILED, ledger.NO_ROOM)
+    assert (no_room.says, no_room.failure) == (LegState.FAILED, reservations.NO_ROOM)
 
     await record(pool, rival, event(LegState.FAILED, 4))
-    async with pool.acquire() as connection, connection.transaction():
-        assert await ledger.reserve_again(connection, number, minutes(5))
+    assert (await again(pool, wish, 5)).kept == (number,)
     assert (await used(pool, order_no))["line:1"] == 600
+
+
+async def test_what_is_left_of_a_failed_leg_is_reserved_under_a_number_of_its_own(pool: asyncpg.Pool) -> None:
+    # R14, section 10
+    order_no = await open_order(pool, lines=[1_000])
+    wish = payout(order_no, {"line:1": 600})
+    number = await submitted(pool, wish)
+    await record(pool, number, event(LegState.FAILED, 2))
+    await paid(pool, payout(order_no, {"line:1": 700}))
+
+    first, second = await again(pool, wish, 3), await again(pool, wish, 4)
+
+    (leg,) = await legs(pool, wish)
+    assert (first.retired, second) == ((number,), Again()), "what is reserved is not reserved again"
+    assert (leg.amount, leg.state, leg.refund_no != number) == (300, LegState.RESERVED, True)
+    await record(pool, leg.refund_no, event(LegState.SUBMITTED, 5), event(LegState.FAILED, 6))
+    await paid(pool, payout(order_no, {"line:1": 100}))
+    (third,) = (await again(pool, wish, 7)).instead
+    assert third.amount == 200
+    assert len({number, leg.refund_no, third.refund_no}) == 3
+    assert (await used(pool, order_no))["line:1"] == 1_000
+
+
+async def test_a_leg_of_which_nothing_is_left_is_tried_no_more(pool: asyncpg.Pool) -> None:
+    # R14
+    order_no = await open_order(pool, lines=[1_000])
+    wish = payout(order_no, {"line:1": 600})
+    number = await submitted(pool, wish)
+    await record(pool, number, event(LegState.FAILED, 2))
+    await paid(pool, payout(order_no, {"line:1": 1_000}))
+
+    assert await again(pool, wish, 3) == Again(retired=(number,))
+    assert await again(pool, wish, 4) == Again()
+    assert await legs(pool, wish) == ()
+    assert (await reserve(pool, wish)).reservation is Reservation.EXHAUSTED
+
+    await record(pool, number, event(LegState.SUCCEEDED, 5, source=callback_source("late")))
+    assert [leg.state for leg in await legs(pool, wish)] == [LegState.SUCCEEDED], "that money has moved all the same"
+
+
+async def test_of_a_ruling_only_what_is_still_missing_is_tried_again(pool: asyncpg.Pool) -> None:
+    # D8, R14: there is room for more
+    order_no = await open_order(pool, lines=[1_000])
+    disputed = payout(order_no, {"line:1": 100})
+    await paid(pool, disputed)
+    ruling = payout(order_no, {"line:1": 500}, remainder=Remainder(counts=disputed.case_id))
+    number = await submitted(pool, ruling)
+    await record(pool, number, event(LegState.FAILED, 2))
+    await paid(pool, payout(order_no, {"line:1": 150}, case=disputed.case_id, number=2))
+
+    await again(pool, ruling, 3)
+
+    assert [leg.amount for leg in await legs(pool, ruling)] == [250]
 
 
 async def test_a_callback_is_one_event_however_often_it_comes(pool: asyncpg.Pool) -> None:

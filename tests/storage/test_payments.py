@@ -331,6 +331,138 @@ async def test_a_retry_finds_its_room_taken(bench: Bench) -> None:
     assert await bench.attempts(wish) == [1]
 
 
+async def declined_and_paid_elsewhere(bench: Bench, elsewhere: int, *, held: int = 0) -> Payout:
+    """A payout of two legs, 30.00 paid and 70.00 declined, and what others have been paid of the line since."""
+    tenders = [("a", TenderKind.WALLET, 3_000), ("b", TenderKind.WALLET, 7_000)]
+    order_no = await open_order(bench.pool, lines=[10_000], tenders=tenders)
+    wish = await open_case(bench.pool, order_no=order_no)
+    await told(bench.gateway, wish, Mode.DECLINE, amount=7_000, uses_left=1)
+    assert states(await bench.settle(wish)) == [LegState.SUCCEEDED, LegState.FAILED]
+    if elsewhere:
+        other = await open_case(bench.pool, {"line:1": elsewhere}, order_no=order_no)
+        assert (await bench.settle(other)).closed
+    if held:
+        await reserve(bench.pool, payout(order_no, {"line:1": held}))
+    return wish
+
+
+async def refunded_by_row(bench: Bench, wish: Payout) -> int | None:
+    return await bench.pool.fetchval("SELECT refunded FROM casebook.cases WHERE case_id = $1", wish.case_id)
+
+
+async def test_what_is_left_of_what_was_declined_is_paid(bench: Bench) -> None:
+    # R14: and the row says what was paid, whatever the closing step expected
+    wish = await declined_and_paid_elsewhere(bench, 1_500)
+    declined = (await bench.settled(wish)).legs[1].refund_no
+
+    settled = await bench.settle(wish, Ask.RETRY, at=minutes(5))
+
+    assert settled.closed
+    assert [leg.amount for leg in settled.legs] == [3_000, 5_500]
+    assert declined not in {leg.refund_no for leg in settled.legs}, "a provider knows a number by its amount"
+    assert await refunded_by_row(bench, wish) == 8_500
+    late = EnterCallback(callback=callback_of(declined, "failed", at=minutes(9)), at=minutes(9))
+    assert (await bench.payments.enter_callback(late)).refusal is None, "the retired number is still known"
+    assert await bench.alerts(wish) == []
+
+
+async def test_where_nothing_is_left_of_what_was_declined_the_rest_closes_the_case(bench: Bench) -> None:
+    # R14
+    wish = await declined_and_paid_elsewhere(bench, 7_000)
+
+    settled = await bench.settle(wish, Ask.RETRY, at=minutes(5))
+
+    assert (settled.closed, [leg.amount for leg in settled.legs]) == (True, [3_000])
+    assert await refunded_by_row(bench, wish) == 3_000
+
+
+async def test_where_nothing_is_left_at_all_the_case_is_told(bench: Bench) -> None:
+    # R14: how it ends is not for the ledger to say
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.DECLINE, uses_left=1)
+    await bench.settle(wish)
+    other = await open_case(bench.pool, order_no=wish.fund.removeprefix("order/"))
+    assert (await bench.settle(other)).closed
+
+    for ask in (Ask.RETRY, Ask.INQUIRE):
+        settled = await bench.settle(wish, ask, at=minutes(5))
+        assert (settled.closed, settled.legs) == (False, ())
+    assert await outcome_of(bench.pool, wish) is None
+
+
+@pytest.mark.parametrize(("partly", "amounts"), [(False, [3_000, 7_000]), (True, [3_000, 5_000])])
+async def test_what_payments_in_flight_hold_is_given_up_only_where_an_officer_says_so(
+    bench: Bench, partly: bool, amounts: list[int]
+) -> None:
+    # R8, R14
+    wish = await declined_and_paid_elsewhere(bench, 0, held=2_000)
+    again = settle(wish, Ask.RETRY, at=minutes(5)).model_copy(update={"partly": partly})
+
+    settled = await bench.payments.settle(again)
+
+    assert (settled.closed, [leg.amount for leg in settled.legs]) == (partly, amounts)
+
+
+@pytest.mark.parametrize(
+    ("paid_by", "amount", "alerts"),
+    [(PaidBy.PLATFORM, None, []), (PaidBy.OFFICER, 5_500, []), (PaidBy.OFFICER, None, ["paid_beyond_cap"])],
+)
+async def test_what_is_left_is_paid_by_hand(
+    bench: Bench, paid_by: PaidBy, amount: int | None, alerts: list[str]
+) -> None:
+    # R14: who has transferred may have transferred more, unless the amount was said
+    wish = await declined_and_paid_elsewhere(bench, 1_500)
+    word = by_hand(wish, paid_by=paid_by, at=minutes(5)).model_copy(update={"amount": amount})
+
+    settled = await bench.payments.settle_manually(word)
+
+    assert settled.closed
+    assert [leg.amount for leg in settled.legs] == [3_000, 5_500]
+    assert await refunded_by_row(bench, wish) == 8_500
+    assert [each.kind for each in await bench.alerts(wish)] == alerts
+    assert await bench.payments.settle_manually(word) == settled, "an attempt whose answer was lost"
+
+
+@pytest.mark.parametrize(("amount", "alerts"), [(5_000, []), (7_000, ["paid_beyond_cap"])])
+async def test_a_transfer_of_another_amount_is_refused(bench: Bench, amount: int, alerts: list[str]) -> None:
+    # R14
+    wish = await declined_and_paid_elsewhere(bench, 1_500)
+    word = by_hand(wish, at=minutes(5)).model_copy(update={"amount": amount})
+
+    refused = await bench.payments.settle_manually(word)
+
+    assert refused.refusal is not None
+    assert (refused.refusal.code, refused.refusal.field) == ("amount_differs", "amount")
+    assert refused.refusal.explanation == "5500 minor units are left to pay"
+    assert states(refused) == [LegState.SUCCEEDED, LegState.FAILED]
+    assert [each.kind for each in await bench.alerts(wish)] == alerts
+
+
+async def test_nothing_is_paid_by_hand_where_nothing_is_left(bench: Bench) -> None:
+    # R14
+    wish = await declined_and_paid_elsewhere(bench, 7_000)
+
+    refused = await bench.payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=minutes(5)))
+
+    assert refused.refusal is not None
+    assert (refused.refusal.code, refused.refusal.rule) == ("no_room", "R14")
+    assert (await bench.settle(wish, Ask.RETRY, at=minutes(6))).closed, "and a retry ends it"
+
+
+async def test_a_retired_number_that_is_paid_after_all_counts(bench: Bench) -> None:
+    # R14, section 10: success after failure is taken
+    wish = await declined_and_paid_elsewhere(bench, 1_500)
+    declined = (await bench.settled(wish)).legs[1].refund_no
+    await told(bench.gateway, wish, Mode.NEVER_SETTLE, amount=5_500)
+    await bench.settle(wish, Ask.RETRY, at=minutes(5))
+
+    late = EnterCallback(callback=callback_of(declined, "succeeded", at=minutes(9)), at=minutes(9))
+    entered = await bench.payments.enter_callback(late)
+
+    assert [leg.amount for leg in entered.legs] == [3_000, 7_000, 5_500]
+    assert [each.kind for each in await bench.alerts(wish)] == ["success_after_failure"]
+
+
 async def test_a_short_account_is_tried_again_when_an_officer_says_so(bench: Bench) -> None:
     wish = await open_case(bench.pool)
     await told(bench.gateway, wish, Mode.ACCOUNT_SHORT, uses_left=2)

@@ -1,4 +1,4 @@
-"""Which legs a payout takes (R4, R8, D8, L3, T4)."""
+"""Which legs a payout takes (R4, R8, R14, D8, L3, T4)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,12 @@ from workflows.messages.orders import AllowanceFacts, OrderFacts, OrderLine, Ten
 from workflows.messages.payouts import Leg, Part, Payout, Remainder, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer, Method, OriginalRoute
 from workflows.rules.allocation import (
+    Again,
     FundPart,
     allowance_parts,
     compensation_parts,
     order_parts,
+    plan_again,
     plan_legs,
     refund_number,
 )
@@ -131,7 +133,8 @@ def test_compensation_goes_to_the_wallet_up_to_what_is_owed() -> None:
     (leg,) = planned(plan_legs(payout({"compensation": 3_000}), parts))
     assert (leg.tender, leg.tender_kind) == ("wallet", TenderKind.WALLET)
     assert amounts(leg) == {"compensation": 3_000, "tender:wallet": 3_000}
-    assert plan_legs(payout({"compensation": 3_001}), parts) is Reservation.EXHAUSTED
+    (leg,) = planned(plan_legs(payout({"compensation": 3_001}), parts))
+    assert leg.amount == 3_000
     assert plan_legs(payout({"line:1": 1}), parts) is Reservation.EXHAUSTED
 
 
@@ -152,7 +155,8 @@ def test_cash_has_no_room_for_the_original_route_whatever_holds_it() -> None:
 
     (leg,) = planned(plan_legs(payout({"line:1": 200}), parts))
     assert amounts(leg) == {"line:1": 200, "tender:w": 200}
-    assert plan_legs(payout({"line:1": 201}), parts) is Reservation.EXHAUSTED
+    (leg,) = planned(plan_legs(payout({"line:1": 201}), parts))
+    assert amounts(leg) == {"line:1": 200, "tender:w": 200}
     parts[2] = replace(parts[2], held=1)
     assert plan_legs(payout({"line:1": 200}), parts) is Reservation.CONTENDED
 
@@ -187,35 +191,81 @@ def test_an_orders_parts() -> None:
 @pytest.mark.parametrize(
     ("settled", "held", "wanted", "expected"),
     [
-        (0, 0, 500, None),
-        (0, 0, 501, Reservation.EXHAUSTED),
+        (0, 0, 500, 500),
+        (0, 0, 501, 500),
         (0, 400, 101, Reservation.CONTENDED),
-        (400, 0, 101, Reservation.EXHAUSTED),
+        (400, 0, 101, 100),
         (300, 100, 200, Reservation.CONTENDED),
-        (300, 100, 201, Reservation.EXHAUSTED),
-        (300, 100, 100, None),
+        (300, 100, 201, Reservation.CONTENDED),
+        (300, 100, 100, 100),
+        (499, 0, 500, 1),
+        (500, 0, 1, Reservation.EXHAUSTED),
         (600, 0, 1, Reservation.EXHAUSTED),
+        (0, 500, 1, Reservation.CONTENDED),
     ],
 )
-def test_room_now_room_later_or_never(settled: int, held: int, wanted: int, expected: Reservation | None) -> None:
+def test_what_is_left_now_later_or_never(settled: int, held: int, wanted: int, expected: Reservation | int) -> None:
+    # R8, R14
     parts = [
         replace(part, settled=settled, held=held) for part in fund({"line:1": 500}, {"a": (TenderKind.WALLET, 500)})
     ]
     plan = plan_legs(payout({"line:1": wanted}), parts)
-    assert plan is expected if expected else isinstance(plan, tuple)
+    assert (
+        plan is expected if isinstance(expected, Reservation) else [leg.amount for leg in planned(plan)] == [expected]
+    )
 
 
-def test_one_part_without_room_refuses_the_whole_payout() -> None:
-    parts = fund({"line:1": 500, "freight": 10}, {"a": (TenderKind.WALLET, 510)})
-    assert plan_legs(payout({"line:1": 100, "freight": 11}), parts) is Reservation.EXHAUSTED
-    assert plan_legs(payout({"line:1": 100, "line:9": 1}), parts) is Reservation.EXHAUSTED
+@pytest.mark.parametrize(
+    ("settled", "held", "wanted", "expected"),
+    [
+        (0, 400, 101, 100),
+        (300, 100, 201, 100),
+        (300, 200, 1, Reservation.CONTENDED),
+        (500, 0, 1, Reservation.EXHAUSTED),
+    ],
+)
+def test_who_does_not_wait_takes_what_there_is(
+    settled: int, held: int, wanted: int, expected: Reservation | int
+) -> None:  # R14
+    parts = [
+        replace(part, settled=settled, held=held) for part in fund({"line:1": 500}, {"a": (TenderKind.WALLET, 500)})
+    ]
+    plan = plan_legs(payout({"line:1": wanted}).model_copy(update={"waits": False}), parts)
+    assert (
+        plan is expected if isinstance(expected, Reservation) else [leg.amount for leg in planned(plan)] == [expected]
+    )
+
+
+def test_who_does_not_wait_takes_what_counts_and_is_in_flight_for_paid() -> None:
+    # D8, R14: nothing is paid twice
+    parts = fund({"line:1": 1_000, "line:2": 100}, {"w": (TenderKind.WALLET, 1_100)})
+    used(parts, held={"line:1": 300, "tender:w": 300})
+    hasty = payout({"line:1": 800}, remainder=ALL).model_copy(update={"waits": False})
+
+    (leg,) = planned(plan_legs(hasty, parts))
+
+    assert amounts(leg) == {"line:1": 500, "tender:w": 500}
+    small = payout({"line:1": 300}, remainder=ALL).model_copy(update={"waits": False})
+    assert plan_legs(small, parts) is Reservation.CONTENDED, "it is not paid yet"
+    used(parts, {"line:1": 300, "tender:w": 300}, {"line:1": -300, "tender:w": -300})
+    assert plan_legs(small, parts) is Reservation.COVERED
+
+
+def test_each_part_pays_what_is_left_of_it() -> None:
+    # R14
+    parts = fund({"line:1": 500, "line:2": 300, "freight": 10}, {"a": (TenderKind.WALLET, 810)})
+    used(parts, {"line:1": 1, "freight": 10, "tender:a": 11})
+    (leg,) = planned(plan_legs(payout({"line:1": 500, "line:2": 300, "freight": 10, "line:9": 1}), parts))
+    assert amounts(leg) == {"line:1": 499, "line:2": 300, "tender:a": 799}
 
 
 def test_the_tenders_have_a_cap_of_their_own() -> None:
     parts = fund({"line:1": 500}, {"a": (TenderKind.WALLET, 500)})
     parts[1] = replace(parts[1], settled=100, held=300)
     assert plan_legs(payout({"line:1": 101}), parts) is Reservation.CONTENDED
-    assert plan_legs(payout({"line:1": 401}), parts) is Reservation.EXHAUSTED
+    parts[1] = replace(parts[1], held=0)
+    (leg,) = planned(plan_legs(payout({"line:1": 401}), parts))
+    assert leg.amount == 400
 
 
 def test_the_same_part_twice_counts_twice() -> None:
@@ -223,7 +273,8 @@ def test_the_same_part_twice_counts_twice() -> None:
         update={"wanted": (Part(name="line:1", amount=300), Part(name="line:1", amount=300))}
     )
     parts = fund({"line:1": 500}, {"a": (TenderKind.WALLET, 500)})
-    assert plan_legs(twice, parts) is Reservation.EXHAUSTED
+    (leg,) = planned(plan_legs(twice, parts))
+    assert amounts(leg) == {"line:1": 500, "tender:a": 500}
 
 
 @pytest.mark.parametrize("wanted", [{}, {"tender:a": 5}, {"line:1": 5, "tender:a": 5}])
@@ -369,12 +420,11 @@ def _usable(wish: Payout, parts: Iterable[FundPart]) -> list[FundPart]:
     return [part for part in parts if part.tender and (by_bank or part.tender_kind is not TenderKind.CASH)]
 
 
-def _lacking(wish: Payout, parts: Iterable[FundPart], room: Callable[[FundPart], int]) -> bool:
-    """Whether a part or the tenders have less room than ``wish`` wants."""
+def _left(wish: Payout, parts: Iterable[FundPart], room: Callable[[FundPart], int]) -> int:
+    """What of ``wish`` there is room for (R14)."""
     book = {part.name: part for part in parts}
-    return wish.amount > sum(map(room, _usable(wish, book.values()))) or any(
-        part.name not in book or part.amount > room(book[part.name]) for part in wish.wanted
-    )
+    by_part = sum(min(part.amount, room(book[part.name])) for part in wish.wanted if part.name in book)
+    return min(by_part, sum(map(room, _usable(wish, book.values()))))
 
 
 @given(
@@ -389,7 +439,7 @@ def _lacking(wish: Payout, parts: Iterable[FundPart], room: Callable[[FundPart],
     ),
     order=st.permutations(list(TenderKind)).map(tuple),
 )
-def test_no_sequence_of_payouts_gives_more_than_was_paid(
+def test_every_payout_gives_what_is_left_and_none_more_than_was_paid(
     parts: list[FundPart], wishes: list[tuple[dict[str, int], bool, str]], order: tuple[TenderKind, ...]
 ) -> None:
     book = {part.name: part for part in parts}
@@ -397,11 +447,12 @@ def test_no_sequence_of_payouts_gives_more_than_was_paid(
         wish = payout(wanted, number=number, method=BANK if by_bank else OriginalRoute(), order=order)
         plan = plan_legs(wish, book.values())
         assert plan == plan_legs(wish, reversed(book.values())), "the order of the fund's parts does not matter"
+        at_best = _left(wish, book.values(), lambda part: part.room_at_best)
         if isinstance(plan, Reservation):
-            assert _lacking(wish, book.values(), lambda part: part.room), "none is refused while there is room"
-            never = _lacking(wish, book.values(), lambda part: part.room_at_best)
-            assert plan is (Reservation.EXHAUSTED if never else Reservation.CONTENDED)
+            assert (plan is Reservation.EXHAUSTED) == (at_best == 0), "R14: only where nothing is left is nothing paid"
+            assert plan is Reservation.EXHAUSTED or any(part.held for part in book.values())
             continue
+        assert sum(leg.amount for leg in plan) == at_best, "what is in flight does not change what is paid"
         given_back: dict[str, int] = {}
         for leg in plan:
             tenders = sum(part.amount for part in leg.parts if part.name.startswith("tender:"))
@@ -410,7 +461,8 @@ def test_no_sequence_of_payouts_gives_more_than_was_paid(
             assert leg.tender_kind is not TenderKind.CASH
             for part in leg.parts:
                 given_back[part.name] = given_back.get(part.name, 0) + part.amount
-        assert {name: amount for name, amount in given_back.items() if not name.startswith("tender:")} == wanted
+        goods_back = {name: amount for name, amount in given_back.items() if not name.startswith("tender:")}
+        assert all(amount <= wanted[name] for name, amount in goods_back.items())
         for name, amount in given_back.items():
             part = book[name]
             match fate:
@@ -541,3 +593,142 @@ def test_a_remainder_is_exactly_what_is_missing(
                 cases[who].take(legs, fate)
         for part in _fund_of(paid, cases):
             assert part.settled + part.held <= part.paid
+
+
+def _failed(legs: Iterable[Leg]) -> dict[str, tuple[Part, ...]]:
+    return {leg.refund_no: leg.parts for leg in legs}
+
+
+def test_a_failed_leg_keeps_its_number_as_long_as_its_amount() -> None:
+    # R14, section 10: a provider knows a number by its amount
+    parts = fund({"line:1": 500}, {"a": (TenderKind.WALLET, 200), "c": (TenderKind.DEBIT_CARD, 300)})
+    wish = payout({"line:1": 400})
+    of_a, of_c = planned(plan_legs(wish, parts))
+    used(parts, {"line:1": 200, "tender:a": 200})
+
+    assert plan_again(wish, _failed([of_c]), parts, owed=None, first=3) == Again(kept=(of_c.refund_no,))
+
+    used(parts, {"line:1": 150, "tender:c": 150})
+    less = plan_again(wish, _failed([of_c]), parts, owed=None, first=3)
+    assert (less.kept, less.retired, less.held) == ((), (of_c.refund_no,), ())
+    (instead,) = less.instead
+    assert (instead.refund_no, amounts(instead)) == (
+        refund_number(wish.case_id, 1, 3),
+        {"line:1": 150, "tender:c": 150},
+    )
+    assert instead.refund_no not in {of_a.refund_no, of_c.refund_no}
+
+    used(parts, {"line:1": 150, "tender:c": 150})
+    assert plan_again(wish, _failed([of_c]), parts, owed=None, first=3) == Again(retired=(of_c.refund_no,))
+
+
+def test_what_is_left_is_paid_by_whatever_tender_has_room() -> None:
+    # R14, R4
+    parts = fund({"line:1": 60, "line:2": 40}, {"a": (TenderKind.WALLET, 50), "b": (TenderKind.WALLET, 50)})
+    wish = payout({"line:1": 60})
+    of_a, of_b = planned(plan_legs(wish, parts))
+    used(parts, {"line:1": 10, "tender:b": 10})
+    (other,) = planned(plan_legs(payout({"line:2": 40}, number=2), parts))
+    used(parts, amounts(other))
+    assert (amounts(of_a), amounts(of_b), amounts(other)) == (
+        {"line:1": 50, "tender:a": 50},
+        {"line:1": 10, "tender:b": 10},
+        {"line:2": 40, "tender:a": 40},
+    )
+
+    again = plan_again(wish, _failed([of_a]), parts, owed=None, first=3)
+
+    assert again.retired == (of_a.refund_no,)
+    assert [amounts(leg) for leg in again.instead] == [
+        {"line:1": 10, "tender:a": 10},
+        {"line:1": 40, "tender:b": 40},
+    ]
+
+
+def test_room_that_is_held_is_waited_for_unless_an_officer_says_otherwise() -> None:
+    # R8, R14
+    parts = fund({"line:1": 500}, {"a": (TenderKind.WALLET, 500)})
+    wish = payout({"line:1": 400})
+    (leg,) = planned(plan_legs(wish, parts))
+    used(parts, held={"line:1": 300, "tender:a": 300})
+
+    assert plan_again(wish, _failed([leg]), parts, owed=None, first=2) == Again(held=(leg.refund_no,))
+
+    hasty = wish.model_copy(update={"waits": False})
+    again = plan_again(hasty, _failed([leg]), parts, owed=None, first=2)
+    assert (again.retired, [each.amount for each in again.instead]) == ((leg.refund_no,), [200])
+
+
+def test_a_remainder_that_was_paid_meanwhile_is_not_paid_again() -> None:
+    # D8, A6: there is room, and nothing is owed any more
+    parts = fund({"principal": 8_000}, {"principal": (TenderKind.WALLET, 8_000)})
+    wish = payout({"principal": 7_200}, remainder=ALL)
+    (leg,) = planned(plan_legs(wish, parts))
+    used(parts, {"principal": 7_200, "tender:principal": 7_200})
+
+    assert plan_again(wish, _failed([leg]), parts, owed={}, first=2) == Again(retired=(leg.refund_no,))
+    again = plan_again(wish, _failed([leg]), parts, owed={"principal": 50}, first=2)
+    assert [amounts(each) for each in again.instead] == [{"principal": 50, "tender:principal": 50}]
+
+
+@given(
+    parts=_funds(),
+    wanted=st.dictionaries(_names, st.integers(1, 600), min_size=1),
+    by_bank=st.booleans(),
+    fates=st.lists(st.booleans(), min_size=4, max_size=4),
+    others=st.lists(
+        st.tuples(st.dictionaries(_names, st.integers(1, 300), min_size=1), st.booleans(), st.booleans()), max_size=4
+    ),
+    waits=st.booleans(),
+)
+def test_what_was_declined_is_paid_as_far_as_it_is_left(
+    parts: list[FundPart],
+    wanted: dict[str, int],
+    by_bank: bool,
+    fates: list[bool],
+    others: list[tuple[dict[str, int], bool, bool]],
+    waits: bool,
+) -> None:
+    """R8, R14, section 10: whatever others do between the failure and the retry."""
+    wish = payout(wanted, method=BANK if by_bank else OriginalRoute()).model_copy(update={"waits": waits})
+    legs = plan_legs(wish, parts)
+    if isinstance(legs, Reservation):
+        return
+    failed = [leg for leg, fails in zip(legs, fates, strict=False) if fails]
+    for leg in legs:
+        if leg not in failed:
+            used(parts, amounts(leg))
+    for number, (theirs, bank, settles) in enumerate(others, start=2):
+        plan = plan_legs(payout(theirs, number=number, method=BANK if bank else OriginalRoute()), parts)
+        for leg in plan if isinstance(plan, tuple) else ():
+            used(parts, *((amounts(leg), {}) if settles else ({}, amounts(leg))))
+
+    again = plan_again(wish, _failed(failed), parts, owed=None, first=len(legs) + 1)
+
+    numbers = {leg.refund_no for leg in failed}
+    assert sorted((*again.kept, *again.retired, *again.held)) == sorted(numbers), "each has one fate"
+    assert not {leg.refund_no for leg in again.instead} & {leg.refund_no for leg in legs}, "a number has one amount"
+    asked = _by_name(failed)
+    paid = [*(leg for leg in failed if leg.refund_no in again.kept), *again.instead]
+    assert all(amount <= asked[name] for name, amount in _by_name(paid).items())
+    for name, amount in ((part.name, part.amount) for leg in paid for part in leg.parts):
+        place = next(index for index, part in enumerate(parts) if part.name == name)
+        assert amount <= parts[place].room
+        parts[place] = replace(parts[place], held=parts[place].held + amount)
+    before = [replace(part) for part in parts]
+    left = payout(asked, method=wish.method) if asked else None
+    if left and not again.held and waits:
+        in_hand = {
+            part.name: sum(each.amount for leg in paid for each in leg.parts if each.name == part.name)
+            for part in parts
+        }
+        at_best = [replace(part, held=part.held - in_hand[part.name]) for part in before]
+        assert sum(leg.amount for leg in paid) == _left(left, at_best, lambda part: part.room_at_best)
+    assert (
+        waits
+        or not again.held
+        or not any(
+            _left(payout({name: amount}, method=wish.method), before, lambda part: part.room)
+            for name, amount in asked.items()
+        )
+    ), "who does not wait is held up only where there is no room at all"

@@ -23,15 +23,6 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "currency": "CNY",
         "due": "2026-03-05T09:30:00+00:00",
     },
-    NoticeTemplate.REQUEST_AMENDED: {
-        "subject": "DY-1001",
-        "version": 2,
-        "amount": 7200,
-        "currency": "CNY",
-        "due": "2026-03-05T09:30:00+00:00",
-        "on_silence": Silence.REFUND,
-    },
-    NoticeTemplate.SETTLEMENT_OFFERED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.DEADLINE_NEAR: {
         "subject": "DY-1001",
         "due": "2026-03-05T09:30:00+00:00",
@@ -79,6 +70,7 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     NoticeTemplate.COMPENSATION_PAID: {"subject": "DY-1001", "amount": 500, "currency": "CNY"},
     NoticeTemplate.REFUND_SUBMITTED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.REFUND_SUCCEEDED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
+    NoticeTemplate.PAYMENT_REDUCED: {"subject": "DY-1001", "asked": 9000, "amount": 7200, "currency": "CNY"},
     NoticeTemplate.CASE_CLOSED: {"subject": "DY-1001", "outcome": OutcomeKind.RETAINED},
     NoticeTemplate.ATTENTION_RAISED: {"subject": "DY-1001", "attention": Attention.MERCHANT_ACCOUNT_SHORT},
 }

@@ -15,7 +15,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.client import Aftersales
 from starter.settings import Settings
-from tests.processes.observing import undeclared
+from tests.processes.observing import undeclared, unsaid
 from tests.workflow.world import Working, World
 from worker import running_worker
 
@@ -45,6 +45,8 @@ async def worker_running(
     async with await open_pool(database, max_size=1, application_name="tests") as pool:
         found = await undeclared(pool)
         assert found == {}, found
+        silent = await unsaid(pool)
+        assert silent == [], "every step has a line in the log"
 
 
 @pytest.fixture(scope="session")

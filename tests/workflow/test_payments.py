@@ -228,6 +228,6 @@ async def test_a_case_waits_for_room_that_a_failing_leg_gives_back(world: World)
     await world.forward(second, hours=2)
     outcome = await second.outcome()
 
-    assert waiting.no_deadline_because
+    assert waiting.due
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await world.refunded(order_no) == 10_000

@@ -22,6 +22,7 @@ from tests.workflow.disputes import (
 )
 from tests.workflow.test_cancellation import YESTERDAY, cancellation
 from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
+from tests.workflow.test_what_is_left import held_up, overdue
 from tests.workflow.world import World, until
 from workflows.messages.actors import merchant
 from workflows.messages.commands import Approve, Command
@@ -71,6 +72,12 @@ async def dispute_broken_off(world: World) -> Case:
     return case
 
 
+async def room_overdue(world: World) -> Case:
+    _, _, case = await held_up(world)
+    await overdue(world, case)
+    return case
+
+
 def payment(mode: Mode, **more: int) -> Arrange:
     """A refund that the gateway treats so; ``days`` move its clock."""
 
@@ -101,6 +108,7 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.MERCHANT_ACCOUNT_SHORT: payment(Mode.ACCOUNT_SHORT),
     Attention.ARRIVAL_OVERDUE: payment(Mode.NEVER_SETTLE, days=16),
     Attention.OUTCOME_UNKNOWN: payment(Mode.LOSE_REQUEST, days=3),
+    Attention.ROOM_OVERDUE: room_overdue,
 }
 
 

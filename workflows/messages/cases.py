@@ -7,7 +7,6 @@ from pydantic import Field
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.applications import ApplicationVersion
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference, Sha256
 from workflows.messages.money import Minor, Money
@@ -86,8 +85,6 @@ class NoticeTemplate(StrEnum):
     """What people are told."""
 
     REQUEST_OPENED = "request_opened"
-    REQUEST_AMENDED = "request_amended"
-    SETTLEMENT_OFFERED = "settlement_offered"
     DEADLINE_NEAR = "deadline_near"
     REQUEST_REJECTED = "request_rejected"
     GOODS_UNDERWAY = "goods_underway"
@@ -106,6 +103,7 @@ class NoticeTemplate(StrEnum):
     COMPENSATION_PAID = "compensation_paid"
     REFUND_SUBMITTED = "refund_submitted"
     REFUND_SUCCEEDED = "refund_succeeded"
+    PAYMENT_REDUCED = "payment_reduced"
     CASE_CLOSED = "case_closed"
     ATTENTION_RAISED = "attention_raised"
 
@@ -167,6 +165,17 @@ class CaseKey(Message):
     run_id: str
 
 
+class Reduction(Message):
+    """What is said where less is paid than both sides have been told (R14): a log line, and notices to both.
+
+    Their ``paid`` is filled in with what was paid.
+    """
+
+    told: Minor
+    entry: LogEntry
+    notices: tuple[Notice, ...]
+
+
 class Step(Message):
     """One transaction of a case: log, work-list row, notices, deadline, reservation, balance.
 
@@ -203,14 +212,18 @@ class Step(Message):
     """A declaration that must cover the time in which the order was to ship (L2)."""
     policy_version: int | None = None
     """The version that the case moves to (section 2)."""
-    application: ApplicationVersion | None = None
-    """What the case asks for from now on (R10, R12)."""
+    only_with_room: bool = False
+    """Written only if there is room for what it reserves: a look that finds none leaves no trace (R8)."""
+    reduction: Reduction | None = None
+    """Of a closing step: what it says besides where less is paid than was told (R14)."""
 
 
 class Stepped(Message):
     """What a step worked out. With a ``refusal`` it was not written, and the case stands as before."""
 
     refusal: Refusal | None = None
+    written: bool = True
+    """False for a look that has found no room (R8)."""
     due: Due | None = None
     left: timedelta | None = None
     """What is left of the clock that has been stopped (D3)."""
@@ -271,6 +284,8 @@ class Settle(Message):
     at: Instant
     arrival: PaymentPolicy
     closing: Step
+    partly: bool = False
+    """Of a retry: pay what there is room for now, and give up what payments in flight hold (R14)."""
 
 
 class SettleManually(Message):
@@ -283,6 +298,8 @@ class SettleManually(Message):
     proof: Reference
     at: Instant
     closing: Step
+    amount: Minor | None = None
+    """What was transferred, where the officer has said so (R14)."""
 
 
 class EnterCallback(Message):
@@ -302,11 +319,13 @@ class Settled(Message):
     """How a payout's legs stand after an activity."""
 
     legs: tuple[LegStatus, ...]
+    """Without those that were retired; none where nothing is left to pay (R14)."""
     closed: bool = False
     """All legs have succeeded, and the closing step was recorded in the same transaction."""
     refusal: Refusal | None = None
     """A manual settlement that must not be: ``outcome_open`` while the gateway's answer is, ``already_paid``
-    where the gateway has paid every leg. Then nothing was paid by hand and ``closed`` is False."""
+    where the gateway has paid every leg, ``no_room`` or ``amount_differs`` for what others have or
+    hold. Then nothing was paid by hand and ``closed`` is False."""
 
 
 class Outcome(Message):
@@ -348,9 +367,6 @@ class CaseView(Message):
     order_no: Identifier | None = None
     allowance_id: Identifier | None = None
     asked: Money | None
-    """All that is asked for, by the current version of the application (R10)."""
-    application: ApplicationVersion | None = None
-    """The current version; None where nothing is applied for, as for an allowance, or what is owed (R10)."""
     refunded: Money | None
     opened_at: Instant
     due: Instant | None

@@ -285,9 +285,11 @@ class ReportParcel(Command):
 
 
 class RetryPayment(Command):
-    """Ask the gateway again, with the same refund number (section 10)."""
+    """Pay again what was declined or held, with the same refund number; look again for room (section 10, R14)."""
 
     reason: Code
+    partly: bool = False
+    """Pay what there is room for now, and give up what payments in flight hold: for holders that will never end."""
 
 
 class PayInAdvance(Command):
@@ -303,6 +305,9 @@ class RecordManualTransfer(Command):
     reason: Code
     proof: Reference
     transferred_at: Instant
+    amount: PositiveMinor | None = None
+    """What was transferred, in minor units of the order's currency: refused where there is another amount to pay
+    (R14). Left out, it was what is left to pay."""
 
 
 class CloseCase(Command):

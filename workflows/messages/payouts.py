@@ -71,10 +71,13 @@ class Payout(Message):
     payer: Payer = Payer.MERCHANT
     remainder: Remainder | None = None
     """Set where ``wanted`` is what the buyer is to have in all, and what was paid before counts (D8)."""
+    waits: bool = True
+    """Whether room that payments in flight hold is waited for (R8). False where an officer has said to pay at once
+    what there is room for: the rest is given up, and what counts and is in flight is taken for paid (R14)."""
 
     @property
     def amount(self) -> int:
-        """The sum of all parts in minor units; with a ``remainder`` the most that is paid."""
+        """The sum of all parts in minor units: the most that is paid (R14)."""
         return sum(part.amount for part in self.wanted)
 
 
@@ -125,7 +128,7 @@ class Reservation(StrEnum):
     CONTENDED = "contended"
     """Legs in flight hold room that a failure would give back, or payments that would count: try again."""
     EXHAUSTED = "exhausted"
-    """What was paid in has been paid back for good: there will never be room."""
+    """All of it has been paid back for good: there will never be room for anything (R14)."""
     COVERED = "covered"
     """What is owed has been paid already: nothing remains (D8)."""
 
@@ -134,6 +137,9 @@ class ReserveResult(Message):
     """Whether a payout has its room in the fund."""
 
     reservation: Reservation
+    due: Minor | None = None
+    """What would be paid if there were room for all of it, in minor units: what is asked for, or what of a ruling is
+    missing (D8). The legs sum to less where others have been paid meanwhile (R14)."""
     legs: tuple[LegStatus, ...] = ()
 
 
@@ -145,4 +151,5 @@ class Ask(StrEnum):
     INQUIRE = "inquire"
     """Ask the gateway how the open legs stand, by their numbers."""
     RETRY = "retry"
-    """Reserve anew what failed, then send again what is failed or abnormal, with the same numbers."""
+    """Reserve anew what failed, then send again what is failed or abnormal, with the same numbers; what of a failed
+    leg has room no more is replaced by a leg of its own number for what is left (R14)."""

@@ -40,6 +40,8 @@ class RefundPolicy(Input):
     first_room_poll_seconds: Annotated[int, Field(ge=1, le=3600)]
     """When a case first looks again whether a leg in flight has given back its room; the wait then trebles (R8)."""
     longest_room_poll_minutes: Minutes
+    room_wait_days: Days = 7
+    """After this long without room a person is called; the looking goes on (R8)."""
 
 
 class CancellationPolicy(Input):

@@ -65,6 +65,8 @@ class StageName(StrEnum):
     PAYING = "paying"
     SETTLING = "settling"
     AWAITING_ROOM = "awaiting_room"
+    ROOM_OVERDUE = "room_overdue"
+    """Other payments have held the room for too long (R8)."""
     PAYMENT_ATTENTION = "payment_attention"
     CLOSED = "closed"
 
@@ -104,7 +106,9 @@ class OutcomeKind(StrEnum):
     RETAINED = "retained"
     REJECTED = "rejected"
     NOTHING_LEFT = "nothing_left"
-    """Others have been refunded what this case asked for; nothing was paid (R8)."""
+    """Others have been refunded all that this case asked for; nothing was paid (R14)."""
+    NOTHING_TO_PAY = "nothing_to_pay"
+    """What was asked for had cost nothing: done as decided, and nothing was to be paid (R13)."""
     HANDED_OVER = "handed_over"
     """Another case pays what this one was started for (A6)."""
     CLOSED_BY_OFFICER = "closed_by_officer"
@@ -146,6 +150,7 @@ class Attention(StrEnum):
     MERCHANT_ACCOUNT_SHORT = "merchant_account_short"
     ARRIVAL_OVERDUE = "arrival_overdue"
     OUTCOME_UNKNOWN = "outcome_unknown"
+    ROOM_OVERDUE = "room_overdue"
 
 
 class Stopped(StrEnum):

@@ -1,8 +1,8 @@
-"""Which legs a payout takes, so that no part of a fund and no tender gives more than it got (R8)."""
+"""Which legs a payout takes, so that no part of a fund and no tender gives more than it got (R8, R14)."""
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from workflows.messages.orders import AllowanceFacts, OrderFacts
@@ -90,17 +90,21 @@ def refund_number(case_id: str, payout: int, leg: int) -> str:
 
 
 def plan_legs(
-    payout: Payout, fund: Iterable[FundPart], counted: Iterable[FundPart] | None = None
+    payout: Payout, fund: Iterable[FundPart], counted: Iterable[FundPart] | None = None, *, first: int = 1
 ) -> tuple[Leg, ...] | Reservation:
-    """The legs that pay all of ``payout`` out of ``fund``, or why there are none; never a part of it (R8).
+    """The legs that pay what is left of ``payout`` out of ``fund``, or why there are none (R8, R14).
+
+    Each part pays the smaller of what is asked and what of it has not been paid back for good; where the tenders lack
+    room, the last part wanted goes short first. What legs in flight hold is waited for, because they may fail, unless
+    the payout does not wait: it then takes what has room now.
 
     The original route takes one leg for each tender that it uses: kinds in the policy's order, kinds not
     named last, ties by the tender's id (R4). Cash does not go back that way (T4). A bank transfer is one leg,
     and uses up the same tenders, cash first: what went to a bank account cannot go back to a card as well.
-    Each leg carries its own share of the lines, so that its failure gives back exactly that.
+    Each leg carries its own share of the lines, so that its failure gives back exactly that. ``first`` is the number
+    of the first leg within the payout.
 
-    Of a payout with a ``remainder`` only what is missing is planned (D8), and no more than has room at best;
-    where the tenders lack room, the last part wanted goes short first. ``counted`` is the same fund with what
+    Of a payout with a ``remainder`` only what is missing is planned (D8). ``counted`` is the same fund with what
     the case whose payments count has settled and holds, and is ``fund`` itself where it is left out. A payment
     of that case in flight on a part of which something is missing is waited for, because its end changes what is.
 
@@ -111,31 +115,100 @@ def plan_legs(
     if not wanted or any(name.startswith(_TENDER) for name in wanted):
         raise ValueError("a payout wants line, freight, principal or compensation parts")
     parts = {part.name: part for part in fund}
+    before = parts if counted is None else {part.name: part for part in counted}
     tenders = _in_order(parts.values(), payout)
-    if payout.remainder:
-        before = parts if counted is None else {part.name: part for part in counted}
-        match _remaining(wanted, parts, tenders, before):
-            case Reservation() as reason:
-                return reason
-            case remaining:
-                wanted = remaining
-    total = sum(wanted.values())
-    bounds = [(amount, parts.get(name, _NOTHING)) for name, amount in wanted.items()]
-    if any(amount > part.room_at_best for amount, part in bounds) or total > sum(each.room_at_best for each in tenders):
-        return Reservation.EXHAUSTED
-    if any(amount > part.room for amount, part in bounds) or total > sum(each.room for each in tenders):
+    missing = missing_parts(payout, before.values())
+    in_flight = payout.remainder is not None and any(before.get(name, _NOTHING).held for name in wanted)
+    if not missing:
+        return Reservation.CONTENDED if not payout.waits and in_flight else Reservation.COVERED
+    if payout.waits and payout.remainder and any(before.get(name, _NOTHING).held for name in missing):
         return Reservation.CONTENDED
-    shares = _share(wanted, tenders)
-    match payout.method:
-        case OriginalRoute():
-            return tuple(
-                _leg(payout, index, tender.tender, tender.tender_kind, (*taken, _part(tender, taken)))
-                for index, (tender, taken) in enumerate(shares, start=1)
-            )
-        case BankTransfer():
-            used = [_part(tender, taken) for tender, taken in shares]
-            everything = [Part(name=name, amount=amount) for name, amount in wanted.items()]
-            return (_leg(payout, 1, None, None, (*everything, *used)),)
+    at_best = _clipped(missing, parts, tenders, lambda part: part.room_at_best)
+    if not at_best:
+        return Reservation.EXHAUSTED
+    now = _clipped(missing, parts, tenders, lambda part: part.room)
+    if now != at_best and (payout.waits or not now):
+        return Reservation.CONTENDED
+    return _legs(payout, now, tenders, first)
+
+
+def missing_parts(payout: Payout, counted: Iterable[FundPart]) -> dict[str, int]:
+    """What of each part is to be paid if there is room: all that is asked, or what of it is missing (D8).
+
+    Where the payout does not wait, what is in flight counts as paid, so that nothing is paid twice.
+    """
+    wanted = _by_part(payout.wanted)
+    if payout.remainder is None:
+        return wanted
+    had = {part.name: part.settled + (0 if payout.waits else part.held) for part in counted}
+    return {name: amount - had.get(name, 0) for name, amount in wanted.items() if amount > had.get(name, 0)}
+
+
+@dataclass(frozen=True)
+class Again:
+    """How failed legs are tried again: some with their numbers, others by legs of numbers of their own (R14)."""
+
+    kept: tuple[str, ...] = ()
+    """The refund numbers of the legs whose room is there as it was."""
+    retired: tuple[str, ...] = ()
+    """Those of legs that are not tried again, because less is left than they were to pay."""
+    instead: tuple[Leg, ...] = ()
+    """What is paid in their place; nothing where nothing is left."""
+    held: tuple[str, ...] = ()
+    """Those of legs that must wait: payments in flight hold their room (R8)."""
+
+
+def plan_again(
+    payout: Payout,
+    failed: Mapping[str, Sequence[Part]],
+    fund: Iterable[FundPart],
+    *,
+    owed: Mapping[str, int] | None,
+    first: int,
+) -> Again:
+    """How the legs of ``payout`` that have failed are paid after all (R14, section 10).
+
+    ``failed`` has their parts by refund number. A leg keeps its number over every retry, and a number has one amount
+    for life: a provider knows it by that. So a leg of which less is left than before is retired, which is safe because
+    its failure is confirmed, and what is left is paid by new legs, whose numbers begin with leg ``first``. They may use
+    other tenders than the retired one did, where others have used that up.
+
+    ``owed`` is the most that may still be paid of each part by these legs; None where only the room counts (D8).
+    """
+    parts = {part.name: part for part in fund}
+    owing = dict(owed) if owed is not None else None
+    kept: list[str] = []
+    short: dict[str, Sequence[Part]] = {}
+    for number, needs in failed.items():
+        fits = all(part.amount <= parts.get(part.name, _NOTHING).room for part in needs)
+        goods = [part for part in needs if not part.name.startswith(_TENDER)]
+        if fits and (owing is None or all(part.amount <= owing.get(part.name, 0) for part in goods)):
+            kept.append(number)
+            for part in needs:
+                parts[part.name] = replace(parts[part.name], held=parts[part.name].held + part.amount)
+                if owing is not None and part.name in owing:
+                    owing[part.name] -= part.amount
+        else:
+            short[number] = goods
+    if not short:
+        return Again(kept=tuple(kept))
+    wanted = _by_part(part for goods in short.values() for part in goods)
+    if owing is not None:
+        wanted = {name: min(amount, owing.get(name, 0)) for name, amount in wanted.items()}
+    wanted = {name: amount for name, amount in wanted.items() if amount}
+    numbers = tuple(short)
+    if not wanted:
+        return Again(kept=tuple(kept), retired=numbers)
+    left = payout.model_copy(
+        update={"wanted": tuple(Part(name=name, amount=amount) for name, amount in wanted.items()), "remainder": None}
+    )
+    match plan_legs(left, parts.values(), first=first):
+        case Reservation.CONTENDED:
+            return Again(kept=tuple(kept), held=numbers)
+        case Reservation():
+            return Again(kept=tuple(kept), retired=numbers)
+        case legs:
+            return Again(kept=tuple(kept), retired=numbers, instead=legs)
 
 
 def _by_part(parts: Iterable[Part]) -> dict[str, int]:
@@ -145,26 +218,20 @@ def _by_part(parts: Iterable[Part]) -> dict[str, int]:
     return amounts
 
 
-def _remaining(
-    wanted: dict[str, int], parts: dict[str, FundPart], tenders: list[FundPart], before: dict[str, FundPart]
-) -> dict[str, int] | Reservation:
-    """What of ``wanted`` is missing and has room at best (D8), or why there is nothing to plan."""
-    missing = {
-        name: amount - before.get(name, _NOTHING).settled
-        for name, amount in wanted.items()
-        if amount > before.get(name, _NOTHING).settled
-    }
-    if not missing:
-        return Reservation.COVERED
-    if any(before.get(name, _NOTHING).held for name in missing):
-        return Reservation.CONTENDED
-    left = sum(each.room_at_best for each in tenders)
-    remaining: dict[str, int] = {}
+def _clipped(
+    missing: Mapping[str, int],
+    parts: Mapping[str, FundPart],
+    tenders: Iterable[FundPart],
+    room: Callable[[FundPart], int],
+) -> dict[str, int]:
+    """What of ``missing`` there is room for, part by part and in all (R14); no part of which there is none."""
+    left = sum(room(each) for each in tenders)
+    clipped: dict[str, int] = {}
     for name, amount in missing.items():
-        if share := min(amount, parts.get(name, _NOTHING).room_at_best, left):
-            remaining[name] = share
+        if share := min(amount, room(parts.get(name, _NOTHING)), left):
+            clipped[name] = share
             left -= share
-    return remaining or Reservation.EXHAUSTED
+    return clipped
 
 
 def _in_order(parts: Iterable[FundPart], payout: Payout) -> list[FundPart]:
@@ -187,6 +254,20 @@ def _in_order(parts: Iterable[FundPart], payout: Payout) -> list[FundPart]:
         and (isinstance(payout.method, BankTransfer) or part.tender_kind is not TenderKind.CASH)
     ]
     return sorted(usable, key=place)
+
+
+def _legs(payout: Payout, wanted: dict[str, int], tenders: list[FundPart], first: int) -> tuple[Leg, ...]:
+    shares = _share(wanted, tenders)
+    match payout.method:
+        case OriginalRoute():
+            return tuple(
+                _leg(payout, index, tender.tender, tender.tender_kind, (*taken, _part(tender, taken)))
+                for index, (tender, taken) in enumerate(shares, start=first)
+            )
+        case BankTransfer():
+            used = [_part(tender, taken) for tender, taken in shares]
+            everything = [Part(name=name, amount=amount) for name, amount in wanted.items()]
+            return (_leg(payout, first, None, None, (*everything, *used)),)
 
 
 def _share(wanted: dict[str, int], tenders: list[FundPart]) -> list[tuple[FundPart, tuple[Part, ...]]]:

@@ -30,6 +30,7 @@ DECIDED = frozenset(
         StageName.AWAITING_ACCOUNT,
         StageName.PAYING,
         StageName.AWAITING_ROOM,
+        StageName.ROOM_OVERDUE,
         StageName.SETTLING,
         StageName.PAYMENT_ATTENTION,
         StageName.CLOSED,

@@ -98,6 +98,11 @@ def in_flight(state: LegState) -> bool:
     return state not in {LegState.FAILED, LegState.SUCCEEDED}
 
 
+OPEN_STATES: Final = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
+"""What the gateway may still tell us about."""
+CLOSABLE: Final = frozenset({LegState.SUCCEEDED, LegState.FAILED})
+"""States in which nothing more can move: legs of which each is in one of them can be closed as they are."""
+
 _SENT: Final = {LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN, LegState.ABNORMAL}
 _MOVES: Final = {
     LegState.RESERVED: {LegState.FAILED},

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from workflows.messages.policy import PaymentPolicy, RefundPolicy
+from workflows.messages.policy import PaymentPolicy, Policy, RefundPolicy
 
 
 def gateway_polls(payment: PaymentPolicy) -> Iterator[timedelta]:
@@ -16,6 +16,12 @@ def room_polls(refund: RefundPolicy) -> Iterator[timedelta]:
     return _trebling(
         timedelta(seconds=refund.first_room_poll_seconds), timedelta(minutes=refund.longest_room_poll_minutes)
     )
+
+
+def overdue_room_polls(policy: Policy) -> Iterator[timedelta]:
+    """The waits once a person has been called: seldom, so that a case may wait for years (R8)."""
+    longest = timedelta(hours=policy.payment.longest_poll_hours)
+    return _trebling(timedelta(minutes=policy.refund.longest_room_poll_minutes), longest)
 
 
 def _trebling(first: timedelta, longest: timedelta) -> Iterator[timedelta]:

@@ -49,16 +49,21 @@ MONEY: Arrows = (
         attention_raised=S.PAYMENT_ATTENTION,
         room_awaited=S.AWAITING_ROOM,
         nothing_left=O.NOTHING_LEFT,
+        nothing_to_pay=O.NOTHING_TO_PAY,
         covered=O.COVERED,
     ),
-    *_from(
-        S.AWAITING_ROOM,
-        refund_succeeded=O.REFUNDED,
-        refund_submitted=S.SETTLING,
-        attention_raised=S.PAYMENT_ATTENTION,
-        nothing_left=O.NOTHING_LEFT,
-        covered=O.COVERED,
-        closed_by_officer=O.CLOSED_BY_OFFICER,
+    *_from(S.AWAITING_ROOM, room_overdue=S.ROOM_OVERDUE),
+    *(
+        each
+        for stage in (S.AWAITING_ROOM, S.ROOM_OVERDUE)
+        for each in _from(
+            stage,
+            room_found=S.PAYING,
+            payment_retried=(S.PAYING, O.NOTHING_LEFT, O.COVERED),
+            nothing_left=O.NOTHING_LEFT,
+            covered=O.COVERED,
+            closed_by_officer=O.CLOSED_BY_OFFICER,
+        )
     ),
     *_from(
         S.SETTLING,
@@ -220,7 +225,7 @@ WITHDRAWAL: Arrows = (
         paid_out=S.PAYING,
         paid_out_by_silence=S.PAYING,
         validity_ended=S.PAYING,
-        withdrawn=(O.WITHDRAWN, O.RETAINED),
+        balance_thawed=(O.WITHDRAWN, O.RETAINED),
     ),
 )
 

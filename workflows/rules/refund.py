@@ -123,13 +123,13 @@ def refused_application(application: Application, order: OrderFacts, refunded: M
 
 
 def wanted_parts(application: Application) -> tuple[Part, ...]:
-    """What a refund uses up of its order (R8)."""
-    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in application.lines)
+    """What a refund uses up of its order (R8); nothing for lines that cost nothing (R13)."""
+    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in application.lines if each.amount)
     freight = (Part(name="freight", amount=application.freight),) if application.freight else ()
     return lines + freight
 
 
 def ruled_parts(ruling: Ruling) -> tuple[Part, ...]:
     """What a ruling lets the buyer have of the order, in all (D8)."""
-    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in ruling.lines)
+    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in ruling.lines if each.amount)
     return lines + ((Part(name="freight", amount=ruling.freight),) if ruling.freight else ())

@@ -543,11 +543,23 @@ AWAITING_ROOM = Stage(
     "R8",
     "等待额度 · other payments in flight hold what is left to refund",
     waits_for=Role.GATEWAY,
-    silence=Silence.NOTHING,
-    accepts={CloseCase: PLATFORM},
-    no_deadline="在途付款结束后继续（各有截止时间），按规则定期复查"
-    " · ends when the payments in flight end, each of which has a deadline; looked at again by policy",
+    silence=Silence.RAISE_ATTENTION,
+    accepts={RetryPayment: PLATFORM, CloseCase: PLATFORM},
+    span=lambda policy: _days(policy.refund.room_wait_days),
     work_list=WorkList.PAYMENTS,
+    pausable=False,
+)
+
+ROOM_OVERDUE = Stage(
+    StageName.ROOM_OVERDUE,
+    "R8",
+    "等待额度超时 · other payments have held what is left to refund for too long",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    accepts={RetryPayment: PLATFORM, CloseCase: PLATFORM},
+    no_deadline="占用额度的在途付款迟迟未结束，由专员决定；期间继续复查"
+    " · the payments that hold the room do not end: an officer decides; it is looked at again meanwhile",
+    work_list=WorkList.ATTENTION,
 )
 
 SETTLING = Stage(
@@ -637,6 +649,7 @@ STAGES: Mapping[StageName, Stage] = {
         CLAIM_REVIEW,
         PAYING,
         AWAITING_ROOM,
+        ROOM_OVERDUE,
         SETTLING,
         PAYMENT_ATTENTION,
         CLOSED,

@@ -72,6 +72,8 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the gateway has it but it has not arrived: ask the gateway; never pay twice",
         Attention.OUTCOME_UNKNOWN: "付款结果未知，请向网关核查退款单；系统会继续查询"
         " · the outcome is not known: look the refund number up at the gateway; it is asked on meanwhile",
+        Attention.ROOM_OVERDUE: "同一订单的在途付款长期占用可退金额，请查明：retry_payment 或 close_case"
+        " · payments in flight have held what is left for too long: find out why, then retry_payment or close_case",
     }
 )
 """What each reason means, and what to do."""
@@ -102,6 +104,7 @@ OUTCOMES: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
         OutcomeKind.RETAINED: "已挽留 · retained",
         OutcomeKind.REJECTED: "已拒绝 · rejected",
         OutcomeKind.NOTHING_LEFT: "无可退金额 · nothing was left to refund",
+        OutcomeKind.NOTHING_TO_PAY: "无需付款 · nothing was to be paid",
         OutcomeKind.HANDED_OVER: "由其他案件支付 · another case pays",
         OutcomeKind.CLOSED_BY_OFFICER: "人工关闭 · closed by an officer",
         OutcomeKind.NOT_RETURNED: "买家未退货 · the goods were not returned",
@@ -146,6 +149,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "approved_by_policy": "按规则自动同意 · approved by policy",
         "approved_by_silence": "超时自动同意 · approved by silence",
         "attention_raised": "标记待关注 · attention raised",
+        "balance_thawed": "余额解冻 · balance thawed",
         "cancellation_ignored": "忽略外部取消 · cancellation ignored",
         "closed_as_rejected": "按拒绝关闭 · closed as rejected",
         "closed_by_officer": "人工关闭 · closed by an officer",
@@ -186,6 +190,9 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "paid_manually": "人工打款 · paid by hand",
         "paid_out": "商家付款 · paid out",
         "paid_out_by_silence": "超时自动付款 · paid out by silence",
+        "nothing_left": "已无可退金额 · nothing left to refund",
+        "nothing_to_pay": "无需付款 · nothing to pay",
+        "payment_reduced": "部分已由其他售后单支付 · others have been paid a part",
         "payment_retried": "重试付款 · payment retried",
         "policy_moved": "规则版本变更 · policy moved",
         "receipt_confirmed": "确认收货 · receipt confirmed",
@@ -203,6 +210,8 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "return_agreed_by_silence": "超时同意退货 · return agreed by silence",
         "return_overdue": "退货超时未签收 · return overdue",
         "room_awaited": "等待额度 · room awaited",
+        "room_found": "额度已释放 · room found",
+        "room_overdue": "等待额度超时 · room overdue",
         "ruling_after_end": "案件已结，判责未执行 · ruled after the end",
         "ruling_carried_out": "执行判责 · ruling carried out",
         "ruling_overdue": "判责超时 · ruling overdue",

@@ -1,0 +1,138 @@
+"""Taking room in a fund: a payout's first reservation, and that of legs that have failed (R8, R14).
+
+Every function works inside the caller's transaction and holds the fund's row lock until the commit.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from activities.postgres.connection import Connection
+from activities.postgres.ledger import LedgerContradiction, append, legs_of, parts_of, record, was_reserved
+from workflows.messages.payouts import Leg, LegState, Part, Payout, Reservation, ReserveResult
+from workflows.messages.requests import BankTransfer
+from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs
+from workflows.rules.legs import US, LegEvent
+
+NO_ROOM = "no_room"
+"""The failure of a leg that was to be tried again and whose room others have, or hold, meanwhile (R8)."""
+
+
+async def reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
+    """Take the room that a payout needs in its fund, as far as there is any (R8, R14).
+
+    Of a payout with a ``remainder`` that is what is missing under the fund's lock (D8); nothing is taken where
+    nothing is. Reserving the same payout again gives its legs as they stand, whatever has been paid since.
+
+    Raises:
+        LedgerContradiction: the fund is not open or has another currency, or the payout was reserved with
+            another amount.
+    """
+    await _lock_fund(connection, payout)
+    if legs := await legs_of(connection, payout.case_id, payout.number):
+        if sum(leg.amount for leg in legs) > payout.amount:
+            raise LedgerContradiction(f"payout {payout.number} of {payout.case_id} has another amount")
+        return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
+    if await was_reserved(connection, payout.case_id, payout.number):  # and nothing was left of it since
+        return ReserveResult(reservation=Reservation.EXHAUSTED)
+    fund = await parts_of(connection, payout.fund)
+    counts = payout.remainder.counts if payout.remainder else None
+    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    match plan_legs(payout, fund, counted):
+        case Reservation() as refused:
+            return ReserveResult(reservation=refused)
+        case planned:
+            for leg in planned:
+                await _insert_leg(connection, payout, leg, at)
+    return ReserveResult(
+        reservation=Reservation.RESERVED,
+        due=sum(missing_parts(payout.model_copy(update={"waits": True}), counted).values()),
+        legs=await legs_of(connection, payout.case_id, payout.number),
+    )
+
+
+async def reserve_again(connection: Connection, payout: Payout, at: datetime) -> Again:
+    """Take the room anew of a payout's legs that have failed, as far as there is any (R8, R14, section 10).
+
+    A leg whose room is there is reserved under its number. One of which less is left is retired, and what is left is
+    reserved by new legs. Where payments in flight hold the room, the leg stays as it is, with the failure ``no_room``,
+    unless the payout does not wait.
+    """
+    await _lock_fund(connection, payout)
+    rows = await connection.fetch(
+        """
+        SELECT refund_no, part, leg_parts.amount, (SELECT count(*) FROM ledger.legs AS all_legs
+               WHERE all_legs.case_id = $1 AND all_legs.payout = $2)::integer AS legs
+        FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
+        WHERE case_id = $1 AND payout = $2 AND state = 'failed' AND retired_at IS NULL
+        ORDER BY leg, part
+        """,
+        payout.case_id,
+        payout.number,
+    )
+    failed: dict[str, list[Part]] = {}
+    for row in rows:
+        failed.setdefault(row["refund_no"], []).append(Part(name=row["part"], amount=row["amount"]))
+    if not failed:
+        return Again()
+    fund = await parts_of(connection, payout.fund)
+    owed = await _owed(connection, payout, fund)
+    again = plan_again(payout, failed, fund, owed=owed, first=rows[0]["legs"] + 1)
+    for number in again.kept:
+        await record(connection, number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
+    for number in (*again.held, *again.retired):
+        await record(connection, number, LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM))
+    await connection.execute(
+        "UPDATE ledger.legs SET retired_at = $2 WHERE refund_no = ANY ($1)", list(again.retired), at
+    )
+    for leg in again.instead:
+        await _insert_leg(connection, payout, leg, at)
+    return again
+
+
+async def _owed(connection: Connection, payout: Payout, fund: Sequence[FundPart]) -> dict[str, int] | None:
+    """D8: what of each part of a remainder is still to be paid, with what is in flight taken for paid."""
+    if payout.remainder is None:
+        return None
+    counts = payout.remainder.counts
+    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    owed = missing_parts(payout.model_copy(update={"waits": False}), counted)
+    if counts and counts != payout.case_id:
+        own = {part.name: part.settled + part.held for part in await parts_of(connection, payout.fund, payout.case_id)}
+        owed = {name: max(amount - own.get(name, 0), 0) for name, amount in owed.items()}
+    return owed
+
+
+async def _lock_fund(connection: Connection, payout: Payout) -> None:
+    currency = await connection.fetchval("SELECT currency FROM ledger.funds WHERE fund = $1 FOR UPDATE", payout.fund)
+    if currency != payout.currency:
+        raise LedgerContradiction(f"no fund {payout.fund} in {payout.currency} is open")
+
+
+async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: datetime) -> None:
+    account = payout.method.account if isinstance(payout.method, BankTransfer) else None
+    await connection.execute(
+        """
+        INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route,
+                                 tender, tender_kind, account_ref, payer, state, reserved_at)
+        VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM ledger.legs WHERE case_id = $2 AND payout = $3),
+                $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved', $13)
+        """,
+        leg.refund_no,
+        payout.case_id,
+        payout.number,
+        payout.fund,
+        payout.merchant_id,
+        payout.currency,
+        leg.amount,
+        payout.method.route,
+        leg.tender,
+        leg.tender_kind,
+        account,
+        payout.payer,
+        at,
+    )
+    await connection.executemany(
+        "INSERT INTO ledger.leg_parts (refund_no, part, amount) VALUES ($1, $2, $3)",
+        [(leg.refund_no, part.name, part.amount) for part in leg.parts],
+    )
+    await append(connection, leg.refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
