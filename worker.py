@@ -6,10 +6,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
 from activities.calendar import working_days
@@ -148,7 +149,8 @@ async def serve(settings: Settings) -> None:
     """Run a worker until SIGTERM or Ctrl-C; a second one ends the process at once.
 
     Raises:
-        ConnectionError: Temporal or the embedded stack cannot be reached.
+        ConnectionError: Temporal, the database or the embedded stack cannot be reached, or refuses: it is still
+            starting, say, or the password is wrong.
         SchemaMismatch: see ``running_worker``.
         OSError: the address of the probes is taken.
     """
@@ -160,14 +162,30 @@ async def serve(settings: Settings) -> None:
         async with answering(health, settings.health_listen) as address:
             client = await connect(settings)
             url = discover(settings).database_url
-            async with running_worker(settings, client, url) as workers:
-                health.runs(workers, what_work_needs(settings, client, url))
-                probes = f", probes on {address}" if address else ""
-                print(f"worker on task queue {', '.join(workers.queues)}{probes}: running", flush=True)
-                await stop.asked()
-                health.drains()
-                print(f"worker: ending within {settings.graceful_shutdown_seconds} s", flush=True)
+            with _database_told():
+                async with running_worker(settings, client, url) as workers:
+                    health.runs(workers, what_work_needs(settings, client, url))
+                    probes = f", probes on {address}" if address else ""
+                    print(f"worker on task queue {', '.join(workers.queues)}{probes}: running", flush=True)
+                    await stop.asked()
+                    health.drains()
+                    print(f"worker: ending within {settings.graceful_shutdown_seconds} s", flush=True)
     print("worker: stopped", flush=True)
+
+
+@contextmanager
+def _database_told() -> Generator[None]:
+    """What a database says that is there and does not serve, in one line; one that is missing has a remedy."""
+    try:
+        yield
+    except asyncpg.InvalidCatalogNameError:
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConnectionError(f"the database refuses: {error} ({type(error).__name__})") from error
+    except DBAPIError as error:
+        # Its own text quotes statements; what it was made from is what the server has said.
+        said = (error.orig and error.orig.__cause__) or error.orig
+        raise ConnectionError(f"the database refuses: {said} ({type(said).__name__})") from error
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of
 from workflows.messages.activities import open_case
 from workflows.messages.actors import buyer, merchant
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
+from workflows.messages.cases import Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
@@ -38,13 +38,14 @@ from workflows.messages.stages import CaseKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
+from workflows.rules.applications import opened_entry
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, late_shipment_owed
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_evidence
 from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
 from workflows.rules.refund import first_stage, is_shipped, refused_application
-from workflows.rules.stages import CLAIMABLE, OPENING, PAYING, RETENTION, STAGES, Stage
+from workflows.rules.stages import CLAIMABLE, PAYING, RETENTION, STAGES, Stage
 
 
 class Opening:
@@ -300,7 +301,7 @@ class Opening:
             return
         request = opening.request
         buyer_id = opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None)
-        entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=opening.at)
+        entry = opened_entry(request, opening.at)
         work_list = STAGES[opened.stage].work_list
         await casebook.write_opening(connection, opening, opened, entry=entry, work_list=work_list, buyer_id=buyer_id)
         if isinstance(request, DisputeRequest) and request.evidence:  # D6

@@ -193,13 +193,11 @@ class NumbersForMerchants:
         return SecretStr(f"{view.number.number}-{view.number.extension}")
 
 
-def _refused(error: WorkflowUpdateFailedError) -> RefusedNumber:
+def _refused(error: WorkflowUpdateFailedError) -> RefusedNumber | Unanswered:
     cause = error.cause
     if not isinstance(cause, ApplicationError) or not cause.details:
-        explanation = "the workflow cannot read this command"
-        return RefusedNumber(
-            Refusal(code="malformed", field="command", rule="section 11", explanation=explanation), None
-        )
+        # No refusal of ours: its workflow was stopped, or reset, while it had the command.
+        return Unanswered(f"the number has not answered: {cause}")
     refusal, *shown = cause.details
     view = NumberView.model_validate(shown[0]) if shown else None
     return RefusedNumber(Refusal.model_validate(refusal), view)

@@ -29,6 +29,7 @@ from workflows import visibility
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK, Actor, Role, officer
 from workflows.messages.addresses import ReturnAddress
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     AddressChoice,
     BalanceChange,
@@ -55,7 +56,7 @@ from workflows.messages.message import Message
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.policy import Policy
-from workflows.messages.requests import Request, opener
+from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
@@ -63,6 +64,7 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
+from workflows.rules.applications import opened_entry
 from workflows.rules.evidence import refused_evidence, refused_more_evidence
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
@@ -214,7 +216,7 @@ class CaseWorkflow:
         self.opened = await local_first(activities.open_case, opening)
         if self.opened.stage:
             self.kind = self.opened.kind
-            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at)
+            entry = opened_entry(self.request, opening.at)
             stage = STAGES[self.opened.stage]
             self._begin(opening.at, stage.span(self.policy) if stage.span else None)
             self._arrive(stage, self.opened.due, None, (entry,))
@@ -238,6 +240,7 @@ class CaseWorkflow:
         account: NamedAccount | None = None,
         exemption: str | None = None,
         stops: Span | None = None,
+        application: ApplicationVersion | None = None,
         only_with_room: bool = False,
     ) -> Stepped:
         """Go to ``stage`` in one step: log, work list, deadline, notices, and what must be atomic with them.
@@ -270,6 +273,7 @@ class CaseWorkflow:
                 "account": account,
                 "exemption": exemption,
                 "stops": stops,
+                "application": application,
                 "only_with_room": only_with_room,
             }
         )
@@ -539,8 +543,13 @@ class CaseWorkflow:
         return self.opened.policy
 
     @property
+    def applied(self) -> ApplicationVersion | None:
+        """The current version of what is applied for; None where the kind has no such thing (R10)."""
+        return None
+
+    @property
     def asked(self) -> Money:
-        """What was asked for when the case opened."""
+        """What is asked for in all; what was when the case opened, where a kind cannot be amended."""
         if self.opened is None or self.opened.asked is None:
             raise ValueError("the case is not open")
         return self.opened.asked
@@ -640,7 +649,8 @@ class CaseWorkflow:
             buyer_id=self.parties.buyer_id,
             order_no=order_no,
             allowance_id=getattr(self.request, "allowance_id", None),
-            asked=opened.asked if opened else None,
+            asked=self.asked if opened and opened.asked else None,
+            application=self.applied if opened and opened.asked else None,
             refunded=self._money(self.refunded) if opened and opened.asked else None,
             compensated=self._money(self.compensated) if self.compensated else None,
             return_address=self.return_address,

@@ -35,8 +35,10 @@ from workflows.messages.requests import BankTransfer, DisputeRequest, RefundRequ
 from workflows.messages.rulings import Ruling, Verdict
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
-from workflows.payable import OrderCase, evidence_facts
+from workflows.payable import OrderCase
+from workflows.rules.applications import version_facts, version_of
 from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.identity import case_id
 from workflows.rules.refund import refused_application, ruled_parts
 from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, Stage
@@ -63,7 +65,6 @@ class DisputableCase(OrderCase):
         """See CaseWorkflow."""
         super().__init__(request)
         self._disputant = request.buyer_id
-        self._applications = 1
         self._disputes = 0
         self._dispute: ChildWorkflowHandle[Any, Outcome] | None = None
         self._ended: DisputeEnded | None = None
@@ -158,16 +159,29 @@ class DisputableCase(OrderCase):
         )
 
     async def apply_again(self, command: Amend, stage: Stage) -> None:
-        """R6: the merchant decides on the amended request, with a new clock."""
+        """R6, R12: the merchant is told of the amended request, and decides on it with a new clock."""
         named: NamedAccount | None = None
         if isinstance(command.method, BankTransfer):
             named = NamedAccount(account=command.method.account, field="method.account")
-        stepped = await self.enter(stage, self.obeyed(command, "amended", reason=command.reason), account=named)
+        version = version_of(command, self.applied.version + 1, workflow.now())
+        stepped = await self.enter(
+            stage,
+            self.obeyed(command, "amended", **version_facts(version)),
+            application=version,
+            account=named,
+            notices=self.notice(
+                NoticeTemplate.REQUEST_AMENDED,
+                self.merchant,
+                version=version.version,
+                amount=version.amount,
+                currency=self.asked.currency,
+                on_silence=stage.silence,
+            ),
+        )
         if stepped.refusal:  # R17
             self.answer(command, stepped.refusal)
             return
         self.application = command
-        self._applications += 1
 
     async def close_as_rejected(self) -> Outcome:
         """R6: the window has passed."""
@@ -212,7 +226,7 @@ class DisputableCase(OrderCase):
                     rule="D3",
                     explanation="a receipt is recorded already, and counts once the case goes on",
                 )
-            case Amend() if self._applications >= (most := self.policy.refund.most_applications):
+            case Amend() if self.applied.version >= (most := self.policy.refund.most_applications):
                 return Refusal(
                     code="too_many_applications",
                     field="command",

@@ -37,7 +37,7 @@ from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.scores import ScoreCause, ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.messages.statements import EvidenceGiven
-from workflows.payable import OrderCase, evidence_facts
+from workflows.payable import OrderCase
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.dispute import (
     given_facts,
@@ -51,6 +51,7 @@ from workflows.rules.dispute import (
     settled,
     upheld,
 )
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.refund import ruled_parts
 from workflows.rules.stages import EVIDENCE, EVIDENCE_WORKING_HOURS, RULING, RULING_OVERDUE, RULING_PROPOSED
 from workflows.versions import LASTS_WEEKS
@@ -158,8 +159,20 @@ class Dispute(OrderCase):
         )
 
     async def _offered(self, command: OfferSettlement) -> None:
+        """D2: the offer stands from now on, and the buyer is told of it."""
         self._offer = command
-        await self.note(self.obeyed(command, "settlement_offered", amount=command.amount))
+        await self.enter(
+            self.stage,
+            self.obeyed(command, "settlement_offered", amount=command.amount),
+            notices=self.notice(
+                NoticeTemplate.SETTLEMENT_OFFERED,
+                self.buyer,
+                amount=command.amount,
+                currency=self.asked.currency,
+            ),
+            keep_deadline=True,
+            attention=self.attention,
+        )
 
     async def _take_evidence(self, command: SubmitEvidence) -> None:
         """D6: a draft until the deadline or the final word; what comes later is kept, and marked late."""

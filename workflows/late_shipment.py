@@ -22,9 +22,9 @@ from workflows.messages.commands import (
 from workflows.messages.payouts import Part
 from workflows.messages.requests import LateShipmentRequest, OriginalRoute
 from workflows.messages.stages import OutcomeKind
-from workflows.payable import evidence_facts
 from workflows.rules.allocation import COMPENSATION
 from workflows.rules.compensation import late_shipment_fund
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.stages import CLAIM_REVIEW, CLAIMABLE
 from workflows.sleeping import SleepingCase
 from workflows.versions import LASTS_WEEKS

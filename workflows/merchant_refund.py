@@ -16,7 +16,8 @@ from workflows.messages.commands import (
 )
 from workflows.messages.requests import MerchantRefundRequest
 from workflows.messages.stages import OutcomeKind, StageName
-from workflows.payable import OrderCase, evidence_facts
+from workflows.payable import OrderCase
+from workflows.rules.evidence import evidence_facts
 from workflows.versions import LASTS_WEEKS
 
 BY_POLICY = officer("policy")

@@ -2,6 +2,7 @@
 
 from workflows.case import CaseWorkflow, Happening
 from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     BalanceChange,
     LogEntry,
@@ -10,6 +11,7 @@ from workflows.messages.cases import (
     NoticeTemplate,
     Outcome,
     Refusal,
+    Step,
 )
 from workflows.messages.commands import (
     CloseCase,
@@ -20,7 +22,6 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.evidence import Evidence
 from workflows.messages.message import Reference
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
@@ -38,6 +39,8 @@ from workflows.messages.requests import (
 )
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
+from workflows.rules.applications import version_of
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
 from workflows.rules.stages import AWAITING_ACCOUNT
@@ -127,6 +130,7 @@ class OrderCase(PayableCase):
         """See CaseWorkflow."""
         super().__init__(request)
         self.application: Application = request
+        self._applied = version_of(request, 1, self.opened_at)
         self.account: Reference | None = None
         """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
         self._order_no = request.order_no
@@ -235,6 +239,20 @@ class OrderCase(PayableCase):
             await super().fact_outside_its_stage(fact)
 
     @property
+    def applied(self) -> ApplicationVersion:
+        """The current version of what is applied for (R10)."""
+        return self._applied
+
+    @property
+    def asked(self) -> Money:
+        """All that is asked for, by the current version (R10)."""
+        return super().asked.model_copy(update={"amount": self._applied.amount})
+
+    def _written(self, step: Step) -> None:
+        super()._written(step)
+        self._applied = step.application or self._applied
+
+    @property
     def order(self) -> OrderFacts:
         """The order as it was when the case opened, and what has been reported since."""
         if self.opened is None or self.opened.order is None:
@@ -257,8 +275,3 @@ class OrderCase(PayableCase):
                 explanation="the order was paid in advance, and goes back the way it was paid",
             )
         return super().content_refusal(command)
-
-
-def evidence_facts(evidence: tuple[Evidence, ...]) -> dict[str, str | int]:
-    """Attachments as facts of a log line: where each is kept."""
-    return {f"evidence_{number}": each.uri for number, each in enumerate(evidence, start=1)}

@@ -46,11 +46,11 @@ from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelE
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
 from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
-from workflows.payable import evidence_facts
 from workflows.rules.compensation import return_freight_owed
+from workflows.rules.evidence import evidence_facts
 from workflows.rules.refund import QUALITY_FAULTS
 from workflows.rules.refusals import refused
-from workflows.rules.returns import received_parts, refused_receipt
+from workflows.rules.returns import extended, received_parts, refused_receipt
 from workflows.rules.stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -134,8 +134,7 @@ class ReturningCase(DisputableCase):
                     if ended := await self._confirm_receipt(event):
                         return ended
                 case ExtendReceipt():  # T7
-                    self._extended = True
-                    await self.enter(RETURN_EXTENDED, self.obeyed(event, "receipt_extended"))
+                    await self._extend(event)
                 case Reship():  # T8
                     await self._reship(event)
                 case ConfirmExchange():  # T8
@@ -262,6 +261,13 @@ class ReturningCase(DisputableCase):
                 await self._signed(self.parcel(report), report.happened_at)
                 return
         await self.note(self.parcel(report))
+
+    async def _extend(self, command: ExtendReceipt) -> None:
+        """T7: the time that is left goes on, and more is added to it."""
+        self._extended = True
+        more = self.policy.returns.extension_days
+        span = extended(self.running, more) if self.running else None
+        await self.enter(RETURN_EXTENDED, self.obeyed(command, "receipt_extended"), span=span)
 
     async def _ask_carrier(self) -> None:
         """Before a person is called: the carrier may have told nobody of a sign-off (T6)."""

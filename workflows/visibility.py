@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 
 from workflows.messages import search_attributes as attributes
 from workflows.messages.cases import CaseView, Opened
-from workflows.messages.requests import Application, Request
+from workflows.messages.requests import Application, RefundRequest, Request, ReturnRequest
 from workflows.messages.stages import StageName
 from workflows.rules import bilingual
 from workflows.rules.bilingual import said
@@ -17,6 +17,11 @@ from workflows.rules.details import current_details
 from workflows.rules.identity import subject, workflow_name
 from workflows.rules.stages import PASSING
 from workflows.rules.wording import KINDS
+
+AS_OPENED = (
+    "建单时的申请（第 1 版）；当前版本见 Current Details"
+    " · the request as it was opened, version 1; Current Details have the version that counts"
+)
 
 
 def whole_minute(moment: datetime) -> datetime:
@@ -62,21 +67,28 @@ def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
 
 
 def summary(request: Request, foreseen: Opened | None) -> str:
-    """One line for the Web UI's lists: ids and amounts only (P6)."""
-    asked = f" {foreseen.asked}" if foreseen and foreseen.asked else ""
+    """One line for the Web UI's lists: ids and amounts only (P6).
+
+    It stays as it is for good: what can be amended stands there without its amount (R10).
+    """
+    amendable = isinstance(request, RefundRequest | ReturnRequest)
+    asked = f" {foreseen.asked}" if foreseen and foreseen.asked and not amendable else ""
     kind = foreseen.kind if foreseen else None
     title = said(KINDS[kind], bilingual.in_force()) if kind else workflow_name(request)
     return f"{title} {subject(request)}{asked}"
 
 
 def details(request: Request) -> str:
-    """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6)."""
+    """What the case was opened for, as Markdown for its page in the Web UI: ids and amounts only (P6).
+
+    It stays as it is for good, and says so: what is asked for now stands in the current details (R10).
+    """
     plain = request.model_dump(mode="json", exclude={"lines", "method", "evidence"}, exclude_defaults=True)
     rows = [f"- **{name}**: `{value}`" for name, value in plain.items()]
     if isinstance(request, Application):
         rows.append(f"- **method**: `{request.method.route}`")
         rows += [f"- **line {each.line}**: {each.quantity} pcs, {each.amount} minor units" for each in request.lines]
-    return "\n".join(rows)
+    return "\n".join([f"*{said(AS_OPENED, bilingual.in_force())}*", "", *rows])
 
 
 def show(view: CaseView, request: Request, customer: tuple[str, ...]) -> None:

@@ -43,6 +43,14 @@ class RequestOpened(Amount):
     due: Instant
 
 
+class RequestAmended(RequestOpened):
+    """To the merchant: the buyer has changed what is asked for, and the clock runs anew (R12)."""
+
+    version: PositiveInt
+    """Of the application (R10)."""
+    on_silence: Silence
+
+
 class DeadlineNear(Fields):
     """To whom the case waits for: little time is left (R1)."""
 
@@ -101,6 +109,8 @@ class AttentionRaised(Fields):
 
 FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.REQUEST_OPENED: RequestOpened,
+    NoticeTemplate.REQUEST_AMENDED: RequestAmended,
+    NoticeTemplate.SETTLEMENT_OFFERED: Amount,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,
     NoticeTemplate.GOODS_UNDERWAY: Fields,
@@ -128,6 +138,23 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.REQUEST_OPENED: (
         "【售后】{subject} 有新的售后申请，金额 {amount}，请在北京时间 {due} 前处理。",
         "[After-sales] {subject}: a new request for {amount}. Please decide by {due} Beijing time.",
+    ),
+    NoticeTemplate.REQUEST_AMENDED: (
+        (
+            "【售后】{subject} 的买家修改了售后申请（第 {version} 版），现申请 {amount}，"
+            "北京时间 {due} 前未处理，{on_silence}。"
+        ),
+        (
+            "[After-sales] {subject}: the buyer has amended the request (version {version}), now for {amount}. "
+            "If nothing is done by {due} Beijing time, {on_silence}."
+        ),
+    ),
+    NoticeTemplate.SETTLEMENT_OFFERED: (
+        "【售后】{subject} 的商家提出退还 {amount} 以和解纠纷，您可在纠纷中接受；如不接受，纠纷照常处理。",
+        (
+            "[After-sales] {subject}: the merchant offers {amount} to settle the dispute. You may accept it there; "
+            "if you do not, the dispute goes on."
+        ),
     ),
     NoticeTemplate.DEADLINE_NEAR: (
         "【售后】{subject} 的售后单即将超时：北京时间 {due} 前未处理，{on_silence}。",

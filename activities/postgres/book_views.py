@@ -6,6 +6,7 @@ from activities.postgres import ledger
 from activities.postgres.casebook import log_of
 from activities.postgres.connection import Connection
 from activities.postgres.timelines import timeline_of
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, Stopped
@@ -24,7 +25,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     row = await connection.fetchrow(
         """
         SELECT kind, stage, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, compensated,
-               opened_at, closed_at, due_at, attention, outcome, policy, step,
+               opened_at, closed_at, due_at, attention, outcome, policy, step, application,
                (SELECT max(other.case_id) FROM casebook.cases AS other
                 WHERE other.about = cases.case_id AND other.kind = 'dispute' AND other.closed_at IS NULL) AS dispute,
                about
@@ -48,6 +49,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         order_no=row["order_no"],
         allowance_id=row["allowance_id"],
         asked=Money(amount=row["asked"], currency=row["currency"]),
+        application=ApplicationVersion.model_validate(row["application"]) if row["application"] else None,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
         opened_at=row["opened_at"],

@@ -29,6 +29,7 @@ from workflows.messages.cases import (
     BalanceChange,
     Due,
     LogEntry,
+    Notice,
     NoticeTemplate,
     OpenCase,
     Opened,
@@ -41,7 +42,9 @@ from workflows.messages.cases import (
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.policy import Policy
+from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
+from workflows.rules.applications import version_of
 from workflows.rules.identity import request_digest
 from workflows.rules.legs import AlertKind
 from workflows.rules.stages import STAGES, Stage
@@ -89,9 +92,10 @@ async def write_opening(
         """
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest
+            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
+            application
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19)
         """,
         case.case_id,
         case.run_id,
@@ -111,6 +115,7 @@ async def write_opening(
         getattr(request, "about", None),
         await flags.flag_of_new_case(connection, request.merchant_id, str(order_no or allowance_id)),
         request_digest(request),
+        version_of(request, 1, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
@@ -160,10 +165,11 @@ async def write_step(
     await _append(
         connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
     )
-    await outbox.queue(connection, case.case_id, step.step, step.notices, step.at)
+    ends = await deadline_of(connection, step, policy)
+    await outbox.queue(connection, case.case_id, step.step, _dated(step.notices, ends), step.at)
     await _keep_books(connection, step)
     stepped = Stepped(
-        due=await deadline_of(connection, step, policy),
+        due=ends,
         left=await _left(connection, step, step.stops) if step.stops else None,
         reserved=reserved,
         thaw=await _change_balance(connection, step),
@@ -220,6 +226,19 @@ def _addressed(step: Step, address: ReturnAddress) -> Step:
     )
 
 
+def _dated(notices: tuple[Notice, ...], ends: Due | None) -> tuple[Notice, ...]:
+    """R12: who is told of a new clock is told when it ends, which is not known before."""
+    if ends is None:
+        return notices
+    due = {"due": ends.at.isoformat()}
+    return tuple(
+        notice.model_copy(update={"fields": {**notice.fields, **due}})
+        if notice.template is NoticeTemplate.REQUEST_AMENDED
+        else notice
+        for notice in notices
+    )
+
+
 async def _keep_books(connection: Connection, step: Step) -> None:
     """What stands or falls with the step: evidence (D6) and score points (D9)."""
     case_id = step.case.case_id
@@ -261,7 +280,8 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
             kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
             due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
             closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
-            return_freight = coalesce($15, return_freight), policy = coalesce($16, policy)
+            return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
+            asked = coalesce($17, asked), application = coalesce($18, application)
         WHERE case_id = $1
         """,
         step.case.case_id,
@@ -280,6 +300,8 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
         step.compensated,
         step.watch.freight_paid if step.watch and step.watch.purpose is ParcelPurpose.RETURN else None,
         f"{stepped.policy.name}/{stepped.policy.version}" if stepped.policy else None,
+        step.application.amount if step.application else None,
+        step.application.model_dump(mode="json") if step.application else None,
     )
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 from activities.postgres.connection import Connection
 from workflows.messages.flags import Colour
 from workflows.messages.message import CaseId, Identifier, Sha256
+from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
 _CASE_ID: Final = TypeAdapter[str](CaseId)
@@ -120,6 +121,11 @@ class WorkItem(BaseModel):
     allowance_id: str | None
     currency: str
     asked: int
+    """By the current version of the application (R10)."""
+    version: int = 1
+    """Of the application: the request is 1, each amendment the next (R10)."""
+    reason: RefundReason | None = None
+    """Why it is asked for; None where nothing is applied for, as for an allowance (R4)."""
     refunded: int
     policy: str
     opened_at: datetime
@@ -147,7 +153,8 @@ class WorkPage(BaseModel):
 
 _COLUMNS: Final = """
     case_id, kind, stage, work_list, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, policy,
-    opened_at, due_at, attention, outcome, flag, due_rank
+    opened_at, due_at, attention, outcome, flag, due_rank,
+    coalesce((application ->> 'version')::integer, 1) AS version, application ->> 'reason' AS reason
 """
 
 _EQUAL: Final = ("merchant_id", "work_list", "kind", "order_no", "buyer_id", "flag", "attention")

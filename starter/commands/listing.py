@@ -17,10 +17,10 @@ from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import remaining
+from starter.commands.work_rows import amount_of_version
 from starter.settings import load_settings
 from starter.vault import lookup_key
 from workflows.messages.flags import Colour
-from workflows.messages.money import Money
 from workflows.messages.stages import Attention, CaseKind, WorkList
 
 _MOMENT: Final = "day or moment (Shanghai time where no offset is given)"
@@ -157,7 +157,7 @@ def _table(items: Iterable[WorkItem]) -> Table:
     now = datetime.now(UTC)
     table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
     for item in items:
-        asked = str(Money(amount=item.asked, currency=item.currency))
+        asked = amount_of_version(item)
         left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)
         attention = Text(item.attention or "", style="bold red")
         lists = (item.work_list or "", item.flag or "")

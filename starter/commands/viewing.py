@@ -22,6 +22,7 @@ from starter.durations import in_words
 from starter.errors import UnknownCase, Unreachable
 from workflows.messages.actors import Role
 from workflows.messages.addresses import Region
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
@@ -160,6 +161,8 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         paid = f"; paid back {view.refunded}" if view.refunded else ""
         compensated = f"; compensated {view.compensated}" if view.compensated else ""
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
+    if view.application and view.asked:
+        facts.add_row("application", _application(view.application, view.asked.currency))
     if view.return_address:
         given = view.return_address
         facts.add_row("goods go to", f"{given.address_id} v{given.version}, {region(given.region)}, {given.details}")
@@ -183,6 +186,15 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         currency = view.asked.currency if view.asked else ""
         pages += ["", legs_table(view.legs, currency)]
     return Group(*pages)
+
+
+def _application(asks: ApplicationVersion, currency: str) -> str:
+    """R10: which version counts, and what it asks for."""
+    lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
+    freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []
+    given = [f"{each.uri} ({each.media_type}, {each.bytes} B, {each.sha256})" for each in asks.evidence]
+    said = [f"version {asks.version}, {asks.reason}, {asks.route}, {local(asks.at)}", *lines, *freight, *given]
+    return "\n".join(said)
 
 
 def timeline_table(

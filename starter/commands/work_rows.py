@@ -90,11 +90,19 @@ def cell(item: WorkItem, column: Column, shape: Layout, now: datetime) -> Text:
         case Column.STAGE:
             return Text(shortened(in_print(item.stage), WIDTHS[column] - 1))
         case Column.ASKED:
-            return Text(str(Money(amount=item.asked, currency=item.currency)).rjust(WIDTHS[column] - 1))
+            amount = str(Money(amount=item.asked, currency=item.currency))
+            versioned = amount_of_version(item)
+            return Text((versioned if len(versioned) < WIDTHS[column] else amount).rjust(WIDTHS[column] - 1))
         case Column.MERCHANT:
             return Text(shortened(item.merchant_id, WIDTHS[column] - 1))
         case Column.ATTENTION:
             return Text(shortened(in_print(item.attention or ""), WIDTHS[column] - 1), style="bold red")
+
+
+def amount_of_version(item: WorkItem) -> str:
+    """What is asked for, and of an amended application by which version (R10): ``59.00 CNY v2``."""
+    version = f" v{item.version}" if item.version > 1 else ""
+    return f"{Money(amount=item.asked, currency=item.currency)}{version}"
 
 
 def shortened(text: str, width: int) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -121,13 +120,15 @@ async def test_cases_are_listed_and_filtered_and_an_update_is_refused_and_accept
 
     page = await opened(browser_page, stack, case)
     await page.open("user-metadata")
-    await expect(page.metadata("summary")).to_contain_text(
-        re.compile("unshipped refund o-.* 100.00 CNY"), timeout=PATIENCE
-    )
+    await expect(page.metadata("summary")).to_contain_text("unshipped refund o-", timeout=PATIENCE)
+    await expect(page.metadata("current-details")).to_contain_text("version 1 ")
+    await expect(page.metadata("current-details")).to_contain_text("100.00 CNY, no_longer_wanted, original")
     await expect(page.metadata("current-details")).to_contain_text("on silence: 自动退款 · the refund is paid")
     await picture(browser_page, "case")
 
-    approve = json.loads(await page.example("approve").inner_text())
+    pasted = json.loads(await page.example("approve").inner_text())
+    await page.send_in_vain("approve", pasted, "placeholder")
+    approve = pasted | {"by": {"role": "merchant", "id": shop.merchant}}
     stranger = approve | {"by": {"role": "merchant", "id": "m-other"}}
     await page.send_in_vain("approve", stranger, "the case is another merchant's (by.id; section 12)")
     await page.send_in_vain("approve", approve | {"reson": "x"}, "perhaps reason is meant (?; section 11)")

@@ -205,7 +205,7 @@ async def test_a_command_is_built_from_options_and_files(
     view = await worker_process.json(
         *("act", case, "reject", "--as", f"merchant:{bought['merchant_id']}", "--reason", "goods_shipped"),
         *("--shipping.carrier", "sf", "--shipping.tracking-no=SF1", "--shipping.shipped-at", "now"),
-        *("--evidence-file", waybill, "--evidence", f"vault:evidence/2,image/png,17,{'0' * 64}"),
+        *("--evidence-file", waybill, "--evidence", f"vault:evidence/2,image/png,17,{'1' * 64}"),
     )
 
     assert (view["stage"], view["kind"]) == ("return_review", "return")

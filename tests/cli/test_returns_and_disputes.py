@@ -11,7 +11,7 @@ import pytest
 from tests.cli.shell import Shell
 from tests.cli.test_cases import loaded, order, standing, written_down
 
-PROOF = ("--evidence", f"vault:evidence/1,image/png,17,{'0' * 64}")
+PROOF = ("--evidence", f"vault:evidence/1,image/png,17,{'1' * 64}")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ from tests.rulebook import where
 
 NUMBERS = {"R": 9, "T": 11, "D": 9, "A": 6, "L": 4, "P": 7}
 LATER = [
+    "R10",
+    "R12",
     "R14",
     "R16",
     "R17",

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows import visibility
 from workflows.messages.actors import CLOCK, merchant
-from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import CaseView, Clock, LogEntry, Opened, Refusal, Span
 from workflows.messages.commands import Command
+from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.message import NO_DIGEST, PLACEHOLDER
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegState, LegStatus
-from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
+from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName
 from workflows.rules import wording
 from workflows.rules.admission import Parties, open_commands, read, refusal
@@ -178,6 +181,45 @@ def test_money_is_told_in_all_and_by_refund_number() -> None:
 
     assert "**money** (CNY): asked 72.50, paid back 2.50, in flight 70.00" in page
     assert "| `RF-1` | 70.00 | processing |" in page
+
+
+def test_the_application_is_on_the_page_with_its_version_and_its_evidence() -> None:  # R10
+    given = Evidence(uri="vault:evidence/lid", media_type=MediaType.JPEG, bytes=1024, sha256="a" * 64)
+    lines = tuple(LineAmount(line=str(number), quantity=2, amount=100) for number in range(25))
+    asks = ApplicationVersion(
+        version=3,
+        lines=lines,
+        freight=50,
+        reason=RefundReason.DAMAGED,
+        route="bank_transfer",
+        evidence=(given,),
+        at=OPENED,
+    )
+
+    page = current_details(seen(STAGES[StageName.SHIPPED_REVIEW], application=asks), REQUEST, Language.EN)
+
+    assert "**application**: **version 3** (2026-05-01 10:00 北京时间): 25.50 CNY, `damaged`, `bank_transfer`" in page
+    assert "**lines**: `0` × 2: 1.00, `1` × 2: 1.00" in page
+    assert "`19` × 2: 1.00, + 5, freight 0.50" in page, "a page is no list of hundreds"
+    assert "**evidence**: `vault:evidence/lid` (image/jpeg, 1024 B, `aaaaaaaaaaaa…`)" in page
+
+
+def test_a_long_fact_of_the_log_is_cut_on_the_page() -> None:
+    entry = ENTRY.model_copy(update={"facts": {"lines": "1:1:100 " * 100}})
+
+    page = current_details(seen(STAGES[StageName.SHIPPED_REVIEW], log=(entry,)), REQUEST, Language.EN)
+
+    assert "1:1:100 …) |" in page
+    assert len(page) < 5_000
+
+
+def test_what_stands_for_good_has_no_amount_that_an_amendment_changes() -> None:  # R10
+    opened = Opened(kind=CaseKind.SHIPPED_REFUND, asked=Money(amount=7250, currency="CNY"))
+    by_merchant = MerchantRefundRequest.model_validate(REQUEST.model_dump(exclude={"buyer_id", "evidence"}))
+
+    assert "72.50" not in visibility.summary(REQUEST, opened)
+    assert "72.50" in visibility.summary(by_merchant, opened), "which cannot be amended"
+    assert visibility.details(REQUEST).startswith("*建单时的申请（第 1 版）")
 
 
 def test_a_dispute_is_linked_from_the_page_of_its_case() -> None:

@@ -23,6 +23,15 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "currency": "CNY",
         "due": "2026-03-05T09:30:00+00:00",
     },
+    NoticeTemplate.REQUEST_AMENDED: {
+        "subject": "DY-1001",
+        "version": 2,
+        "amount": 7200,
+        "currency": "CNY",
+        "due": "2026-03-05T09:30:00+00:00",
+        "on_silence": Silence.REFUND,
+    },
+    NoticeTemplate.SETTLEMENT_OFFERED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.DEADLINE_NEAR: {
         "subject": "DY-1001",
         "due": "2026-03-05T09:30:00+00:00",

@@ -1,19 +1,24 @@
-"""What of a return is accepted, and what that is worth (T5, T6, T11)."""
+"""What of a return is accepted, what that is worth (T5, T6, T11), and how an extension counts (T7)."""
 
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.deadlines import due
 from workflows.messages.actors import merchant
+from workflows.messages.cases import Span
 from workflows.messages.commands import ConfirmReceipt, LineQuantity, RejectReason
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.requests import Application, LineAmount, RefundReason
 from workflows.rules.refund import wanted_parts
-from workflows.rules.returns import received_parts, refused_receipt
+from workflows.rules.returns import extended, received_parts, refused_receipt
 
 EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
+
+NOON = datetime(2026, 11, 28, 4, tzinfo=UTC)
 
 Pieces = dict[str, int]
 
@@ -212,3 +217,15 @@ def test_what_is_let_through_has_something_to_pay(given: tuple[Application, Piec
 
     if refused(asked, accepted) == "":
         assert worth(asked, accepted)
+
+
+spans = st.one_of(
+    st.builds(Span, minutes=st.integers(1, 10**5), since=st.just(NOON)),
+    st.builds(Span, seconds=st.integers(1, 10**7), since=st.just(NOON)),
+    st.builds(Span, until=st.integers(1, 2000).map(lambda days: NOON + timedelta(days=days))),
+)
+
+
+@given(running=spans, days=st.integers(1, 365))
+def test_an_extension_is_added_to_whatever_clock_runs(running: Span, days: int) -> None:  # T7
+    assert due(extended(running, days), NOON).at == due(running, NOON).at + timedelta(days=days)

@@ -25,7 +25,7 @@ from tests.workflow.goods import (
 from tests.workflow.world import Working, World, until
 from workflows.messages.actors import Role, officer
 from workflows.messages.cases import NoticeTemplate
-from workflows.messages.commands import CloseCase, RefundDirectly
+from workflows.messages.commands import CloseCase, MoveDeadline, RefundDirectly
 from workflows.messages.money import Money
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import RefundReason
@@ -393,18 +393,33 @@ async def test_more_time_is_offered_when_5_days_have_passed_and_not_before(world
     assert [row["recipient_id"] for row in recipients] == [world.merchant]
 
 
-async def test_the_receipt_is_extended_by_3_days(world: World) -> None:  # T7
+@pytest.mark.parametrize("days", [1, 4])
+async def test_the_receipt_is_extended_by_3_days(world: World, days: int) -> None:  # T7
+    """However early it is used: what was left stays, and the 3 days come on top."""
     case, _ = await delayed(world)
+    offered = await case.view()
+    await world.forward(case, days=days)
 
     view = await case.act(extension(world))
-    await world.forward(case, days=2, hours=23)
+    await world.forward(case, days=7 - days, hours=23)
     before = await case.view()
     await world.forward(case, hours=2)
     await world.at(case, StageName.RETURN_OVERDUE)
 
+    assert offered.due
     assert (view.stage, view.on_silence) == (StageName.RETURN_EXTENDED, Silence.ASK_CARRIER)
-    assert view.due == (await entry(case, "receipt_extended")).at + timedelta(days=3)
+    assert view.due == offered.due + timedelta(days=3)
     assert before.stage is StageName.RETURN_EXTENDED
+
+
+async def test_a_deadline_that_an_officer_has_set_is_extended_as_well(world: World) -> None:  # T7, section 12
+    case, _ = await delayed(world)
+    until = (await world.now(case)).replace(microsecond=0) + timedelta(days=9)
+    await case.act(MoveDeadline(key="m", by=OFFICER, until=until, reason="storm"))
+
+    view = await case.act(extension(world))
+
+    assert view.due == until + timedelta(days=3)
 
 
 async def test_the_receipt_is_extended_once(world: World) -> None:  # T7
@@ -419,7 +434,7 @@ async def test_the_receipt_is_extended_once(world: World) -> None:  # T7
 async def test_a_new_parcel_is_no_reason_to_extend_again(world: World) -> None:  # T7
     case, _ = await delayed(world)
     await case.act(extension(world))
-    await world.forward(case, days=3, minutes=1)
+    await world.forward(case, days=8, minutes=1)
     await world.at(case, StageName.RETURN_OVERDUE)
     await case.act(tracking(world, world.parcel(), "another"))
     await world.forward(case, days=5, minutes=1)

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference, Sha256
 from workflows.messages.money import Minor, Money
@@ -85,6 +86,8 @@ class NoticeTemplate(StrEnum):
     """What people are told."""
 
     REQUEST_OPENED = "request_opened"
+    REQUEST_AMENDED = "request_amended"
+    SETTLEMENT_OFFERED = "settlement_offered"
     DEADLINE_NEAR = "deadline_near"
     REQUEST_REJECTED = "request_rejected"
     GOODS_UNDERWAY = "goods_underway"
@@ -212,6 +215,8 @@ class Step(Message):
     """A declaration that must cover the time in which the order was to ship (L2)."""
     policy_version: int | None = None
     """The version that the case moves to (section 2)."""
+    application: ApplicationVersion | None = None
+    """What the case asks for from now on (R10, R12)."""
     only_with_room: bool = False
     """Written only if there is room for what it reserves: a look that finds none leaves no trace (R8)."""
     reduction: Reduction | None = None
@@ -367,6 +372,9 @@ class CaseView(Message):
     order_no: Identifier | None = None
     allowance_id: Identifier | None = None
     asked: Money | None
+    """All that is asked for, by the current version of the application (R10)."""
+    application: ApplicationVersion | None = None
+    """The current version; None where nothing is applied for, as for an allowance, or what is owed (R10)."""
     refunded: Money | None
     opened_at: Instant
     due: Instant | None

@@ -12,6 +12,7 @@ from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Quantity
 from workflows.messages.money import Currency, Minor
+from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.surfaces import Surface
 
@@ -168,6 +169,11 @@ class ExportRow(Message):
     allowance_id: Identifier | None
     currency: Currency
     asked: Minor
+    """By the current version of the application, in minor units (R10)."""
+    version: int = 1
+    """Of the application, when the export began: the request is 1, each amendment the next (R10)."""
+    reason: RefundReason | None = None
+    """Why it is asked for; None where nothing is applied for (R4)."""
     refunded: Minor
     compensated: Minor
     opened_at: Instant

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.money import in_print
 from workflows.messages.payouts import LegState
@@ -15,6 +16,11 @@ from workflows.rules.stages import STAGES
 from workflows.rules.wording import ATTENTION_MEANS, KINDS, OUTCOMES, ROLES, SILENCE_MEANS, WARNINGS, event_words
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+MOST_SHOWN = 20
+"""Lines and attachments of an application on its page; the view has all of them."""
+LONGEST_FACT = 120
+"""Characters of one fact of a log line on the page; the case book has all of it."""
 
 IN_FLIGHT = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
 
@@ -99,6 +105,8 @@ def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
         yield "案件 · case", f"{said(KINDS[view.kind], language)} `{view.order_no or view.allowance_id}`"
     yield "商家 / 买家 · merchant / buyer", f"`{view.merchant_id}` / `{view.buyer_id or '-'}`"
     yield "规则 · rule", f"{view.rule}; policy {view.policy or '-'}"
+    if view.application:
+        yield from _application(view.application, _currency(view), language)
     if view.outcome:
         yield "结果 · outcome", f"{said(OUTCOMES[view.outcome], language)} (`{view.outcome}`)"
     elif view.due:
@@ -116,6 +124,24 @@ def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
         ruling, currency = view.ruling, _currency(view)
         amount = f"{in_print(ruling.amount, currency)} {currency}"
         yield "判责 · ruling", f"{ruling.verdict}, fault: {ruling.fault}, {amount} in all ({ruling.reason})"
+
+
+def _application(asks: ApplicationVersion, currency: str, language: Language) -> Iterator[tuple[str, str]]:
+    """R10: what is asked for by the current version, and which version that is."""
+    number = said(f"第 {asks.version} 版 · version {asks.version}", language)
+    freight = f", {said('运费 · freight', language)} {in_print(asks.freight, currency)}" if asks.freight else ""
+    amount = f"{in_print(asks.amount, currency)} {currency}"
+    yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, `{asks.reason}`, `{asks.route}`"
+    lines = [f"`{each.line}` × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
+    yield "申请明细 · lines", ", ".join(_some(lines)) + freight
+    if asks.evidence:
+        given = [f"`{each.uri}` ({each.media_type}, {each.bytes} B, `{each.sha256[:12]}…`)" for each in asks.evidence]
+        yield "买家凭证 · evidence", ", ".join(_some(given))
+
+
+def _some(shown: list[str]) -> list[str]:
+    more = len(shown) - MOST_SHOWN
+    return [*shown[:MOST_SHOWN], f"+ {more}"] if more > 0 else shown
 
 
 def _money(view: CaseView, language: Language) -> list[str]:
@@ -139,10 +165,14 @@ def _money(view: CaseView, language: Language) -> list[str]:
 
 
 def _log_line(entry: LogEntry, language: Language) -> str:
-    facts = ", ".join(f"{name}={value}" for name, value in entry.facts.items())
+    facts = ", ".join(f"{name}={_short(str(value))}" for name, value in entry.facts.items())
     event = said(event_words(entry.event), language) + (f" ({facts})" if facts else "")
     by = f"{said(ROLES[entry.by.role], language)} `{entry.by.id}`"
     return f"| {_minute(entry.at)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]}…"
 
 
 def _currency(view: CaseView) -> str:

@@ -1,10 +1,15 @@
-"""How much evidence may be given (D6, R16)."""
+"""How much evidence may be given, and how the log tells of it (D6, R16)."""
 
 from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
 from workflows.messages.policy import DisputePolicy
 
 MIB = 1024 * 1024
+
+
+def evidence_facts(evidence: tuple[Evidence, ...]) -> dict[str, str | int]:
+    """Attachments as facts of a log line: where each is kept."""
+    return {f"evidence_{number}": each.uri for number, each in enumerate(evidence, start=1)}
 
 
 def refused_more_evidence(given: int, most: int) -> Refusal | None:

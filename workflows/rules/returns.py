@@ -1,6 +1,8 @@
-"""What comes back of what was bought, and what that is worth (T5, T6, T11)."""
+"""What comes back of what was bought, what that is worth, and how long it is waited for (T5, T6, T7, T11)."""
 
-from workflows.messages.cases import Refusal
+from datetime import timedelta
+
+from workflows.messages.cases import Refusal, Span
 from workflows.messages.commands import ConfirmReceipt
 from workflows.messages.payouts import Part
 from workflows.messages.requests import Application
@@ -35,6 +37,15 @@ def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchan
     if not received_parts(application, receipt):
         return _refused("worth_nothing", "accepted", "what is accepted is worth less than the smallest coin: reject it")
     return None
+
+
+def extended(running: Span, days: int) -> Span:
+    """The clock that runs, with so many days more: an extension never ends earlier than without it (T7)."""
+    if running.until:
+        return running.model_copy(update={"until": running.until + timedelta(days=days)})
+    if running.seconds:  # what was left when a dispute stood in its way (D3)
+        return running.model_copy(update={"seconds": running.seconds + days * 24 * 3600})
+    return running.model_copy(update={"minutes": running.minutes + days * 24 * 60})
 
 
 def received_parts(application: Application, receipt: ConfirmReceipt | None) -> tuple[Part, ...]:

@@ -1,0 +1,31 @@
+"""What a case asks for, as whoever decides sees it (R10)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workflows.messages.evidence import EvidenceList
+from workflows.messages.message import Instant, Message
+from workflows.messages.money import Minor
+from workflows.messages.requests import LineAmount, RefundReason
+
+
+class ApplicationVersion(Message):
+    """One version of what is asked for: the request is version 1, each amendment the next (R10)."""
+
+    version: Annotated[int, Field(ge=1)]
+    lines: tuple[LineAmount, ...]
+    freight: Minor = 0
+    """Asked back beside the lines, in minor units."""
+    reason: RefundReason
+    route: Literal["original", "bank_transfer"]
+    """How it is to be paid back. To which account is not shown (T4)."""
+    evidence: EvidenceList = ()
+    """What was given with it; more may have been given since (``evidence_submitted`` in the log)."""
+    at: Instant
+    """When it was applied for, in UTC."""
+
+    @property
+    def amount(self) -> int:
+        """All that is asked for, freight included, in minor units."""
+        return sum(each.amount for each in self.lines) + self.freight
