@@ -14,16 +14,17 @@ VENV ?= .venv
 ARGS ?=
 # In the order of tests/conftest.py: what takes longest comes first, so that no process ends long after the others.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
-VERSIONS := 3.11 3.12 3.13
+VERSIONS := 3.11 3.12 3.13 3.14
 
 # The sandbox loads a workflow's modules anew for each case, and would compile them each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
-supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-all lint format docs pictures histories costs bench capacity lock venv clean
+.PHONY: help demo up cluster test test-all lint format docs pictures histories costs bench capacity lock audit sbom \
+	venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,7 +41,7 @@ cluster: venv ## Roll workers from version to version under load, and check ever
 test: venv ## The test suite, in parallel
 	@$(bin)/python -m pytest $(PARALLEL) $(ARGS)
 
-test-all: ## The test suite on Python 3.11, 3.12 and 3.13
+test-all: ## The test suite on each Python from 3.11 to 3.14
 	@for version in $(VERSIONS); do \
 		python=$$(bash .ci/find-python "$$version"); \
 		echo "== Python $$version: $$python"; \
@@ -87,6 +88,18 @@ lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--up
 		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
 	lock --all-extras --output-file requirements.lock $(ARGS); \
 	lock --extra image --constraint requirements.lock --output-file deploy/requirements.lock
+
+audit: ## Ask the public advisories about the locked packages; says so where they cannot be asked (exit code 3)
+	@bash .ci/audit
+
+sbom: ## Write build/sbom.json: what the image is made of, as CycloneDX
+	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
+	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	"$$python" -m venv "$$scratch"; \
+	"$$scratch/bin/python" -m pip -qq --disable-pip-version-check install "cyclonedx-bom==7.5.0"; \
+	mkdir -p build; \
+	"$$scratch/bin/cyclonedx-py" requirements deploy/requirements.lock --output-reproducible -o build/sbom.json; \
+	echo "build/sbom.json: $$(grep -c '"purl"' build/sbom.json) packages"
 
 venv: $(VENV)/.project ## The virtual environment with the locked packages
 

@@ -108,8 +108,8 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
 
 def _local(settings: Settings) -> Sequence[Check]:
     async def python() -> str:
-        if not (3, 11) <= sys.version_info[:2] <= (3, 13):
-            raise Problem(platform.python_version(), "use Python 3.11, 3.12 or 3.13")
+        if not (3, 11) <= sys.version_info[:2] <= (3, 14):
+            raise Problem(platform.python_version(), "use Python 3.11 to 3.14")
         return platform.python_version()
 
     async def packages() -> str:
