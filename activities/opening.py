@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Final
 
 import asyncpg
 from temporalio import activity
@@ -10,7 +11,7 @@ from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, evidence, ledger, lookups
+from activities.postgres import allowances, casebook, evidence, ledger, lookups, parcels, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of
 from workflows.messages.activities import open_case
@@ -18,8 +19,10 @@ from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
+from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
+    Application,
     BankTransfer,
     CompensationCause,
     CompensationRequest,
@@ -34,7 +37,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
     opener,
 )
-from workflows.messages.stages import CaseKind
+from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
@@ -44,8 +47,13 @@ from workflows.rules.compensation import freight_insurance_fund, late_shipment_f
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_evidence
 from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
-from workflows.rules.refund import first_stage, is_shipped, refused_application
-from workflows.rules.stages import CLAIMABLE, PAYING, RETENTION, STAGES, Stage
+from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
+from workflows.rules.refund import first_stage, refused_application, refused_worthless
+from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
+from workflows.rules.stages import CLAIMABLE, INTERCEPTING, PAYING, RETENTION, STAGES, Stage
+
+_UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
+"""Where a case opens whose goods have not shipped (R1, R3)."""
 
 
 class Opening:
@@ -79,6 +87,8 @@ class Opening:
                 if run_id != opening.case.run_id:
                     return _refused(*_DUPLICATE)
             else:
+                if isinstance(opening.request, Application):  # R13: of two that want the same piece, one waits
+                    await pieces.lock(connection, opening.request.order_no)
                 opened = await self._look(connection, opening, order)
                 if opened.refusal is None:
                     opened = await self._take_hold(connection, opening, opened)
@@ -92,10 +102,13 @@ class Opening:
 
     async def _look_again(self, opening: OpenCase, opened: Opened) -> Opened:
         """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""
-        if opened.order is None or is_shipped(opened.order) or not isinstance(opening.request, RefundRequest):
+        request = opening.request
+        if not isinstance(request, RefundRequest) or opened.stage not in _UNSHIPPED:
             return opened
         now = await self._order(opening)
-        return opened.model_copy(update={"shipped_since": now.shipped_at}) if now and now.shipped_at else opened
+        if now is None or not is_shipped(now, request):
+            return opened
+        return opened.model_copy(update={"shipped_since": shipped_since(now, request)})
 
     async def foresee(self, opening: OpenCase) -> Opened:
         """What opening would find now, without writing anything: for whoever wants to know before starting."""
@@ -158,20 +171,31 @@ class Opening:
         policy: Policy,
     ) -> Opened:
         settled = {part.name: part.settled for part in await ledger.parts_of(connection, order_fund(order.order_no))}
-        if refusal := refused_application(request, order, settled):
+        others = await pieces.holders(connection, order.order_no)
+        by_pieces = policy.refund.by_pieces
+        if refusal := refused_application(request, order, settled, others, by_pieces=by_pieces):
             return Opened(refusal=refusal)
-        if isinstance(request, ReturnRequest) and not is_shipped(order):
-            return _refused("not_shipped", "order_no", "T1", "nothing has been sent that could come back")
-        kind, stage = first_stage(request, order, policy)
-        return await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
+        if isinstance(request, ReturnRequest) and (refusal := refused_unsent(request.lines, order)):
+            return Opened(refusal=refusal)
+        kind, stage = first_stage(request, order, policy, unsent_of(others))
+        if refusal := refused_worthless(request, kind):
+            return Opened(refusal=refusal)
+        opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
+        if stage is not INTERCEPTING:
+            return opened
+        return opened.model_copy(update={"underway": await parcels.underway(connection, order.order_no, request.lines)})
 
     async def _look_at_dispute(
         self, connection: Connection, opening: OpenCase, request: DisputeRequest, order: OrderFacts, policy: Policy
     ) -> Opened:
         """D1: on an ended case within its window, on one whose money is under way, or on an order without a case."""
-        if refusal := refused_application(request, order, {}):
+        besides = [request.about] if request.about else []
+        others = await pieces.holders(connection, order.order_no, besides=besides)
+        if refusal := refused_application(request, order, {}, others, by_pieces=policy.refund.by_pieces):
             return Opened(refusal=refusal)
         kind, stage = first_stage(request, order, policy)
+        if refusal := refused_worthless(request, kind):
+            return Opened(refusal=refusal)
         opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
         if request.about is None:
             window = timedelta(days=policy.dispute.order_window_days)
@@ -208,13 +232,14 @@ class Opening:
         late = policy.late_shipment
         span = Span(minutes=late.ship_hours * 60, since=order.paid_at)
         ships_until = (await casebook.deadline(connection, CaseKind.LATE_SHIPMENT, CLAIMABLE, span, opening.at)).at
-        if order.shipped_at and order.shipped_at <= ships_until:
+        # Goods that have been paid back by now need not ship any more.
+        settled = {part.name: part.settled for part in await ledger.parts_of(connection, order_fund(order.order_no))}
+        not_needed = not_to_ship(order, settled, await pieces.holders(connection, order.order_no))
+        if shipped_by(order, ships_until, not_needed):  # R15: all of its lines
             return Opened(nothing_owed=True)
         if opening.at < ships_until:
             return Opened(postponed_until=ships_until)
-        # Goods that have been paid back by now need not ship any more.
-        parts = await ledger.parts_of(connection, order_fund(order.order_no))
-        paid_back = sum(part.settled for part in parts if part.name.startswith("line:"))
+        paid_back = sum(amount for part, amount in settled.items() if part.startswith("line:"))
         owed = late_shipment_owed(order.goods_paid - paid_back, late.percent, late.fixed)
         if not owed or paid_back == order.goods_paid:
             return Opened(nothing_owed=True)
@@ -303,7 +328,15 @@ class Opening:
         buyer_id = opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None)
         entry = opened_entry(request, opening.at)
         work_list = STAGES[opened.stage].work_list
-        await casebook.write_opening(connection, opening, opened, entry=entry, work_list=work_list, buyer_id=buyer_id)
+        await casebook.write_opening(
+            connection,
+            opening,
+            opened,
+            entry=entry,
+            work_list=work_list,
+            buyer_id=buyer_id,
+            pieces=_pieces_named(opening),
+        )
         if isinstance(request, DisputeRequest) and request.evidence:  # D6
             given = EvidenceGiven(key="step-0", by=opener(request), attachments=request.evidence)
             await evidence.give(connection, opening.case.case_id, given, opening.at)
@@ -328,6 +361,16 @@ async def _opened(
 
 def _money(amount: int, order: OrderFacts) -> Money:
     return Money(amount=amount, currency=order.currency)
+
+
+def _pieces_named(opening: OpenCase) -> CasePieces | None:
+    """R13: a dispute that is a case's own leaves the pieces to the case, which carries the ruling out."""
+    request = opening.request
+    if not isinstance(request, Application):
+        return None
+    if isinstance(request, DisputeRequest) and opening.carried_out_by:
+        return None
+    return pieces_of(request, use_of(request))
 
 
 def _compensates(request: Request) -> str | None:

@@ -1,18 +1,20 @@
 """What carriers and shops tell of parcels, on its way to the cases that it concerns (R7, T6, L1)."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from activities.postgres import casebook, orders, parcels
+from activities.postgres import casebook, orders, parcels, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.parcels import Watch
 from starter.database import transaction
-from starter.errors import RefusedCommand, UnknownCase, UnknownOrder
-from workflows.messages.actors import carrier
-from workflows.messages.commands import ReportParcel
+from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
-from workflows.rules.parcels import handed_on
+from workflows.messages.pieces import LineQuantity
+from workflows.rules.parcels import handed_on, refused_contents, report_of, unknown_contents
+from workflows.rules.pieces import unsent_of
+from workflows.rules.shipping import parcel_concerns
 
 if TYPE_CHECKING:
     from starter.client import Aftersales
@@ -48,22 +50,37 @@ class Logistics:
         for case in cases:
             await self._tell(case, event)
 
-    async def order_shipped(self, order_no: str, parcel: Parcel, shipped_at: datetime) -> None:
-        """The shop has handed an order's goods, or some of them, to a carrier (R7, L1): its open cases are told.
+    async def order_shipped(
+        self, order_no: str, parcel: Parcel, shipped_at: datetime, lines: Iterable[LineQuantity] = ()
+    ) -> None:
+        """The shop has handed an order's goods, or some of them, to a carrier (R7, R15, L1): its open cases are told.
 
-        The carrier's later events of this parcel are about the order from now on. The same call again is harmless.
+        ``lines`` says which pieces are in the parcel: only cases about those are told, and the order counts as shipped
+        when all of its pieces are. A parcel that names none stands for all. More pieces than were bought are all
+        of them. The carrier's later events of this parcel are about the same pieces. The same call again is harmless,
+        and lines that are named later are added.
 
         Raises:
             UnknownOrder: the order directory does not know it.
+            RefusedRequest: a line is named that the order does not have, or no pieces of one, or one twice.
             EventKeyReused: the parcel was said to have been shipped at another moment; the first word stands.
             Unreachable: as in ``carrier_event``.
         """
+        named = tuple(lines)
+        if refusal := refused_contents(named):
+            raise RefusedRequest(refusal)
         # The parcel before the order, as in carrier_event: two that wait for each other would both be in vain.
         async with transaction(self._aftersales.pool) as connection:
             told = await parcels.watch(
                 connection, parcel, purpose=ParcelPurpose.ORDER, at=datetime.now(UTC), order_no=order_no
             )
-            if not await orders.mark_shipped(connection, order_no, shipped_at):
+            try:
+                await orders.pack(connection, order_no, parcel, named)
+            except orders.UnknownOrderLine as error:
+                if not await orders.find_order(connection, order_no):
+                    raise UnknownOrder(order_no) from None
+                raise RefusedRequest(unknown_contents(error.number)) from None
+            if not await orders.mark_shipped(connection, order_no, shipped_at, parcel):
                 raise UnknownOrder(order_no)
         key = f"shipped-{_digest(order_no, parcel.tracking_no)}"
         shipped = CarrierEvent(key=key, parcel=parcel, event=ParcelEvent.SHIPPED, happened_at=shipped_at)
@@ -76,16 +93,8 @@ class Logistics:
             return await parcels.history(connection, parcel)
 
     async def _tell(self, case: str, event: CarrierEvent) -> None:
-        report = ReportParcel(
-            key=f"p-{_digest(event.parcel.carrier, event.key)}",
-            by=carrier(event.parcel.carrier),
-            event=event.event,
-            carrier=event.parcel.carrier,
-            tracking_no=event.parcel.tracking_no,
-            happened_at=event.happened_at,
-        )
         try:
-            await self._aftersales.case(case).tell(report)
+            await self._aftersales.case(case).tell(report_of(event))
         except (RefusedCommand, UnknownCase):
             return  # it has ended: the parcel's history keeps the event
 
@@ -100,9 +109,32 @@ async def _concerned(connection: Connection, event: CarrierEvent, watchers: tupl
             cases[watch.case_id] = None
         elif watch.order_no:
             if mark := MARKS.get(event.event):
-                await mark(connection, watch.order_no, event.happened_at)
-            cases |= {each.case_id: None for each in await casebook.open_cases_of_order(connection, watch.order_no)}
+                await mark(connection, watch.order_no, event.happened_at, event.parcel)
+            cases |= dict.fromkeys(await _of_order(connection, watch.order_no, event))
     return list(cases)
+
+
+async def _of_order(connection: Connection, order_no: str, event: CarrierEvent) -> list[str]:
+    """R7, R15: the order's open cases that are about what is in the parcel."""
+    open_cases = await casebook.open_cases_of_order(connection, order_no)
+    contents = await orders.carried(connection, order_no, event.parcel)
+    order = await orders.find_order(connection, order_no) if open_cases and contents else None
+    if order is None:
+        return [each.case_id for each in open_cases]
+    holders = await pieces.holders(connection, order_no)
+    outbound = event.event is ParcelEvent.OUTBOUND
+    return [
+        each.case_id
+        for each in open_cases
+        if each.pieces is None
+        or parcel_concerns(
+            each.pieces.lines,
+            order,
+            contents,
+            unsent_of(other for other in holders if other.case_id != each.case_id),
+            outbound=outbound,
+        )
+    ]
 
 
 def _digest(*names: str) -> str:

@@ -2,7 +2,7 @@
 
 from workflows.case import DisputeEnded, Happening
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import Outcome
+from workflows.messages.cases import LogEntry, Outcome
 from workflows.messages.commands import Approve, CloseCase, ReportParcel, Withdraw
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.rulings import Ruling
@@ -18,6 +18,8 @@ async def cancellation(case: ReturningCase) -> Outcome:
     """Carry an opened cancellation to its outcome."""
     while True:
         event = await case.next(ReportParcel)
+        if isinstance(event, ReportParcel):
+            case.follow(event)
         match event:
             case Approve():
                 return await case.refund(case.obeyed(event, "approved"), by=event.by, rule="R3")
@@ -28,16 +30,18 @@ async def cancellation(case: ReturningCase) -> Outcome:
             case Happening.SILENCE if case.stage is WAREHOUSE_REVIEW:
                 return await case.refund(case.silent("approved_by_silence"), by=CLOCK, rule="R3")
             case Happening.SILENCE:  # the goods are out: only a person may decide
-                await _escalate(case)
-            case ReportParcel() if event.event is ParcelEvent.RETURNED_TO_WAREHOUSE:
-                return await case.refund(case.parcel(event), by=event.by, rule="R3")
+                await _escalate(case, case.silent("escalated"))
+            case ReportParcel() if event.event is ParcelEvent.RETURNED_TO_WAREHOUSE and case.all_back:
+                return await case.refund_back(event, "R3")
             case ReportParcel() if event.event in ON_ITS_WAY and _in_the_warehouse(case):
                 await case.enter(INTERCEPTING, case.parcel(event))
             case ReportParcel() if event.event is ParcelEvent.OUTBOUND and case.stage is WAREHOUSE_REVIEW:
                 await case.enter(OUTBOUND_REVIEW, case.parcel(event))
-            case ReportParcel() if event.event is ParcelEvent.SIGNED:  # R7: the buyer has the goods
-                await case.become_return(case.parcel(event))
-                return await case.returning()
+            case ReportParcel() if event.event is ParcelEvent.SIGNED and case.application.lines:
+                stepped = await case.become_return(case.parcel(event))  # R7: the buyer has the goods
+                if stepped.refusal is None:
+                    return await case.returning()
+                await _escalate(case, case.parcel(event))  # R13: they come back in another case already
             case DisputeEnded(ruling=Ruling() as ruling):  # D8
                 return await case.carry_out(ruling)
             case ReportParcel():
@@ -50,6 +54,6 @@ def _in_the_warehouse(case: ReturningCase) -> bool:
     return case.stage in (WAREHOUSE_REVIEW, OUTBOUND_REVIEW)
 
 
-async def _escalate(case: ReturningCase) -> None:
-    overdue = Attention.INTERCEPT_OVERDUE if case.stage is INTERCEPTING else Attention.REVIEW_OVERDUE
-    await case.enter(ESCALATED, case.silent("escalated"), attention=overdue)
+async def _escalate(case: ReturningCase, entry: LogEntry) -> None:
+    overdue = Attention.REVIEW_OVERDUE if _in_the_warehouse(case) else Attention.INTERCEPT_OVERDUE
+    await case.enter(ESCALATED, entry, attention=overdue)

@@ -55,6 +55,7 @@ from workflows.messages.commands import Command, MoveDeadline, MovePolicy, Pause
 from workflows.messages.message import Message
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
+from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
@@ -136,6 +137,10 @@ class CaseWorkflow:
         self.compensated = 0
         self.ruling: Ruling | None = None
         self.return_address: ReturnAddress | None = None
+        self.pieces: CasePieces | None = None
+        """What the next step is to say of the case's pieces; None where nothing has changed (R13)."""
+        self.claims = False
+        """Whether that step takes pieces which other cases may have (R13)."""
         self._due: Due | None = None
         self._span: Span | None = None
         self._began_at = self.opened_at
@@ -476,6 +481,8 @@ class CaseWorkflow:
             notices=notices,
             reserve=reserve,
             balance=balance,
+            pieces=self.pieces,
+            claims=self.claims,
         )
 
     def answer(self, command: Command, refusal: Refusal | None = None) -> None:
@@ -629,8 +636,10 @@ class CaseWorkflow:
         return self.view() if admission.may_see(command.by, self.parties) else None
 
     def hear(self, fact: Command) -> None:
-        """Take in a fact that the case has found itself."""
-        self._facts.append(fact)
+        """Take in a fact that the case has found itself; told again from outside it is the same fact."""
+        if fact.key not in self._seen:
+            self._seen[fact.key] = admission.fingerprint(fact)
+            self._facts.append(fact)
 
     def note_refused(self, name: str, refusal: Refusal) -> None:
         """Write a refused signal into the log; it changes nothing else."""
@@ -714,6 +723,7 @@ class CaseWorkflow:
 
     def _written(self, step: Step) -> None:
         self._steps = step.step
+        self.pieces, self.claims = None, False
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
 
     def _because_of(self, command: Command) -> None:

@@ -18,7 +18,7 @@ from temporalio.workflow import ChildWorkflowHandle
 from workflows.case import DisputeEnded, Event
 from workflows.children import start_case
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Outcome, Refusal, Span
+from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Outcome, ParcelWatch, Refusal, Span
 from workflows.messages.commands import (
     Amend,
     CaseSettled,
@@ -30,17 +30,21 @@ from workflows.messages.commands import (
     Reject,
     ReportParcel,
 )
+from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.payouts import Part, Remainder
+from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import BankTransfer, DisputeRequest, RefundRequest, ReturnRequest
 from workflows.messages.rulings import Ruling, Verdict
 from workflows.messages.scores import ScoreChange
-from workflows.messages.stages import Attention, OutcomeKind
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.payable import OrderCase
 from workflows.rules.applications import version_facts, version_of
 from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.identity import case_id
-from workflows.rules.refund import refused_application, ruled_parts
+from workflows.rules.pieces import pieces_of
+from workflows.rules.refund import refused_application, refused_worthless, ruled_parts
+from workflows.rules.shipping import refused_unsent
 from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, Stage
 
 SECOND = timedelta(seconds=1)
@@ -150,6 +154,7 @@ class DisputableCase(OrderCase):
         await self.enter(
             stage,
             self.rejection(command),
+            watch=self.proven(command),
             notices=self.notice(
                 NoticeTemplate.REQUEST_REJECTED,
                 self.buyer,
@@ -159,11 +164,12 @@ class DisputableCase(OrderCase):
         )
 
     async def apply_again(self, command: Amend, stage: Stage) -> None:
-        """R6, R12: the merchant is told of the amended request, and decides on it with a new clock."""
+        """R6, R12, R13: told to the merchant, who decides with a new clock; refused where its pieces are not left."""
         named: NamedAccount | None = None
         if isinstance(command.method, BankTransfer):
             named = NamedAccount(account=command.method.account, field="method.account")
         version = version_of(command, self.applied.version + 1, workflow.now())
+        self.pieces, self.claims = pieces_of(command, self.use), True
         stepped = await self.enter(
             stage,
             self.obeyed(command, "amended", **version_facts(version)),
@@ -178,7 +184,8 @@ class DisputableCase(OrderCase):
                 on_silence=stage.silence,
             ),
         )
-        if stepped.refusal:  # R17
+        if stepped.refusal:  # R13, R17
+            self.pieces, self.claims = None, False
             self.answer(command, stepped.refusal)
             return
         self.application = command
@@ -192,6 +199,19 @@ class DisputableCase(OrderCase):
             by=CLOCK,
             notices=self.closed_notices(OutcomeKind.REJECTED),
         )
+
+    @property
+    def use(self) -> PieceUse:
+        """What the case does with the pieces that it names (R13)."""
+        return {CaseKind.RETURN: PieceUse.RETURN, CaseKind.EXCHANGE: PieceUse.EXCHANGE}.get(
+            self.kind or CaseKind.DISPUTE, PieceUse.REFUND
+        )
+
+    def proven(self, command: Reject) -> ParcelWatch | None:
+        """R15: what becomes of the parcel that a rejection names as proof is told to the case."""
+        proof = command.shipping
+        parcel = Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no) if proof else None
+        return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER) if parcel else None
 
     def rejection(self, command: Reject) -> LogEntry:
         """The log line of a rejection."""
@@ -233,10 +253,22 @@ class DisputableCase(OrderCase):
                     rule="R6",
                     explanation=f"a case can be applied for {most} times",
                 )
-            case Amend() if (refusal := refused_application(command, self.order, {})) is not None:
+            case Amend() if (refusal := self._refused_amendment(command)) is not None:
                 return refusal
             case _:
                 return super().content_refusal(command)
+
+    def _refused_amendment(self, command: Amend) -> Refusal | None:
+        by_pieces = self.policy.refund.by_pieces
+        if refusal := refused_application(command, self.order, {}, use=self.use, by_pieces=by_pieces):
+            return refusal
+        if self.use is PieceUse.REFUND:
+            return refused_worthless(command, CaseKind.SHIPPED_REFUND)
+        if not command.lines:
+            return Refusal(
+                code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"
+            )
+        return refused_unsent(command.lines, self.order)
 
     def own_event(self) -> DisputeEnded | None:
         """The end of the dispute, where the case has not been decided otherwise meanwhile."""

@@ -12,7 +12,7 @@ from workflows.cancellation import cancellation
 from workflows.case import DisputeEnded, Happening
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, carrier
-from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome
+from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome, ParcelWatch, Stepped
 from workflows.messages.commands import (
     Amend,
     Approve,
@@ -27,11 +27,13 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.parcels import ParcelEvent
+from workflows.messages.orders import OrderLine
+from workflows.messages.parcels import Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.requests import RefundRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import Attention, CaseKind
 from workflows.returning import RETURN_COMMANDS, ReturningCase
+from workflows.rules.parcels import DIRECTORY, handed_on, report_of
 from workflows.rules.stages import (
     ESCALATED,
     MERCHANT_REVIEW,
@@ -66,10 +68,13 @@ class Refund(ReturningCase):
             return self.refused(opened.refusal)
         if opened.shipped_since:  # R7: as if the carrier had told it
             self.hear(_shipped(opened.shipped_since))
+        self.sent_in(*opened.underway)
         if opened.kind is CaseKind.CANCELLATION:
             return await cancellation(self)
         while self.kind is not CaseKind.RETURN:
             event = await self.next(ReportParcel)
+            if isinstance(event, ReportParcel):
+                self.follow(event)
             match event:
                 case Approve():  # R1, R2
                     return await self.refund(self.obeyed(event, "approved"), by=event.by, rule=self.stage.rule)
@@ -84,17 +89,18 @@ class Refund(ReturningCase):
                 case CloseCase():
                     return await self.closed_by_officer(event)
                 case Reject() if self.stage is MERCHANT_REVIEW and event.shipping:  # R1: only what has shipped
-                    await self._convert(self.rejection(event), event.shipping.shipped_at)
+                    self.sent_in(Parcel(carrier=event.shipping.carrier, tracking_no=event.shipping.tracking_no))
+                    await self._convert(self.rejection(event), event.shipping.shipped_at, self.proven(event))
                 case Reject():  # R2
                     await self.reject(event)
                 case Amend():  # R6
                     await self.apply_again(event, SHIPPED_REVIEW)
-                case ReportParcel() if self.stage is MERCHANT_REVIEW and event.event in HAS_LEFT:  # R7
+                case ReportParcel() if self._has_left(event):  # R7
                     await self._convert(self.parcel(event), event.happened_at)
-                case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.RETURNED_TO_WAREHOUSE:
-                    return await self.refund(self.parcel(event), by=event.by, rule="R7")
+                case ReportParcel() if self._stopped_parcel() and self._is_back(event):
+                    return await self.refund_back(event, "R7")
                 case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.SIGNED:
-                    await self.become_return(self.parcel(event))  # R7: not stopped; the buyer has the goods
+                    await self._come_back(self.parcel(event))  # R7: not stopped; the buyer has the goods
                 case ReportParcel():
                     await self.note(self.parcel(event))
                 case SubmitEvidence():  # R2
@@ -107,28 +113,48 @@ class Refund(ReturningCase):
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
         return await self.returning()
 
-    async def _convert(self, entry: LogEntry, shipped_at: datetime) -> None:
+    async def _convert(self, entry: LogEntry, shipped_at: datetime, watch: ParcelWatch | None = None) -> None:
         """R1, R7: the goods are on their way, so nothing is refunded blindly, and nothing asked for is lost."""
-        if self.order.shipped_at is None:
-            self.order = self.order.model_copy(update={"shipped_at": shipped_at})
+        asked = {each.line for each in self.application.lines}
+        lines = tuple(_sent(line, shipped_at) if line.line in asked else line for line in self.order.lines)
+        self.order = self.order.model_copy(update={"lines": lines})
         self.kind = CaseKind.SHIPPED_REFUND
         match self.policy.refund.shipped_meanwhile:
-            case "shipped_review":
-                await self.enter(SHIPPED_REVIEW, entry)
-            case "return":
-                await self.become_return(entry)
-            case "intercept":
-                await self.enter(PARCEL_INTERCEPT, entry, notices=self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY))
+            case "return" if asked:
+                stepped = await self._come_back(entry, watch)
+            case "intercept" if asked:
+                notices = self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY)
+                stepped = await self.enter(PARCEL_INTERCEPT, entry, notices=notices, watch=watch)
+            case _:  # freight alone cannot be sent back or stopped
+                stepped = await self.enter(SHIPPED_REVIEW, entry, watch=watch)
+        for told in stepped.parcel_events:  # of the parcel that is proof: it may have gone further by now
+            if handed_on(ParcelPurpose.ORDER, told.event):
+                self.hear(report_of(told))
+
+    async def _come_back(self, entry: LogEntry, watch: ParcelWatch | None = None) -> Stepped:
+        """R7; what comes back in another case already cannot come back here: the merchant decides on the money (R2)."""
+        stepped = await self.become_return(entry, watch)
+        return stepped if stepped.refusal is None else await self.enter(SHIPPED_REVIEW, entry, watch=watch)
 
     async def _escalate(self) -> None:
         await self.enter(ESCALATED, self.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)
+
+    def _has_left(self, report: ReportParcel) -> bool:
+        return self.stage is MERCHANT_REVIEW and report.event in HAS_LEFT and bool(self.application.lines)
+
+    def _is_back(self, report: ReportParcel) -> bool:
+        return report.event is ParcelEvent.RETURNED_TO_WAREHOUSE and self.all_back
 
     def _stopped_parcel(self) -> bool:
         return self.stage in (PARCEL_INTERCEPT, ESCALATED)
 
 
+def _sent(line: OrderLine, at: datetime) -> OrderLine:
+    return line.model_copy(update={"pieces_sent": line.quantity, "sent_at": line.sent_at or at})
+
+
 def _shipped(at: datetime) -> ReportParcel:
-    directory = carrier("directory")
+    directory = carrier(DIRECTORY)
     return ReportParcel(
         key="shipped-while-opening",
         by=directory,

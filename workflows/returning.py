@@ -21,6 +21,7 @@ from workflows.messages.cases import (
     ParcelWatch,
     Refusal,
     Span,
+    Stepped,
 )
 from workflows.messages.commands import (
     AgreeReturn,
@@ -43,14 +44,17 @@ from workflows.messages.commands import (
     Withdraw,
 )
 from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelEvent, ParcelPurpose, ask_carrier
+from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
 from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.refund import QUALITY_FAULTS
+from workflows.rules.parcels import DIRECTORY
+from workflows.rules.pieces import accepted_pieces, named, pieces_of
 from workflows.rules.refusals import refused
-from workflows.rules.returns import extended, received_parts, refused_receipt
+from workflows.rules.returns import accepted, extended, received_parts, refused_receipt
+from workflows.rules.shipping import QUALITY_FAULTS
 from workflows.rules.stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -108,6 +112,11 @@ class ReturningCase(DisputableCase):
         self._freight_paid = 0
         self._insurance_paid = 0
         self._wants_money: set[Role] = set()
+        self._received = False
+        """Whether the merchant has got the goods."""
+        self._out: list[Parcel] = []
+        """Parcels on their way to the buyer with goods of this case (R3, R7, R15)."""
+        self._back: list[Parcel] = []
 
     async def returning(self) -> Outcome:
         """Carry a return or an exchange from the merchant's decision to its outcome."""
@@ -125,6 +134,7 @@ class ReturningCase(DisputableCase):
                 case Amend():  # R6
                     await self.apply_again(event, RETURN_REVIEW)
                 case Approve():  # D2: what the buyer disputes is granted
+                    self.pieces = pieces_of(self.application, self._comes_to)
                     return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="D2")
                 case EnterTracking():  # T3
                     await self._enter_tracking(event)
@@ -158,10 +168,44 @@ class ReturningCase(DisputableCase):
                 case _:
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
 
-    async def become_return(self, entry: LogEntry) -> None:
-        """R7: the buyer has the goods, or will: they must come back first, and the merchant decides how (T1)."""
-        self.kind = CaseKind.RETURN
-        await self.enter(RETURN_REVIEW, entry, notices=self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY))
+    async def become_return(self, entry: LogEntry, watch: ParcelWatch | None = None) -> Stepped:
+        """R7: the buyer has the goods, or will: they must come back first, and the merchant decides how (T1).
+
+        Refused, and not done, where the goods are coming back in another case already (R13).
+        """
+        before, self.kind = self.kind, CaseKind.RETURN
+        self.pieces, self.claims = pieces_of(self.application, PieceUse.RETURN), True
+        notices = self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY)
+        stepped = await self.enter(RETURN_REVIEW, entry, notices=notices, watch=watch)
+        if stepped.refusal:
+            self.kind, self.pieces, self.claims = before, None, False
+        return stepped
+
+    def follow(self, report: ReportParcel) -> None:
+        """R3, R7, R15: which parcels are on their way to the buyer; one that is back is not sent again."""
+        match report.event:
+            case ParcelEvent.RETURNED_TO_WAREHOUSE:
+                self._out = [each for each in self._out if each != report.parcel]
+                self._back.append(report.parcel)
+            case ParcelEvent.SHIPPED | ParcelEvent.ON_DELIVERY_RUN | ParcelEvent.REFUSED:
+                self.sent_in(report.parcel)
+            case _:
+                pass
+
+    def sent_in(self, *parcels: Parcel) -> None:
+        """Goods of this case are on their way to the buyer in these parcels."""
+        known = (*self._out, *self._back)
+        self._out += [each for each in parcels if each not in known and each.carrier != DIRECTORY]
+
+    @property
+    def all_back(self) -> bool:
+        """Whether no parcel with goods of this case is known to be on its way to the buyer (R3, R7, R15)."""
+        return not self._out
+
+    async def refund_back(self, report: ReportParcel, rule: str) -> Outcome:
+        """R3, R7: the goods are in the warehouse again."""
+        self.pieces = pieces_of(self.application, PieceUse.BACK)
+        return await self.refund(self.parcel(report), by=report.by, rule=rule)
 
     async def _silence(self) -> Outcome | None:
         match self.stage.name:
@@ -284,6 +328,7 @@ class ReturningCase(DisputableCase):
         return [each for each in moments if self._agreed_at and each >= self._agreed_at]
 
     async def _signed(self, entry: LogEntry, happened_at: datetime) -> None:
+        self._received = True
         await self._pay_insurance()
         if self._exchange:
             await self._owe_other_goods(entry, happened_at)
@@ -316,6 +361,7 @@ class ReturningCase(DisputableCase):
         accepted = {f"accepted_{each.line}": each.quantity for each in command.accepted or ()}
         reason = {"reason": command.reason} if command.reason else {}
         entry = self.obeyed(command, "receipt_confirmed", **accepted, **reason, **evidence_facts(command.evidence))
+        self._received = True
         if self._parcel:  # T10: who confirms it has signed for it, whatever the carrier says
             await self._pay_insurance()
         if self._exchange:  # T8
@@ -327,11 +373,13 @@ class ReturningCase(DisputableCase):
     async def _refund_received(self, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Outcome:
         await self._owe_freight_by_fault()
         wanted = received_parts(self.application, receipt)
+        self.pieces = accepted_pieces(self.application, accepted(self.application, receipt), wanted)
         return await self.refund(decided, by=decided.by, rule=rule, wanted=wanted)
 
     async def _refund_directly(self, command: RefundDirectly) -> Outcome:
         """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
         await self._owe_freight_by_fault()
+        self.pieces = pieces_of(self.application, PieceUse.REFUND)
         return await self.refund(self.obeyed(command, "refunded_directly"), by=command.by, rule="T1")
 
     async def _pay_insurance(self) -> None:
@@ -357,7 +405,14 @@ class ReturningCase(DisputableCase):
             await self._pay_insurance()
         if ruling.return_freight is FreightBearer.MERCHANT:
             await self._owe_return_freight()
+        if ruling.amount:
+            self.pieces = named(ruling.lines, self._comes_to)
         return await super().carry_out(ruling)
+
+    @property
+    def _comes_to(self) -> PieceUse:
+        """What a refund that is granted makes of the pieces: they stay where they are (R13)."""
+        return PieceUse.BACK if self._received else PieceUse.REFUND
 
     # T8, T9: exchange -----------------------------------------------------------------------------------
 
@@ -396,6 +451,7 @@ class ReturningCase(DisputableCase):
         entry = self.obeyed(command, "converted_to_refund")
         self._exchange = False
         self.kind = CaseKind.RETURN
+        self.pieces = pieces_of(self.application, PieceUse.RETURN)  # R13: refunded, and not exchanged
         if self.stage in WITH_MERCHANT:
             return await self._refund_received(entry, rule="T9")
         await self.note(entry)

@@ -41,6 +41,7 @@ from workflows.messages.cases import (
 )
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
+from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
@@ -81,8 +82,9 @@ async def write_opening(
     entry: LogEntry,
     work_list: WorkList | None,
     buyer_id: str | None,
+    pieces: CasePieces | None = None,
 ) -> None:
-    """Step 0: the case's row and the first line of its log."""
+    """Step 0: the case's row, the pieces that it names (R13), and the first line of its log."""
     case, request = opening.case, opening.request
     if opened.kind is None or opened.stage is None or opened.asked is None or opened.policy is None:
         raise ValueError("a refused request is not written down")
@@ -93,9 +95,9 @@ async def write_opening(
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
             stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
-            application
+            application, pieces
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19, $20)
         """,
         case.case_id,
         case.run_id,
@@ -116,6 +118,7 @@ async def write_opening(
         await flags.flag_of_new_case(connection, request.merchant_id, str(order_no or allowance_id)),
         request_digest(request),
         version_of(request, 1, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
+        pieces.model_dump(mode="json") if pieces else None,
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
@@ -262,7 +265,7 @@ async def _reserve(connection: Connection, payout: Payout, at: datetime) -> Rese
 
 
 async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]:
-    """T3, T8: from now on the case is told of the parcel; what was told before comes with the answer."""
+    """R15, T3, T8: from now on the case is told of the parcel; what was told before comes with the answer."""
     if step.watch is None:
         return ()
     case_id, watch = step.case.case_id, step.watch
@@ -281,7 +284,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
             due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
             closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
             return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
-            asked = coalesce($17, asked), application = coalesce($18, application)
+            asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces)
         WHERE case_id = $1
         """,
         step.case.case_id,
@@ -302,6 +305,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
         f"{stepped.policy.name}/{stepped.policy.version}" if stepped.policy else None,
         step.application.amount if step.application else None,
         step.application.model_dump(mode="json") if step.application else None,
+        step.pieces.model_dump(mode="json") if step.pieces else None,
     )
 
 
@@ -375,6 +379,8 @@ class Row:
     closed_at: datetime | None
     return_freight: int
     """In minor units (T10)."""
+    pieces: CasePieces | None = None
+    """None where it is about no lines of its order, or about all of them (R15)."""
 
 
 async def find(connection: Connection, case_id: str) -> Row | None:
@@ -426,7 +432,7 @@ async def with_running_clock(connection: Connection, kinds: Sequence[CaseKind], 
 async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
     rows = await connection.fetch(
         f"""
-        SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, closed_at, return_freight
+        SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, closed_at, return_freight, pieces
         FROM casebook.cases WHERE {where} ORDER BY case_id
         """,  # noqa: S608 -- one of the constants above
         argument,
@@ -442,6 +448,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
             order_no=row["order_no"],
             closed_at=row["closed_at"],
             return_freight=row["return_freight"],
+            pieces=CasePieces.model_validate(row["pieces"]) if row["pieces"] else None,
         )
         for row in rows
     ]

@@ -278,7 +278,8 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
     stored = await find_order(connection, record.order_no)
     if stored is None:
         return "order_no"
-    was, now = stored.model_dump(), record.model_dump(exclude={"recipient"})
+    by_parcel = {"lines": {"__all__": {"pieces_outbound", "pieces_sent", "sent_at"}}}
+    was, now = stored.model_dump(exclude=by_parcel), record.model_dump(exclude={"recipient"})
     shipping = ("outbound_at", "shipped_at", "on_delivery_run_at")
     for name in now:
         unsaid = name in shipping and (was[name] is None or now[name] is None)

@@ -1,12 +1,25 @@
 """The order directory's stand-in: orders in PostgreSQL, as the shop knows them."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from activities.postgres.connection import Connection
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
+from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import TenderKind
+from workflows.messages.pieces import LineQuantity
+
+
+class UnknownOrderLine(LookupError):  # noqa: N818 -- it is a finding, not a fault
+    """A parcel is said to carry a line that its order does not have."""
+
+    def __init__(self, number: int, line: str) -> None:
+        super().__init__(line)
+        self.number = number
+        """Which of the lines that were named, from 0."""
 
 
 class PostgresOrders:
@@ -46,7 +59,9 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
                ARRAY(SELECT (l.line, l.sku, l.quantity, l.paid) FROM shop.order_lines l
                      WHERE l.order_no = o.order_no ORDER BY l.position) AS lines,
                ARRAY(SELECT (t.tender, t.kind, t.paid) FROM shop.order_tenders t
-                     WHERE t.order_no = o.order_no ORDER BY t.position) AS tenders
+                     WHERE t.order_no = o.order_no ORDER BY t.position) AS tenders,
+               ARRAY(SELECT (p.line, p.quantity, p.outbound_at, p.shipped_at, p.on_delivery_run_at)
+                     FROM shop.parcel_lines p WHERE p.order_no = o.order_no) AS parcel_lines
         FROM shop.orders o
         WHERE o.order_no = $1
         """,
@@ -61,7 +76,8 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
         buyer_id=row["buyer_id"],
         currency=row["currency"],
         lines=tuple(
-            OrderLine(line=line, sku=sku, quantity=quantity, paid=paid) for line, sku, quantity, paid in row["lines"]
+            OrderLine(line=line, sku=sku, quantity=quantity, paid=paid, **_gone(line, quantity, row["parcel_lines"]))
+            for line, sku, quantity, paid in row["lines"]
         ),
         freight=row["freight"],
         tenders=tuple(Tender(tender=tender, kind=TenderKind(kind), paid=paid) for tender, kind, paid in row["tenders"]),
@@ -73,25 +89,123 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
     )
 
 
-async def mark_outbound(connection: Connection, order_no: str, at: datetime) -> bool:
-    """The goods left the warehouse (R3). The first moment told stays; False where the order is not known."""
-    return await _mark(connection, "outbound_at", order_no, at)
+def _gone(
+    line: str, bought: int, parcel_lines: Iterable[tuple[str, int, datetime | None, datetime | None, datetime | None]]
+) -> dict[str, Any]:
+    """How many pieces of a line have left, by the parcels that name it (R15)."""
+    outbound = sent = 0
+    moments: list[datetime] = []
+    for of_line, quantity, outbound_at, shipped_at, on_delivery_run_at in parcel_lines:
+        if of_line != line:
+            continue
+        if gave_to_carrier := shipped_at or on_delivery_run_at:
+            sent += quantity
+            moments.append(gave_to_carrier)
+        if outbound_at or gave_to_carrier:
+            outbound += quantity
+    return {
+        "pieces_outbound": min(outbound, bought),
+        "pieces_sent": min(sent, bought),
+        "sent_at": max(moments, default=None),
+    }
 
 
-async def mark_shipped(connection: Connection, order_no: str, at: datetime) -> bool:
-    """A carrier has the goods (R1, R7). The first moment told stays; False where the order is not known."""
-    return await _mark(connection, "shipped_at", order_no, at)
+async def pack(connection: Connection, order_no: str, parcel: Parcel, lines: Iterable[LineQuantity]) -> None:
+    """Note what of an order a parcel carries (R15). What is said again, or of more lines, adds to what is known.
+
+    More pieces than were bought are all of them.
+
+    Raises:
+        UnknownOrderLine: the order has no such line; nothing is noted.
+    """
+    bought = {
+        row["line"]: row["quantity"]
+        for row in await connection.fetch("SELECT line, quantity FROM shop.order_lines WHERE order_no = $1", order_no)
+    }
+    carried = list(lines)
+    for number, each in enumerate(carried):
+        if each.line not in bought:
+            raise UnknownOrderLine(number, each.line)
+    await connection.executemany(
+        """
+        INSERT INTO shop.parcel_lines AS known (order_no, carrier, tracking_no, line, quantity)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (order_no, carrier, tracking_no, line)
+            DO UPDATE SET quantity = greatest(known.quantity, excluded.quantity)
+        """,
+        [
+            (order_no, parcel.carrier, parcel.tracking_no, each.line, min(each.quantity, bought[each.line]))
+            for each in carried
+        ],
+    )
 
 
-async def mark_on_delivery_run(connection: Connection, order_no: str, at: datetime) -> bool:
-    """The goods are out for delivery (R3). The first moment told stays; False if the order is not known."""
-    return await _mark(connection, "on_delivery_run_at", order_no, at)
+async def carried(connection: Connection, order_no: str, parcel: Parcel) -> dict[str, int]:
+    """How many pieces of which lines a parcel has; empty for one that names none and stands for all (R15)."""
+    rows = await connection.fetch(
+        "SELECT line, quantity FROM shop.parcel_lines WHERE order_no = $1 AND carrier = $2 AND tracking_no = $3",
+        order_no,
+        parcel.carrier,
+        parcel.tracking_no,
+    )
+    return {row["line"]: row["quantity"] for row in rows}
 
 
-async def _mark(connection: Connection, column: str, order_no: str, at: datetime) -> bool:
-    known = await connection.fetchval(
-        f"UPDATE shop.orders SET {column} = coalesce({column}, $2) WHERE order_no = $1 RETURNING true",  # noqa: S608 -- one of three names above
+async def mark_outbound(connection: Connection, order_no: str, at: datetime, parcel: Parcel | None = None) -> bool:
+    """The goods in a parcel, or all, left the warehouse (R3). See `_mark`."""
+    return await _mark(connection, "outbound_at", order_no, at, parcel)
+
+
+async def mark_shipped(connection: Connection, order_no: str, at: datetime, parcel: Parcel | None = None) -> bool:
+    """A carrier has the goods in a parcel, or all (R1, R7). See `_mark`."""
+    return await _mark(connection, "shipped_at", order_no, at, parcel)
+
+
+async def mark_on_delivery_run(
+    connection: Connection, order_no: str, at: datetime, parcel: Parcel | None = None
+) -> bool:
+    """The goods in a parcel, or all, are out for delivery (R3). See `_mark`."""
+    return await _mark(connection, "on_delivery_run_at", order_no, at, parcel)
+
+
+async def _mark(connection: Connection, column: str, order_no: str, at: datetime, parcel: Parcel | None) -> bool:
+    """Note a moment; the first one told stays. False where the order is not known.
+
+    What happens to a parcel that names its lines has happened to those; to the order once it has to all pieces of all
+    of its lines, at the last of these moments (R15).
+    """
+    known = await connection.fetchval("SELECT true FROM shop.orders WHERE order_no = $1 FOR UPDATE", order_no)
+    if not known:
+        return False
+    if parcel and await carried(connection, order_no, parcel):
+        await connection.execute(
+            f"""
+            UPDATE shop.parcel_lines SET {column} = coalesce({column}, $4)
+            WHERE order_no = $1 AND carrier = $2 AND tracking_no = $3
+            """,  # noqa: S608 -- one of three names above
+            order_no,
+            parcel.carrier,
+            parcel.tracking_no,
+            at,
+        )
+        last = await connection.fetchval(
+            f"""
+            SELECT CASE WHEN bool_and(pieces >= quantity) THEN max(last) END
+            FROM (
+                SELECT lines.quantity, max(parcels.{column}) AS last,
+                       coalesce(sum(parcels.quantity) FILTER (WHERE parcels.{column} IS NOT NULL), 0) AS pieces
+                FROM shop.order_lines AS lines LEFT JOIN shop.parcel_lines AS parcels USING (order_no, line)
+                WHERE lines.order_no = $1 GROUP BY lines.line, lines.quantity
+            ) AS each_line
+            """,  # noqa: S608 -- one of three names above
+            order_no,
+        )
+        if last is None:
+            return True
+        at = last
+    await connection.execute(
+        f"UPDATE shop.orders SET {column} = coalesce({column}, $2) WHERE order_no = $1",  # noqa: S608 -- as above
         order_no,
         at,
     )
-    return known is not None
+    return True

@@ -9,13 +9,17 @@ Every function belongs to its caller's transaction, which must be READ COMMITTED
 parcels may meet another that takes them the other way round: the database ends one of them, to be tried again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from activities.postgres.connection import Connection
+from activities.postgres.orders import carried
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
+from workflows.messages.requests import LineAmount
+from workflows.rules.parcels import is_out, standing
 
 
 class EventKeyReused(Exception):  # noqa: N818 -- it is a finding, not a fault
@@ -159,6 +163,30 @@ async def parcel_of_order(connection: Connection, order_no: str) -> Parcel | Non
         ParcelPurpose.ORDER,
     )
     return Parcel.model_validate(dict(row)) if row else None
+
+
+async def underway(connection: Connection, order_no: str, lines: Iterable[LineAmount]) -> tuple[Parcel, ...]:
+    """The parcels that are out with these lines of an order, or stand for all of it, in the order of their numbers.
+
+    One that was signed for, or is back, is not out; neither is one that the carrier has not been given yet.
+    """
+    asked = {each.line for each in lines}
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT carrier, tracking_no FROM logistics.watches
+        WHERE order_no = $1 AND purpose = $2 ORDER BY tracking_no, carrier
+        """,
+        order_no,
+        ParcelPurpose.ORDER,
+    )
+    found: list[Parcel] = []
+    for row in rows:
+        parcel = Parcel.model_validate(dict(row))
+        stands = standing((await history(connection, parcel)).events)
+        named = await carried(connection, order_no, parcel)
+        if stands and is_out(stands) and (not named or asked & named.keys()):
+            found.append(parcel)
+    return tuple(found)
 
 
 async def _lock(connection: Connection, parcel: Parcel) -> None:

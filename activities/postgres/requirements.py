@@ -1,6 +1,6 @@
-"""What a step needs to be there before it can be written: an address, a statement, a declaration, a policy."""
+"""What a step needs before it can be written: an address, a statement, a declaration, a policy, pieces of its order."""
 
-from activities.postgres import addresses, parcels, pauses, statements
+from activities.postgres import addresses, parcels, pauses, pieces, statements
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of
 from workflows.messages.addresses import ReturnAddress
@@ -32,6 +32,8 @@ async def look(
     if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
         return refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
     if refusal := await _account(connection, step):
+        return refusal
+    if refusal := await pieces.refused_claim(connection, step):  # R13
         return refusal
     if step.address is None:
         return None
@@ -70,7 +72,7 @@ async def _is_the_orders(connection: Connection, step: Step) -> bool:
         return False
     order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", step.case.case_id)
     return any(
-        each.purpose is ParcelPurpose.ORDER and each.order_no == order_no
+        each.purpose is ParcelPurpose.ORDER and (each.order_no == order_no or each.case_id == step.case.case_id)
         for each in await parcels.watchers(connection, step.watch.parcel)
     )
 

@@ -26,6 +26,7 @@ from starter.connection import discover
 from starter.settings import load_settings
 from starter.vault import opened_vault
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory
+from workflows.messages.pieces import LineQuantity
 from workflows.rules.details import local
 from workflows.rules.parcels import standing
 
@@ -41,6 +42,10 @@ File = Annotated[
 Order = Annotated[str, typer.Argument(metavar="ORDER", help="The order's number.")]
 Carrier = Annotated[str, typer.Option(help="The carrier's id.")]
 Tracking = Annotated[str, typer.Option("--tracking-no", help="The parcel's number.")]
+Lines = Annotated[
+    list[str] | None,
+    typer.Option("--line", help="LINE:QUANTITY in the parcel; once for each line. By default all of the order."),
+]
 At = Annotated[str | None, typer.Option("--at", help="When it happened, in ISO 8601 with its offset. By default now.")]
 
 
@@ -72,14 +77,22 @@ def outbound(order: Order, at: At = None, as_json: Json = False) -> int:
 
 
 @orders.command("shipped")
-def shipped(order: Order, carrier: Carrier, tracking_no: Tracking, at: At = None, as_json: Json = False) -> int:
-    """The shop has handed the goods to a carrier: the order's open cases are told (R7, L1).
+def shipped(
+    order: Order,
+    carrier: Carrier,
+    tracking_no: Tracking,
+    line: Lines = None,
+    at: At = None,
+    as_json: Json = False,
+) -> int:
+    """The shop has handed goods to a carrier: the order's open cases about them are told (R7, R15, L1).
 
-    What the carrier tells of this parcel from now on is about the order.
+    What the carrier tells of this parcel from now on is about the same goods.
 
-    Example: [cyan]aftersales orders shipped O-1 --carrier sf --tracking-no SF123[/]
+    Example: [cyan]aftersales orders shipped O-1 --carrier sf --tracking-no SF123 --line L1:2[/]
     """
-    return asyncio.run(_shipped(order, _parcel(carrier, tracking_no), _moment(at), as_json))
+    lines = tuple(wording.built(LineQuantity, wording.quantity(each, "--line")) for each in line or ())
+    return asyncio.run(_shipped(order, _parcel(carrier, tracking_no), lines, _moment(at), as_json))
 
 
 @parcels.command("tell")
@@ -143,10 +156,10 @@ async def _outbound(order: str, at: datetime, as_json: bool) -> int:
     return 0
 
 
-async def _shipped(order: str, parcel: Parcel, at: datetime, as_json: bool) -> int:
+async def _shipped(order: str, parcel: Parcel, lines: tuple[LineQuantity, ...], at: datetime, as_json: bool) -> int:
     async with service() as aftersales:
-        await aftersales.logistics.order_shipped(order, parcel, at)
-    document = {"order_no": order, "event": ParcelEvent.SHIPPED, "parcel": parcel, "at": at}
+        await aftersales.logistics.order_shipped(order, parcel, at, lines)
+    document = {"order_no": order, "event": ParcelEvent.SHIPPED, "parcel": parcel, "lines": lines, "at": at}
     answer(as_json, document, Text(f"{order}: shipped; its open cases are told"))
     return 0
 

@@ -38,7 +38,7 @@ def _value(schema: Mapping[str, Any], known: Mapping[str, Any], *, everything: b
         case {"type": "string"}:
             return next(text for text in _TEXTS if jsonschema_rs.is_valid(dict(schema), text))
         case {"type": "integer"}:
-            return schema.get("minimum", 1)
+            return max(schema.get("minimum", 1), 1)
         case {"type": "boolean"}:
             return False
         case {"type": "array"}:

@@ -191,7 +191,7 @@ async def exchange_converted(world: World) -> Handle:
 
 async def returned(world: World, amount: int = 10_000, *, order_no: str | None = None, **changes: Any) -> Case:
     """A return that the merchant is to decide on. Nobody looks at it meanwhile, which would cost it events."""
-    order_no = order_no or await world.shipped_order()
+    order_no = order_no or await world.shipped_order(pieces=changes.get("quantity", 1))
     case = await world.aftersales.open_return(world.return_request(order_no, amount, **changes))
     await at(world, case, StageName.RETURN_REVIEW)
     return case

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,14 +15,19 @@ from activities.gateways.orders import OrderDirectory
 from activities.postgres.loading import LineProblem, LoadReport, load_orders
 from activities.postgres.orders import (
     PostgresOrders,
+    UnknownOrderLine,
+    carried,
     mark_on_delivery_run,
     mark_outbound,
     mark_shipped,
+    pack,
 )
 from activities.postgres.pool import open_pool
 from tests.storage.own_keys import vault
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
+from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import TenderKind
+from workflows.messages.pieces import LineQuantity
 
 PAID_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -258,3 +263,124 @@ async def test_parcel_events_are_kept_as_first_told(pool: asyncpg.Pool, director
         datetime(2026, 3, 2, 1, tzinfo=UTC),
         datetime(2026, 3, 2, 2, tzinfo=UTC),
     )
+
+
+# What is in which parcel ---------------------------------------------------------------------------------
+
+
+def parcel() -> Parcel:
+    return Parcel(carrier="sf", tracking_no=f"SF{uuid4().hex}")
+
+
+def hours(count: float) -> datetime:
+    """So many hours after the order was paid."""
+    return PAID_AT + timedelta(hours=count)
+
+
+async def packed(pool: asyncpg.Pool, order_no: str, **lines: int) -> Parcel:
+    """A parcel with so many pieces of these lines: ``line_1=2``."""
+    made = parcel()
+    named = [LineQuantity(line=name.removeprefix("line_"), quantity=pieces) for name, pieces in lines.items()]
+    async with pool.acquire() as connection, connection.transaction():
+        await pack(connection, order_no, made, named)
+    return made
+
+
+async def gone(directory: OrderDirectory, order_no: str) -> dict[str, tuple[int, int]]:
+    """How many pieces of each line are out of the warehouse, and with carriers."""
+    found = await directory.find(order_no)
+    assert found
+    return {each.line: (each.pieces_outbound, each.pieces_sent) for each in found.lines}
+
+
+async def test_pieces_go_parcel_by_parcel_and_the_order_with_the_last(
+    pool: asyncpg.Pool, directory: OrderDirectory
+) -> None:  # R15, L1
+    record = order()
+    await load(pool, record)
+    no = record["order_no"]
+    parcels = [await packed(pool, no, line_1=2), await packed(pool, no, line_1=1), await packed(pool, no, line_2=1)]
+    seen: list[tuple[dict[str, tuple[int, int]], datetime | None]] = []
+
+    async with pool.acquire() as connection:
+        await mark_outbound(connection, no, hours(1), parcels[0])
+        for number, each in enumerate(parcels):
+            await mark_shipped(connection, no, hours(5 - number), each)
+            found = await directory.find(no)
+            assert found
+            seen.append((await gone(directory, no), found.shipped_at))
+
+    assert seen == [
+        ({"1": (2, 2), "2": (0, 0)}, None),
+        ({"1": (3, 3), "2": (0, 0)}, None),
+        ({"1": (3, 3), "2": (1, 1)}, hours(5)),
+    ]
+    found = await directory.find(no)
+    assert found
+    assert [each.sent_at for each in found.lines] == [hours(3), hours(5)]
+    assert found.outbound_at is None
+
+
+async def test_a_parcel_that_names_no_lines_stands_for_all(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+    """R15: also where others name theirs."""
+    record = order()
+    await load(pool, record)
+    no = record["order_no"]
+    await packed(pool, no, line_1=1)
+
+    async with pool.acquire() as connection:
+        await mark_shipped(connection, no, hours(1), parcel())
+
+    found = await directory.find(no)
+    assert found
+    assert found.shipped_at == hours(1)
+
+
+async def test_what_is_in_a_parcel_is_noted_once_and_added_to(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+    """R15: the larger number of pieces stands, and never more than were bought."""
+    record = order()
+    await load(pool, record)
+    no, made = record["order_no"], parcel()
+
+    async with pool.acquire() as connection:
+        for lines in ({"1": 2}, {"1": 1}, {"2": 9}, {}):
+            named = [LineQuantity(line=line, quantity=pieces) for line, pieces in lines.items()]
+            await pack(connection, no, made, named)
+        contents = await carried(connection, no, made)
+        with pytest.raises(UnknownOrderLine) as unknown:
+            await pack(connection, no, made, [LineQuantity(line="1", quantity=1), LineQuantity(line="3", quantity=1)])
+        known = await mark_shipped(connection, f"o-{uuid4().hex}", hours(1), made)
+
+    assert contents == {"1": 2, "2": 1}
+    assert unknown.value.number == 1
+    assert not known
+    assert await gone(directory, no) == {"2": (0, 0), "1": (0, 0)}
+
+
+async def test_two_parcels_that_leave_at_once_complete_the_order(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+    """R15, section 11: each sees the other, or waits for it."""
+    record = order()
+    await load(pool, record)
+    no = record["order_no"]
+    parcels = [await packed(pool, no, line_1=3), await packed(pool, no, line_2=1)]
+
+    async def leaves(each: Parcel) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await mark_shipped(connection, no, hours(2), each)
+
+    await asyncio.gather(*map(leaves, parcels))
+
+    found = await directory.find(no)
+    assert found
+    assert found.shipped_at == hours(2)
+
+
+async def test_an_order_that_ships_in_parcels_is_loaded_again_unchanged(pool: asyncpg.Pool) -> None:  # R15
+    record = order()
+    await load(pool, record)
+    no = record["order_no"]
+    made = await packed(pool, no, line_1=3, line_2=1)
+    async with pool.acquire() as connection:
+        await mark_shipped(connection, no, hours(2), made)
+
+    assert await load(pool, record) == LoadReport(loaded=0, unchanged=1, problems=())

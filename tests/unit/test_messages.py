@@ -93,8 +93,8 @@ def test_a_misspelt_field_is_an_error_that_names_it() -> None:
     assert wrong.value.errors()[0]["loc"] == ("reson",)
 
 
-@pytest.mark.parametrize("amount", [1.0, "100", True, 0, -1, 10**15 + 1])
-def test_an_amount_is_a_positive_whole_number_of_minor_units(amount: Any) -> None:  # section 10
+@pytest.mark.parametrize("amount", [1.0, "100", True, -1, 10**15 + 1])
+def test_an_amount_is_a_whole_number_of_minor_units(amount: Any) -> None:  # section 10
     with pytest.raises(ValidationError) as wrong:
         LineAmount.model_validate({"line": "1", "quantity": 1, "amount": amount})
 

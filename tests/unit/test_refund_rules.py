@@ -23,14 +23,16 @@ def policy(name: str) -> Policy:
     return found
 
 
-def order(paid: int = 10_000, freight: int = 800, moments: dict[str, datetime] | None = None) -> OrderFacts:
+def order(
+    paid: int = 10_000, freight: int = 800, moments: dict[str, datetime] | None = None, pieces: int = 1
+) -> OrderFacts:
     return OrderFacts(
         order_no="o",
         marketplace="douyin",
         merchant_id="m",
         buyer_id="b",
         currency="CNY",
-        lines=(OrderLine(line="1", sku="s", quantity=3, paid=paid),),
+        lines=(OrderLine(line="1", sku="s", quantity=pieces, paid=paid),),
         freight=freight,
         tenders=(Tender(tender="t", kind=TenderKind.WALLET, paid=paid + freight),),
         paid_at=NOW,

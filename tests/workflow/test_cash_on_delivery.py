@@ -163,7 +163,7 @@ async def test_silence_after_sign_off_asks_for_the_account_too(world: World) -> 
 
 
 async def test_what_was_accepted_is_what_is_paid_once_the_account_is_there(world: World) -> None:  # T4, T11
-    order_no = await cash_order(world)
+    order_no = await cash_order(world, pieces=4)
     case, _ = await signed_for(world, order_no=order_no, quantity=4)
     await case.act(accepting(world, line_1=3))
 

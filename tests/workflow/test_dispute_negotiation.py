@@ -226,7 +226,14 @@ async def test_a_merchant_that_accepts_less_may_be_disputed_for_the_rest(world: 
 
     await case.act_and_wait(one_of_two)
     ended = await dispute.outcome()
-    again = await world.aftersales.open_dispute(request(world, str((await case.view()).order_no), about=case))
+    again = await world.aftersales.open_dispute(
+        request(
+            world,
+            str((await case.view()).order_no),
+            about=case,
+            lines=(LineAmount(line="1", quantity=2, amount=10_000),),
+        )
+    )
 
     assert ended.outcome is OutcomeKind.RESOLVED
     assert (await world.at(again, StageName.NEGOTIATION)).dispute == case.id

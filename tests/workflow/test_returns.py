@@ -445,7 +445,7 @@ async def test_once_signed_for_the_tracking_number_stays(world: World) -> None: 
 
 
 async def test_fewer_pieces_accepted_pay_in_proportion(world: World) -> None:  # T11
-    order_no = await world.shipped_order(lines={"1": 10_000, "2": 3_000})
+    order_no = await world.shipped_order(lines={"1": 10_000, "2": 9_000}, pieces=3)
     lines = (LineAmount(line="1", quantity=3, amount=10_000), LineAmount(line="2", quantity=1, amount=3_000))
     case, _ = await signed_for(world, order_no=order_no, lines=lines)
 
@@ -463,11 +463,11 @@ async def test_fewer_pieces_accepted_pay_in_proportion(world: World) -> None:  #
 
 
 async def test_what_was_not_accepted_can_be_refunded_later(world: World) -> None:  # R8, T11
-    order_no = await world.shipped_order()
+    order_no = await world.shipped_order(pieces=4)
     case, _ = await signed_for(world, quantity=4, order_no=order_no)
     await case.act_and_wait(accepting(world, line_1=1))
 
-    later = await world.returned(7_500, order_no=order_no)
+    later = await world.returned(7_500, order_no=order_no, quantity=3)
     await later.act_and_wait(direct_refund(world))
 
     assert await paid(world, order_no) == 10_000
@@ -487,7 +487,7 @@ async def test_what_was_not_accepted_can_be_refunded_later(world: World) -> None
 async def test_a_receipt_that_does_not_fit_is_refused(
     world: World, accepted: dict[str, int], changes: dict[str, object], code: str, field: str
 ) -> None:  # T11
-    order_no = await world.shipped_order(lines={"1": 10_000, "2": 3_000})
+    order_no = await world.shipped_order(lines={"1": 10_000, "2": 3_000}, pieces=4)
     case, _ = await signed_for(world, quantity=4, order_no=order_no)
     before = await case.view()
     pieces = tuple(LineQuantity(line=line, quantity=quantity) for line, quantity in accepted.items())
@@ -508,7 +508,8 @@ async def test_a_receipt_that_does_not_fit_is_refused(
 
 
 async def test_pieces_that_are_worth_less_than_a_fen_are_not_accepted_for_nothing(world: World) -> None:  # T11
-    case, _ = await signed_for(world, amount=2, quantity=3)
+    order_no = await world.shipped_order(lines={"1": 2}, pieces=3)
+    case, _ = await signed_for(world, amount=2, quantity=3, order_no=order_no)
 
     why = await refusal(case, accepting(world, line_1=1))
     outcome = await case.act_and_wait(accepting(world, "c2", line_1=2))
@@ -521,7 +522,7 @@ async def test_pieces_that_are_worth_less_than_a_fen_are_not_accepted_for_nothin
 @pytest.mark.parametrize("pieces", [None, (LineQuantity(line="1", quantity=4),)])
 async def test_accepting_everything_takes_no_reason(world: World, pieces: tuple[LineQuantity, ...] | None) -> None:
     """T11: said in so many pieces or without a word on them."""
-    order_no = await world.shipped_order()
+    order_no = await world.shipped_order(pieces=4)
     case, _ = await signed_for(world, quantity=4, order_no=order_no)
 
     outcome = await case.act_and_wait(receipt(world, accepted=pieces))

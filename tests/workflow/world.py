@@ -63,6 +63,7 @@ class World:
         *,
         marketplace: str = "douyin",
         lines: dict[str, int] | None = None,
+        pieces: int = 1,
         freight: int = 0,
         tenders: list[tuple[str, str, int]] | None = None,
         outbound_at: datetime | None = None,
@@ -72,7 +73,10 @@ class World:
         freight_insured: int = 0,
         recipient: Recipient | None = None,
     ) -> str:
-        """An order: ``lines`` by number and what was paid for each, in minor units. Paid 30 days ago by default."""
+        """An order: ``lines`` by number and what was paid for all ``pieces`` of each, in minor units.
+
+        Paid 30 days ago by default.
+        """
         lines = lines or {"1": 10_000}
         total = sum(lines.values()) + freight
         record = loading.OrderRecord.model_validate(
@@ -83,12 +87,13 @@ class World:
                 "buyer_id": self.buyer,
                 "currency": "CNY",
                 "lines": [
-                    {"line": line, "sku": f"sku-{line}", "quantity": 10, "paid": paid} for line, paid in lines.items()
+                    {"line": line, "sku": f"sku-{line}", "quantity": pieces, "paid": paid}
+                    for line, paid in lines.items()
                 ],
                 "freight": freight,
                 "tenders": [
                     {"tender": tender, "kind": kind, "paid": paid}
-                    for tender, kind, paid in tenders or [("t1", "wallet", total)]
+                    for tender, kind, paid in tenders or ([("t1", "wallet", total)] if total else [])
                 ],
                 "paid_at": paid_at or datetime.now(UTC) - timedelta(days=30),
                 "freight_insured": freight_insured,
@@ -169,7 +174,7 @@ class World:
 
     async def returned(self, amount: int = 10_000, *, order_no: str | None = None, **changes: Any) -> Case:
         """A return (or ``exchange=True``) that the merchant is to decide on, on a new shipped order unless named."""
-        order_no = order_no or await self.shipped_order()
+        order_no = order_no or await self.shipped_order(pieces=changes.get("quantity", 1))
         case = await self.aftersales.open_return(self.return_request(order_no, amount, **changes))
         await self.at(case, StageName.RETURN_REVIEW)
         return case

@@ -14,6 +14,7 @@ from workflows.messages.money import Minor, Money
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
+from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import PaymentPolicy, Policy
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
@@ -143,7 +144,7 @@ class AddressChoice(Message):
 
 
 class ParcelWatch(Message):
-    """The parcel whose events a step asks to be told of from now on (T3, T8)."""
+    """The parcel whose events a step asks to be told of from now on (R15, T3, T8)."""
 
     parcel: Parcel
     purpose: ParcelPurpose
@@ -207,6 +208,10 @@ class Step(Message):
     balance: BalanceChange | None = None
     address: AddressChoice | None = None
     watch: ParcelWatch | None = None
+    pieces: CasePieces | None = None
+    """What the case has to do with pieces from now on; as before where it is None (R13)."""
+    claims: bool = False
+    """Whether other cases must leave these pieces to it; where they do not, the step is refused (R13)."""
     evidence: EvidenceGiven | None = None
     charges: tuple[ScoreChange, ...] = ()
     account: NamedAccount | None = None
@@ -271,6 +276,8 @@ class Opened(Message):
     """What sending the goods of a disputed case back has cost the buyer, in minor units (T10)."""
     insurance_paid: Minor = 0
     """What of that the freight insurance has paid (T10)."""
+    underway: tuple[Parcel, ...] = ()
+    """Parcels with the goods of a cancellation that are out already (R3, R15)."""
     shipped_since: Instant | None = None
     """The goods have shipped while the case was being opened: nobody could tell it yet (R7)."""
     postponed_until: Instant | None = None

@@ -8,7 +8,7 @@ import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import ReturnClause
@@ -16,6 +16,7 @@ from workflows.messages.evidence import EvidenceList, SomeEvidence
 from workflows.messages.message import CarrierCode, Code, Identifier, Input, Instant, Reference, TrackingNo
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
+from workflows.messages.pieces import LineQuantity
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
 from workflows.messages.rulings import Award, Fault, FreightBearer
 
@@ -139,13 +140,6 @@ class GiveRefundAccount(Command):
     account: Reference
 
 
-class LineQuantity(Input):
-    """So many pieces of an order line."""
-
-    line: Identifier
-    quantity: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
-
-
 class ConfirmReceipt(Command):
     """已收到货: the merchant has the goods; what it accepts of them is paid back (T5, T6, T11).
 
@@ -188,10 +182,17 @@ class Resolve(Command):
 
 
 class OfferSettlement(Command):
-    """The merchant offers to pay so much back, if the buyer ends the dispute (D2)."""
+    """The merchant offers to pay so much back, if the buyer ends the dispute (D2); also freight alone (R13)."""
 
-    lines: Lines
     freight: Minor = 0
+    lines: Annotated[Lines, Field(validate_default=True)] = ()
+
+    @field_validator("lines")
+    @classmethod
+    def _something_is_offered(cls, lines: Lines, info: ValidationInfo) -> Lines:
+        if info.data.get("freight") == 0 and not any(each.amount for each in lines):
+            raise ValueError("an amount on a line, or freight, must be offered (D2)")
+        return lines
 
     @property
     def amount(self) -> int:

@@ -1,17 +1,29 @@
 """What the order directory and the allowance accounts tell of an order or an allowance."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from workflows.messages.message import Identifier, Instant, Message, Quantity
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 
+Pieces = Annotated[int, Field(ge=0)]
+
 
 class OrderLine(Message):
-    """One line of an order and what was paid for it, in minor units."""
+    """One line of an order and what was paid for all of its pieces, in minor units."""
 
     line: Identifier
     sku: Identifier
     quantity: Quantity
     paid: Minor
+    pieces_outbound: Pieces = 0
+    """Pieces that have left the warehouse's shelf in parcels that name them (R15)."""
+    pieces_sent: Pieces = 0
+    """Pieces that carriers have been given in parcels that name them (R15)."""
+    sent_at: Instant | None = None
+    """When the last of those was; None where there is none."""
 
 
 class Tender(Message):
@@ -36,7 +48,9 @@ class OrderFacts(Message):
     tenders: tuple[Tender, ...]
     paid_at: Instant
     outbound_at: Instant | None = None
+    """When all of it had left the warehouse's shelf; None while some of its lines are there (R15)."""
     shipped_at: Instant | None = None
+    """When carriers had all of it; None while some of its lines have not shipped (R15)."""
     on_delivery_run_at: Instant | None = None
     freight_insured: Minor = 0
     """What the freight insurance 运费险 pays for sending the goods back, in minor units; 0 without one (T10)."""

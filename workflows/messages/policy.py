@@ -37,6 +37,8 @@ class RefundPolicy(Input):
     """How often one case may be applied for, the first time included (R6)."""
     shipped_meanwhile: Literal["intercept", "return", "shipped_review"]
     """What an unshipped refund becomes when the goods ship while it is open (R1, R7)."""
+    by_pieces: bool = True
+    """Whether a refund without goods pays at most the price of the pieces that it names; returns always do (R13)."""
     first_room_poll_seconds: Annotated[int, Field(ge=1, le=3600)]
     """When a case first looks again whether a leg in flight has given back its room; the wait then trebles (R8)."""
     longest_room_poll_minutes: Minutes

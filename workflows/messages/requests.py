@@ -48,23 +48,29 @@ class LineAmount(Input):
 
     line: Identifier
     quantity: Quantity
-    amount: PositiveMinor
+    amount: Minor
+    """0 for what cost nothing, which can be cancelled and sent back (R13)."""
 
 
-Lines = Annotated[tuple[LineAmount, ...], Field(min_length=1, max_length=200)]
+Lines = Annotated[tuple[LineAmount, ...], Field(max_length=200)]
 
 
 class Application(Input):
-    """What is asked back on an order: lines, freight, why, and by which route (R4)."""
+    """What is asked back on an order: lines, freight, why, and by which route (R4).
 
-    lines: Lines
+    Freight can be asked for alone (R13).
+    """
+
     freight: Minor = 0
+    lines: Annotated[Lines, Field(validate_default=True)] = ()
     reason: RefundReason
     method: Method = OriginalRoute()
 
     @field_validator("lines")
     @classmethod
-    def _each_line_once(cls, lines: Lines) -> Lines:
+    def _something_and_each_line_once(cls, lines: Lines, info: ValidationInfo) -> Lines:
+        if not lines and info.data.get("freight") == 0:
+            raise ValueError("lines or freight must be asked for (R13)")
         if len({each.line for each in lines}) != len(lines):
             raise ValueError("a line stands more than once in the request (R8)")
         return lines
@@ -117,6 +123,13 @@ class ReturnRequest(Application):
     evidence: EvidenceList = ()
     exchange: bool = False
     replacements: Annotated[tuple[Replacement, ...], Field(max_length=200)] = ()
+
+    @field_validator("lines")
+    @classmethod
+    def _goods_come_back(cls, lines: Lines) -> Lines:
+        if not lines:
+            raise ValueError("what is sent back must be named (T1)")
+        return lines
 
     @field_validator("replacements")
     @classmethod

@@ -161,13 +161,15 @@ def given_facts(given: EvidenceGiven) -> dict[str, str | int]:
 
 
 def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule: str) -> Refusal | None:
-    claimed = {each.line: each.amount for each in claim.lines}
+    claimed = {each.line: each for each in claim.lines}
     for number, each in enumerate(lines):
-        if each.amount > claimed.get(each.line, 0):
-            return refused(
-                "beyond_claim", f"lines.{number}.amount", rule, f"{claimed.get(each.line, 0)} is claimed on this line"
-            )
-        del claimed[each.line]
+        on_line = claimed.pop(each.line, None)
+        most = on_line.amount if on_line else 0
+        if on_line is None or each.amount > most:
+            return refused("beyond_claim", f"lines.{number}.amount", rule, f"{most} is claimed on this line")
+        if each.quantity > on_line.quantity:  # R13
+            explanation = f"{on_line.quantity} pieces are claimed on this line"
+            return refused("beyond_claim", f"lines.{number}.quantity", rule, explanation)
     if freight > claim.freight:
         return refused("beyond_claim", "freight", rule, f"{claim.freight} of freight is claimed")
     return None

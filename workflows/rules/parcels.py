@@ -1,12 +1,18 @@
-"""What is told of a parcel: whom it matters to, and what is true of the parcel after all of it (R3, R7, T6, T8)."""
+"""What is told of a parcel: whom it matters to, and what is true of it after all of that (R3, R7, R15, T6, T8)."""
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from typing import Final
 
+from workflows.messages.actors import carrier
+from workflows.messages.cases import Refusal
+from workflows.messages.commands import ReportParcel
 from workflows.messages.parcels import CarrierEvent, ParcelEvent, ParcelPurpose
+from workflows.messages.pieces import LineQuantity
+from workflows.rules.refusals import refused
 
 _ENDS: Final = frozenset({ParcelEvent.SIGNED, ParcelEvent.RETURNED_TO_WAREHOUSE})
 _DELIVERY: Final = _ENDS | {ParcelEvent.REFUSED}
@@ -15,6 +21,9 @@ _HANDED_ON: Final = {
     ParcelPurpose.RETURN: _DELIVERY,
     ParcelPurpose.RESHIPMENT: _DELIVERY,
 }
+DIRECTORY: Final = "directory"
+"""Stands for the carrier where the order directory tells that goods have left, and not in which parcel (R7)."""
+
 _ALONG_THE_WAY: Final = {event: position for position, event in enumerate(ParcelEvent)}
 
 
@@ -30,6 +39,41 @@ class Standing:
     def ended(self) -> bool:
         """Whether the journey is over: signed for, or back where it began."""
         return self.event in _ENDS
+
+
+def refused_contents(lines: Sequence[LineQuantity]) -> Refusal | None:
+    """Why a parcel cannot have these pieces, or None; one that names none stands for all of its order (R15)."""
+    seen: set[str] = set()
+    for number, each in enumerate(lines):
+        if not each.quantity:
+            return refused("nothing_in_it", f"lines.{number}.quantity", "R15", "a parcel names what is in it")
+        if each.line in seen:
+            return refused("line_twice", f"lines.{number}.line", "R15", f"line {each.line} stands more than once")
+        seen.add(each.line)
+    return None
+
+
+def unknown_contents(number: int) -> Refusal:
+    """The refusal of a parcel whose line of this number, from 0, is none of its order's (R15)."""
+    return refused("unknown_line", f"lines.{number}.line", "R15", "the order has no such line")
+
+
+def report_of(event: CarrierEvent) -> ReportParcel:
+    """What a case is told of an event: under the same key whoever tells it, so that it counts once."""
+    digest = hashlib.sha256(f"{event.parcel.carrier}/{event.key}".encode()).hexdigest()[:32]
+    return ReportParcel(
+        key=f"p-{digest}",
+        by=carrier(event.parcel.carrier),
+        event=event.event,
+        carrier=event.parcel.carrier,
+        tracking_no=event.parcel.tracking_no,
+        happened_at=event.happened_at,
+    )
+
+
+def is_out(stands: Standing) -> bool:
+    """Whether a parcel has left and its journey is not over: its goods are neither here nor with the buyer (R3, R7)."""
+    return not stands.ended and stands.event is not ParcelEvent.OUTBOUND
 
 
 def handed_on(purpose: ParcelPurpose, event: ParcelEvent) -> bool:

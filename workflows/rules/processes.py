@@ -171,12 +171,14 @@ UNSHIPPED_REFUND: Arrows = (
     ),
 )
 
-_STOPPED = {
+_OUT = {
     "approved": S.PAYING,
     "goods_returned_to_warehouse": S.PAYING,
-    "goods_signed": S.RETURN_REVIEW,
 }
-"""What may come of goods that are out and to be stopped (R3, R7)."""
+_STOPPED = {**_OUT, "goods_signed": (S.RETURN_REVIEW, S.SHIPPED_REVIEW)}
+"""What may come of goods that are out and to be stopped (R7); what another case brings back is not asked back (R13)."""
+_CANCELLED = {**_OUT, "goods_signed": (S.RETURN_REVIEW, S.ESCALATED)}
+"""The same of a cancellation (R3)."""
 
 SHIPPED_REFUND: Arrows = (
     *_from(S.OPENING, opened=S.SHIPPED_REVIEW),
@@ -196,7 +198,7 @@ _TO_BE_STOPPED = {
     "goods_shipped": S.INTERCEPTING,
     "goods_on_delivery_run": S.INTERCEPTING,
     "goods_refused": S.INTERCEPTING,
-    **_STOPPED,
+    **_CANCELLED,
 }
 
 CANCELLATION: Arrows = (
@@ -209,8 +211,10 @@ CANCELLATION: Arrows = (
         withdrawn=O.WITHDRAWN,
     ),
     *_from(S.OUTBOUND_REVIEW, **_TO_BE_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
-    *_from(S.INTERCEPTING, **_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
-    *_from(S.ESCALATED, **_STOPPED, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER),
+    *_from(S.INTERCEPTING, **_CANCELLED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
+    *_from(
+        S.ESCALATED, **_OUT, goods_signed=S.RETURN_REVIEW, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER
+    ),
 )
 
 MERCHANT_REFUND: Arrows = (

@@ -1,22 +1,25 @@
-"""What may be asked back on an order, and where a request goes first (R1, R2, R3, R4, R8, R9)."""
+"""What may be asked back on an order, and where a request goes first (R1, R2, R3, R4, R8, R9, R13)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
+from workflows.messages.pieces import PieceUse
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     Application,
     DisputeRequest,
+    LineAmount,
     MerchantRefundRequest,
-    RefundReason,
     RefundRequest,
     ReturnRequest,
 )
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
+from workflows.rules.pieces import Holder, refused_pieces, use_of
 from workflows.rules.refusals import refused
+from workflows.rules.shipping import QUALITY_FAULTS, is_outbound, is_shipped
 from workflows.rules.stages import (
     INTERCEPTING,
     MERCHANT_REVIEW,
@@ -30,26 +33,17 @@ from workflows.rules.stages import (
     Stage,
 )
 
-QUALITY_FAULTS = frozenset(
-    {
-        RefundReason.QUALITY_FAULT,
-        RefundReason.DAMAGED,
-        RefundReason.NOT_AS_DESCRIBED,
-        RefundReason.WRONG_GOODS,
-    }
-)
-"""Reasons that put the freight on the merchant (R4)."""
-
-
-def is_shipped(order: OrderFacts) -> bool:
-    """Whether the goods are on their way to the buyer."""
-    return order.shipped_at is not None or order.on_delivery_run_at is not None
-
 
 def first_stage(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest, order: OrderFacts, policy: Policy
+    request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest,
+    order: OrderFacts,
+    policy: Policy,
+    unsent: Mapping[str, int] | None = None,
 ) -> tuple[CaseKind, Stage]:
-    """The kind of the case and the stage that it opens in."""
+    """The kind of the case and the stage that it opens in.
+
+    ``unsent``: how many pieces of a line other cases want back, or had paid back, before they were sent (R7).
+    """
     if isinstance(request, DisputeRequest):
         return CaseKind.DISPUTE, NEGOTIATION  # D2
     if isinstance(request, ReturnRequest):
@@ -57,40 +51,49 @@ def first_stage(
     if isinstance(request, MerchantRefundRequest):
         small = request.amount <= policy.merchant_refund.at_once_up_to
         return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9
-    if policy.operated_by == "platform" and not _delivered_or_refund_only(order, request):
-        return CaseKind.CANCELLATION, cancellation_stage(order)  # R3
-    if is_shipped(order):
+    shipped = is_shipped(order, request, unsent)
+    if policy.operated_by == "platform" and not (shipped and _refund_only(request)):
+        return CaseKind.CANCELLATION, cancellation_stage(order, request, unsent)  # R3
+    if shipped:
         return CaseKind.SHIPPED_REFUND, SHIPPED_REVIEW  # R2
     return CaseKind.UNSHIPPED_REFUND, MERCHANT_REVIEW  # R1
 
 
-def _delivered_or_refund_only(order: OrderFacts, request: RefundRequest) -> bool:
-    """A fault of goods that are out for delivery is no cancellation: the buyer has seen them."""
-    return is_shipped(order) and request.reason in QUALITY_FAULTS
+def _refund_only(request: RefundRequest) -> bool:
+    """A fault of goods that are out for delivery is no cancellation, and neither is a wish for the freight alone."""
+    return request.reason in QUALITY_FAULTS or not request.lines
 
 
-def cancellation_stage(order: OrderFacts) -> Stage:
+def cancellation_stage(order: OrderFacts, request: RefundRequest, unsent: Mapping[str, int] | None = None) -> Stage:
     """R3: by how far the goods have gone."""
-    if is_shipped(order):
+    if is_shipped(order, request, unsent):
         return INTERCEPTING
-    if order.outbound_at is not None:
-        return OUTBOUND_REVIEW
-    return WAREHOUSE_REVIEW
+    return OUTBOUND_REVIEW if is_outbound(order, request, unsent) else WAREHOUSE_REVIEW
 
 
 def freight_is_refundable(application: Application, order: OrderFacts) -> bool:
     """R4: once shipped, freight is the buyer's unless the goods were at fault."""
     return (
         isinstance(application, MerchantRefundRequest | DisputeRequest)
-        or not is_shipped(order)
+        or not is_shipped(order, application)
         or application.reason in QUALITY_FAULTS
     )
 
 
-def refused_application(application: Application, order: OrderFacts, refunded: Mapping[str, int]) -> Refusal | None:
-    """Why ``application`` cannot be asked on ``order``, or None (R4, R8).
+def refused_application(
+    application: Application,
+    order: OrderFacts,
+    refunded: Mapping[str, int],
+    holders: Iterable[Holder] = (),
+    *,
+    use: PieceUse | None = None,
+    by_pieces: bool = True,
+) -> Refusal | None:
+    """Why ``application`` cannot be asked on ``order``, or None (R4, R8, R13).
 
-    ``refunded`` is what has been paid back for good, by part, in minor units.
+    ``refunded`` is what has been paid back for good, by part, in minor units; ``holders`` are the other cases of the
+    order; ``use`` is what happens to the pieces of an amended application, which does not say so itself; ``by_pieces``
+    is the profile's word on refunds without goods.
     """
     lines = {line.line: line for line in order.lines}
     for number, asked in enumerate(application.lines):
@@ -112,6 +115,12 @@ def refused_application(application: Application, order: OrderFacts, refunded: M
                 "R8",
                 f"line {line.line} has {left} left to refund",
             )
+    of_merchant = isinstance(application, MerchantRefundRequest)
+    refusal = refused_pieces(
+        application.lines, use or use_of(application), order, holders, of_merchant=of_merchant, by_pieces=by_pieces
+    )
+    if refusal:
+        return refusal
     if application.freight and not freight_is_refundable(application, order):
         return refused(
             "freight_not_refundable", "freight", "R4", "freight is the buyer's unless the goods were at fault"
@@ -122,14 +131,25 @@ def refused_application(application: Application, order: OrderFacts, refunded: M
     return None
 
 
+def refused_worthless(application: Application, kind: CaseKind) -> Refusal | None:
+    """Goods that cost nothing can be cancelled, returned and exchanged; money for nothing is no wish (R13)."""
+    pays_only = kind in (CaseKind.SHIPPED_REFUND, CaseKind.MERCHANT_REFUND)
+    about_order = isinstance(application, DisputeRequest) and application.about is None
+    if application.amount or not (pays_only or about_order):
+        return None
+    return refused("nothing_asked", "lines", "R13", "what is asked for cost nothing: there is nothing to pay back")
+
+
 def wanted_parts(application: Application) -> tuple[Part, ...]:
-    """What a refund uses up of its order (R8); nothing for lines that cost nothing (R13)."""
-    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in application.lines if each.amount)
-    freight = (Part(name="freight", amount=application.freight),) if application.freight else ()
-    return lines + freight
+    """What a refund uses up of its order (R8); nothing of what cost nothing (R13)."""
+    return _parts(application.lines, application.freight)
 
 
 def ruled_parts(ruling: Ruling) -> tuple[Part, ...]:
     """What a ruling lets the buyer have of the order, in all (D8)."""
-    lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in ruling.lines if each.amount)
-    return lines + ((Part(name="freight", amount=ruling.freight),) if ruling.freight else ())
+    return _parts(ruling.lines, ruling.freight)
+
+
+def _parts(lines: Iterable[LineAmount], freight: int) -> tuple[Part, ...]:
+    of_lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in lines if each.amount)
+    return of_lines + ((Part(name="freight", amount=freight),) if freight else ())

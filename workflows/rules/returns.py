@@ -23,10 +23,10 @@ def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchan
             )
     if len({each.line for each in receipt.accepted}) != len(receipt.accepted):
         return _refused("line_twice", "accepted", "a line stands more than once")
-    accepted = {each.line: each.quantity for each in receipt.accepted}
-    if not any(accepted.values()):
+    pieces = {each.line: each.quantity for each in receipt.accepted}
+    if not any(pieces.values()):
         return _refused("nothing_accepted", "accepted", "who accepts nothing rejects, with reason and evidence")
-    if all(accepted.get(line, 0) == quantity for line, quantity in asked.items()):
+    if all(pieces.get(line, 0) == quantity for line, quantity in asked.items()):
         return None
     if exchange:
         return _refused("partial_exchange", "accepted", "an exchange is for all of it: reject it, or agree on a refund")
@@ -34,7 +34,7 @@ def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchan
         return _refused("reason_missing", "reason", "accepting less than was sent back takes a reason")
     if not receipt.evidence:
         return _refused("evidence_missing", "evidence", "accepting less than was sent back takes evidence")
-    if not received_parts(application, receipt):
+    if application.amount and not received_parts(application, receipt):
         return _refused("worth_nothing", "accepted", "what is accepted is worth less than the smallest coin: reject it")
     return None
 
@@ -48,18 +48,21 @@ def extended(running: Span, days: int) -> Span:
     return running.model_copy(update={"minutes": running.minutes + days * 24 * 60})
 
 
+def accepted(application: Application, receipt: ConfirmReceipt | None) -> dict[str, int]:
+    """How many pieces of each line count as received and accepted: all without a word of the merchant's (T6)."""
+    if receipt and receipt.accepted is not None:
+        return {each.line: each.quantity for each in receipt.accepted}
+    return {each.line: each.quantity for each in application.lines}
+
+
 def received_parts(application: Application, receipt: ConfirmReceipt | None) -> tuple[Part, ...]:
     """What is paid back for what was received and accepted, never for more (T11).
 
     Without a word of the merchant's, all that was asked for counts as received (T6). A line of which fewer pieces are
     accepted gives its amount in proportion, a broken minor unit rounded down. Freight goes back as it was asked for.
     """
-    accepted = (
-        {each.line: each.quantity for each in receipt.accepted}
-        if receipt and receipt.accepted is not None
-        else {each.line: each.quantity for each in application.lines}
-    )
-    amounts = ((each.line, each.amount * accepted.get(each.line, 0) // each.quantity) for each in application.lines)
+    pieces = accepted(application, receipt)
+    amounts = ((each.line, each.amount * pieces.get(each.line, 0) // each.quantity) for each in application.lines)
     lines = tuple(Part(name=f"line:{line}", amount=amount) for line, amount in amounts if amount)
     return lines + ((Part(name="freight", amount=application.freight),) if application.freight else ())
 

@@ -1,0 +1,46 @@
+"""Pieces of order lines: what a case has to do with them (R13)."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from workflows.messages.message import Identifier, Input, Message
+from workflows.messages.money import Minor
+
+
+class LineQuantity(Input):
+    """So many pieces of an order line."""
+
+    line: Identifier
+    quantity: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
+
+
+class PieceUse(StrEnum):
+    """What happens to the pieces that a case names."""
+
+    REFUND = "refund"
+    """Money for them goes back to the buyer, and no goods come back."""
+    PRICE_ADJUSTMENT = "price_adjustment"
+    """Part of their price goes back: they stay bought."""
+    RETURN = "return"
+    """They are to come back for money."""
+    EXCHANGE = "exchange"
+    """They are to come back for other goods."""
+    BACK = "back"
+    """They have come back and were accepted."""
+
+
+class LinePieces(Message):
+    """Pieces of one line, and what is asked or paid for them in minor units."""
+
+    line: Identifier
+    quantity: Annotated[int, Field(ge=0)]
+    amount: Minor = 0
+
+
+class CasePieces(Message):
+    """The pieces that a case names, and what happens to them; it stands in the case book for other cases to see."""
+
+    use: PieceUse
+    lines: tuple[LinePieces, ...] = ()
