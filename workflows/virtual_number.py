@@ -152,7 +152,7 @@ class VirtualNumberEntity:
 
     def refusal_now(self, command: NumberCommand) -> Refusal | None:
         """Why ``command`` is refused as things stand, or None; while something is under way, wait and see."""
-        if command.subject != self._subject:
+        if command.subject.name != self._subject.name:
             return refused("wrong_subject", "subject", "P3", "this workflow keeps another number")
         if (stranger := self._stranger(command)) is not None:
             return stranger

@@ -73,8 +73,11 @@ def ids(request: type[BaseModel]) -> dict[str, str]:
     """The patterns of the workflow ids that requests of this type may open, and when each holds."""
     named = {name: f"{{{name}}}" for name in request.model_fields}
     if request is NumberStart:
-        subjects = {scope: NumberSubject.model_construct(scope=scope, id="{subject.id}") for scope in Scope}
-        return {each.workflow_id: f"`subject.scope` is `{scope}`" for scope, each in subjects.items()}
+        scopes: dict[str, list[str]] = {}
+        for scope in Scope:
+            subject = NumberSubject.model_construct(scope=scope, id="{subject.id}")
+            scopes.setdefault(subject.workflow_id, []).append(f"`{scope}`")
+        return {pattern: f"`subject.scope` is {' or '.join(names)}" for pattern, names in scopes.items()}
     variants: dict[str, dict[str, Any]] = {"": {}}
     if request is ReturnRequest:
         variants = {"`exchange` is false": {"exchange": False}, "`exchange` is true": {"exchange": True}}

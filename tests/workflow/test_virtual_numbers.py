@@ -256,6 +256,24 @@ async def test_each_sub_order_has_a_number_of_its_own_and_the_parents_is_void(de
     assert await desk.leads_here(numbers[1])
 
 
+async def test_a_sub_orders_number_is_one_whoever_calls_it_an_order(desk: NumberDesk) -> None:
+    """What is obtained by reveal or export, where an order's number is all that is known, ends with the delivery."""
+    as_order = await desk.order()
+    delivery = sub_order(as_order.id)
+
+    number = await desk.number(as_order)
+    assert await desk.number(delivery) == number
+    assert await desk.leads_here(number)
+    with pytest.raises(RefusedNumber, match="wrong_scope"):
+        await split(desk, delivery)
+
+    told = await desk.completed(delivery)
+
+    assert (told.number, told.why_none) == (None, "order_completed")
+    await unbound(desk, as_order)
+    assert not await desk.leads_here(number)
+
+
 # Cases ---------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,11 @@ class Scope(StrEnum):
 
 
 class NumberSubject(Input):
-    """The order, sub-order or case that a number is for: each has a workflow of its own."""
+    """The order, sub-order or case that a number is for: each has a workflow of its own.
+
+    A sub-order is an order of its own in the order directory, and its number has one workflow whichever of the two it
+    is called: who reveals a number or exports it does not know that the order is one delivery of a subscription (P3).
+    """
 
     scope: Scope
     id: Identifier | CaseId
@@ -57,8 +61,8 @@ class NumberSubject(Input):
 
     @property
     def name(self) -> str:
-        """What our tables and the provider call it: ``order/O-1``."""
-        return f"{self.scope}/{self.id}"
+        """What our tables and the provider call it: ``order/O-1``, of a sub-order as well."""
+        return f"{Scope.ORDER if self.scope is Scope.SUB_ORDER else self.scope}/{self.id}"
 
     @property
     def workflow_id(self) -> str:

@@ -164,7 +164,7 @@ def refusal(
             return _unrenewable(scope, state, now)
         case OrderCompleted():
             return _wrong_completion(command, scope, state.facts, now)
-        case BecameSubscription() if scope is not Scope.ORDER:
+        case BecameSubscription() if command.subject.scope is not Scope.ORDER:
             return refused("wrong_scope", "subject.scope", "P3", "only an order becomes a subscription")
         case _:
             return None
