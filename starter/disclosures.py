@@ -8,23 +8,24 @@ from typing import Final, Protocol
 import asyncpg
 from pydantic import SecretStr
 
-from activities.postgres import disclosures, exports
+from activities.postgres import disclosures, exports, looks
+from activities.postgres.looks import Look, Looker
 from activities.postgres.vault import Vault
 from starter.database import transaction
-from starter.errors import UnknownCase, UnknownOrder
-from workflows.messages.actors import Actor
+from starter.errors import NoReturnAddress, UnknownCase, UnknownOrder
+from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
 from workflows.messages.disclosures import (
     BuyQuota,
     Export,
     ExportKind,
     ExportRow,
-    Look,
     Quota,
     Reveal,
     Revealed,
     RevealField,
     ShownRecipient,
+    ShownReturnAddress,
     StartExport,
 )
 from workflows.messages.surfaces import Surface
@@ -50,7 +51,7 @@ class Disclosures:
     """
 
     def __init__(self, pool: asyncpg.Pool, vault: Vault, numbers: NumberSource, reveals_per_hour: int) -> None:
-        """``reveals_per_hour`` is how many reveals a merchant, or an officer, may make within any hour."""
+        """``reveals_per_hour`` is how much an actor may be shown or reveal within any hour (P2, P8)."""
         self._pool = pool
         self._vault = vault
         self._numbers = numbers
@@ -59,16 +60,42 @@ class Disclosures:
     async def show(self, order_no: str, surface: Surface, viewer: Actor) -> ShownRecipient:
         """An order's recipient as ``surface`` shows it to its merchant, its buyer or the platform (P1).
 
-        What is shown in full is recorded as a look, unless the buyer sees its own.
+        What is shown in full is recorded as a look, unless the buyer sees its own; a real phone or street counts
+        against the hourly limit (P8). A waybill shows them once it was made.
 
         Raises:
             UnknownOrder: there is no such order, or it is another's.
+            TooManyReveals: as much was seen within the last hour as is allowed; it says when to try again.
         """
         async with transaction(self._pool) as connection:
-            found = await disclosures.show(connection, self._vault, order_no, surface, viewer, datetime.now(UTC))
+            found = await disclosures.show(
+                connection, self._vault, order_no, surface, viewer, self._reveals_per_hour, datetime.now(UTC)
+            )
         if found is None:
             raise UnknownOrder(order_no)
         return found
+
+    async def return_address(self, case_id: str, viewer: Actor) -> ShownReturnAddress:
+        """Where the goods of a return or exchange are sent to: for the case's buyer and its merchant (T12).
+
+        Each reading is recorded, and counts against the hourly limit (P8).
+
+        Raises:
+            UnknownCase: there is no such case, or the viewer is neither its buyer nor its merchant.
+            NoReturnAddress: none was chosen yet.
+            TooManyReveals: as much was seen within the last hour as is allowed; it says when to try again.
+        """
+        async with transaction(self._pool) as connection:
+            found = await disclosures.return_address(
+                connection, self._vault, case_id, viewer, self._reveals_per_hour, datetime.now(UTC)
+            )
+        match found:
+            case None:
+                raise UnknownCase(case_id)
+            case Refusal() as refusal:
+                raise NoReturnAddress(refusal)
+            case address:
+                return address
 
     async def reveal(self, wish: Reveal) -> Revealed:
         """Real name and address, and a virtual number, at an own case or order; each field is a recorded look (P2).
@@ -94,13 +121,35 @@ class Disclosures:
             case number:
                 return revealed.model_copy(update={"virtual_number": number})
 
-    async def looks(self, subject: str, merchant_id: str | None = None) -> tuple[Look, ...]:
-        """Who looked at a case, or at an order and its cases (P2); without a merchant, for the platform, of all."""
+    async def looks(
+        self,
+        by: Actor,
+        *,
+        subject: str | None = None,
+        person: str | None = None,
+        actor: Actor | Looker | None = None,
+    ) -> tuple[Look, ...]:
+        """Who looked, oldest first (P2): of the platform all looks, of a merchant those at its own orders and cases.
+
+        Args:
+            by: Who asks: a merchant, or the platform.
+            subject: Only at this case, or at this order and its cases.
+            person: Only at what is this person's: ``buyer/<id>`` or ``merchant/<id>``.
+            actor: Only this one's.
+
+        Raises:
+            ValueError: nothing says which looks are meant, or nobody else may ask.
+        """
+        if subject is None and person is None and actor is None:
+            raise ValueError("say of which order, case, person or actor (P2)")
+        if by.role not in {Role.MERCHANT, Role.PLATFORM}:
+            raise ValueError("the record of looks is for the merchant and the platform (P2)")
+        merchant_id = None if by.role is Role.PLATFORM else by.id
         async with transaction(self._pool) as connection:
-            return await disclosures.looks_at(connection, merchant_id, subject)
+            return await looks.looks(connection, merchant_id, subject=subject, person=person, actor=actor)
 
     async def buy_quota(self, wish: BuyQuota) -> Quota:
-        """Add to a merchant's quota of virtual numbers what it has bought (P5).
+        """The platform adds to a merchant's quota of virtual numbers what it has bought (P5).
 
         Raises:
             OtherPurchaseUnderKey: the key stands for another purchase.

@@ -59,6 +59,14 @@ class UnknownOrder(AftersalesError):  # noqa: N818
         self.order_no = order_no
 
 
+class NoReturnAddress(AftersalesError):  # noqa: N818
+    """No return address was chosen for this case yet (T12); ``refusal`` says so."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.explanation} ({refusal.rule})")
+        self.refusal = refusal
+
+
 class RefusedStatement(AftersalesError):  # noqa: N818
     """The case is another merchant's or buyer's: nothing was written (section 12)."""
 

@@ -231,7 +231,8 @@ class Settings(BaseSettings):
         default=60,
         ge=1,
         le=10_000,
-        description="How many times a merchant, or an officer, may reveal a customer's real data within an hour.",
+        description="How often a merchant, an officer or an auditor may see a real phone or street, or reveal a "
+        "customer's real data, within an hour.",
     )
     key_store_url: SecretStr | None = Field(
         default=None,

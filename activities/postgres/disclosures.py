@@ -1,42 +1,47 @@
-"""Showing and revealing what is a person's own, and the record of who looked (P1, P2).
+"""Showing and revealing what is a person's own (P1, P2, P8, T12); `looks` keeps the record of who looked.
 
 Another merchant's order or case is the same as one that does not exist. Whatever is given in clear to anybody but
 the buyer is recorded in the transaction that reads it: nothing is seen that is not written down.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
-import asyncpg
 from pydantic import SecretStr
 
+from activities.postgres import addresses, looks
 from activities.postgres.connection import Connection
+from activities.postgres.looks import REVEAL, WINDOW
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
-from workflows.messages.disclosures import Look, Reveal, Revealed, RevealField, ShownRecipient
-from workflows.messages.persons import Recipient
+from workflows.messages.disclosures import (
+    Reveal,
+    Revealed,
+    RevealField,
+    ShownRecipient,
+    ShownReturnAddress,
+)
+from workflows.messages.persons import Recipient, merchant_person
 from workflows.messages.surfaces import Field, Surface
 from workflows.rules.masking import SHOWN_IN_FULL, shown
 from workflows.rules.postal_addresses import masked_region
 from workflows.rules.refusals import refused
 
-REVEAL: Final = "reveal"
-EXPORT: Final = "export"
-"""What stands for a surface in the record where something was asked for outside any."""
 NO_RECIPIENT: Final = "no_recipient"
 """Why there is no virtual number: nobody is known to whom the order was sent, or the person was forgotten."""
+RETURN_ADDRESS: Final = "return_address"
+"""What stands for a surface in the record where a return address was read (T12)."""
 _SHOWN: Final = "shown"
-_WINDOW: Final = timedelta(hours=1)
 
 
 class TooManyReveals(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """The actor has revealed as much as it may within an hour (P2). Nothing was read.
+    """The actor has seen as much as it may within an hour (P2, P8). Nothing was read.
 
     Attributes:
-        try_again_at: When the next reveal will be granted, unless others come first.
+        try_again_at: When the next look will be granted, unless others come first.
     """
 
     def __init__(self, per_hour: int, try_again_at: datetime) -> None:
@@ -49,23 +54,105 @@ class OtherLookUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fau
 
 
 async def show(
-    connection: Connection, vault: Vault, order_no: str, surface: Surface, viewer: Actor, at: datetime
+    connection: Connection,
+    vault: Vault,
+    order_no: str,
+    surface: Surface,
+    viewer: Actor,
+    per_hour: int,
+    at: datetime,
 ) -> ShownRecipient | None:
     """The recipient as ``surface`` shows it to ``viewer``: the order's merchant or buyer, or the platform (P1).
 
     None where there is no such order, or it is another's. What a surface shows in full is recorded as a look, unless
-    the buyer sees its own.
+    the buyer sees its own. A waybill that was not made shows masks (P8).
+
+    Args:
+        connection: In a transaction, READ COMMITTED.
+        vault: Where the recipients are.
+        order_no: The order's number.
+        surface: Where it is shown.
+        viewer: To whom.
+        per_hour: How many real phones and streets, reveals included, the viewer may see within any hour (P2, P8).
+        at: The moment of the look.
+
+    Raises:
+        TooManyReveals: the viewer has to wait.
     """
     found = await _order(connection, order_no)
     if found is None or not found.is_open_to(viewer):
         return None
+    in_full = SHOWN_IN_FULL.get((surface, viewer.role), frozenset[Field]())
+    if surface is Surface.WAYBILL and not await _has_waybill(connection, order_no):
+        in_full = frozenset[Field]()
+    is_look = bool(in_full) and viewer.role is not Role.BUYER
+    if is_look and not in_full.isdisjoint(looks.COUNTED):
+        await _require_room(connection, viewer, per_hour, at)
     recipient = await vault.recipient(connection, order_no)
     if recipient is None:
         return ShownRecipient(order_no=order_no, surface=surface)
-    in_full = SHOWN_IN_FULL.get((surface, viewer.role), frozenset[Field]())
-    if viewer.role is not Role.BUYER:
-        await record(connection, viewer, found.merchant_id, [order_no], sorted(in_full), surface, _SHOWN, at)
-    return ShownRecipient(order_no=order_no, surface=surface, **as_shown(recipient, surface, viewer.role))
+    if is_look:
+        await looks.record(
+            connection, viewer, found.merchant_id, [order_no], sorted(in_full), surface, _SHOWN, at, key=_new_key()
+        )
+    where = surface if in_full else Surface.DEFAULT
+    return ShownRecipient(order_no=order_no, surface=surface, **as_shown(recipient, where, viewer.role))
+
+
+async def return_address(
+    connection: Connection, vault: Vault, case_id: str, viewer: Actor, per_hour: int, at: datetime
+) -> ShownReturnAddress | Refusal | None:
+    """Where the goods of a case are sent to, for its buyer and its merchant and nobody else (T12).
+
+    None where there is no such case, or it is another's; a refusal where no address was chosen yet. Each reading is
+    recorded, and counts as one look of the viewer (P8).
+
+    Raises:
+        TooManyReveals: the viewer has to wait.
+    """
+    found = await _subject(connection, case_id)
+    if found is None or viewer.role is Role.PLATFORM or not found.is_open_to(viewer):
+        return None
+    chosen = await connection.fetchrow(
+        """
+        SELECT facts ->> 'address' AS address_id, (facts ->> 'address_version')::int AS version FROM casebook.log
+        WHERE case_id = $1 AND facts ? 'address_version' ORDER BY position DESC LIMIT 1
+        """,
+        case_id,
+    )
+    address = (
+        await addresses.version_of(connection, found.merchant_id, chosen["address_id"], chosen["version"])
+        if chosen
+        else None
+    )
+    if address is None:
+        return refused("no_return_address", "case_id", "T12", "no return address was chosen yet")
+    await _require_room(connection, viewer, per_hour, at)
+    contact = await vault.contact(connection, address.details)
+    if contact is not None:
+        fields = sorted((Field.NAME, Field.PHONE, Field.ADDRESS))
+        whose = merchant_person(found.merchant_id)
+        await looks.record(
+            connection,
+            viewer,
+            found.merchant_id,
+            [case_id],
+            fields,
+            RETURN_ADDRESS,
+            _SHOWN,
+            at,
+            key=_new_key(),
+            person=whose,
+        )
+    return ShownReturnAddress(
+        case_id=case_id,
+        address_id=address.address_id,
+        version=address.version,
+        region=address.region,
+        name=contact and contact.name,
+        phone=contact and contact.phone,
+        street=contact and contact.street,
+    )
 
 
 def as_shown(recipient: Recipient, surface: Surface, viewer: Role) -> dict[str, SecretStr]:
@@ -90,7 +177,8 @@ async def reveal(connection: Connection, vault: Vault, wish: Reveal, per_hour: i
         connection: In a transaction, READ COMMITTED.
         vault: Where name and address are.
         wish: What is asked, by whom and why.
-        per_hour: How many reveals the actor may make within any hour; at least 1.
+        per_hour: How many reveals the actor may make within any hour, other real phones and streets that it is shown
+            included (P8); at least 1.
         at: The moment of the look.
 
     Raises:
@@ -100,16 +188,15 @@ async def reveal(connection: Connection, vault: Vault, wish: Reveal, per_hour: i
     found = await _subject(connection, wish.subject)
     if found is None or not found.is_open_to(wish.by):
         return None
-    # One after the other for each actor: the count below holds until the look is recorded.
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('vault.looks/' || $1, 0))", wish.by.id)
+    await looks.wait_for_turn(connection, wish.by)
     is_repeated = await _is_repeated(connection, wish, at)
-    if not is_repeated and (try_again_at := await _try_again_at(connection, wish.by, per_hour, at)):
-        raise TooManyReveals(per_hour, try_again_at)
+    if not is_repeated:
+        await _require_room(connection, wish.by, per_hour, at)
     recipient = await vault.recipient(connection, found.order_no) if found.order_no else None
     if recipient is None:
         return Revealed(subject=wish.subject, at=at, number_refusal=_no_number(wish))
     if not is_repeated:
-        await record(
+        await looks.record(
             connection, wish.by, found.merchant_id, [wish.subject], wish.fields, REVEAL, wish.why, at, key=wish.key
         )
     return Revealed(
@@ -120,57 +207,20 @@ async def reveal(connection: Connection, vault: Vault, wish: Reveal, per_hour: i
     )
 
 
-async def record(
-    connection: Connection,
-    by: Actor,
-    merchant_id: str,
-    subjects: Sequence[str],
-    fields: Iterable[str],
-    surface: str,
-    reason: str,
-    at: datetime,
-    *,
-    key: str | None = None,
-) -> None:
-    """Write down a look at each of these fields of each subject (P2)."""
-    await connection.executemany(
-        """
-        INSERT INTO vault.looks (key, role, actor_id, merchant_id, subject, field, surface, reason, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        [
-            (key, by.role, by.id, merchant_id, subject, field, surface, reason, at)
-            for field in fields
-            for subject in subjects
-        ],
-    )
-
-
-async def looks_at(connection: Connection, merchant_id: str | None, subject: str) -> tuple[Look, ...]:
-    """Who looked at a case, or at an order and all of its cases, oldest first (P2).
-
-    Without a merchant, for the platform, of all.
-    """
-    rows = await connection.fetch(
-        f"""
-        SELECT {_LOOK} FROM vault.looks
-        WHERE (subject = $1 OR subject IN (SELECT case_id FROM casebook.cases WHERE order_no = $1))
-        AND ($2::text IS NULL OR merchant_id = $2)
-        ORDER BY id
-        """,  # noqa: S608 -- a constant
-        subject,
-        merchant_id,
-    )
-    return tuple(_look(row) for row in rows)
-
-
 def _no_number(wish: Reveal) -> Refusal | None:
     if RevealField.VIRTUAL_NUMBER not in wish.fields:
         return None
     return refused(NO_RECIPIENT, "subject", "P2", "nobody is known to whom this was sent")
 
 
-_LOOK = "key, role, actor_id, merchant_id, subject, field, surface, reason, at"
+async def _require_room(connection: Connection, by: Actor, per_hour: int, at: datetime) -> None:
+    if again := await looks.try_again_at(connection, by, per_hour, at):
+        raise TooManyReveals(per_hour, again)
+
+
+def _new_key() -> str:
+    """Each showing is a look of its own."""
+    return f"{_SHOWN}-{uuid4().hex}"
 
 
 @dataclass(frozen=True)
@@ -209,14 +259,21 @@ async def _order(connection: Connection, order_no: str) -> _Subject | None:
     return _Subject(**row) if row else None
 
 
+async def _has_waybill(connection: Connection, order_no: str) -> bool:
+    """Whether a waybill was made for the order's goods: a carrier has their parcel, or they have left (P8)."""
+    return await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM logistics.watches WHERE order_no = $1 AND purpose = 'order') OR EXISTS (
+            SELECT FROM shop.orders WHERE order_no = $1 AND coalesce(outbound_at, shipped_at) IS NOT NULL
+        )
+        """,
+        order_no,
+    )
+
+
 async def _is_repeated(connection: Connection, wish: Reveal, at: datetime) -> bool:
     """Whether the wish has been granted before."""
-    rows = await connection.fetch(
-        f"SELECT {_LOOK} FROM vault.looks WHERE actor_id = $1 AND key = $2",  # noqa: S608 -- a constant
-        wish.by.id,
-        wish.key,
-    )
-    before = [_look(row) for row in rows]
+    before = await looks.under_key(connection, wish.by, wish.key)
     if not before:
         return False
     if {(each.by, each.subject, each.field, each.reason) for each in before} != {
@@ -224,42 +281,12 @@ async def _is_repeated(connection: Connection, wish: Reveal, at: datetime) -> bo
     }:
         raise OtherLookUnderKey(f"key {wish.key} stands for another look")
     # Else one recorded look would do for ever.
-    if before[0].at <= at - _WINDOW:
+    if before[0].at <= at - WINDOW:
         raise OtherLookUnderKey(f"key {wish.key} stands for a look of more than an hour ago")
     return True
-
-
-async def _try_again_at(connection: Connection, by: Actor, per_hour: int, at: datetime) -> datetime | None:
-    """When the actor may reveal again; None where it may now. Fields of one reveal count once."""
-    nth = await connection.fetchval(
-        """
-        SELECT min(at) FROM vault.looks
-        WHERE actor_id = $1 AND role = $2 AND surface = $3 AND at > $4
-        GROUP BY key ORDER BY 1 DESC OFFSET $5 LIMIT 1
-        """,
-        by.id,
-        by.role,
-        REVEAL,
-        at - _WINDOW,
-        per_hour - 1,
-    )
-    return nth + _WINDOW if nth else None
 
 
 def _address(recipient: Recipient) -> SecretStr:
     region = recipient.region
     parts = (region.province, region.city, region.district, recipient.street.get_secret_value())
     return SecretStr(" ".join(part for part in parts if part))
-
-
-def _look(row: asyncpg.Record) -> Look:
-    return Look(
-        key=row["key"],
-        by=Actor(role=row["role"], id=row["actor_id"]),
-        merchant_id=row["merchant_id"],
-        subject=row["subject"],
-        field=row["field"],
-        surface=row["surface"],
-        reason=row["reason"],
-        at=row["at"],
-    )

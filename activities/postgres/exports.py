@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import disclosures
+from activities.postgres import disclosures, looks
 from activities.postgres.connection import Connection
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor, Role
@@ -196,8 +196,8 @@ async def debit(connection: Connection, export: Export, order_nos: Collection[st
         [(export.merchant_id, export.id, order_no, by.role, by.id, at) for order_no in due],
     )
     fields = [RevealField.VIRTUAL_NUMBER]
-    surface = disclosures.EXPORT
-    await disclosures.record(connection, by, export.merchant_id, sorted(order_nos), fields, surface, export.kind, at)
+    orders = sorted(order_nos)
+    await looks.record(connection, by, export.merchant_id, orders, fields, looks.EXPORT, export.kind, at)
 
 
 async def _choose_rows(connection: Connection, identifier: int, wish: StartExport) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from workflows.rules.phone_numbers import read_phone
 Kind: TypeAlias = Literal["account", "name", "phone"]
 
 _DOTS: Final = str.maketrans(dict.fromkeys("•‧・･∙⋅.", "·") | {"’": "'", "‘": "'"})
+_HOME_CODE: Final = re.compile(r"^(?:\+|00)86")
 _BETWEEN_DIGITS: Final = str.maketrans(dict.fromkeys("()-.·/"))
 
 
@@ -53,7 +55,7 @@ def phone_lookup(key: LookupKey | bytes, phone: str) -> str:
         ValueError: nothing is left of the number.
     """
     found = read_phone(phone)
-    plain = found.international if found else _folded(phone).translate(_BETWEEN_DIGITS)
+    plain = found.international if found else _HOME_CODE.sub("", _folded(phone).translate(_BETWEEN_DIGITS))
     return _hash(key, "phone", plain, "a phone number")
 
 

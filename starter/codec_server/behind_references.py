@@ -8,8 +8,9 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import statements
+from activities.postgres import looks, statements
 from activities.postgres.connection import Connection
+from activities.postgres.looks import Looker
 from activities.postgres.vault import Vault
 from starter.codec_server.access import Caller
 from workflows.messages import actors
@@ -19,6 +20,7 @@ from workflows.rules.masking import shown
 SURFACE: Final = "codec"
 MOST_REFERENCES: Final = 200
 """So many of a request's references are looked up; those behind them stay without a note."""
+_OVER: Final = " (masked: as much was seen within the hour as is allowed, P8)"
 _GONE: Final = "forgotten, or never kept"
 _SILENT: Final = "the vault does not answer"
 _ANSWERS_WITHIN_SECONDS: Final = 5
@@ -36,9 +38,11 @@ class _Piece:
 class BehindReferences:
     """Reads the vault for those who look at payloads."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault) -> None:
+    def __init__(self, pool: asyncpg.Pool, vault: Vault, per_hour: int) -> None:
+        """``per_hour`` is how many real phones and streets an auditor may see within any hour (P8)."""
         self._pool = pool
         self._vault = vault
+        self._per_hour = per_hour
 
     async def masked(self, references: Sequence[str]) -> Mapping[str, str]:
         """A note for each reference, without anything that masking hides (P1).
@@ -60,6 +64,9 @@ class BehindReferences:
     async def clear(self, references: Sequence[str], auditor: Caller) -> Mapping[str, str]:
         """A note for each reference with the values themselves; each of them is on record before this returns (P2).
 
+        Of more phones and streets than the auditor may see within an hour the masks are given, and said to be (P8).
+        The same reference counts once an hour: a page that is opened is loaded again and again.
+
         Raises:
             UnknownKey: an item is under a key that the ring does not hold.
             Tampered: an item was changed.
@@ -68,19 +75,32 @@ class BehindReferences:
         wanted = references[:MOST_REFERENCES]
         async with self._pool.acquire() as connection, connection.transaction():
             found = await self._pieces(connection, wanted)
-            await connection.executemany(
-                """
-                INSERT INTO vault.looks (role, actor_id, subject, field, surface, reason, at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7)
-                """,
-                [
-                    (auditor.role, auditor.subject, reference, each.field, SURFACE, auditor.reason, datetime.now(UTC))
-                    for reference, pieces in found.items()
-                    for each in pieces
-                    if each.clear != each.masked
-                ],
-            )
-        return {reference: _note([each.clear for each in pieces]) for reference, pieces in found.items()}
+            by, at = Looker(role=auditor.role, id=auditor.subject), datetime.now(UTC)
+            over = await self._over_the_limit(connection, by, found, at)
+            alike: dict[tuple[str, ...], list[str]] = {}
+            for reference, pieces in found.items():
+                if reference not in over:
+                    fields = tuple(each.field for each in pieces if each.clear != each.masked)
+                    alike.setdefault(fields, []).append(reference)
+            for fields, same in alike.items():
+                await looks.record(connection, by, None, same, fields, SURFACE, auditor.reason, at)
+        return {
+            reference: _note([each.masked for each in pieces]) + _OVER
+            if reference in over
+            else _note([each.clear for each in pieces])
+            for reference, pieces in found.items()
+        }
+
+    async def _over_the_limit(
+        self, connection: Connection, by: Looker, found: Mapping[str, Sequence[_Piece]], at: datetime
+    ) -> frozenset[str]:
+        seen = await looks.seen_lately(connection, by, at)
+        counted = [
+            reference
+            for reference, pieces in found.items()
+            if reference not in seen and any(each.field in looks.COUNTED for each in pieces)
+        ]
+        return frozenset(counted[max(0, self._per_hour - len(seen)) :])
 
     async def _pieces(self, connection: Connection, wanted: Sequence[str]) -> dict[str, list[_Piece]]:
         return {reference: await self._behind(connection, reference) for reference in wanted}

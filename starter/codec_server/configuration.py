@@ -56,6 +56,8 @@ class CodecServerSettings(BaseModel):
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
     requests_per_minute: Annotated[int, Field(ge=1)] = 1200
     """Of one person or program. A case's page in the Web UI takes about a hundred, at once."""
+    reveals_per_hour: Annotated[int, Field(ge=1)] = 60
+    """How many real phones and streets an auditor may see within any hour (P8)."""
 
     @model_validator(mode="after")
     def _one_way_to_know_tokens(self) -> Self:

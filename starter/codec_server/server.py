@@ -70,7 +70,7 @@ def application(
     Raises:
         UnusableKey: the file with public keys cannot be used.
     """
-    server = _CodecServer(settings, keys, BehindReferences(pool, vault), clock)
+    server = _CodecServer(settings, keys, BehindReferences(pool, vault, settings.reveals_per_hour), clock)
     made = web.Application(middlewares=[server.guard], client_max_size=settings.max_body_bytes)
     for prefix in ("", "/as/{token}", UI_PATH):
         for action, handler in (("decode", server.decode), ("encode", server.encode)):

@@ -154,6 +154,7 @@ async def _server(settings: Settings) -> CodecServerSettings:
             issuer=settings.codec_token_issuer,
             audience=settings.codec_token_audience,
             longest_token_hours=settings.codec_token_hours,
+            reveals_per_hour=settings.reveals_per_hour,
         )
     except ValidationError as error:
         problems = [each["msg"].removeprefix("Value error, ") for each in error.errors(include_input=False)]

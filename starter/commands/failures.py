@@ -27,6 +27,7 @@ from activities.postgres.vault import OtherItemUnderKey
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter.errors import (
     AftersalesError,
+    NoReturnAddress,
     RefusedCommand,
     RefusedRequest,
     RefusedStatement,
@@ -133,6 +134,8 @@ def describe(error: Exception) -> Failure | None:
             | EventKeyReused()
         ):
             return _refused(Refusal(code="key_reused", field="--key", rule="section 11", explanation=str(error)))
+        case NoReturnAddress():
+            return _refused(error.refusal)
         case UnknownCase():
             return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
         case asyncpg.InvalidCatalogNameError():
@@ -169,7 +172,7 @@ def _at_the_desk(error: VagueReply | RefusedStatement | DeclaredOtherwise | Limi
 def _disclosure(error: TooManyReveals | QuotaTooSmall | ExportOver) -> Refusal:
     match error:
         case TooManyReveals():
-            code, field, rule = "too_many_reveals", "--as", "P2"
+            code, field, rule = "too_many_reveals", "--as", "P8"
         case QuotaTooSmall():
             code, field, rule = "quota_too_small", "--kind", "P5"
         case ExportOver():

@@ -35,10 +35,17 @@ def list_cases(
     buyer: Annotated[str | None, typer.Option(help="Only cases of this buyer's id.")] = None,
     account: Annotated[
         str | None,
-        typer.Option(help="Only cases of allowances of this account name (A4); only its keyed hash is searched for."),
+        typer.Option(
+            help="Only cases of allowances of this account name (A4), by its keyed hash; - reads it from standard "
+            "input, so that no shell and no list of processes shows it (P6)."
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Only cases of this customer's name, by its keyed hash.")] = None,
-    phone: Annotated[str | None, typer.Option(help="Only cases of this customer's phone, by its keyed hash.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Only cases of this customer's name, by its keyed hash; or -.")
+    ] = None,
+    phone: Annotated[
+        str | None, typer.Option(help="Only cases of this customer's phone, by its keyed hash; or -.")
+    ] = None,
     customer: Annotated[
         str | None, typer.Option(metavar="HASH", help="The keyed hash itself, as the command for the next page has it.")
     ] = None,
@@ -123,7 +130,7 @@ def _customer(asked: dict[str, str | None]) -> str | None:
     key = lookup_key(load_settings())
     for option, value in given.items():
         try:
-            return LOOKUPS[_LOOKUPS[option]](key, value)
+            return LOOKUPS[_LOOKUPS[option]](key, wording.text(None, option) if value == "-" else value)
         except ValueError as error:
             raise UsageError(str(error), option) from error
     return None

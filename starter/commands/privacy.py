@@ -17,11 +17,12 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from activities.postgres.looks import Looker
 from starter.commands import wording
 from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer, notes
 from starter.commands.reaching import service
-from workflows.messages.actors import Actor
+from workflows.messages.actors import Actor, Role
 from workflows.messages.disclosures import BuyQuota, ExportKind, Reveal, RevealField, StartExport
 from workflows.messages.stages import StageName, WorkList
 from workflows.messages.surfaces import Surface
@@ -55,6 +56,8 @@ def show(
     as_json: Json = False,
 ) -> int:
     """The recipient of an order as a surface shows it. What is shown in full is recorded, and needs --print or --file.
+
+    Real phones and streets count against the hourly limit of reveals (P8); a waybill shows them once it was made.
 
     Example: [cyan]aftersales privacy show O-1 --as merchant:m-1[/]
     """
@@ -101,22 +104,58 @@ def reveal(
     return 0
 
 
+@application.command("return-address")
+def return_address(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="The case's id.")],
+    by: Annotated[str, typer.Option("--as", help="Who reads: buyer:b-1 or merchant:m-1, whose case it is.")],
+    file: Output = None,
+    in_clear: InClear = False,
+    as_json: Json = False,
+) -> int:
+    """Where the goods of a return are sent to, for the case's buyer and its merchant. Each reading is recorded (T12).
+
+    Example: [cyan]aftersales privacy return-address return/O-1/k-1 --as buyer:b-1 --print[/]
+    """
+    _has_place(file, in_clear)
+    viewer = wording.built(Actor, wording.actor(by))
+
+    async def look() -> BaseModel:
+        async with service() as aftersales:
+            return await aftersales.disclosures.return_address(case, viewer)
+
+    with _output(file) as output:
+        _give(asyncio.run(look()), output, as_json)
+    return 0
+
+
 @application.command("looks")
 def looks(
-    subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The order's number, or the case's id.")],
-    merchant: Annotated[
-        str | None, typer.Option(help="Only at this merchant's; without, for the platform, all.")
+    by: Annotated[str, typer.Option("--as", help="Who asks: merchant:m-1, for its own, or platform:o-1, for all.")],
+    subject: Annotated[
+        str | None, typer.Argument(metavar="SUBJECT", help="Only at this order's number, or this case's id.")
+    ] = None,
+    person: Annotated[str | None, typer.Option(help="Only at this person's data: buyer/b-1, merchant/m-1.")] = None,
+    actor: Annotated[
+        str | None, typer.Option(help="Only this one's looks: merchant:m-1, platform:o-1, auditor:NAME.")
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Who looked at a person's data: at a case, or at an order and all of its cases, oldest first (P2).
+    """Who looked at a person's data, oldest first: at an order and its cases, a case, a person, or by whom (P2).
 
-    Example: [cyan]aftersales privacy looks O-1[/]
+    Example: [cyan]aftersales privacy looks O-1 --as platform:o-1[/]
     """
+    if subject is None and person is None and actor is None:
+        raise UsageError("say of which order, case, person or actor", "SUBJECT")
+    asker = wording.built(Actor, wording.actor(by))
+    if asker.role not in {Role.MERCHANT, Role.PLATFORM}:
+        raise UsageError("the record of looks is for the merchant and the platform", "--as")
+    role, _, identifier = (actor or "").partition(":")
 
     async def look() -> int:
         async with service() as aftersales:
-            found = await aftersales.disclosures.looks(subject, merchant)
+            found = await aftersales.disclosures.looks(
+                asker, subject=subject, person=person, actor=Looker(role=role, id=identifier) if actor else None
+            )
         table = Table("when", "who", "at", "field", "where", "why")
         for each in found:
             who = f"{each.by.role} {each.by.id}"
@@ -131,7 +170,7 @@ def looks(
 def quota(
     merchant: Annotated[str, typer.Argument(metavar="MERCHANT", help="The merchant's id.")],
     buy: Annotated[int | None, typer.Option(help="Add so many, which the merchant has bought.")] = None,
-    by: Annotated[str | None, typer.Option("--as", help="Who adds them: merchant:m-1, or platform:o-1.")] = None,
+    by: Annotated[str | None, typer.Option("--as", help="Who adds them: platform:o-1, once it is paid for.")] = None,
     key: Key = None,
     as_json: Json = False,
 ) -> int:

@@ -37,7 +37,7 @@ async def test_a_merchant_sees_masks_and_reveals_with_a_record(
     revealed = await shell.run(
         *("privacy", "reveal", bought["order_no"], *by(bought), "--why", "buyer_called", "--field", "name", "--print")
     )
-    looks = await shell.run("privacy", "looks", bought["order_no"], "--merchant", bought["merchant_id"])
+    looks = await shell.run("privacy", "looks", bought["order_no"], "--as", f"merchant:{bought['merchant_id']}")
 
     assert shown.code == 0
     assert "欧阳**" in shown.out
@@ -61,11 +61,13 @@ async def test_a_customer_is_searched_for_and_forgotten(
     await shell.run(*noted, typed=f"{NAME} 来电")
 
     found = await shell.json(*search)
+    unseen = await shell.json(*search[:-1], "-", typed=f"{search[-1]}\n")
     done = await shell.json("forget", f"buyer/{bought['buyer_id']}", "--by", "f-1", "--reason", "erasure_request")
     gone = await shell.json(*search)
     shown = await shell.run("privacy", "show", bought["order_no"], *by(bought))
 
     assert [each["case_id"] for each in found["cases"]] == [case]
+    assert unseen == found, "nor has it to be in the list of processes (P6)"
     assert (done["keys_destroyed"], done["readable"]) == (1, 0)
     assert case in done["open_cases"]
     assert gone["cases"] == []
@@ -79,6 +81,10 @@ async def test_a_customer_is_searched_for_and_forgotten(
         (("forget", "buyer/b-1", "--by", "f-1", "--reason", "because I say so"), "--reason"),
         (("list", "--name", "李四", "--phone", "13900000000"), "--name"),
         (("list", "--phone", "+86"), "--phone"),
+        (("privacy", "looks", "--as", "platform:o-1"), "SUBJECT"),
+        (("privacy", "looks", "O-1", "--as", "buyer:b-1"), "--as"),
+        (("privacy", "quota", "m-1", "--buy", "5", "--as", "merchant:m-1"), "by"),
+        (("privacy", "return-address", "return/O-1/k", "--as", "buyer:b-1"), "--file"),
     ],
 )
 async def test_words_that_do_not_fit_are_named(shell: Shell, words: tuple[str, ...], field: str) -> None:

@@ -83,7 +83,7 @@ def test_every_command_has_an_example_and_takes_json(capsys: pytest.CaptureFixtu
         ["pauses", "list"],
         ["gateway", "behaviours"],
         ["privacy", "quota", "m-1"],
-        ["privacy", "looks", "O-1"],
+        ["privacy", "looks", "O-1", "--as", "platform:o-1"],
         ["flags", "show", "O-1", "--merchant", "m-1"],
         ["codec", "token", "--role", "operator", "--as", "o-1"],
         ["keys", "new"],

@@ -20,7 +20,13 @@ IN_FULL = (NAME, PHONE, f"广东省 广州市 天河区 {STREET}")
 
 
 async def sent_order(
-    pool: asyncpg.Pool, vault: Vault, merchant_id: str, *, buyer_id: str | None = None, known: bool = True
+    pool: asyncpg.Pool,
+    vault: Vault,
+    merchant_id: str,
+    *,
+    buyer_id: str | None = None,
+    known: bool = True,
+    shipped: bool = True,
 ) -> str:
     """An order of this merchant; its number. Not ``known``: nobody has told to whom it was sent."""
     order_no = some_id("o")
@@ -34,6 +40,8 @@ async def sent_order(
         "tenders": [{"tender": "w", "kind": "wallet", "paid": 5900}],
         "paid_at": NOON.isoformat(),
     }
+    if shipped:
+        record["shipped_at"] = NOON.isoformat()
     if known:
         region = {"province": "广东省", "city": "广州市", "district": "天河区"}
         record["recipient"] = {"name": NAME, "phone": PHONE, "region": region, "street": STREET}

@@ -10,8 +10,10 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr, ValidationError
 
-from activities.postgres import disclosures
+from activities.postgres import disclosures, parcels
+from activities.postgres import looks as lookers
 from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
+from activities.postgres.looks import Look
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.disclosures import Disclosures
@@ -20,7 +22,8 @@ from tests.storage.money import NOON, minutes, some_id
 from tests.storage.shop import IN_FULL, MASKED, NAME, STREET, case_of, sent_order
 from workflows.messages.actors import Actor, Role, buyer, carrier, merchant, officer
 from workflows.messages.cases import Refusal
-from workflows.messages.disclosures import Look, Reveal, Revealed, RevealField, ShownRecipient
+from workflows.messages.disclosures import Reveal, Revealed, RevealField, ShownRecipient
+from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.surfaces import Surface
 from workflows.rules.refusals import refused
 
@@ -61,10 +64,17 @@ def wish(by: Actor, subject: str, *fields: RevealField, key: str | None = None, 
 
 
 async def show(
-    pool: asyncpg.Pool, vault: Vault, order_no: str, surface: Surface, viewer: Actor
+    pool: asyncpg.Pool,
+    vault: Vault,
+    order_no: str,
+    surface: Surface,
+    viewer: Actor,
+    *,
+    per_hour: int = 100,
+    at: datetime = NOON,
 ) -> ShownRecipient | None:
     async with pool.acquire() as connection, connection.transaction():
-        return await disclosures.show(connection, vault, order_no, surface, viewer, NOON)
+        return await disclosures.show(connection, vault, order_no, surface, viewer, per_hour, at)
 
 
 async def reveal(
@@ -76,7 +86,7 @@ async def reveal(
 
 async def looks(pool: asyncpg.Pool, subject: str, merchant_id: str | None = None) -> tuple[Look, ...]:
     async with pool.acquire() as connection:
-        return await disclosures.looks_at(connection, merchant_id, subject)
+        return await lookers.looks(connection, merchant_id, subject=subject)
 
 
 def seen(shown: ShownRecipient | None) -> tuple[str, ...]:
@@ -113,6 +123,19 @@ class TestShowing:
         found = await looks(pool, order_no)
         assert {each.field for each in found} == {"name", "phone", "address"}
         assert {(each.by, each.surface, each.at) for each in found} == {(merchant(merchant_id), "waybill", NOON)}
+
+    async def test_a_waybill_that_was_not_made_shows_masks(
+        self, pool: asyncpg.Pool, vault: Vault, merchant_id: str
+    ) -> None:  # P8
+        unshipped = await sent_order(pool, vault, merchant_id, shipped=False)
+
+        assert seen(await show(pool, vault, unshipped, Surface.WAYBILL, merchant(merchant_id))) == MASKED
+        assert await looks(pool, unshipped) == ()
+
+        parcel = Parcel(carrier="sf", tracking_no=some_id("T"))
+        async with pool.acquire() as connection, connection.transaction():
+            await parcels.watch(connection, parcel, purpose=ParcelPurpose.ORDER, at=NOON, order_no=unshipped)
+        assert seen(await show(pool, vault, unshipped, Surface.WAYBILL, merchant(merchant_id))) == IN_FULL
 
     async def test_only_what_is_in_full_is_recorded(
         self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str
@@ -160,6 +183,7 @@ class TestRevealing:
         self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str
     ) -> None:  # P2
         by = merchant(merchant_id)
+        owner = await pool.fetchval("SELECT buyer_id FROM shop.orders WHERE order_no = $1", order_no)
 
         revealed = await reveal(pool, vault, wish(by, order_no, *EVERYTHING, key="k-1", why="lost_parcel"))
 
@@ -171,6 +195,8 @@ class TestRevealing:
                 by=by,
                 merchant_id=merchant_id,
                 subject=order_no,
+                order_no=order_no,
+                person=f"buyer/{owner}",
                 field=field,
                 surface="reveal",
                 reason="lost_parcel",
@@ -371,13 +397,28 @@ class TestTheLimit:
         other = some_id("m")
         assert await reveal(pool, vault, wish(merchant(other), await sent_order(pool, vault, other)), per_hour=1)
 
-    async def test_counts_no_waybills(
-        self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str
-    ) -> None:  # P1
-        for _ in range(3):
-            await show(pool, vault, order_no, Surface.WAYBILL, merchant(merchant_id))
+    @pytest.mark.parametrize("surface", [Surface.WAYBILL, Surface.ADDRESS_CHECK, Surface.SEND_USER])
+    async def test_counts_every_real_phone_and_street(
+        self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str, surface: Surface
+    ) -> None:  # P8
+        by = merchant(merchant_id)
+        await show(pool, vault, order_no, surface, by, per_hour=3)
+        await show(pool, vault, order_no, surface, by, per_hour=3, at=minutes(1))
+        await reveal(pool, vault, wish(by, order_no), per_hour=3, at=minutes(2))
 
-        assert await reveal(pool, vault, wish(merchant(merchant_id), order_no), per_hour=1)
+        with pytest.raises(TooManyReveals) as shown:
+            await show(pool, closed(vault), order_no, surface, by, per_hour=3, at=minutes(3))
+        with pytest.raises(TooManyReveals):
+            await reveal(pool, closed(vault), wish(by, order_no), per_hour=3, at=minutes(3))
+        assert shown.value.try_again_at == NOON + HOUR
+        assert seen(await show(pool, vault, order_no, Surface.DEFAULT, by, per_hour=3, at=minutes(3))) == MASKED
+
+    async def test_lets_the_buyer_check_its_own(
+        self, pool: asyncpg.Pool, vault: Vault, merchant_id: str
+    ) -> None:  # P1, P8
+        mine = await sent_order(pool, vault, merchant_id, buyer_id="b-7")
+        for _ in range(3):
+            assert seen(await show(pool, vault, mine, Surface.ORDER_CHECK, buyer("b-7"), per_hour=1)) == IN_FULL
 
     async def test_is_not_overrun_by_many_at_once(
         self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str
@@ -500,7 +541,7 @@ class TestTheClient:
             await desk.reveal(wish(stranger, order_no))
         with pytest.raises(UnknownCase):
             await desk.reveal(wish(stranger, case_id))
-        assert await desk.looks(order_no, stranger.id) == ()
+        assert await desk.looks(stranger, subject=order_no) == ()
 
     async def test_shows_and_tells_who_looked(
         self, pool: asyncpg.Pool, vault: Vault, merchant_id: str, order_no: str
@@ -510,4 +551,4 @@ class TestTheClient:
         assert seen(await desk.show(order_no, Surface.DEFAULT, merchant(merchant_id))) == MASKED
         await desk.show(order_no, Surface.SEND_USER, merchant(merchant_id))
 
-        assert [each.field for each in await desk.looks(order_no)] == ["address", "name"]
+        assert [each.field for each in await desk.looks(merchant(merchant_id), subject=order_no)] == ["address", "name"]

@@ -9,6 +9,7 @@ from typing import Annotated, Self, TypeAlias
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workflows.messages.actors import Actor, Role
+from workflows.messages.addresses import Region
 from workflows.messages.cases import Refusal
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Quantity
 from workflows.messages.money import Currency, Minor
@@ -81,19 +82,20 @@ class Revealed(Message):
     """Why there is no virtual number though it was asked for."""
 
 
-class Look(Message):
-    """One field of a person that somebody was given in clear, or a virtual number of it: who, which, when, why (P2)."""
+class ShownReturnAddress(Message):
+    """Where the goods of a return are sent to (T12).
 
-    key: Identifier | None
-    by: Actor
-    merchant_id: Identifier | None
-    """Whose case or order it is."""
-    subject: Subject
-    field: Code
-    surface: Code
-    """Where it was shown; ``reveal`` and ``export`` for what was asked for outside any surface."""
-    reason: Code
-    at: Instant
+    Name, phone and street are None where the merchant was forgotten, or another store keeps them.
+    """
+
+    case_id: CaseId
+    address_id: Identifier
+    version: int
+    """The version of the address that the case was given."""
+    region: Region
+    name: SecretStr | None = None
+    phone: SecretStr | None = None
+    street: SecretStr | None = None
 
 
 class ExportKind(StrEnum):
@@ -189,7 +191,7 @@ class ExportRow(Message):
 
 
 class BuyQuota(Input):
-    """A merchant has bought so many virtual numbers for its exports (P5)."""
+    """The platform adds what a merchant has bought and paid for: virtual numbers for its exports (P5)."""
 
     key: Identifier
     """The same key of the same merchant is the same purchase."""
@@ -197,10 +199,12 @@ class BuyQuota(Input):
     by: Actor
     amount: Quantity
 
-    @model_validator(mode="after")
-    def _own(self) -> Self:
-        _merchant_or_platform(self.by, self.merchant_id)
-        return self
+    @field_validator("by")
+    @classmethod
+    def _by_the_platform(cls, by: Actor) -> Actor:
+        if by.role is not Role.PLATFORM:
+            raise ValueError("the platform adds quota, once it has been paid for: no merchant adds its own (P5)")
+        return by
 
 
 class Quota(Message):
