@@ -32,8 +32,10 @@ from starter.errors import (
 from starter.telemetry.spans import call_of_the_client
 from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command
+from workflows.messages.converter import UnopenedPayload
 from workflows.messages.stages import OutcomeKind, Stopped
 from workflows.rules.admission import Parties, fingerprint, refused_stranger
+from workflows.rules.stages import FACTS
 
 if TYPE_CHECKING:
     from starter.client import Aftersales
@@ -43,6 +45,12 @@ PATIENCE: Final = timedelta(seconds=30)
 
 _UNTIL_THE_NEXT_TASK: Final = 0.2
 _UNTIL_IT_IS_UNPAUSED: Final = 5
+
+_FULL: Final = {
+    RPCStatusCode.FAILED_PRECONDITION: "limit on the total number of distinct updates",
+    RPCStatusCode.INVALID_ARGUMENT: "limit for signal events",
+}
+"""What the server says when a run takes no more updates (2,000) or signals (10,000), by status."""
 
 _GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 
@@ -82,6 +90,8 @@ class Case:
             )
         except ValidationError:
             raise
+        except UnopenedPayload as error:
+            raise Unanswered(f"the case's answer: {error}") from error
         except (WorkflowQueryRejectedError, ValueError):  # the SDK knows no word for a paused workflow
             return await self._stopped_view()
         except WorkflowQueryFailedError as error:
@@ -122,6 +132,8 @@ class Case:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return await self._after_the_end(command)
+            if is_full(error):
+                raise await self._full(command) from error
             raise unreachable(error) from error
 
     async def _sent(self, command: Command) -> CaseView:
@@ -143,7 +155,7 @@ class Case:
             except RPCError as error:
                 # The case's last task did not come through, as on a worker that has too much to do: it will be
                 # done again.
-                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error):
                     raise
                 await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
 
@@ -155,19 +167,23 @@ class Case:
     async def tell(self, command: Command) -> None:
         """Send a command without waiting: if it does not fit, the case's log says so and nothing else changes.
 
-        A paused case keeps it until it goes on.
+        A paused case keeps it until it goes on. A stranger's is not sent at all: each signal stays in the history.
 
         Raises:
-            RefusedCommand: the case has ended, or its workflow was stopped.
+            RefusedCommand: the case has ended, its workflow was stopped, or it takes no more signals.
+            NotYours: the case is another merchant's or buyer's.
             UnknownCase: there is no such case.
             Unreachable: Temporal or the database does not answer; send it again.
         """
+        await self._refuse_strangers(command)
         try:
             await self.handle.signal(command.command_name(), command, rpc_timeout=PATIENCE)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 await self._after_the_end(command)
                 return
+            if is_full(error):
+                raise await self._full(command) from error
             raise unreachable(error) from error
 
     async def outcome(self) -> Outcome:
@@ -266,6 +282,23 @@ class Case:
         explanation = f"{command.command_name()} was not sent: an operator has paused the case; send it again later"
         raise RefusedCommand(Refusal(code="paused", field="command", rule="section 11", explanation=explanation), view)
 
+    async def _refuse_strangers(self, command: Command) -> None:
+        """Section 12, R16: before a signal, which the case could only write down as refused."""
+        if command.fact and command.by.role in FACTS[type(command)]:
+            return
+        async with reading(self._aftersales.pool) as connection:
+            row = await casebook.find(connection, self.id)
+        if row and (stranger := refused_stranger(command, Parties(row.merchant_id, row.buyer_id))):
+            raise _refusal(stranger, None)
+
+    async def _full(self, command: Command) -> RefusedCommand:
+        """Temporal's own limit is reached, which a case stays far below by itself (R16)."""
+        view = await self.view()
+        if stranger := refused_stranger(command, await self._parties(view)):
+            return _refusal(stranger, None)
+        explanation = "Temporal takes no more updates, or no more signals, for this case: the other way is open still"
+        return RefusedCommand(Refusal(code="case_full", field="command", rule="R16", explanation=explanation), view)
+
     async def _parties(self, view: CaseView | None) -> Parties:
         """Whose case it is, as the case book has it; what was never opened is theirs who asked for it."""
         async with reading(self._aftersales.pool) as connection:
@@ -322,6 +355,12 @@ def unreachable(error: RPCError) -> Unreachable:
     if error.status in _GONE:
         return Unreachable("Temporal does not answer")
     return Unreachable(f"Temporal refuses: {error.message}")
+
+
+def is_full(error: RPCError) -> bool:
+    """Whether Temporal takes no more updates or signals of this run: there is no other sign than its words."""
+    words = _FULL.get(error.status)
+    return words is not None and words in error.message
 
 
 def _lost(error: WorkflowUpdateFailedError) -> bool:

@@ -13,24 +13,32 @@ from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import SCHEMA, PersonKeys
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
-from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys
+from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys, unique_id
 from starter.settings import Settings, SettingsError, variable_name
 
-_DEVELOPMENT_KEY: Final = "development-1"
+_DEVELOPMENT_KEY: Final = "development"
 _CONNECTIONS: Final = 5
 
 
 def key_provider(settings: Settings) -> KeyProvider:
-    """The key ring that the settings name; in development without one, a ring of the state folder's own.
+    """The key ring that the settings name; beside an embedded server without one, a ring of the state folder's own.
+
+    Where both servers are others' no ring is made: each process would have its own, and what one has sealed no other
+    could open.
 
     Raises:
-        SettingsError: the ring is malformed.
+        SettingsError: the ring is malformed, or must be named and is not.
     """
     if settings.keys is not None:
         try:
             return FixedKeys(read_keys(settings.keys.get_secret_value()))
         except KeyRingError as error:
             raise SettingsError(f"{variable_name('keys')}: {error}") from None
+    if settings.key_file is None and not (settings.embeds_temporal or settings.embeds_postgres):
+        raise SettingsError(
+            f"{variable_name('key_file')} or {variable_name('keys')} must name the key ring that all workers and "
+            "clients of these servers share: make its first key with `aftersales keys new`"
+        )
     path = settings.key_file or _own_ring(settings.state_dir)
     try:
         read_keys(path.read_text(encoding="utf-8"))
@@ -115,7 +123,7 @@ def _own_ring(state_dir: Path) -> Path:
     if not path.exists():
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(new_key(_DEVELOPMENT_KEY) + "\n")
+            file.write(new_key(unique_id(_DEVELOPMENT_KEY)) + "\n")
         try:
             path.hardlink_to(draft)  # not a rename: whoever comes second must not replace the first one's keys
         except FileExistsError:

@@ -67,6 +67,7 @@ from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
 from workflows.rules.applications import opened_entry
 from workflows.rules.evidence import refused_evidence, refused_more_evidence
+from workflows.rules.growth import Heard
 from workflows.rules.identity import case_id, subject
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 from workflows.rules.wording import SILENCE_MEANS
@@ -81,6 +82,8 @@ TIMER_SLACK = timedelta(milliseconds=1)
 """Timers are kept in whole milliseconds: one that rings a hair early counts as due."""
 
 ENTRIES_SHOWN = 8
+
+_MORE_REFUSED = "more_refused"
 
 
 STAFF = officer("staff")
@@ -152,6 +155,7 @@ class CaseWorkflow:
         self._in_hand: Command | None = None
         self._facts: deque[Command] = deque()
         self._unwritten: list[LogEntry] = []
+        self.heard = Heard()
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
         self._evidence: Counter[Role] = Counter()
@@ -469,7 +473,7 @@ class CaseWorkflow:
             case=self._key(),
             step=self._steps + 1,
             at=workflow.now(),
-            entries=(*self._unwritten, *entries) if recorded else entries,
+            entries=(*self._unwritten, *self._summed_up(), *entries) if recorded else entries,
             kind=self.kind,
             stage=stage.name,
             work_list=stage.work_list,
@@ -600,6 +604,8 @@ class CaseWorkflow:
         """Why ``command`` is refused as things stand, or None; while a decision is under way, wait and see."""
         if (stranger := self._stranger(command)) is not None:
             return stranger
+        if (flood := self._flood(command)) is not None:
+            return flood
         if command.key in self._seen:
             return self._key_reused(command)
         if self._busy():
@@ -608,8 +614,10 @@ class CaseWorkflow:
 
     async def take(self, command: Command) -> Refusal | None:
         """Carry ``command`` out once the case can look at it; None when it is written down, else the refusal."""
-        if (stranger := self._stranger(command)) is not None:
-            return stranger
+        if (refused := self._stranger(command) or self._flood(command)) is not None:
+            return refused
+        if not self.heard.takes(command):
+            return None
 
         def must_wait() -> bool:
             """Facts need not wait for their turn, and neither does what was heard before."""
@@ -643,7 +651,8 @@ class CaseWorkflow:
 
     def note_refused(self, name: str, refusal: Refusal) -> None:
         """Write a refused signal into the log; it changes nothing else."""
-        self._unwritten.append(self.entry("command_refused", CLOCK, refusal.rule, command=name, code=refusal.code))
+        if self.heard.tells():
+            self._unwritten.append(self.entry("command_refused", CLOCK, refusal.rule, command=name, code=refusal.code))
 
     def view(self) -> CaseView:
         """The case as it stands."""
@@ -705,6 +714,10 @@ class CaseWorkflow:
             return None
         return admission.refused_stranger(command, self.parties)
 
+    def _flood(self, command: Command) -> Refusal | None:
+        """R16: no side can fill the case until the other cannot act any more."""
+        return self.heard.refusal(command, self.stage.name, repeated=command.key in self._seen, busy=self._busy())
+
     def _refusal(self, command: Command) -> Refusal | None:
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties, now=workflow.now())
         if refusal or self.kind is None:  # nothing was opened: there is nothing to hold the content against
@@ -725,6 +738,13 @@ class CaseWorkflow:
         self._steps = step.step
         self.pieces, self.claims = None, False
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
+        self.heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
+
+    def _summed_up(self) -> tuple[LogEntry, ...]:
+        """R16: what came beyond the lines that are written of refused signals, in one line."""
+        if not self.heard.left_out:
+            return ()
+        return (self.entry(_MORE_REFUSED, CLOCK, "R16", count=self.heard.left_out),)
 
     def _because_of(self, command: Command) -> None:
         self._because(command.command_name(), command.key)
@@ -853,7 +873,7 @@ class CaseWorkflow:
                 fact = self._facts.popleft()
                 self._because_of(fact)
                 await self.fact_outside_its_stage(fact)
-            elif self._unwritten:
+            elif self._unwritten or (self.kind is not None and self.heard.left_out):
                 self._because("log")
                 await self.note()
             elif workflow.all_handlers_finished():

@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import hashlib
 import zlib
 from collections.abc import Sequence
 from typing import Final
 
+from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
@@ -17,9 +19,9 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 
-from activities.privacy.keys import KeyProvider
-from activities.privacy.sealing import seal, unseal
-from workflows.messages.converter import data_converter
+from activities.privacy.keys import KeyProvider, UnknownKey
+from activities.privacy.sealing import Tampered, seal, unseal
+from workflows.messages.converter import UNOPENED, WHY, data_converter
 from workflows.messages.problems import UNREADABLE, problems, said
 
 ENCODING: Final = b"binary/aes-256-gcm"
@@ -72,6 +74,34 @@ class EncryptionCodec(PayloadCodec):
         return Payload.FromString(plain)
 
 
+class OpeningCodec(EncryptionCodec):
+    """The codec of clients and workers: what it cannot open it replaces by a mark that says why.
+
+    An error here would fail the whole workflow task, which is tried again for ever: one start, update or signal that
+    was sealed with a foreign ring would stall a case for good. So whoever needs the value decides: a workflow refuses
+    a start or a command, and everything else is an error as before (``MessageConverter``).
+    """
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Decrypt payloads.
+
+        Raises:
+            KeyRingError: the ring cannot be read at present.
+        """
+        return [await self._opened(each) if is_encrypted(each) else each for each in payloads]
+
+    async def _opened(self, payload: Payload) -> Payload:
+        try:
+            return await self._decrypted(payload)
+        except UnknownKey as error:
+            why = f"it cannot be opened: {error}"
+        except (Tampered, PayloadTooLarge, DecodeError, zlib.error):
+            why = "it cannot be opened: it was changed, or sealed with another key under the same id"
+        return Payload(
+            metadata={"encoding": UNOPENED, WHY: why.encode()}, data=hashlib.sha256(payload.data).digest()[:8]
+        )
+
+
 class EncryptedFailures(DefaultFailureConverterWithEncodedAttributes):
     """Failures with their texts and stack traces encrypted.
 
@@ -100,7 +130,7 @@ def encrypting_converter(keys: KeyProvider) -> DataConverter:
     """The data converter of every client and worker: our messages, encrypted, failures' texts included (P6)."""
     return dataclasses.replace(
         data_converter,
-        payload_codec=EncryptionCodec(keys),
+        payload_codec=OpeningCodec(keys),
         failure_converter_class=EncryptedFailures,
     )
 

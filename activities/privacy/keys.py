@@ -17,14 +17,15 @@ from typing import Final, Protocol
 
 KEY_BYTES: Final = 32
 _LOOK_AGAIN_SECONDS: Final = 5
-_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}")
 
 
 class UnknownKey(Exception):  # noqa: N818 -- it is a finding, not a fault
     """Something is under a key that the ring does not hold: it was taken away too early, or never came here."""
 
     def __init__(self, key_id: str) -> None:
-        super().__init__(f"there is no key {key_id!r} in the key ring")
+        called = repr(key_id) if _ID.fullmatch(key_id) else "of this id"  # what is no id may be anything
+        super().__init__(f"there is no key {called} in the key ring")
         self.key_id = key_id
 
 
@@ -139,8 +140,13 @@ def read_keys(text: str) -> tuple[Key, ...]:
     return keys
 
 
+def unique_id(name: str) -> str:
+    """An id for a new key that no other ring has: under one id, two keys could not be told apart."""
+    return f"{name}-{secrets.token_hex(4)}"
+
+
 def new_key(key_id: str) -> str:
-    """A new random key as a ring holds it: ``id:base64``."""
+    """A new random key as a ring holds it: ``id:base64``. ``unique_id`` makes the id of one that is to be kept."""
     return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
 
 

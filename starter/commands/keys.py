@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from activities.privacy.keys import new_key
+from activities.privacy.keys import KeyRingError, new_key, read_keys, unique_id
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
@@ -27,15 +27,20 @@ _PERSON = re.compile(r"(buyer|merchant)/[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 @keys.command("new")
 def new(
     identifier: Annotated[
-        str | None, typer.Option("--id", help="The key's id, no secret. By default today's date and time.")
+        str | None,
+        typer.Option("--id", help="What the key's id begins with, no secret. By default today's date and time."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Make a key for the ring, on standard output. Keep it where secrets are kept.
+    """Make a key for the ring, on standard output, under an id that no other ring has. Keep it where secrets are kept.
 
     Example: [cyan]aftersales keys new --id 2026-11 >> keys[/]
     """
-    line = new_key(identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S"))
+    line = new_key(unique_id(identifier or datetime.now(UTC).strftime("%Y%m%d-%H%M%S")))
+    try:
+        read_keys(line)
+    except KeyRingError:
+        raise UsageError("must be up to 39 of A-Z a-z 0-9 _ . -", "--id") from None
     answer(as_json, {"key": line}, Text(line))
     return Exit.OK
 

@@ -177,10 +177,19 @@ async def test_no_stack_is_one_line_and_its_own_code(nowhere: Shell) -> None:
 async def test_a_server_that_is_not_there_is_its_own_code(nowhere: Shell) -> None:
     gone = nowhere.having(TEMPORAL_ADDRESS="127.0.0.1:1", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
 
-    ended = await gone.run("show", "refund/a/b", "--json")
+    ended = await gone.having(AFTERSALES_KEYS=new_key("k")).run("show", "refund/a/b", "--json")
 
     assert ended.code == 3
     assert ended.failure["error"] == "unreachable"
+
+
+async def test_servers_of_ones_own_need_a_key_ring_that_all_share(nowhere: Shell) -> None:
+    theirs = nowhere.having(TEMPORAL_ADDRESS="127.0.0.1:1", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    ended = await theirs.run("show", "refund/a/b")
+
+    assert ended.code == 2
+    assert "AFTERSALES_KEY_FILE" in ended.err
 
 
 async def test_a_database_without_schema_says_what_to_run(shell: Shell, empty_database: str) -> None:

@@ -7,7 +7,7 @@ import asyncpg
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.processes import Move, moves
 
-REMARKS = frozenset({"command_refused", "cancellation_ignored", "policy_moved", "deadline_moved"})
+REMARKS = frozenset({"command_refused", "more_refused", "cancellation_ignored", "policy_moved", "deadline_moved"})
 """Log lines that any step may have, whatever it does."""
 
 

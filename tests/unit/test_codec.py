@@ -21,6 +21,7 @@ from activities.privacy.codec import (
 from activities.privacy.keys import FixedKeys, UnknownKey, new_key, read_keys
 from activities.privacy.sealing import Tampered, seal
 from workflows.messages.commands import Approve
+from workflows.messages.converter import UnopenedPayload, Unreadable
 
 OLD, NEW = read_keys(f"{new_key('old')},{new_key('new')}")
 RING = FixedKeys([NEW, OLD])
@@ -114,6 +115,22 @@ async def test_of_a_refusal_the_sentence_can_be_read_and_nothing_else() -> None:
         ("the secret detail",),
         "Refused.not_yours",
     )
+
+
+@pytest.mark.parametrize("spoil", ["foreign", "changed", "short"])
+async def test_clients_and_workers_get_a_mark_for_what_cannot_be_opened(spoil: str) -> None:
+    (sealed,) = await EncryptionCodec(FixedKeys([NEW] if spoil == "foreign" else [OLD])).encode([Payload(data=b"x")])
+    if spoil != "foreign":
+        sealed.data = sealed.data[:-1] if spoil == "changed" else b"short"
+    converter = encrypting_converter(FixedKeys([OLD]))
+
+    (value,) = await converter.decode([sealed])
+
+    assert isinstance(value, Unreadable)
+    assert value.unopened
+    assert "cannot be opened" in value.why
+    with pytest.raises(UnopenedPayload, match="cannot be opened"):
+        await converter.decode([sealed], [Approve])
 
 
 async def test_of_a_command_that_cannot_be_read_the_field_is_named_and_no_value() -> None:

@@ -176,7 +176,7 @@ async def test_a_signal_that_does_not_fit_is_logged_as_refused(world: World) -> 
     case = await world.refund()
     await world.at(case, StageName.MERCHANT_REVIEW)
 
-    await case.tell(Approve(key="c1", by=merchant("another-shop")))
+    await case.handle.signal("approve", Approve(key="c1", by=merchant("another-shop")))
     log = await until(case.log, lambda entries: entries[-1].event == "command_refused")
 
     assert log[-1].facts == {"command": "approve", "code": "not_yours"}

@@ -30,7 +30,7 @@ class Unreadable:
     """A digest of what was sent, where it could not be decrypted."""
 
 
-class UnopenedPayload(ValueError):  # noqa: N818 -- it is a finding, not a fault
+class UnopenedPayload(Exception):  # noqa: N818 -- it is a finding, not a fault
     """Where a message is needed there is a payload that could not be decrypted."""
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
+from workflows.messages.converter import Unreadable
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json
 from workflows.messages.stages import StageName
@@ -39,6 +40,8 @@ def read(values: Sequence[object], kind: type[Given]) -> Given | Refusal:
     """The command that an update or a signal carries, decoded from JSON; or what is wrong with it, and where."""
     if len(values) != 1:
         return _malformed("command", f"{kind.command_name()} takes one value, and {len(values)} were sent")
+    if isinstance(values[0], Unreadable):
+        return _malformed("command", values[0].why)
     try:
         return read_json(kind, json.dumps(values[0]))
     except ValidationError as error:

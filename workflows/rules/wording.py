@@ -183,6 +183,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "handed_over": "移交其他案件 · handed over",
         "intervened": "平台介入 · platform stepped in",
         "locked": "锁定 · locked",
+        "more_refused": "更多指令未受理 · more was refused or known already",
         "not_returned": "未退货 · not returned",
         "nothing_spent": "本金未使用 · nothing spent",
         "opened": "建单 · opened",
