@@ -2,8 +2,8 @@
 
 from activities.postgres.migrations import run_script
 
-revision = "0020"
-down_revision = "0019"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
