@@ -27,6 +27,8 @@ async def cancellation(case: ReturningCase) -> Outcome:
                 return await case.withdrawn(event, "R6")
             case CloseCase():
                 return await case.closed_by_officer(event)
+            case ReportParcel() if not case.application.lines:  # R13: freight alone is not on its way
+                await case.note(case.parcel(event))
             case Happening.SILENCE if case.stage is WAREHOUSE_REVIEW:
                 return await case.refund(case.silent("approved_by_silence"), by=CLOCK, rule="R3")
             case Happening.SILENCE:  # the goods are out: only a person may decide
@@ -37,7 +39,7 @@ async def cancellation(case: ReturningCase) -> Outcome:
                 await case.enter(INTERCEPTING, case.parcel(event))
             case ReportParcel() if event.event is ParcelEvent.OUTBOUND and case.stage is WAREHOUSE_REVIEW:
                 await case.enter(OUTBOUND_REVIEW, case.parcel(event))
-            case ReportParcel() if event.event is ParcelEvent.SIGNED and case.application.lines:
+            case ReportParcel() if event.event is ParcelEvent.SIGNED:
                 stepped = await case.become_return(case.parcel(event))  # R7: the buyer has the goods
                 if stepped.refusal is None:
                     return await case.returning()

@@ -54,6 +54,7 @@ from workflows.messages.causes import Cause
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged, SubmitEvidence
 from workflows.messages.message import Message
 from workflows.messages.money import Money
+from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
@@ -101,6 +102,14 @@ class Happening(Enum):
 
 SILENCE = Happening.SILENCE
 POLL = Happening.POLL
+
+
+class ClosingRefusedError(Exception):
+    """A case cannot end so: nothing was written down."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 @dataclass(frozen=True)
@@ -388,8 +397,13 @@ class CaseWorkflow:
         charges: tuple[ScoreChange, ...] = (),
         refunded: int = 0,
         compensated: int = 0,
+        proof: Parcel | None = None,
     ) -> Outcome:
-        """The last step of a case that ends without a payment, or with what had been paid before, in minor units."""
+        """The last step of a case that ends without a payment, or with what had been paid before, in minor units.
+
+        Raises:
+            ClosingRefusedError: the parcel is no ``proof`` that the order has shipped (L2); the case is open as before.
+        """
         step = self.step(
             CLOSED,
             entries,
@@ -400,8 +414,10 @@ class CaseWorkflow:
             compensated=compensated,
             recorded=self._woken,
         )
-        step = step.model_copy(update={"charges": charges})
-        await self._write(step)
+        step = step.model_copy(update={"charges": charges, "proof": proof})
+        stepped = await self._write(step)
+        if stepped.refusal:
+            raise ClosingRefusedError(stepped.refusal)
         return self.closed(step, rule=rule, by=by)
 
     def closed(self, step: Step, *, rule: str, by: Actor, bonus_voided: Money | None = None) -> Outcome:

@@ -2,7 +2,7 @@
 
 from temporalio import workflow
 
-from workflows.case import Happening
+from workflows.case import ClosingRefusedError, Happening
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, Actor
 from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome, Refusal
@@ -19,6 +19,7 @@ from workflows.messages.commands import (
     RetryPayment,
     Withdraw,
 )
+from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import Part
 from workflows.messages.requests import LateShipmentRequest, OriginalRoute
 from workflows.messages.stages import OutcomeKind
@@ -71,8 +72,8 @@ class LateShipment(SleepingCase):
                 case ClaimCompensation():  # L2
                     await self._review(event)
                 case ProveShipment():  # L2
-                    facts = {"tracking_no": event.parcel.tracking_no, **evidence_facts(event.evidence)}
-                    return await self._exempt(self.obeyed(event, "shipment_proved", **facts))
+                    if ended := await self._prove(event):
+                        return ended
                 case ProveExemption():  # L2
                     if ended := await self._refer_to(event):
                         return ended
@@ -99,6 +100,15 @@ class LateShipment(SleepingCase):
             ),
         )
 
+    async def _prove(self, command: ProveShipment) -> Outcome | None:
+        """L2, R15: the parcel must not be known to have left a part of the order behind."""
+        facts = {"tracking_no": command.parcel.tracking_no, **evidence_facts(command.evidence)}
+        try:
+            return await self._exempt(self.obeyed(command, "shipment_proved", **facts), proof=command.parcel)
+        except ClosingRefusedError as error:
+            self.answer(command, error.refusal)
+            return None
+
     async def _refer_to(self, command: ProveExemption) -> Outcome | None:
         """L2: the declaration must be there, and cover the time in which the order was to ship."""
         facts = {"exemption": command.exemption, **evidence_facts(command.evidence)}
@@ -109,13 +119,14 @@ class LateShipment(SleepingCase):
             return None
         return await self._exempt(by=command.by)
 
-    async def _exempt(self, *entries: LogEntry, by: Actor | None = None) -> Outcome:
+    async def _exempt(self, *entries: LogEntry, by: Actor | None = None, proof: Parcel | None = None) -> Outcome:
         return await self.close(
             OutcomeKind.EXEMPT,
             *entries,
             rule="L2",
             by=by or entries[0].by,
             notices=self.closed_notices(OutcomeKind.EXEMPT),
+            proof=proof,
         )
 
     async def _unclaimed(self) -> Outcome:

@@ -11,7 +11,7 @@ from tests.workflow.disputes import paid, refusal
 from tests.workflow.goods import agreement, tracking
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import Role, buyer, merchant
-from workflows.messages.commands import Amend, ClaimCompensation, Reject, RejectReason, ShippingProof
+from workflows.messages.commands import Amend, ClaimCompensation, ProveShipment, Reject, RejectReason, ShippingProof
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
 from workflows.messages.requests import LineAmount, RefundReason
@@ -305,3 +305,25 @@ async def test_a_line_that_ships_too_late_makes_the_order_late(world: World) -> 
     late = await world.aftersales.order_paid(order_no)
 
     await world.at(late, StageName.CLAIMABLE)
+
+
+async def test_a_parcel_with_a_part_of_the_order_proves_nothing(world: World) -> None:  # L2, R15
+    paid_at = datetime.now(UTC) - timedelta(hours=60)
+    order_no = await world.order(lines=TWO_LINES, paid_at=paid_at)
+    shipped_at = paid_at + timedelta(hours=1)
+    known = await ships(world, order_no, {"1": 1}, at=shipped_at)
+    case = await world.aftersales.order_paid(order_no)
+    await world.at(case, StageName.CLAIMABLE)
+    await case.act(ClaimCompensation(key="c1", by=buyer(world.buyer)))
+
+    def proof(key: str, parcel: Parcel) -> ProveShipment:
+        by = merchant(world.merchant)
+        return ProveShipment(key=key, by=by, parcel=parcel, shipped_at=shipped_at, evidence=EVIDENCE)
+
+    why = await refusal(case, proof("p1", known))
+    still = await case.view()
+    outcome = await case.act_and_wait(proof("p2", world.parcel()))  # of which nobody knows what is in it
+
+    assert (why.code, why.field) == ("not_all_of_it", "parcel")
+    assert (still.stage, still.outcome) == (StageName.CLAIM_REVIEW, None)
+    assert outcome.outcome is OutcomeKind.EXEMPT

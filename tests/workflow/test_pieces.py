@@ -280,6 +280,20 @@ async def test_freight_that_is_asked_back_alone_is_no_return_though_the_goods_sh
     assert await paid(world, order_no) == 1_000
 
 
+async def test_freight_alone_is_not_intercepted(world: World) -> None:  # R13, R3
+    order_no = await world.order(marketplace="jd-self", freight=1_000)
+    case = await world.refund(order_no=order_no, lines=(), freight=1_000)
+    await world.at(case, StageName.WAREHOUSE_REVIEW)
+
+    await world.aftersales.logistics.order_shipped(order_no, world.parcel(), datetime.now(UTC))
+    await until(lambda: world.events(case), lambda events: "goods_shipped" in events)
+    await world.forward(case, minutes=31)
+    outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await paid(world, order_no) == 1_000
+
+
 async def test_freight_alone_settles_a_dispute(world: World) -> None:  # R13, D2
     order_no = await world.shipped_order(freight=1_000)
     dispute = await world.aftersales.open_dispute(disputes.request(world, order_no, freight=1_000))

@@ -208,6 +208,8 @@ class Step(Message):
     balance: BalanceChange | None = None
     address: AddressChoice | None = None
     watch: ParcelWatch | None = None
+    proof: Parcel | None = None
+    """What is to show that the order has shipped: a parcel that is known to carry a part of it does not (L2, R15)."""
     pieces: CasePieces | None = None
     """What the case has to do with pieces from now on; as before where it is None (R13)."""
     claims: bool = False
