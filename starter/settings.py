@@ -150,12 +150,12 @@ class Settings(BaseSettings):
         le=10_000,
         description="Activities that a worker runs at a time, of each queue that it serves.",
     )
-    money_activities_per_second: int | None = Field(
+    max_pollers: int | None = Field(
         default=None,
-        ge=1,
-        le=100_000,
-        description="How many activities of the money queue start per second, over all workers together: what the "
-        "payment gateway allows. A payout asks the gateway at most twice for each of its legs. Without it, no limit.",
+        ge=2,
+        le=200,
+        description="Let a worker have up to so many pollers of each kind on a queue, as the server asks for "
+        "them. Without it, the SDK's fixed five. More help where slots are free and tasks wait.",
     )
     notice_poll_seconds: int = Field(
         default=5,

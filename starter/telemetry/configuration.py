@@ -9,6 +9,10 @@ from starter.settings import SettingsError
 
 SERVICE: Final = "aftersales"
 _DEFAULT_ENDPOINT: Final = {"http/protobuf": "http://localhost:4318", "grpc": "http://localhost:4317"}
+_BUILD: Final = {
+    "TEMPORAL_DEPLOYMENT_NAME": "temporal_worker_deployment_name",
+    "TEMPORAL_WORKER_BUILD_ID": "temporal_worker_build_id",
+}
 _PATHS: Final = {"traces": "/v1/traces", "metrics": "/v1/metrics"}
 
 
@@ -38,6 +42,8 @@ class Exporting:
     metrics: Otlp | Prometheus | None = None
     service: str = SERVICE
     resource: Mapping[str, str] = field(default_factory=dict[str, str])
+    build: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Which version of the worker tells a metric, where there are versions."""
     metrics_every_ms: int = 60_000
 
     def __bool__(self) -> bool:
@@ -70,6 +76,7 @@ def configuration(environ: Mapping[str, str]) -> Exporting:
         metrics=metrics,
         service=set_.get("OTEL_SERVICE_NAME") or resource.get("service.name") or SERVICE,
         resource=resource,
+        build={tag: environ[name] for name, tag in _BUILD.items() if environ.get(name)},
         metrics_every_ms=_number("OTEL_METRIC_EXPORT_INTERVAL", set_, 60_000),
     )
 

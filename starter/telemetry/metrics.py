@@ -45,7 +45,7 @@ def runtime(exporting: Exporting) -> Runtime:
                 durations_as_seconds=True,
                 histogram_bucket_overrides=buckets,
             )
-            tags: dict[str, str] = {}
+            tags = dict(exporting.build)
         case Otlp() as to:
             config = OpenTelemetryConfig(
                 url=to.endpoint,
@@ -55,7 +55,7 @@ def runtime(exporting: Exporting) -> Runtime:
                 durations_as_seconds=True,
                 histogram_bucket_overrides=buckets,
             )
-            tags = {**exporting.resource, "service.name": exporting.service}
+            tags = {**exporting.resource, **exporting.build, "service.name": exporting.service}
         case None:
             config, tags = None, {}
     telemetry = TelemetryConfig(logging=core_logging(), metrics=config, global_tags=tags, attach_service_name=False)

@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
-from temporalio.worker import Interceptor, Worker, WorkerDeploymentConfig, WorkflowRunner
+from temporalio.worker import (
+    Interceptor,
+    PollerBehaviorAutoscaling,
+    PollerBehaviorSimpleMaximum,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkflowRunner,
+)
 
 from starter.settings import Settings
 from workflows.rules.worker_roles import WorkerRole, queue_of, role_of
@@ -63,6 +70,8 @@ def workers_for(
 ) -> Workers:
     """The workers that ``settings.roles`` ask for; of ``activities`` each gets those of its queue."""
     made: dict[str, Worker] = {}
+    most = settings.max_pollers
+    pollers = PollerBehaviorAutoscaling(maximum=most) if most else PollerBehaviorSimpleMaximum()
     for role in (each for each in WorkerRole if each in settings.roles):
         cases = role is WorkerRole.WORKFLOWS
         queue = queue_of(role, settings.task_queue)
@@ -78,9 +87,8 @@ def workers_for(
             max_concurrent_activities=settings.max_concurrent_activities,
             max_concurrent_workflow_tasks=tasks,
             max_concurrent_local_activities=tasks,
-            max_task_queue_activities_per_second=(
-                settings.money_activities_per_second if role is WorkerRole.MONEY else None
-            ),
+            workflow_task_poller_behavior=pollers,
+            activity_task_poller_behavior=pollers,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
             deployment_config=_version(settings),
             interceptors=interceptors,

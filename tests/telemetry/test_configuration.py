@@ -47,6 +47,16 @@ def test_each_signal_goes_its_own_way() -> None:
     assert found.service == "money"
 
 
+def test_metrics_tell_which_version_of_the_worker_they_are_of() -> None:
+    versioned = {"TEMPORAL_DEPLOYMENT_NAME": "aftersales-money", "TEMPORAL_WORKER_BUILD_ID": "1f3a"}
+
+    assert configuration(versioned).build == {
+        "temporal_worker_deployment_name": "aftersales-money",
+        "temporal_worker_build_id": "1f3a",
+    }
+    assert configuration({"TEMPORAL_WORKER_BUILD_ID": ""}).build == {}
+
+
 def test_the_exporters_can_be_turned_off() -> None:
     endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}
 
