@@ -22,10 +22,10 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError
 
 from workflows import visibility
+from workflows.answers import local_first, until_answered
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK, Actor, Role, officer
 from workflows.messages.addresses import ReturnAddress
@@ -66,6 +66,7 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
+from workflows.rules.answers import found_by_opening, written_as
 from workflows.rules.applications import opened_entry
 from workflows.rules.evidence import refused_evidence, refused_more_evidence
 from workflows.rules.growth import Heard
@@ -75,9 +76,6 @@ from workflows.rules.wording import SILENCE_MEANS
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
-
-LOCAL_TRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
-UNTIL_IT_WORKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
 TIMER_SLACK = timedelta(milliseconds=1)
 """Timers are kept in whole milliseconds: one that rings a hair early counts as due."""
@@ -231,7 +229,7 @@ class CaseWorkflow:
             request=self.request,
             carried_out_by=parent.workflow_id if parent else None,
         )
-        self.opened = await local_first(activities.open_case, opening)
+        self.opened = await local_first(activities.open_case, opening, fits=found_by_opening, tell=self._begun_anew)
         if self.opened.stage:
             self.kind = self.opened.kind
             entry = opened_entry(self.request, opening.at)
@@ -907,50 +905,41 @@ class CaseWorkflow:
         than its book. A regular activity is in the history first. What follows from the history alone may be
         written locally, which costs half.
         """
+        fits = written_as(step)
         if self._woken:
-            stepped = await self.outside(activities.record_step, step, seconds=30, summary=f"record: {step.stage}")
+            summary = f"record: {step.stage}"
+            stepped = await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
         else:
-            stepped = await local_first(activities.record_step, step)
+            stepped = await local_first(activities.record_step, step, fits=fits, tell=self._begun_anew)
         if stepped.refusal is None and stepped.written:
             self._written(step)
         return stepped
 
     async def outside(
-        self, activity: Callable[[Given], Awaitable[Found]], given: Given, *, seconds: int, summary: str
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        seconds: int,
+        summary: str,
+        fits: Callable[[Found], bool] = lambda _: True,
     ) -> Found:
-        """A regular activity, tried until it works: operators see it pending with its last failure."""
-        found = await workflow.execute_activity(
+        """A regular activity, tried until its answer ``fits``; each time that it is begun anew is a log line."""
+        found = await until_answered(
             activity,
             given,
-            task_queue=queue_for(activity),
-            start_to_close_timeout=timedelta(seconds=seconds),
-            retry_policy=UNTIL_IT_WORKS,
+            seconds=seconds,
             summary=summary,
+            task_queue=queue_for(activity),
+            fits=fits,
+            tell=self._begun_anew,
         )
         self._woken = False
         return found
 
-
-async def local_first(activity: Callable[[Given], Awaitable[Found]], given: Given) -> Found:
-    """A short database step: as a local activity while the database answers, else as a regular one.
-
-    The regular one waits for as long as it takes, and operators see it pending with its last failure.
-    """
-    try:
-        return await workflow.execute_local_activity(
-            activity,
-            given,
-            schedule_to_close_timeout=timedelta(seconds=5),
-            retry_policy=LOCAL_TRIES,
-        )
-    except FailureError:  # not ActivityError: a local activity's failure comes bare, in a replay its timeout does too
-        return await workflow.execute_activity(
-            activity,
-            given,
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=UNTIL_IT_WORKS,
-            summary="the case book did not answer at once: trying until it does",
-        )
+    def _begun_anew(self, activity: str, why: str) -> None:
+        """Section 11: an activity has failed for good, or was answered with what only a person can have made up."""
+        self._unwritten.append(self.entry("activity_begun_anew", CLOCK, "section 11", activity=activity, why=why))
 
 
 def refused_command(refusal: Refusal, view: Message | None) -> ApplicationError:

@@ -1,10 +1,8 @@
 """A gateway's callback that comes after its case has ended (section 10)."""
 
-from datetime import timedelta
-
 from temporalio import workflow
 
-from workflows.case import UNTIL_IT_WORKS
+from workflows.answers import until_answered
 from workflows.messages import activities
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
@@ -21,11 +19,10 @@ class LateCallback:
     @workflow.run
     async def run(self, callback: GatewayCallback) -> Settled:
         """Enter ``callback``; a repeated one changes nothing. The result is how the payout's legs stand."""
-        return await workflow.execute_activity(
+        return await until_answered(
             activities.enter_callback,
             EnterCallback(callback=callback, at=workflow.now()),
-            task_queue=queue_for(activities.enter_callback),
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=UNTIL_IT_WORKS,
+            seconds=30,
             summary=f"late gateway callback: {callback.result}",
+            task_queue=queue_for(activities.enter_callback),
         )

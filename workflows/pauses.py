@@ -3,12 +3,11 @@
 import asyncio
 import hashlib
 from contextlib import suppress
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workflows.case import UNTIL_IT_WORKS
+from workflows.answers import until_answered
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
 from workflows.messages.commands import PausesChanged
 from workflows.starts import reads_its_start
@@ -29,12 +28,8 @@ class PauseReach:
         pages = 0
         while True:
             asked = ClocksAsked(kinds=reach.kinds, after=reach.after, limit=reach.page)
-            found = await workflow.execute_activity(
-                find_clocks,
-                asked,
-                start_to_close_timeout=timedelta(seconds=30),
-                retry_policy=UNTIL_IT_WORKS,
-                summary=f"cases after {reach.after or 'the first'}",
+            found = await until_answered(
+                find_clocks, asked, seconds=30, summary=f"cases after {reach.after or 'the first'}"
             )
             await asyncio.gather(*(self._tell(case, reach) for case in found.cases))
             told = reach.told + len(found.cases)

@@ -1,6 +1,8 @@
 """The money leg: a payout from its reservation to its end (SPEC section 10, R5, R8, R14)."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 
@@ -33,12 +35,14 @@ from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Part, P
 from workflows.messages.requests import Method
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
+from workflows.rules.answers import settled_for
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES
 from workflows.rules.polling import gateway_polls, overdue_room_polls, room_polls
 from workflows.rules.stages import AWAITING_ROOM, CLOSED, PAYING, PAYMENT_ATTENTION, ROOM_OVERDUE, SETTLING
 
 SECTION = "section 10"
+Given = TypeVar("Given", Settle, SettleManually)
 
 
 class AccountRefusedError(Exception):
@@ -153,7 +157,9 @@ class Settlement:
         closing = None if case.stage is CLOSED else self._closing()
         entering = EnterCallback(callback=callback, at=workflow.now(), arrival=case.policy.payment, closing=closing)
         summary = f"gateway callback: {callback.result}"
-        settled = await case.outside(activities.enter_callback, entering, seconds=30, summary=summary)
+        # After the end a callback may be about any case: whatever it came to is entered, and changes nothing here.
+        fits = settled_for(case.case_id if closing else None)
+        settled = await case.outside(activities.enter_callback, entering, seconds=30, summary=summary, fits=fits)
         if closing:
             self._take(settled, closing)
         case.answer(callback)
@@ -221,7 +227,7 @@ class Settlement:
             partly=partly,
         )
         summary = f"{ask} refund of {self._in_print()}"
-        settled = await self._case.outside(activities.settle, settling, seconds=self._patience(), summary=summary)
+        settled = await self._settled(activities.settle, settling, summary)
         self._take(settled, closing)
 
     async def _settle_manually(self, command: PayInAdvance | RecordManualTransfer) -> None:
@@ -244,9 +250,14 @@ class Settlement:
             amount=command.amount if isinstance(command, RecordManualTransfer) else None,
         )
         summary = f"{event}: {self._in_print()}"
-        settled = await case.outside(activities.settle_manually, settling, seconds=self._patience(), summary=summary)
+        settled = await self._settled(activities.settle_manually, settling, summary)
         self._take(settled, closing)
         case.answer(command, settled.refusal)
+
+    async def _settled(self, activity: Callable[[Given], Awaitable[Settled]], given: Given, summary: str) -> Settled:
+        case = self._case
+        fits = settled_for(case.case_id)
+        return await case.outside(activity, given, seconds=self._patience(), summary=summary, fits=fits)
 
     def _take(self, settled: Settled, closing: Step) -> None:
         self._case.legs = settled.legs

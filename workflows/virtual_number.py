@@ -20,7 +20,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from workflows.case import TIMER_SLACK, UNTIL_IT_WORKS, local_first, refused_command
+from workflows.answers import local_first, until_answered
+from workflows.case import TIMER_SLACK, refused_command
 from workflows.messages.cases import Refusal
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
@@ -294,13 +295,8 @@ class VirtualNumberEntity:
         facts = rules.told(command, self._known.facts)
         if facts == self._known.facts:
             return
-        await workflow.execute_activity(
-            keep_number_facts,
-            KeepNumberFacts(subject=self._subject, facts=facts, at=workflow.now()),
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=UNTIL_IT_WORKS,
-            summary=f"keep: {command.command_name()}",
-        )
+        keeping = KeepNumberFacts(subject=self._subject, facts=facts, at=workflow.now())
+        await until_answered(keep_number_facts, keeping, seconds=30, summary=f"keep: {command.command_name()}")
         self._change(facts=facts)
 
     def _let_go_of_what_is_void(self) -> None:
@@ -310,13 +306,12 @@ class VirtualNumberEntity:
             self._leaving = asyncio.create_task(self._let_go(state.binding))
 
     async def _let_go(self, binding: Binding) -> None:
-        await workflow.execute_activity(
+        await until_answered(
             unbind_number,
             UnbindNumber(subject=self._subject, no=binding.no, at=workflow.now()),
-            task_queue=queue_for(unbind_number),
-            start_to_close_timeout=timedelta(seconds=30),
-            retry_policy=UNTIL_IT_WORKS,
+            seconds=30,
             summary=f"unbind number {binding.no}",
+            task_queue=queue_for(unbind_number),
         )
         lapsed = {"lapsed": binding.number} if binding.number else {}
         self._change(binding=None, unbound=binding.no, **lapsed)

@@ -152,19 +152,19 @@ async def write_step(
         raise StepOutOfOrder(f"{case.case_id} was not opened by this run")
     written: dict[str, object] = row["stepped"] or {}
     if str(step.step) in written:
-        return Stepped.model_validate(written[str(step.step)])
+        return Stepped.model_validate(written[str(step.step)]).model_copy(update={"step": step.step})
     if step.step != row["step"] + 1:
         raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}")
     policy = policy_now(str(row["policy"]).partition("/")[0]) if step.policy_version else None
     needed = await requirements.look(connection, step, policy, str(row["policy"]))
     if isinstance(needed, Refusal):
-        return Stepped(refusal=needed)
+        return Stepped(refusal=needed, step=step.step)
     address = needed
     if address:
         step = _addressed(step, address)
     reserved = await _reserve(connection, step.reserve, step.at) if step.reserve else None
     if step.only_with_room and reserved and reserved.reservation is not Reservation.RESERVED:
-        return Stepped(reserved=reserved, written=False)
+        return Stepped(reserved=reserved, written=False, step=step.step)
     await _append(
         connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
     )
@@ -172,6 +172,7 @@ async def write_step(
     await outbox.queue(connection, case.case_id, step.step, _dated(step.notices, ends), step.at)
     await _keep_books(connection, step)
     stepped = Stepped(
+        step=step.step,
         due=ends,
         left=await _left(connection, step, step.stops) if step.stops else None,
         reserved=reserved,

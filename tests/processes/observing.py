@@ -7,7 +7,16 @@ import asyncpg
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.processes import Move, moves
 
-REMARKS = frozenset({"command_refused", "more_refused", "cancellation_ignored", "policy_moved", "deadline_moved"})
+REMARKS = frozenset(
+    {
+        "activity_begun_anew",
+        "cancellation_ignored",
+        "command_refused",
+        "deadline_moved",
+        "more_refused",
+        "policy_moved",
+    }
+)
 """Log lines that any step may have, whatever it does."""
 
 

@@ -236,6 +236,8 @@ class Stepped(Message):
     refusal: Refusal | None = None
     written: bool = True
     """False for a look that has found no room (R8)."""
+    step: int | None = None
+    """The number of the step that this is about, as the book has it."""
     due: Due | None = None
     left: timedelta | None = None
     """What is left of the clock that has been stopped (D3)."""

@@ -86,7 +86,12 @@ def compensation_parts(amount: int) -> tuple[FundPart, ...]:
 
 def refund_number(case_id: str, payout: int, leg: int) -> str:
     """The number of a leg's refund: made of what it pays, so that no retry can make another (section 10)."""
-    return f"RF{hashlib.sha256(case_id.encode()).hexdigest()[:20]}-{payout}-{leg}"
+    return f"{refund_numbers_of(case_id)}{payout}-{leg}"
+
+
+def refund_numbers_of(case_id: str) -> str:
+    """How all refund numbers of a case begin, and those of no other."""
+    return f"RF{hashlib.sha256(case_id.encode()).hexdigest()[:20]}-"
 
 
 def plan_legs(

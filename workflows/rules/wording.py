@@ -144,6 +144,7 @@ WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
 EVENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "account_asked": "请买家提供账户 · account asked for",
+        "activity_begun_anew": "后台步骤重新执行 · a step in the background was begun anew",
         "amended": "买家修改后再次申请 · amended",
         "approved": "同意 · approved",
         "approved_by_policy": "按规则自动同意 · approved by policy",

@@ -1,0 +1,133 @@
+"""Section 11: an activity that somebody ends from outside neither ends a case nor is believed."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
+from temporalio.api.workflowservice.v1 import (
+    RespondActivityTaskCompletedByIdRequest,
+    RespondActivityTaskFailedByIdRequest,
+)
+
+from activities.gateways.payment_stub import Behaviour, Mode
+from starter.client import Case
+from tests.workflow.world import World, until
+from workflows.messages.actors import merchant, officer
+from workflows.messages.cases import CaseView
+from workflows.messages.commands import Approve, Command, RetryPayment
+from workflows.messages.stages import OutcomeKind, StageName
+
+Meddle = Callable[[World, Case, str], Awaitable[object]]
+
+
+async def failed(world: World, case: Case, activity_id: str) -> None:
+    """As ``temporal activity fail`` does, and the last attempt where attempts are limited from outside."""
+    failure = Failure(message="by an operator", application_failure_info=ApplicationFailureInfo(non_retryable=True))
+    client = world.skipper.client
+    await client.workflow_service.respond_activity_task_failed_by_id(
+        RespondActivityTaskFailedByIdRequest(
+            namespace=client.namespace, workflow_id=case.id, activity_id=activity_id, failure=failure
+        )
+    )
+
+
+def completed(data: bytes, encoding: bytes = b"json/plain") -> Meddle:
+    """As ``temporal activity complete --result`` does."""
+
+    async def complete(world: World, case: Case, activity_id: str) -> None:
+        result = Payloads(payloads=[Payload(metadata={"encoding": encoding}, data=data)])
+        client = world.skipper.client
+        await client.workflow_service.respond_activity_task_completed_by_id(
+            RespondActivityTaskCompletedByIdRequest(
+                namespace=client.namespace, workflow_id=case.id, activity_id=activity_id, result=result
+            )
+        )
+
+    return complete
+
+
+@asynccontextmanager
+async def held(pool: asyncpg.Pool, row: str, *arguments: object) -> AsyncGenerator[None]:
+    """Nobody else can change this row for as long as the context lasts."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"{row} FOR UPDATE", *arguments)
+        yield
+
+
+async def pending(case: Case, activity: str) -> list[str]:
+    """The ids of those activities of this type that are under way."""
+    described = (await case.handle.describe()).raw_description
+    return [each.activity_id for each in described.pending_activities if each.activity_type.name == activity]
+
+
+async def meddled_with(
+    world: World, case: Case, command: Command, activity: str, meddle: Meddle
+) -> asyncio.Task[CaseView]:
+    """``command`` is sent, the activity that it needs is ended from outside, and another one is begun."""
+    sent = asyncio.ensure_future(case.act(command))
+    (first,) = await until(lambda: pending(case, activity), lambda ids: len(ids) == 1)
+    await meddle(world, case, first)
+    await until(lambda: pending(case, activity), lambda ids: len(ids) == 1 and ids != [first])
+    return sent
+
+
+async def begun_anew(case: Case) -> list[tuple[object, object]]:
+    lines = [each.facts for each in await case.log() if each.event == "activity_begun_anew"]
+    return [(line["activity"], line["why"]) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("meddle", "why"),
+    [
+        (failed, "failed"),
+        (completed(b"{}"), "unfit"),
+        (completed(b'"done"'), "unfit"),
+        (completed(b"", b"binary/null"), "unfit"),
+        (completed(b'{"step": 0, "refusal": null, "due": null}'), "unfit"),
+    ],
+    ids=["failed", "nothing said", "unreadable", "null", "another step's"],
+)
+async def test_a_step_that_is_ended_from_outside_is_written(world: World, meddle: Meddle, why: str) -> None:
+    order_no = await world.order()
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    approval = Approve(key="approve", by=merchant(world.merchant))
+
+    async with held(world.pool, "SELECT FROM casebook.cases WHERE case_id = $1", case.id):
+        sent = await meddled_with(world, case, approval, "record_step", meddle)
+        assert not sent.done(), "nobody is told that it is done"
+    await sent
+    outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+    assert await begun_anew(case) == [("record_step", why)]
+    assert (await world.events(case)).count("approved") == 1
+
+
+@pytest.mark.parametrize(
+    ("meddle", "why"),
+    [(failed, "failed"), (completed(b"{}"), "unfit"), (completed(b'{"legs": [], "closed": true}'), "unfit")],
+    ids=["failed", "nothing said", "paid, it says"],
+)
+async def test_money_that_is_said_to_be_paid_is_paid_by_the_ledger_only(world: World, meddle: Meddle, why: str) -> None:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    await case.act(Approve(key="approve", by=merchant(world.merchant)))
+    await world.at(case, StageName.PAYMENT_ATTENTION)
+    retry = RetryPayment(key="retry", by=officer("o-1"), reason="card_unblocked")
+
+    async with held(world.pool, "SELECT FROM ledger.funds WHERE fund = $1", f"order/{order_no}"):
+        await (await meddled_with(world, case, retry, "settle", meddle))
+        assert (await case.view()).stage is StageName.PAYING
+    outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+    assert await begun_anew(case) == [("settle", why)]

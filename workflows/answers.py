@@ -1,0 +1,117 @@
+"""Activities whose answer a workflow goes by, tried until there is one that it can go by (section 11).
+
+An activity is retried by the server until it works, but the server is not the only one who ends it: somebody may fail
+it, complete it by hand, or forbid another attempt. None of that may end a case, and no answer is believed that does
+not bear what only the book, or the ledger, could have put there. Such an activity is begun anew.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar, get_type_hints
+
+from temporalio import workflow
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+LOCAL_TRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
+UNTIL_IT_WORKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
+
+def untold(activity: str, why: str) -> None:
+    """For workflows without a log to write to."""
+
+
+async def until_answered(
+    activity: Callable[[Given], Awaitable[Found]],
+    given: Given,
+    *,
+    seconds: int,
+    summary: str,
+    task_queue: str | None = None,
+    fits: Callable[[Found], bool] = lambda _: True,
+    tell: Callable[[str, str], None] = untold,
+) -> Found:
+    """A regular activity, tried until it works: operators see it pending with its last failure.
+
+    One that has failed for good, and one whose answer cannot be read or does not ``fit``, is begun anew, at first at
+    once and then ever more seldom; ``tell`` learns of its name and why. Only a cancellation is passed on.
+    """
+    for wait in _waits():
+        try:
+            answer: RawValue | None = await workflow.execute_activity(
+                activity.__name__,
+                given,
+                result_type=RawValue,
+                task_queue=task_queue,
+                start_to_close_timeout=timedelta(seconds=seconds),
+                retry_policy=UNTIL_IT_WORKS,
+                summary=summary,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            tell(activity.__name__, "failed")
+        else:
+            model = get_type_hints(activity)["return"]
+            found = _read(answer, model)
+            if isinstance(found, model) and fits(found):
+                return found
+            tell(activity.__name__, "unfit")
+        if wait:
+            await asyncio.sleep(wait)
+    raise AssertionError("there is always another wait")
+
+
+async def local_first(
+    activity: Callable[[Given], Awaitable[Found]],
+    given: Given,
+    *,
+    fits: Callable[[Found], bool] = lambda _: True,
+    tell: Callable[[str, str], None] = untold,
+) -> Found:
+    """A short database step: as a local activity while the database answers, else as a regular one.
+
+    The regular one waits for as long as it takes, as ``until_answered`` does.
+    """
+    try:
+        return await workflow.execute_local_activity(
+            activity,
+            given,
+            schedule_to_close_timeout=timedelta(seconds=5),
+            retry_policy=LOCAL_TRIES,
+        )
+    except FailureError:  # not ActivityError: a local activity's failure comes bare, in a replay its timeout does too
+        return await until_answered(
+            activity,
+            given,
+            seconds=30,
+            summary="the case book did not answer at once: trying until it does",
+            fits=fits,
+            tell=tell,
+        )
+
+
+def _read(answer: RawValue | None, model: Any) -> Any:
+    """What an activity has answered; None where there is nothing that can be read as a ``model``.
+
+    It is read here, because what the SDK cannot read ends the workflow.
+    """
+    if answer is None or model is type(None):
+        return None
+    try:
+        return workflow.payload_converter().from_payload(answer.payload, model)
+    except Exception:  # whatever a converter raises over what somebody has typed
+        return None
+
+
+def _waits() -> Iterator[float]:
+    """Seconds before the activity is begun anew: for what fails again and again, up to an hour."""
+    yield 0
+    wait = 60.0
+    while True:
+        yield wait
+        wait = min(wait * 3, 3600)
