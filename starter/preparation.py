@@ -1,17 +1,18 @@
 """What Temporal and the database need before cases can run: schema, search attributes, schedules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from alembic.util import CommandError
 from temporalio.client import Client
 
-from activities.postgres import schema
+from activities.postgres import renewal, schema
+from activities.postgres.pool import open_pool
 from starter import retention, schedules
 from starter.connection import ensure_search_attributes, missing_search_attributes
 from starter.schedules import Wanted
 from starter.settings import Settings
-from starter.vault import key_store_stands, prepare_key_store
+from starter.vault import key_store_stands, opened_vault, prepare_key_store
 from workflows.messages.search_attributes import declarations
 
 
@@ -23,6 +24,8 @@ class Lacking:
     """The revision that the database has; ``none`` without one. None where it has the right one."""
     key_store: bool
     """Whether the database of persons' keys, or its table, is missing."""
+    vault: tuple[str, ...]
+    """What of the vault is to be written anew, since earlier releases wrote it in another form."""
     search_attributes: tuple[str, ...]
     schedules: tuple[Wanted, ...]
     retention: tuple[timedelta, timedelta] | None
@@ -31,7 +34,7 @@ class Lacking:
     @property
     def nothing(self) -> bool:
         """Whether all is as it should be."""
-        return not (self.schema or self.key_store or self.search_attributes or self.schedules or self.retention)
+        return not any(getattr(self, each.name) for each in fields(self))
 
 
 async def lacking(settings: Settings, client: Client, database_url: str) -> Lacking:
@@ -46,6 +49,7 @@ async def lacking(settings: Settings, client: Client, database_url: str) -> Lack
     return Lacking(
         schema=None if revision == schema.head() else revision or "none",
         key_store=not await key_store_stands(settings, database_url),
+        vault=await _vault_to_renew(database_url),
         search_attributes=tuple(await missing_search_attributes(client, declarations())),
         schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
         retention=await _retention(settings, client),
@@ -57,6 +61,7 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
 
     Raises:
         SchemaMismatch: the database has a schema that is newer than this code.
+        SettingsError: there is something in the vault to write anew, and the key ring is malformed.
         ValueError: a search attribute exists with another type.
         OSError: the database cannot be reached.
         RPCError: Temporal does not answer.
@@ -66,12 +71,28 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
         await _upgrade(database_url)
     if found.key_store:
         await prepare_key_store(settings, database_url)
+    if await _vault_to_renew(database_url):
+        await _renew_vault(settings, database_url)
     if found.search_attributes:
         await ensure_search_attributes(client, declarations())
     await schedules.put(client, found.schedules)
     if found.retention:
         await retention.keep(client, found.retention[1])
     return found
+
+
+async def _vault_to_renew(database_url: str) -> tuple[str, ...]:
+    async with await open_pool(database_url, max_size=1) as pool, pool.acquire() as connection:
+        return await renewal.wanted(connection)
+
+
+async def _renew_vault(settings: Settings, database_url: str) -> None:
+    async with (
+        await open_pool(database_url, max_size=1) as pool,
+        opened_vault(settings, database_url) as vault,
+        pool.acquire() as connection,
+    ):
+        await renewal.renew(connection, vault)
 
 
 async def _retention(settings: Settings, client: Client) -> tuple[timedelta, timedelta] | None:

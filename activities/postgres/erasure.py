@@ -2,13 +2,16 @@
 
 The money books, the case log and Temporal hold ids, amounts and references only: they stay whole, and open cases go
 on. What cannot be deleted, the statements and remarks of an append-only log, cannot be read any more.
+
+It waits for whoever is writing something of the person, and lets nobody write meanwhile (`person_locks`). The proof
+looks at all that could be the person's: by whose it says that it is, and by the person's orders, allowances and cases.
 """
 
 from datetime import datetime
+from typing import Final
 
+from activities.postgres import person_locks
 from activities.postgres.connection import Connection
-from activities.postgres.flags import REMARK
-from activities.postgres.statements import STATEMENT
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor
 from workflows.messages.message import Code, Message
@@ -24,7 +27,9 @@ class Erasure(Message):
     sealed_for_good: int
     """Texts that stay where they are and that nobody can open."""
     readable: int
-    """Texts of the person that could be opened still. It must be 0."""
+    """Texts of the person, or about its orders and cases, that could be opened still. It must be 0."""
+    searchable: int = 0
+    """Hashes by which the person could be found still. It must be 0."""
     kept_elsewhere: tuple[str, ...] = ()
     """References of attachments that other stores hold: they must forget them on their own."""
     numbers_released: int = 0
@@ -34,7 +39,7 @@ class Erasure(Message):
     @property
     def complete(self) -> bool:
         """Whether nothing of the person's can be read here any more."""
-        return self.readable == 0
+        return self.readable == 0 and self.searchable == 0
 
 
 async def forget(
@@ -44,15 +49,20 @@ async def forget(
 
     The key goes first: whatever breaks off afterwards, nothing can be read from then on.
     """
-    destroyed = await vault.keys.destroy(person)
+    role, _, identifier = person.partition("/")
+    buyer_id = identifier if role == "buyer" else None
     async with connection.transaction():
+        await person_locks.take(connection, person)
+        destroyed = await vault.keys.destroy(person)
         deleted = [
-            await connection.fetch(f"DELETE FROM {table} WHERE person = $1 RETURNING true", person)  # noqa: S608
-            for table in ("vault.recipients", "vault.items", "vault.lookups")
+            await connection.fetch(
+                f"DELETE FROM {table} WHERE person = $1 {also} RETURNING true",  # noqa: S608 -- constants
+                *((person, buyer_id) if also else (person,)),
+            )
+            for table, also in _DELETED.items()
         ]
-        role, _, identifier = person.partition("/")
-        if role == "buyer":
-            await connection.execute("UPDATE shop.allowances SET account_lookup = NULL WHERE buyer_id = $1", identifier)
+        if buyer_id:
+            await connection.execute("UPDATE shop.allowances SET account_lookup = NULL WHERE buyer_id = $1", buyer_id)
         await connection.execute(
             "INSERT INTO vault.erasures (person, asked_by, reason, at) VALUES ($1, $2, $3, $4)",
             person,
@@ -69,27 +79,40 @@ async def forget(
             identifier,
         )
         elsewhere = await _attachments_elsewhere(connection, [row["case_id"] for row in cases]) if cases else ()
-    sealed, readable = await _proof(connection, vault, person)
+        sealed = [row["sealed"] for row in await connection.fetch(_SEALED, person, buyer_id)]
+        readable = await vault.keys.can_be_opened(sealed)
+        searchable = await connection.fetchval(_SEARCHABLE, person, buyer_id)
     return Erasure(
         person=person,
         keys_destroyed=destroyed,
         deleted=sum(map(len, deleted)),
-        sealed_for_good=sealed - readable,
+        sealed_for_good=len(sealed) - readable,
         readable=readable,
+        searchable=searchable,
         kept_elsewhere=elsewhere if role == "buyer" else (),
         open_cases=tuple(row["case_id"] for row in cases if row["open"]) if role == "buyer" else (),
     )
 
 
-async def _proof(connection: Connection, vault: Vault, person: str) -> tuple[int, int]:
-    """How many texts of the person are there, and how many of them still open: each is tried."""
-    sealed = readable = 0
-    for context, table in ((STATEMENT, "disputes.statements"), (REMARK, "shop.remarks")):
-        rows = await connection.fetch(f"SELECT sealed FROM {table} WHERE person = $1", person)  # noqa: S608
-        opened = await vault.keys.unseal_many(context, [row["sealed"] for row in rows])
-        sealed += len(opened)
-        readable += sum(plain is not None for plain in opened)
-    return sealed, readable
+_ORDERS: Final = "SELECT order_no FROM shop.orders WHERE buyer_id = $2"
+_SUBJECTS: Final = f"{_ORDERS} UNION ALL SELECT allowance_id FROM shop.allowances WHERE buyer_id = $2"  # noqa: S608
+_DELETED: Final = {
+    "vault.recipients": f"OR order_no IN ({_ORDERS})",
+    "vault.items": "",
+    "vault.lookups": f"OR subject IN ({_SUBJECTS})",
+}
+"""What is deleted, beside what says that it is the person's: what belongs to its orders and allowances."""
+_SEALED: Final = f"""
+SELECT sealed FROM vault.recipients WHERE person = $1 OR order_no IN ({_ORDERS})
+UNION ALL SELECT sealed FROM vault.items WHERE person = $1
+UNION ALL SELECT sealed FROM disputes.statements
+    WHERE person = $1 OR case_id IN (SELECT case_id FROM casebook.cases WHERE buyer_id = $2)
+UNION ALL SELECT sealed FROM shop.remarks WHERE person = $1 OR subject IN ({_SUBJECTS})
+"""  # noqa: S608
+_SEARCHABLE: Final = f"""
+SELECT (SELECT count(*) FROM vault.lookups WHERE person = $1 OR subject IN ({_SUBJECTS}))
+    + (SELECT count(*) FROM shop.allowances WHERE buyer_id = $2 AND account_lookup IS NOT NULL)
+"""  # noqa: S608
 
 
 async def _attachments_elsewhere(connection: Connection, case_ids: list[str]) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from activities.postgres import limits
+from activities.postgres import limits, person_locks
 from activities.postgres.connection import Connection
-from activities.postgres.person_keys import PersonKeys
+from activities.postgres.person_keys import PersonKeys, sealed_for_nobody
 from workflows.messages.actors import Actor
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
@@ -113,8 +113,10 @@ async def add_remark(
         OtherMarkingUnderKey: the key stands for other words, or for somebody else's.
         LimitReached: the party has noted down ``most`` others (R16).
     """
-    await limits.check_remarks(connection, wish.merchant_id, wish.subject, wish.by, wish.key, most)
+    await hold_remarks(connection, wish.subject)
     person = await _person(connection, wish)
+    await person_locks.hold(connection, person)
+    await limits.check_remarks(connection, wish.merchant_id, wish.subject, wish.by, wish.key, most)
     inserted = await connection.fetchrow(
         f"""
         INSERT INTO shop.remarks (merchant_id, subject, key, actor_role, actor_id, at, person, sealed)
@@ -129,12 +131,43 @@ async def add_remark(
         wish.by.id,
         at,
         person,
-        await keys.seal(person, REMARK, wish.text.get_secret_value().encode()),
+        await keys.seal(
+            person,
+            REMARK,
+            wish.text.get_secret_value().encode(),
+            place=_place(wish.merchant_id, wish.subject, wish.key),
+        ),
     )
     if inserted is None:
         return await _remark_before(connection, keys, wish)
     (remark,) = await _remarks(keys, [inserted])
     return remark
+
+
+async def hold_remarks(connection: Connection, subject: str) -> None:
+    """Let nobody note anything down about a subject before this transaction ends, which may make it known."""
+    await connection.execute(_REMARKS_LOCK, subject)
+
+
+async def buyer_known(connection: Connection, keys: PersonKeys, subject: str, buyer_id: str) -> None:
+    """Put what was noted down about a subject before it was known under the key of its buyer.
+
+    What was noted down before that buyer was forgotten can be opened by nobody from now on. To be called in the
+    transaction that makes the subject known, after ``hold_remarks``.
+    """
+    rows = await connection.fetch(
+        f"SELECT id, {_REMARK} FROM shop.remarks WHERE subject = $1 AND person LIKE 'merchant/%'",  # noqa: S608
+        subject,
+    )
+    person = buyer_person(buyer_id)
+    for row, remark in zip(rows, await _remarks(keys, rows), strict=True):
+        if remark.text is None or await person_locks.forgotten_since(connection, person, remark.at):
+            sealed = sealed_for_nobody()
+        else:
+            sealed = await keys.seal(person, REMARK, remark.text.get_secret_value().encode(), place=_place_of(row))
+        await connection.execute(
+            "UPDATE shop.remarks SET person = $2, sealed = $3 WHERE id = $1", row["id"], person, sealed
+        )
 
 
 async def remarks_of(
@@ -152,6 +185,7 @@ async def remarks_of(
     return await _remarks(keys, rows)
 
 
+_REMARKS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('shop.remarks/' || $1, 0))"
 _CHANGE = "merchant_id, subject, key, colour, actor_role, actor_id, at"
 _REMARK = "merchant_id, subject, key, sealed, actor_role, actor_id, at"
 
@@ -194,20 +228,31 @@ def _change(row: asyncpg.Record) -> FlagChange:
 
 
 async def _person(connection: Connection, wish: AddRemark) -> str:
-    """Whose key a remark is put under: the buyer's, or the merchant's where the subject is not known yet."""
+    """Whose key a remark is put under: the buyer's whom it tells of, whichever merchant notes it down.
+
+    The merchant's where the subject is not known yet, until it is: see `buyer_known`.
+    """
     buyer_id = await connection.fetchval(
         """
-        SELECT buyer_id FROM shop.orders WHERE order_no = $1 AND merchant_id = $2
-        UNION ALL SELECT buyer_id FROM shop.allowances WHERE allowance_id = $1 AND merchant_id = $2 LIMIT 1
+        SELECT buyer_id FROM shop.orders WHERE order_no = $1
+        UNION ALL SELECT buyer_id FROM shop.allowances WHERE allowance_id = $1 LIMIT 1
         """,
         wish.subject,
-        wish.merchant_id,
     )
     return buyer_person(buyer_id) if buyer_id else merchant_person(wish.merchant_id)
 
 
+def _place(merchant_id: str, subject: str, key: str) -> str:
+    """What makes a remark one."""
+    return f"{merchant_id}/{subject}/{key}"
+
+
+def _place_of(row: asyncpg.Record) -> str:
+    return _place(row["merchant_id"], row["subject"], row["key"])
+
+
 async def _remarks(keys: PersonKeys, rows: Sequence[asyncpg.Record]) -> tuple[Remark, ...]:
-    texts = await keys.unseal_many(REMARK, [row["sealed"] for row in rows])
+    texts = await keys.unseal_many(REMARK, {_place_of(row): row["sealed"] for row in rows})
     return tuple(_remark(row, text) for row, text in zip(rows, texts, strict=True))
 
 

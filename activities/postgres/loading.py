@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
-from activities.postgres import lookups
+from activities.postgres import flags, lookups, person_locks
 from activities.postgres.allowances import account
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey, account_lookup
@@ -157,13 +157,19 @@ async def load_orders(connection: Connection, lines: Iterable[str], vault: Vault
     """Load orders, one JSON object a line (see `OrderRecord`); blank lines are passed over.
 
     A line that was loaded before changes nothing, except that shipping facts which it adds are taken over, and the
-    recipient, who goes into the vault: a parcel may have been redirected.
+    recipient, who goes into the vault: a parcel may have been redirected. The recipient of an order that a buyer had
+    paid before it was forgotten is not kept again.
     A line that contradicts what is stored is a problem of that line.
     """
 
     async def load(connection: Connection, record: OrderRecord) -> tuple[bool, str | None]:
+        person = buyer_person(record.buyer_id)
+        await flags.hold_remarks(connection, record.order_no)
+        await person_locks.hold(connection, person)
         outcome = await _load_order(connection, record)
-        if record.recipient and outcome[1] is None:
+        if outcome[0]:
+            await flags.buyer_known(connection, vault.keys, record.order_no, record.buyer_id)
+        if record.recipient and outcome[1] is None and not await _is_of_the_forgotten(connection, record, person):
             await vault.keep_recipient(
                 connection,
                 record.order_no,
@@ -185,7 +191,11 @@ async def load_allowances(connection: Connection, lines: Iterable[str], vault: V
     """
 
     async def load(connection: Connection, record: AllowanceRecord) -> tuple[bool, str | None]:
+        await flags.hold_remarks(connection, record.allowance_id)
+        await person_locks.hold(connection, buyer_person(record.buyer_id))
         outcome = await _load_allowance(connection, record, vault.lookup_key)
+        if outcome[0]:
+            await flags.buyer_known(connection, vault.keys, record.allowance_id, record.buyer_id)
         if outcome[0] and record.account_name:
             await lookups.replace(
                 connection,
@@ -198,6 +208,11 @@ async def load_allowances(connection: Connection, lines: Iterable[str], vault: V
         return outcome
 
     return await _load(connection, lines, AllowanceRecord, load)
+
+
+async def _is_of_the_forgotten(connection: Connection, record: OrderRecord, person: str) -> bool:
+    """Whether the buyer was forgotten after it had paid: an order that is told again does not bring it back."""
+    return await person_locks.forgotten_since(connection, person, record.paid_at)
 
 
 RecordT = TypeVar("RecordT", bound=Input)
@@ -343,4 +358,10 @@ async def _compare_allowance(connection: Connection, record: AllowanceRecord, lo
     stored_lookup = await connection.fetchval(
         "SELECT account_lookup FROM shop.allowances WHERE allowance_id = $1", record.allowance_id
     )
-    return "account_name" if lookup not in {None, stored_lookup} else None
+    if lookup in {None, stored_lookup}:
+        return None
+    # Of whoever was forgotten there is nothing left to compare with.
+    gone = stored_lookup is None and await person_locks.forgotten_since(
+        connection, buyer_person(record.buyer_id), _EARLIEST
+    )
+    return None if gone else "account_name"

@@ -8,7 +8,7 @@ A destroyed key never comes back. A person who returns gets a new one; what was 
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -52,45 +52,61 @@ class PersonKeys:
         self._pool = pool
         self._ring = ring
 
-    async def seal(self, person: str, context: str, plain: bytes) -> bytes:
+    async def seal(self, person: str, context: str, plain: bytes, *, place: str = "") -> bytes:
         """Encrypt under the person's key, which is made where there is none.
 
         Args:
             person: Whose it is.
             context: What it is, such as ``statement``; it opens as that only.
             plain: The text itself.
+            place: Where it is kept: an order's number, a reference. It opens there only, so that nobody who can write
+                into the database can move it.
         """
         key_id, secret = await self._in_force(person)
-        return key_id.bytes + seal(secret, context.encode(), plain)
+        return key_id.bytes + seal(secret, _bound(context, place), plain)
 
-    async def unseal(self, context: str, sealed: bytes) -> bytes:
-        """What was sealed.
+    async def unseal(self, context: str, sealed: bytes, *, place: str = "") -> bytes:
+        """What was sealed as this, for this place.
 
         Raises:
             Forgotten: the person's key has been destroyed.
             Tampered: it was not sealed as this.
             UnknownKey: the key itself is under a key that the service's ring does not hold.
         """
-        (plain,) = await self.unseal_many(context, [sealed])
+        (plain,) = await self.unseal_many(context, {place: sealed})
         if plain is None:
             raise Forgotten("the person was forgotten")
         return plain
 
-    async def unseal_many(self, context: str, sealed: Sequence[bytes]) -> list[bytes | None]:
-        """The same for many at once, with one question to the key store; None for what was a forgotten person's."""
-        if any(len(each) < _ID_BYTES for each in sealed):
-            raise Tampered("this was never sealed")
-        ids = {UUID(bytes=each[:_ID_BYTES]) for each in sealed}
+    async def unseal_many(self, context: str, sealed: Mapping[str, bytes]) -> list[bytes | None]:
+        """The same for many at once, by their places, with one question to the key store.
+
+        None for what was a forgotten person's.
+        """
+        keys = await self._living(sealed.values())
+        return [
+            unseal(secret, _bound(context, place), each[_ID_BYTES:]) if (secret := keys.get(each[:_ID_BYTES])) else None
+            for place, each in sealed.items()
+        ]
+
+    async def can_be_opened(self, sealed: Sequence[bytes]) -> int:
+        """How many of these are under a key that is still there, whatever they are and wherever they belong."""
+        keys = await self._living(sealed)
+        return sum(each[:_ID_BYTES] in keys for each in sealed)
+
+    async def _living(self, sealed: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The keys under which these are, by their ids, as far as they were not destroyed."""
+        ids: set[UUID] = set()
+        for each in sealed:
+            if len(each) < _ID_BYTES:
+                raise Tampered("this was never sealed")
+            ids.add(UUID(bytes=each[:_ID_BYTES]))
         async with self._pool.acquire() as connection:
             rows = await connection.fetch(
                 "SELECT id, ring_key, wrapped FROM keystore.person_keys WHERE id = ANY($1) AND wrapped IS NOT NULL",
                 list(ids),
             )
-        keys = {row["id"].bytes: await self._unwrapped(row) for row in rows}
-        return [
-            unseal(secret, context.encode(), each[_ID_BYTES:]) if (secret := keys.get(each[:_ID_BYTES])) else None
-            for each in sealed
-        ]
+        return {row["id"].bytes: await self._unwrapped(row) for row in rows}
 
     async def destroy(self, person: str) -> int:
         """Destroy the person's key for good; how many there were (0 or 1)."""
@@ -158,6 +174,15 @@ class PersonKeys:
     async def _unwrapped(self, row: asyncpg.Record) -> bytes:
         key = await self._ring.named(row["ring_key"])
         return unseal(key.secret, _CONTEXT + row["id"].bytes, row["wrapped"])
+
+
+def sealed_for_nobody() -> bytes:
+    """What stands for a text that nobody can open any more: its key is in no key store."""
+    return uuid4().bytes
+
+
+def _bound(context: str, place: str) -> bytes:
+    return f"{context} {place}".encode() if place else context.encode()
 
 
 async def _find(connection: Connection, person: str) -> asyncpg.Record | None:

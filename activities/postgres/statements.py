@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from activities.postgres import limits
+from activities.postgres import limits, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.actors import Actor, Role
@@ -60,6 +60,7 @@ async def write(
     if is_reply and (finding := _vagueness(wish.text.get_secret_value())):
         return finding
     reference = _reference(wish)
+    await person_locks.hold(connection, person)
     await limits.check_statements(connection, wish.case_id, wish.by, reference, most)
     await connection.execute(
         """
@@ -72,7 +73,7 @@ async def write(
         wish.by.id,
         at,
         person,
-        await keys.seal(person, STATEMENT, wish.text.get_secret_value().encode()),
+        await keys.seal(person, STATEMENT, wish.text.get_secret_value().encode(), place=reference),
     )
     kept = await read(connection, keys, reference)
     if kept is None or kept.text != wish.text:
@@ -104,7 +105,7 @@ async def read(connection: Connection, keys: PersonKeys, reference: str) -> Stat
     )
     if row is None:
         return None
-    (plain,) = await keys.unseal_many(STATEMENT, [row["sealed"]])
+    (plain,) = await keys.unseal_many(STATEMENT, {reference: row["sealed"]})
     return _statement(row, plain)
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import asyncpg
 from pydantic import BaseModel
 
-from activities.postgres import lookups
+from activities.postgres import lookups, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
@@ -79,6 +79,7 @@ class Vault:
     ) -> None:
         """Keep to whom an order was sent, found by name and phone; a later one replaces an earlier one."""
         person = buyer_person(buyer_id)
+        await person_locks.hold(connection, person)
         await connection.execute(
             """
             INSERT INTO vault.recipients (order_no, merchant_id, person, sealed, at) VALUES ($1, $2, $3, $4, $5)
@@ -87,7 +88,7 @@ class Vault:
             order_no,
             merchant_id,
             person,
-            await self.keys.seal(person, RECIPIENT, _written(recipient)),
+            await self.keys.seal(person, RECIPIENT, _written(recipient), place=order_no),
             at,
         )
         await lookups.replace(
@@ -108,7 +109,7 @@ class Vault:
         rows = await connection.fetch(
             "SELECT order_no, sealed FROM vault.recipients WHERE order_no = ANY($1)", list(order_nos)
         )
-        opened = await self.keys.unseal_many(RECIPIENT, [row["sealed"] for row in rows])
+        opened = await self.keys.unseal_many(RECIPIENT, {row["order_no"]: row["sealed"] for row in rows})
         return {
             row["order_no"]: Recipient.model_validate_json(plain)
             for row, plain in zip(rows, opened, strict=True)
@@ -151,6 +152,7 @@ class Vault:
         # Made of what makes the item one, so that no retry can make another; it tells nothing of the person.
         source = f"{kind} {person} {key}".encode()
         reference = f"vault:{kind}/{hashlib.sha256(source).hexdigest()[:32]}"
+        await person_locks.hold(connection, person)
         inserted = await connection.fetchval(
             """
             INSERT INTO vault.items (reference, kind, person, sealed, at) VALUES ($1, $2, $3, $4, $5)
@@ -159,7 +161,7 @@ class Vault:
             reference,
             kind,
             person,
-            await self.keys.seal(person, kind, plain),
+            await self.keys.seal(person, kind, plain, place=reference),
             at,
         )
         if not inserted and await self._open(connection, kind, reference) != plain:
@@ -170,7 +172,7 @@ class Vault:
         sealed = await connection.fetchval(
             "SELECT sealed FROM vault.items WHERE reference = $1 AND kind = $2", reference, kind
         )
-        return (await self.keys.unseal_many(kind, [sealed]))[0] if sealed else None
+        return (await self.keys.unseal_many(kind, {reference: sealed}))[0] if sealed else None
 
     async def _read(self, connection: Connection, kind: str, reference: str, model: "type[Item]") -> "Item | None":
         plain = await self._open(connection, kind, reference)

@@ -88,6 +88,8 @@ def forget(
         facts.add_row("rows deleted", str(done.deleted))
         facts.add_row("texts that nobody can open any more", str(done.sealed_for_good))
         facts.add_row("texts that still open", Text(str(done.readable), style="bold red" if done.readable else "green"))
+        found = Text(str(done.searchable), style="bold red" if done.searchable else "green")
+        facts.add_row("hashes that still find the person", found)
         facts.add_row("virtual numbers released", str(done.numbers_released))
         for each in done.open_cases:
             facts.add_row("open case, goes on", each)

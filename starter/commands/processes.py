@@ -91,6 +91,7 @@ async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         "changed": not dry_run and not found.nothing,
         "schema": {"was": found.schema, "is": schema.head()} if found.schema else None,
         "key_store": found.key_store,
+        "vault": found.vault,
         "search_attributes": found.search_attributes,
         "schedules": [each.id for each in found.schedules],
         "retention": {"was": found.retention[0], "is": found.retention[1]} if found.retention else None,
@@ -107,6 +108,8 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
         table.add_row("database schema", found.schema, schema.head())
     if found.key_store:
         table.add_row("key store", "missing", "ready")
+    for form in found.vault:
+        table.add_row(f"{form} of the vault", "in an earlier form", "written anew")
     for name in found.search_attributes:
         table.add_row(f"search attribute {name}", "missing", declarations()[name])
     for each in found.schedules:

@@ -1,6 +1,6 @@
 """Persons' keys without a key store, for tests about something else; ``test_vault`` has the real ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
@@ -13,11 +13,11 @@ class OwnKeys(PersonKeys):
     def __init__(self) -> None:
         self.forgotten: set[str] = set()
 
-    async def seal(self, person: str, context: str, plain: bytes) -> bytes:
-        return b"\n".join((person.encode(), context.encode(), plain[::-1]))
+    async def seal(self, person: str, context: str, plain: bytes, *, place: str = "") -> bytes:
+        return b"\n".join((person.encode(), f"{context} {place}".encode(), plain[::-1]))
 
-    async def unseal_many(self, context: str, sealed: Sequence[bytes]) -> list[bytes | None]:
-        return [self._opened(context, each) for each in sealed]
+    async def unseal_many(self, context: str, sealed: Mapping[str, bytes]) -> list[bytes | None]:
+        return [self._opened(f"{context} {place}", each) for place, each in sealed.items()]
 
     def _opened(self, context: str, sealed: bytes) -> bytes | None:
         person, what, plain = sealed.split(b"\n", 2)
