@@ -89,6 +89,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
     """
     await schema.check(database_url, newer_fits=settings.versioned)
     working_days.bring_into_force(settings.calendar_overrides)
+    working_days.load()
     async with (
         await open_pool(database_url, max_size=settings.database_pool_size, application_name="aftersales") as pool,
         await open_pool(database_url, max_size=5, application_name="aftersales-stubs") as outside,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from activities.calendar.working_days import Calendar, in_force
-from activities.working_time import Stretch, add_working_days, use_up, working_time
+from activities.working_time import Stretch, add_working_days, unknown_days, use_up, working_time
 from workflows.messages.cases import Due, Span
 from workflows.messages.pauses import PauseWindow
 
@@ -28,6 +28,9 @@ def due(span: Span, at: datetime, windows: Sequence[PauseWindow] = (), *, calend
     """
     calendar = calendar or in_force()
     begins = span.since or at
+    if span.until and span.arrival and span.arrival > begins:
+        warnings = unknown_days(begins, span.arrival, calendar)
+        return _due(span, at, span.until, calendar=calendar.version, warnings=warnings)
     if span.until:
         return _due(span, at, span.until)
     if span.working_days:

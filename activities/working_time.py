@@ -12,7 +12,7 @@ from activities.calendar.working_days import Calendar, in_force
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 UNKNOWN_YEAR: Final = "calendar_unknown_year"
-"""The warning for a year whose holidays are not published yet: plain weekdays were counted."""
+"""The warning for a day that is not known yet: counted by the holidays of the law, without days that are moved."""
 
 Sessions: TypeAlias = tuple[tuple[time, time], ...]
 """From when to when somebody is there on a working day, in Asia/Shanghai, in order; closed at the end itself."""
@@ -38,7 +38,7 @@ def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) 
     """The end of the ``days``-th working day after the day of ``at``, in UTC, and warnings.
 
     The day ends at 24:00 in Asia/Shanghai, because money arrives at any time of it. Make-up Saturdays and
-    Sundays are working days. In a year that the calendar does not know, Monday to Friday count, and
+    Sundays are working days. In a year that the calendar does not know, the holidays of the law are left out, and
     ``calendar_unknown_year`` is among the warnings. 0 days is ``at`` itself.
 
     Raises:
@@ -59,6 +59,17 @@ def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) 
             warnings = (UNKNOWN_YEAR,)
     midnight = datetime.combine(date + _DAY, time.min, tzinfo=SHANGHAI)
     return midnight.astimezone(UTC), warnings
+
+
+def unknown_days(at: datetime, ends: datetime, calendar: Calendar | None = None) -> tuple[str, ...]:
+    """The warnings of what was counted in working days from the day of ``at`` to one that is over at ``ends``."""
+    calendar = calendar or in_force()
+    date, last = at.astimezone(SHANGHAI).date(), (ends - timedelta.resolution).astimezone(SHANGHAI).date()
+    while date < last:
+        date += _DAY
+        if not calendar.day(date).known:
+            return (UNKNOWN_YEAR,)
+    return ()
 
 
 def add_working_time(

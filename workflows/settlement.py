@@ -1,7 +1,7 @@
 """The money leg: a payout from its reservation to its end (SPEC section 10, R5, R8, R14)."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
@@ -21,6 +21,7 @@ from workflows.messages.cases import (
     Settle,
     Settled,
     SettleManually,
+    Span,
     Step,
 )
 from workflows.messages.commands import (
@@ -326,20 +327,22 @@ class Settlement:
                 case.entry("refund_submitted", GATEWAY, "R5", amount=self._amount),
                 *reduced,
                 notices=(*self._tell(NoticeTemplate.REFUND_SUBMITTED), *both),
-                until=self._limit(),
+                span=self._limit(),
             )
 
-    def _limit(self) -> datetime:
+    def _limit(self) -> Span:
         """R5: when the money must have arrived; for an outcome not known, when a person is called."""
         payment = self._case.policy.payment
         unknown = self._submitted_at + timedelta(hours=payment.unknown_attention_hours)
         grace = timedelta(minutes=payment.arrival_grace_minutes)
         limits = [
-            leg.arrives_until + grace if leg.arrives_until else unknown
+            Span(until=leg.arrives_until + grace, arrival=leg.arrives_until)
+            if leg.arrives_until
+            else Span(until=unknown)
             for leg in self._case.legs
             if leg.state in OPEN_STATES
         ]
-        return max(limits, default=unknown)
+        return max(limits, key=lambda limit: limit.until or unknown, default=Span(until=unknown))
 
     def _patience(self) -> int:
         """Seconds for one attempt: two calls of five seconds for each leg, and the books.

@@ -1,19 +1,38 @@
-"""Working days in mainland China: which they are, and by which sources (section 9)."""
+"""Working days in mainland China: which they are, and by which sources (section 9).
+
+Two packages are compared: chinesecalendar, which has the State Council's notices year by year, and holidays, which
+has them too and works out the days of the law for the years to come. They are asked from here only.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import chinese_calendar  # pyright: ignore[reportMissingTypeStubs]
 
 from activities.calendar.overrides import read_overrides
 
 _SATURDAY: Final = 5
-_published = cast("Callable[[date], bool]", chinese_calendar.is_workday)
+_chinesecalendar = cast("Callable[[date], bool]", chinese_calendar.is_workday)
+
+
+class _Holidays(Protocol):
+    """What is used of the holidays package."""
+
+    weekend_workdays: set[date]
+
+    def is_working_day(self, key: date) -> bool: ...
+
+
+@cache
+def _holidays(year: int) -> _Holidays:
+    # Imported when the first day is looked up: the package brings along every country, which takes a second.
+    of_country = cast("Callable[..., _Holidays]", import_module("holidays").country_holidays)
+    return of_country("CN", years=year, expand=False)
 
 
 @dataclass(frozen=True)
@@ -22,14 +41,17 @@ class Day:
 
     works: bool
     known: bool
-    """False where nobody has published the year yet: Monday to Friday are taken for working days."""
+    """False where nobody has published the year yet, and the holidays of the law were taken without the days that
+    are moved around them; also where the sources do not agree on the day."""
 
 
 class Calendar:
-    """The working days by our own overrides, else by the chinesecalendar package, else by the weekday.
+    """The working days by our own overrides, else by two packages that are held against each other.
 
-    The weekday is the fallback for years that nobody knows; for a year that the overrides declare complete it
-    is the truth.
+    Where both have the year published and agree, the day is known. Where one has it published, that one is believed.
+    Where they do not agree, chinesecalendar is believed and the day is not known. A year that neither has published
+    has the holidays of the law, as the holidays package works them out, and is not known; beyond what it can work
+    out, Monday to Friday. For a year that the overrides declare complete they are the truth.
     """
 
     def __init__(self, overrides: Path | None = None) -> None:
@@ -41,10 +63,9 @@ class Calendar:
         """
         self._overrides = read_overrides(overrides)
         self._complete = frozenset(self._overrides.complete)
-        self.version: Final = (
-            f"chinesecalendar/{metadata.version('chinesecalendar')}+{self._overrides.name}/{self._overrides.version}"
-        )
-        """The sources and their releases: ``chinesecalendar/1.11.0+overrides/1``."""
+        packages = ",".join(f"{name}/{metadata.version(name)}" for name in ("chinesecalendar", "holidays"))
+        self.version: Final = f"{packages}+{self._overrides.name}/{self._overrides.version}"
+        """The sources and their releases: ``chinesecalendar/1.11.0,holidays/0.109+overrides/2``."""
         self._days: dict[date, Day] = {}
 
     def day(self, day: date) -> Day:
@@ -59,16 +80,26 @@ class Calendar:
             return Day(works=ours, known=True)
         if day.year in self._complete:
             return Day(works=day.weekday() < _SATURDAY, known=True)
+        second = _holidays(day.year)
+        works = second.is_working_day(day)
+        # Only a notice moves working days to a weekend: by law alone there are none.
+        has_notice = any(each.year == day.year for each in second.weekend_workdays)
         try:
-            return Day(works=_published(day), known=True)
+            first = _chinesecalendar(day)
         except NotImplementedError:
-            return Day(works=day.weekday() < _SATURDAY, known=False)
+            return Day(works=works, known=has_notice)
+        return Day(works=first, known=first == works or not has_notice)
 
 
 @cache
 def built_in() -> Calendar:
     """The calendar with the built-in overrides."""
     return Calendar()
+
+
+def load() -> None:
+    """Load the packages now: at the first look it would take a second, in which no activity could go on."""
+    built_in().day(date(2026, 1, 1))
 
 
 _chosen: list[Calendar] = []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from activities.calendar import working_days
-from activities.calendar.working_days import Calendar, built_in
+from activities.calendar.working_days import Calendar, Day, built_in
 from activities.deadlines import due, left
 from activities.working_time import SHANGHAI
 from workflows.messages.actors import buyer, merchant, officer
@@ -31,6 +31,13 @@ SPANS = [Span(minutes=48 * 60), Span(seconds=48 * 3600)]
 
 def shanghai(month: int, day: int, hour: int = 0, minute: int = 0, *, year: int = 2026) -> datetime:
     return datetime(year, month, day, hour, minute, tzinfo=SHANGHAI)
+
+
+class Unpublished(Calendar):
+    """As on the last working days of 2026, before the next year's holidays are published."""
+
+    def day(self, day: date) -> Day:
+        return Day(works=day.weekday() < 5, known=day.year < 2027)
 
 
 def window(starts: datetime, ends: datetime, *, lifted: datetime | None = None) -> PauseWindow:
@@ -102,6 +109,58 @@ def test_no_notice_where_less_is_left_from_the_beginning(unit: str) -> None:
 
 def test_nothing_left_is_due_at_once() -> None:  # D3
     assert due(Span(), shanghai(2, 16), [FESTIVAL]) == Due(at=shanghai(2, 16))
+
+
+@pytest.mark.parametrize(
+    ("arrival", "warnings"),
+    [
+        pytest.param(shanghai(1, 1, year=2027), (), id="with-the-last-day-of-the-year"),
+        pytest.param(shanghai(1, 2, year=2027), ("calendar_unknown_year",), id="with-the-first-of-the-next"),
+    ],
+)
+def test_a_limit_for_money_keeps_the_calendar_that_its_arrival_was_counted_by(
+    arrival: datetime, warnings: tuple[str, ...]
+) -> None:  # R5, section 9
+    limit = Span(until=arrival + timedelta(hours=1), arrival=arrival)
+    unpublished = Unpublished()
+
+    deadline = due(limit, shanghai(12, 30, 10), calendar=unpublished)
+
+    assert deadline == Due(at=arrival + timedelta(hours=1), calendar=unpublished.version, warnings=warnings)
+
+
+def test_what_arrives_at_once_needs_no_calendar() -> None:  # R5
+    at = shanghai(12, 31, 10)
+    assert due(Span(until=at + timedelta(hours=1), arrival=at), at) == Due(at=at + timedelta(hours=1))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    year=st.integers(2000, 2100),
+    shift=st.timedeltas(min_value=timedelta(days=-6), max_value=timedelta(days=6)),
+    days=st.integers(1, 60),
+    minutes=st.integers(1, 90 * 60),
+)
+def test_a_deadline_over_the_end_of_a_year_is_later_and_warns_of_what_is_not_known(
+    year: int, shift: timedelta, days: int, minutes: int
+) -> None:  # section 9, R5, D5, R18
+    """For each year that a moment from outside may lie in."""
+    at = datetime(year, 12, 31, 16, tzinfo=UTC) + shift  # midnight in Shanghai
+    for span in (Span(working_days=days), Span(working_minutes=minutes)):
+        deadline = due(span, at)
+        last = (deadline.at - timedelta.resolution).astimezone(SHANGHAI).date()
+        first = at.astimezone(SHANGHAI).date() + timedelta(days=1)
+        between = [CALENDAR.day(first + timedelta(days=after)) for after in range((last - first).days + 1)]
+
+        assert deadline.at > at
+        assert deadline.calendar == CALENDAR.version
+        assert CALENDAR.day(last).works
+        if not all(day.known for day in between):
+            assert deadline.warnings == ("calendar_unknown_year",)
+        if span.working_days:
+            assert sum(day.works for day in between) == days
+            limit = due(Span(until=deadline.at + timedelta(hours=1), arrival=deadline.at), at)
+            assert (limit.warnings, limit.calendar) == (deadline.warnings, deadline.calendar)
 
 
 @pytest.mark.skipif(CALENDAR.day(date(2027, 1, 1)).known, reason="2027 is published")
@@ -204,10 +263,10 @@ def test_windows_move_neither_money_nor_what_is_outright() -> None:  # R5
 
 
 def test_a_pause_over_an_unknown_year_leaves_it_out() -> None:
-    # 30 and 31 December 2003 would be counted by weekdays; the window takes them away.
-    pause = window(shanghai(12, 30, year=2003), shanghai(1, 1, year=2004))
-    deadline = due(Span(working_minutes=60), shanghai(12, 30, 10, year=2003), [pause])
-    assert (deadline.at, deadline.warnings) == (shanghai(1, 2, 10, year=2004), ("paused",))
+    # 28 and 29 December 2000, Thursday and Friday, would count; the window takes them away.
+    pause = window(shanghai(12, 28, year=2000), shanghai(1, 1, year=2001))
+    deadline = due(Span(working_minutes=60), shanghai(12, 28, 10, year=2000), [pause])
+    assert (deadline.at, deadline.warnings) == (shanghai(1, 2, 10, year=2001), ("paused",))
 
 
 DAY = 24 * 60

@@ -150,10 +150,15 @@ def test_the_page_says_until_when_and_why_then_and_what_silence_does() -> None:
             ("calendar_unknown_year",),
             (
                 "3 working days from 2026-05-01 10:00; calendar CN/1.11; "
-                "that year's holidays are not known yet: counted by weekdays"
+                "that year's calendar is not known yet: counted by the holidays of the law"
             ),
         ),
         (Clock(since=OPENED, span=Span(until=OPENED)), (), "set to this moment"),
+        (
+            Clock(since=OPENED, span=Span(until=OPENED, arrival=OPENED), calendar="CN/1.11"),
+            (),
+            "the money is to arrive by 2026-05-01 10:00, and a grace; calendar CN/1.11",
+        ),
         (
             Clock(since=OPENED, span=Span(minutes=60)),
             ("paused",),

@@ -43,10 +43,10 @@ def test_the_hotline_answers_on_working_days(at: datetime, opens: datetime | Non
 
 
 def test_in_a_year_that_nobody_knows_the_hotline_warns() -> None:  # section 9
-    # 3 July 2003 is a Thursday; the calendar begins with 2004.
-    _, senior, hotline = ladder_at(shanghai(7, 3, 20, year=2003))
+    # 2 July 1998 is a Thursday; the calendar begins with 2001.
+    _, senior, hotline = ladder_at(shanghai(7, 2, 20, year=1998))
 
-    assert (hotline.opens_at, hotline.warnings) == (shanghai(7, 4, 8, 30, year=2003), ("calendar_unknown_year",))
+    assert (hotline.opens_at, hotline.warnings) == (shanghai(7, 3, 8, 30, year=1998), ("calendar_unknown_year",))
     assert senior.warnings == ()
 
 

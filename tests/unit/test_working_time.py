@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 import chinese_calendar  # pyright: ignore[reportMissingTypeStubs]
+import holidays
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ HOTLINE: Sessions = ((time(8, 30), time(12)), (time(14), time(17, 30)))
 UNKNOWN = ("calendar_unknown_year",)
 
 published = cast("Callable[[date], bool]", chinese_calendar.is_workday)
+law = holidays.country_holidays("CN")
 unpublished_2027 = pytest.mark.skipif(built_in().day(date(2027, 1, 1)).known, reason="2027 is published")
 
 
@@ -71,20 +73,23 @@ def test_no_days_is_the_moment_itself() -> None:
 
 
 @unpublished_2027
-def test_2027_is_counted_by_weekdays_with_a_warning() -> None:
-    # 1 July 2027 is a Thursday.
+def test_2027_is_counted_by_the_holidays_of_the_law_with_a_warning() -> None:  # section 9
+    # 1 July 2027 is a Thursday; 1 and 2 May are a weekend, of which the law gives Monday and Tuesday instead.
     assert add_working_days(shanghai(2027, 7, 1, 9), 2) == (shanghai(2027, 7, 6), UNKNOWN)
+    assert add_working_days(shanghai(2027, 4, 30, 9), 1) == (shanghai(2027, 5, 6), UNKNOWN)
+    assert add_working_days(shanghai(2027, 2, 5, 9), 1) == (shanghai(2027, 2, 12), UNKNOWN)  # Spring Festival
 
 
-def test_a_year_that_will_never_be_known_is_counted_by_weekdays_with_a_warning() -> None:
-    assert add_working_days(shanghai(2003, 7, 3, 9), 2) == (shanghai(2003, 7, 8), UNKNOWN)
+def test_a_year_that_will_never_be_known_is_counted_by_the_law_with_a_warning() -> None:
+    assert add_working_days(shanghai(1998, 7, 2, 9), 2) == (shanghai(1998, 7, 7), UNKNOWN)
+    assert add_working_days(shanghai(2150, 7, 2, 9), 2) == (shanghai(2150, 7, 7), UNKNOWN)  # by weekdays alone
 
 
 @unpublished_2027
 def test_counting_into_an_unknown_year_warns_and_counting_up_to_it_does_not() -> None:
-    # 30 December 2026 is a Wednesday, 1 January 2027 a Friday: a holiday, but nobody has said so yet.
+    # 30 December 2026 is a Wednesday, 1 January 2027 a Friday: a holiday by law, whatever the notice will add.
     assert add_working_days(shanghai(2026, 12, 30, 9), 1) == (shanghai(2027, 1, 1), ())
-    assert add_working_days(shanghai(2026, 12, 30, 9), 3) == (shanghai(2027, 1, 5), UNKNOWN)
+    assert add_working_days(shanghai(2026, 12, 30, 9), 3) == (shanghai(2027, 1, 6), UNKNOWN)
 
 
 @given(
@@ -170,14 +175,15 @@ def test_open_or_when_it_opens(at: datetime, opens: datetime) -> None:
 def test_a_demand_warns_only_of_a_day_that_mattered() -> None:  # section 9
     # 31 December 2026 is a Thursday.
     assert add_working_time(shanghai(2026, 12, 31, 14), 240) == (shanghai(2026, 12, 31, 18), ())
-    assert add_working_time(shanghai(2026, 12, 31, 14), 241) == (shanghai(2027, 1, 1, 9, 1), UNKNOWN)
-    assert next_opening(shanghai(2026, 12, 31, 18)) == (shanghai(2027, 1, 1, 9), UNKNOWN)
+    assert add_working_time(shanghai(2026, 12, 31, 14), 241) == (shanghai(2027, 1, 4, 9, 1), UNKNOWN)
+    assert add_working_time(shanghai(2026, 12, 31, 17), 240) == (shanghai(2027, 1, 4, 12), UNKNOWN)  # D5
+    assert next_opening(shanghai(2026, 12, 31, 18)) == (shanghai(2027, 1, 4, 9), UNKNOWN)
 
 
 def test_a_day_that_is_over_does_not_warn() -> None:
-    # 31 December 2003 is in an unknown year; what begins after its closing time runs in 2004 alone.
-    assert add_working_time(shanghai(2003, 12, 31, 18), 60) == (shanghai(2004, 1, 2, 10), ())
-    assert add_working_time(shanghai(2003, 12, 31, 17, 59), 61) == (shanghai(2004, 1, 2, 10), UNKNOWN)
+    # 31 December 2000 is in an unknown year; what begins after its closing time runs in 2001 alone.
+    assert add_working_time(shanghai(2000, 12, 31, 18), 60) == (shanghai(2001, 1, 2, 10), ())
+    assert add_working_time(shanghai(2000, 12, 31, 17, 59), 60) == (shanghai(2001, 1, 2, 10), UNKNOWN)
 
 
 def test_a_weekend_that_was_only_assumed_warns(tmp_path: Path) -> None:
@@ -199,7 +205,8 @@ def plainly(day: date) -> tuple[bool, bool]:
     try:
         return published(day), True
     except NotImplementedError:
-        return day.isoweekday() not in {6, 7}, False
+        weekend = day.isoweekday() in {6, 7}
+        return (day in law.weekend_workdays) if weekend else day not in law, day.year in range(2001, 2004)
 
 
 def minute_by_minute(at: datetime, minutes: int, sessions: Sessions) -> tuple[datetime, tuple[str, ...]]:
@@ -219,7 +226,8 @@ def minute_by_minute(at: datetime, minutes: int, sessions: Sessions) -> tuple[da
 
 
 INTERESTING_DAYS = [
-    datetime(2003, 12, 26, tzinfo=UTC),  # out of an unknown year
+    datetime(2000, 12, 26, tzinfo=UTC),  # out of an unknown year
+    datetime(2003, 12, 26, tzinfo=UTC),  # out of one that the second source knows alone
     datetime(2024, 12, 28, tzinfo=UTC),
     datetime(2026, 2, 8, tzinfo=UTC),  # Spring Festival and its make-up Saturdays
     datetime(2026, 9, 16, tzinfo=UTC),  # Mid-Autumn, National Day and their make-up days
@@ -258,6 +266,43 @@ def test_wrong_hours_are_refused() -> None:
     for ask in (next_opening, is_open, working_time):
         with pytest.raises(ValueError, match="offset"):
             ask(at.replace(tzinfo=None))
+
+
+def test_both_sources_say_the_same_of_each_day_that_they_have_published() -> None:  # section 9
+    """Where a new release differs on a day, the State Council's notice decides, and an override keeps it."""
+    calendar, day, differs = built_in(), date(2004, 1, 1), list[str]()
+    while True:
+        try:
+            first, second = published(day), holidays.country_holidays("CN", years=day.year).is_working_day(day)
+        except NotImplementedError:
+            break
+        if not calendar.day(day).known:
+            differs.append(f"{day}: chinesecalendar {first}, holidays {second}")
+        day += timedelta(days=1)
+    assert day >= date(2027, 1, 1)
+    assert not differs
+
+
+def test_a_make_up_saturday_that_one_source_lacks_is_worked() -> None:  # section 9
+    assert not published(date(2005, 12, 31))
+    assert built_in().day(date(2005, 12, 31)) == Day(works=True, known=True)
+
+
+def test_what_the_sources_do_not_agree_on_is_not_known(tmp_path: Path) -> None:  # section 9
+    saturday = date(2005, 12, 31)
+    assert Calendar(own(tmp_path, "")).day(saturday) == Day(works=False, known=False)
+    assert add_working_days(shanghai(2005, 12, 30), 1, Calendar(own(tmp_path, ""))) == (shanghai(2006, 1, 5), UNKNOWN)
+
+
+def test_a_year_that_one_source_has_published_is_known() -> None:  # section 9
+    # Sunday 2001-12-30 was worked for New Year; chinesecalendar begins with 2004.
+    assert built_in().day(date(2001, 12, 30)) == Day(works=True, known=True)
+    assert built_in().day(date(2000, 12, 31)) == Day(works=False, known=False)
+
+
+@given(day=st.dates())
+def test_every_day_that_can_be_written_has_an_answer(day: date) -> None:  # section 9, R18
+    assert built_in().day(day).known <= (2001 <= day.year <= 2100)
 
 
 def own(folder: Path, text: str) -> Path:

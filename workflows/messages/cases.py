@@ -44,6 +44,8 @@ class Span(Message):
     working_days: int = 0
     until: Instant | None = None
     """Outright: no pause window moves it."""
+    arrival: Instant | None = None
+    """The arrival of money, counted in working days, that ``until`` was set by, with what was added to it (R5)."""
     since: Instant | None = None
     """When the time began to run; the moment of the step where it is None."""
     reminder_minutes: int = 0

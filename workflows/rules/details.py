@@ -37,7 +37,11 @@ def local(moment: datetime) -> str:
 
 
 def _minute(moment: datetime) -> str:
-    return moment.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+    try:
+        moment = moment.astimezone(SHANGHAI)
+    except OverflowError:  # at the end of what can be counted: shown as it is, for the page must not fail (R18)
+        return moment.isoformat(sep=" ", timespec="minutes")
+    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 def current_details(view: CaseView, request: Request, language: Language) -> str:
@@ -81,7 +85,10 @@ def current_details(view: CaseView, request: Request, language: Language) -> str
 def counted(clock: Clock, warnings: tuple[str, ...], language: Language) -> str:
     """Why a deadline is when it is: ``48 h from 2026-05-01 10:00``."""
     span, since = clock.span, _minute(clock.since)
-    if span.until:
+    if span.until and span.arrival:
+        arrival = _minute(span.arrival)
+        why = f"预计 {arrival} 前到账，加宽限 · the money is to arrive by {arrival}, and a grace"
+    elif span.until:
         why = "指定时刻 · set to this moment"
     elif span.working_days:
         why = f"自 {since} 起 {span.working_days} 个工作日 · {span.working_days} working days from {since}"

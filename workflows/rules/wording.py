@@ -136,8 +136,8 @@ ROLES: Final[Mapping[Role, str]] = MappingProxyType(
 WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "paused": "暂停计时已顺延 · later because of a declared pause",
-        "calendar_unknown_year": "节假日历未公布，按周一至周五计算"
-        " · that year's holidays are not known yet: counted by weekdays",
+        "calendar_unknown_year": "节假日安排未公布，按法定节假日计算，未计调休"
+        " · that year's calendar is not known yet: counted by the holidays of the law",
     }
 )
 
