@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import asyncpg
+from pydantic import ValidationError
 from temporalio import activity
 
 from activities.gateways.carrier import Carrier, CarrierUnreachable
@@ -60,4 +61,8 @@ class Parcels:
                 async with asyncio.timeout(self._timeout):
                     return await self._carrier.track(asking.parcel, asking.at)
         except (TimeoutError, CarrierUnreachable):
+            return None
+        except ValidationError as error:
+            # Trying again would bring the same answer, and the case would wait for ever (R18).
+            _log.warning("the carrier's answer makes no sense: %s", error.title)
             return None

@@ -12,12 +12,14 @@ No transaction is open while the gateway is called.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
 import asyncpg
+from pydantic import ValidationError
 from temporalio import activity
 
 from activities.gateways.payment import (
@@ -36,6 +38,7 @@ from activities.working_time import add_working_days
 from workflows.messages.activities import enter_callback, settle, settle_manually
 from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
 from workflows.messages.commands import GatewayResult
+from workflows.messages.message import EARLIEST
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
 from workflows.messages.policy import Arrival, PaymentPolicy
 from workflows.messages.requests import BankTransfer
@@ -49,8 +52,10 @@ from workflows.rules.legs import (
     callback_source,
     officer_source,
 )
+from workflows.rules.moments import CLOCKS_DIFFER
 
 _Answer = TypeVar("_Answer")
+_log = logging.getLogger(__name__)
 
 _STATES: Final = {
     GatewayResult.SUCCEEDED: LegState.SUCCEEDED,
@@ -321,6 +326,10 @@ class Payments:
                 return answer
         except (TimeoutError, GatewayUnreachable):
             return None
+        except ValidationError as error:
+            # Trying again would bring the same answer, and everything else would wait behind it (R18).
+            _log.warning("the gateway's answer makes no sense, so nothing is known: %s", error.title)
+            return None
 
     async def _record(self, attempt: _Entering, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """Enter an event; with the last success, the closing step in the same transaction."""
@@ -400,13 +409,17 @@ async def _pay_by_hand(connection: Connection, settling: SettleManually, tally: 
         explanation = f"{_sum(unpaid)} minor units are left to pay"
         refusal = _refusal("amount_differs", "amount", explanation, rule="R14")
         raise _RefusedError(refusal, beyond_cap=settling.amount > _sum(unpaid))
+    sent_at = settling.transferred_at or settling.at  # R18: what is told is booked as told
     for leg in unpaid:
-        for state, paid_by in ((LegState.MANUAL, None), (LegState.SUCCEEDED, settling.paid_by)):
+        for state, as_of, paid_by in (
+            (LegState.MANUAL, settling.at, None),
+            (LegState.SUCCEEDED, sent_at, settling.paid_by),
+        ):
             event = LegEvent(
                 says=state,
                 source=officer_source(settling.officer.id),
                 at=settling.at,
-                as_of=settling.at,
+                as_of=as_of,
                 paid_by=paid_by,
                 reason=settling.reason,
                 proof=settling.proof,
@@ -446,7 +459,11 @@ def _unanswered(attempt: _Entering) -> LegEvent:
 
 
 def _answered(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer) -> LegEvent:
-    return _said(attempt, leg, answer, source=GATEWAY, as_of=answer.settled_at or attempt.at)
+    """What a gateway that was asked has answered. A moment that cannot be is left out: the answer is true now (R18)."""
+    as_of = answer.settled_at
+    if as_of is None or not EARLIEST <= as_of <= attempt.at + CLOCKS_DIFFER:
+        as_of = attempt.at
+    return _said(attempt, leg, answer, source=GATEWAY, as_of=as_of)
 
 
 def _said(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer, *, source: str, as_of: datetime) -> LegEvent:

@@ -14,6 +14,7 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, Parcel
 from workflows.messages.pieces import LineQuantity
 from workflows.rules.parcels import handed_on, refused_contents, report_of, unknown_contents
 from workflows.rules.pieces import unsent_of
+from workflows.rules.refusals import refused
 from workflows.rules.shipping import parcel_concerns
 
 if TYPE_CHECKING:
@@ -62,28 +63,32 @@ class Logistics:
 
         Raises:
             UnknownOrder: the order directory does not know it.
-            RefusedRequest: a line is named that the order does not have, or no pieces of one, or one twice.
+            RefusedRequest: a line is named that the order does not have, or no pieces of one, or one twice; or the
+                parcel was shipped before the order was paid (R18).
+            ValidationError: ``shipped_at`` lies beyond the years 2000 to 2100.
             EventKeyReused: the parcel was said to have been shipped at another moment; the first word stands.
             Unreachable: as in ``carrier_event``.
         """
         named = tuple(lines)
         if refusal := refused_contents(named):
             raise RefusedRequest(refusal)
+        key = f"shipped-{_digest(order_no, parcel.tracking_no)}"
+        shipped = CarrierEvent(key=key, parcel=parcel, event=ParcelEvent.SHIPPED, happened_at=shipped_at)
         # The parcel before the order, as in carrier_event: two that wait for each other would both be in vain.
         async with transaction(self._aftersales.pool) as connection:
             told = await parcels.watch(
                 connection, parcel, purpose=ParcelPurpose.ORDER, at=datetime.now(UTC), order_no=order_no
             )
+            if (paid_at := await orders.paid_at(connection, order_no)) is None:
+                raise UnknownOrder(order_no)
+            if shipped_at < paid_at:
+                explanation = f"the order was paid at {paid_at.isoformat()}"
+                raise RefusedRequest(refused("before_payment", "shipped_at", "R18", explanation))
             try:
                 await orders.pack(connection, order_no, parcel, named)
             except orders.UnknownOrderLine as error:
-                if not await orders.find_order(connection, order_no):
-                    raise UnknownOrder(order_no) from None
                 raise RefusedRequest(unknown_contents(error.number)) from None
-            if not await orders.mark_shipped(connection, order_no, shipped_at, parcel):
-                raise UnknownOrder(order_no)
-        key = f"shipped-{_digest(order_no, parcel.tracking_no)}"
-        shipped = CarrierEvent(key=key, parcel=parcel, event=ParcelEvent.SHIPPED, happened_at=shipped_at)
+            await orders.mark_shipped(connection, order_no, shipped_at, parcel)
         for event in (shipped, *(each for each in told if each.key != key)):
             await self.carrier_event(event)
 
@@ -108,6 +113,9 @@ async def _concerned(connection: Connection, event: CarrierEvent, watchers: tupl
         if watch.case_id:
             cases[watch.case_id] = None
         elif watch.order_no:
+            paid_at = await orders.paid_at(connection, watch.order_no)
+            if paid_at is None or event.happened_at < paid_at:
+                continue  # R18: carriers use their numbers again, and this was another parcel
             if mark := MARKS.get(event.event):
                 await mark(connection, watch.order_no, event.happened_at, event.parcel)
             cases |= dict.fromkeys(await _of_order(connection, watch.order_no, event))

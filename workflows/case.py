@@ -46,6 +46,7 @@ from workflows.messages.cases import (
     Outcome,
     ParcelWatch,
     Refusal,
+    ShipmentClaim,
     Span,
     Step,
     Stepped,
@@ -54,7 +55,6 @@ from workflows.messages.causes import Cause
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged, SubmitEvidence
 from workflows.messages.message import Message
 from workflows.messages.money import Money
-from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
@@ -71,6 +71,7 @@ from workflows.rules.applications import opened_entry
 from workflows.rules.evidence import refused_evidence, refused_more_evidence
 from workflows.rules.growth import Heard
 from workflows.rules.identity import case_id, subject
+from workflows.rules.moments import refused_deadline, refused_moment
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 from workflows.rules.wording import SILENCE_MEANS
 
@@ -173,12 +174,17 @@ class CaseWorkflow:
     # What a kind of case says of itself -------------------------------------------------------------
 
     def content_refusal(self, command: Command) -> Refusal | None:
-        """What is to be said against a command's content; for every kind that it has too much evidence (D6, R16)."""
+        """What is to be said against a command's content; for every kind too much evidence (D6, R16).
+
+        Also that a deadline is set too far ahead (R18).
+        """
         if isinstance(command, SubmitEvidence):
             most = self.policy.limits.evidence_of_a_party
             if refusal := refused_more_evidence(self._evidence[command.by.role], most):
                 return refusal
-        return refused_evidence(getattr(command, "evidence", ()), self.policy.dispute)
+        return refused_deadline(command, now=workflow.now(), policy=self.policy) or refused_evidence(
+            getattr(command, "evidence", ()), self.policy.dispute
+        )
 
     def own_event(self) -> "DisputeEnded | None":
         """What has happened inside the case and ``next`` is to return; nothing by default."""
@@ -395,12 +401,12 @@ class CaseWorkflow:
         charges: tuple[ScoreChange, ...] = (),
         refunded: int = 0,
         compensated: int = 0,
-        proof: Parcel | None = None,
+        proof: ShipmentClaim | None = None,
     ) -> Outcome:
         """The last step of a case that ends without a payment, or with what had been paid before, in minor units.
 
         Raises:
-            ClosingRefusedError: the parcel is no ``proof`` that the order has shipped (L2); the case is open as before.
+            ClosingRefusedError: it is no ``proof`` that the order has shipped (L2); the case is open as before.
         """
         step = self.step(
             CLOSED,
@@ -736,7 +742,9 @@ class CaseWorkflow:
         refusal = admission.refusal(command, stage=self.stage, parties=self.parties, now=workflow.now())
         if refusal or self.kind is None:  # nothing was opened: there is nothing to hold the content against
             return refusal
-        return self.content_refusal(command)
+        order = self.opened.order if self.opened else None
+        impossible = refused_moment(command, now=workflow.now(), order=order)  # R18
+        return impossible or self.content_refusal(command)
 
     def _key_reused(self, command: Command) -> Refusal | None:
         if self._seen.get(command.key) in (None, admission.fingerprint(command)):

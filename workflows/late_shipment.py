@@ -5,7 +5,7 @@ from temporalio import workflow
 from workflows.case import ClosingRefusedError, Happening
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome, Refusal
+from workflows.messages.cases import LogEntry, NoticeTemplate, Outcome, Refusal, ShipmentClaim
 from workflows.messages.commands import (
     Approve,
     ClaimCompensation,
@@ -19,7 +19,6 @@ from workflows.messages.commands import (
     RetryPayment,
     Withdraw,
 )
-from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import Part
 from workflows.messages.requests import LateShipmentRequest, OriginalRoute
 from workflows.messages.stages import OutcomeKind
@@ -101,10 +100,10 @@ class LateShipment(SleepingCase):
         )
 
     async def _prove(self, command: ProveShipment) -> Outcome | None:
-        """L2, R15: the parcel must not be known to have left a part of the order behind."""
+        """L2, R15, R18: the parcel must not be known to have left a part behind, nor to have left later."""
         facts = {"tracking_no": command.parcel.tracking_no, **evidence_facts(command.evidence)}
         try:
-            return await self._exempt(self.obeyed(command, "shipment_proved", **facts), proof=command.parcel)
+            return await self._exempt(self.obeyed(command, "shipment_proved", **facts), proof=_proof_of(command))
         except ClosingRefusedError as error:
             self.answer(command, error.refusal)
             return None
@@ -119,7 +118,7 @@ class LateShipment(SleepingCase):
             return None
         return await self._exempt(by=command.by)
 
-    async def _exempt(self, *entries: LogEntry, by: Actor | None = None, proof: Parcel | None = None) -> Outcome:
+    async def _exempt(self, *entries: LogEntry, by: Actor | None = None, proof: ShipmentClaim | None = None) -> Outcome:
         return await self.close(
             OutcomeKind.EXEMPT,
             *entries,
@@ -155,3 +154,7 @@ class LateShipment(SleepingCase):
                 explanation=f"the goods had to ship by {ships_until.isoformat()}",
             )
         return super().content_refusal(command)
+
+
+def _proof_of(command: ProveShipment) -> ShipmentClaim:
+    return ShipmentClaim(parcel=command.parcel, shipped_at=command.shipped_at)

@@ -128,7 +128,8 @@ class Refund(ReturningCase):
             case _:  # freight alone cannot be sent back or stopped
                 stepped = await self.enter(SHIPPED_REVIEW, entry, watch=watch)
         for told in stepped.parcel_events:  # of the parcel that is proof: it may have gone further by now
-            if handed_on(ParcelPurpose.ORDER, told.event):
+            # R18: what happened before the payment is another parcel's, under the same number.
+            if handed_on(ParcelPurpose.ORDER, told.event) and told.happened_at >= self.order.paid_at:
                 self.hear(report_of(told))
 
     async def _come_back(self, entry: LogEntry, watch: ParcelWatch | None = None) -> Stepped:

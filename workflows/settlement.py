@@ -233,12 +233,15 @@ class Settlement:
 
     async def _settle_manually(self, command: PayInAdvance | RecordManualTransfer) -> None:
         case = self._case
+        transferred_at = None
         match command:
             case PayInAdvance():
                 event, outcome, paid_by = "paid_in_advance", OutcomeKind.PAID_BY_PLATFORM, PaidBy.PLATFORM
             case RecordManualTransfer():
                 event, outcome, paid_by = "paid_manually", OutcomeKind.PAID_MANUALLY, PaidBy.OFFICER
-        done = case.obeyed(command, event, reason=command.reason, proof=command.proof)
+                transferred_at = command.transferred_at
+        when = {"transferred_at": transferred_at.isoformat()} if transferred_at else {}
+        done = case.obeyed(command, event, reason=command.reason, proof=command.proof, **when)
         closing = self._closing(outcome, done, may_change=True)
         settling = SettleManually(
             payout=self._payout,
@@ -247,6 +250,7 @@ class Settlement:
             reason=command.reason,
             proof=command.proof,
             at=workflow.now(),
+            transferred_at=transferred_at,
             closing=closing,
             amount=command.amount if isinstance(command, RecordManualTransfer) else None,
         )

@@ -49,6 +49,7 @@ from workflows.queues import queue_for
 from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint, read
+from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
 from workflows.starts import reads_its_start
 from workflows.versions import LASTS_MONTHS
@@ -159,6 +160,8 @@ class VirtualNumberEntity:
             return stranger
         if self._was_heard(command):
             return self._key_reused(command)
+        if (impossible := refused_moment(command, now=self._now())) is not None:  # R18
+            return impossible
         if self._in_flight:
             return None
         if self._state is None:

@@ -9,6 +9,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAtt
 
 from workflows.messages import search_attributes as attributes
 from workflows.messages.cases import CaseView, Opened
+from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.requests import Application, RefundRequest, Request, ReturnRequest
 from workflows.messages.stages import StageName
 from workflows.rules import bilingual
@@ -25,9 +26,15 @@ AS_OPENED = (
 
 
 def whole_minute(moment: datetime) -> datetime:
-    """``moment`` rounded up, so that whoever starts a case can tell its due date beforehand."""
-    floor = moment.astimezone(UTC).replace(second=0, microsecond=0)
-    return floor if floor == moment else floor + timedelta(minutes=1)
+    """``moment`` rounded up, so that whoever starts a case can tell its due date beforehand.
+
+    Never raises: a moment that cannot be told in UTC, or rounded up, is shown as the last or first that can (R18).
+    """
+    try:
+        floor = moment.astimezone(UTC).replace(second=0, microsecond=0)
+        return floor if floor == moment else floor + timedelta(minutes=1)
+    except OverflowError:
+        return LATEST if moment.year > LATEST.year else EARLIEST
 
 
 @dataclass(frozen=True)

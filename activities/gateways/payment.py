@@ -48,7 +48,7 @@ class GatewayAnswer(Message):
     gateway_ref: Identifier | None = None
     failure: Code | None = None
     settled_at: Instant | None = None
-    """When the money moved; only with ``succeeded``."""
+    """When the money moved; only with ``succeeded``. One that cannot be is passed over (R18)."""
 
 
 class NotFound(Message):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from activities.postgres import flags, lookups, person_locks
 from activities.postgres.allowances import account
@@ -17,19 +17,26 @@ from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey, account_lookup
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
-from workflows.messages.message import Identifier, Input, Instant, Quantity
+from workflows.messages.message import Identifier, Input, Moment, Quantity
 from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient, buyer_person
 from workflows.messages.problems import problems as problems_of
 from workflows.messages.reading import read_json
+from workflows.rules.moments import CLOCKS_DIFFER
 
-# Outside these years a moment is a slip of the keyboard, or seconds taken for a date.
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
-Moment = Annotated[Instant, Field(strict=True, ge=_EARLIEST, le=_LATEST)]
-"""A moment in ISO 8601 with its offset, between the years 2000 and 2100."""
+def _has_happened(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + CLOCKS_DIFFER:
+        raise ValueError("what has happened cannot lie in the future (R18)")
+    return moment
+
+
+# Strict: a number would be taken for seconds since 1970.
+Written = Annotated[Moment, Field(strict=True)]
+"""A moment in ISO 8601 with its offset, between the years 2000 and 2100 (R18)."""
+Happened = Annotated[Written, AfterValidator(_has_happened)]
+"""A moment at which something has happened already (R18)."""
 
 
 class LineRecord(Input):
@@ -60,10 +67,10 @@ class OrderRecord(Input):
     lines: Annotated[tuple[LineRecord, ...], Field(min_length=1, max_length=200)]
     freight: Minor = 0
     tenders: Annotated[tuple[TenderRecord, ...], Field(max_length=20)]
-    paid_at: Moment
-    outbound_at: Moment | None = None
-    shipped_at: Moment | None = None
-    on_delivery_run_at: Moment | None = None
+    paid_at: Happened
+    outbound_at: Happened | None = None
+    shipped_at: Happened | None = None
+    on_delivery_run_at: Happened | None = None
     freight_insured: Minor = 0
     """What the freight insurance pays for sending the goods back (T10)."""
     recipient: Recipient | None = None
@@ -107,7 +114,7 @@ class AllowanceRecord(Input):
     bonus: Minor
     spent: Minor = 0
     tender_kind: TenderKind
-    valid_until: Moment
+    valid_until: Written
     account_name: SecretStr | None = None
     """Only its keyed hash is stored (A4)."""
 

@@ -110,6 +110,11 @@ def _gone(
     }
 
 
+async def paid_at(connection: Connection, order_no: str) -> datetime | None:
+    """When the order was paid, before which nothing can have happened to it (R18); None where it is not known."""
+    return await connection.fetchval("SELECT paid_at FROM shop.orders WHERE order_no = $1", order_no)
+
+
 async def pack(connection: Connection, order_no: str, parcel: Parcel, lines: Iterable[LineQuantity]) -> None:
     """Note what of an order a parcel carries (R15). What is said again, or of more lines, adds to what is known.
 

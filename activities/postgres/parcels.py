@@ -17,6 +17,7 @@ import asyncpg
 
 from activities.postgres.connection import Connection
 from activities.postgres.orders import carried
+from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.requests import LineAmount
 from workflows.rules.parcels import is_out, standing
@@ -70,7 +71,7 @@ async def record_event(connection: Connection, event: CarrierEvent, at: datetime
             "SELECT * FROM logistics.events WHERE carrier = $1 AND event_key = $2", parcel.carrier, event.key
         )
         assert first is not None
-        if _event(first) != event:
+        if any(first[name] != told for name, told in _told(event).items()):
             raise EventKeyReused(f"event {event.key} of {parcel.carrier} is another one")
     return Recorded(bool(is_new), await watchers(connection, parcel))
 
@@ -140,14 +141,19 @@ async def watchers(connection: Connection, parcel: Parcel) -> tuple[Watch, ...]:
 
 
 async def history(connection: Connection, parcel: Parcel) -> ParcelHistory:
-    """What our book knows of a parcel; nothing of one that nobody has spoken of."""
+    """What our book knows of a parcel; nothing of one that nobody has spoken of.
+
+    Events of a moment that cannot be, which were taken in former times, are left out (R18).
+    """
     rows = await connection.fetch(
         """
         SELECT * FROM logistics.events
-        WHERE carrier = $1 AND tracking_no = $2 ORDER BY happened_at, arrival
+        WHERE carrier = $1 AND tracking_no = $2 AND happened_at BETWEEN $3 AND $4 ORDER BY happened_at, arrival
         """,
         parcel.carrier,
         parcel.tracking_no,
+        EARLIEST,
+        LATEST,
     )
     return ParcelHistory(parcel=parcel, events=tuple(_event(row) for row in rows))
 
@@ -173,7 +179,7 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
     asked = {each.line for each in lines}
     rows = await connection.fetch(
         """
-        SELECT DISTINCT carrier, tracking_no FROM logistics.watches
+        SELECT DISTINCT carrier, tracking_no, paid_at FROM logistics.watches JOIN shop.orders USING (order_no)
         WHERE order_no = $1 AND purpose = $2 ORDER BY tracking_no, carrier
         """,
         order_no,
@@ -181,8 +187,10 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
     )
     found: list[Parcel] = []
     for row in rows:
-        parcel = Parcel.model_validate(dict(row))
-        stands = standing((await history(connection, parcel)).events)
+        parcel = Parcel(carrier=row["carrier"], tracking_no=row["tracking_no"])
+        events = (await history(connection, parcel)).events
+        # R18: what happened before the payment is another parcel's, under the same number.
+        stands = standing(each for each in events if row["paid_at"] <= each.happened_at)
         named = await carried(connection, order_no, parcel)
         if stands and is_out(stands) and (not named or asked & named.keys()):
             found.append(parcel)
@@ -194,6 +202,10 @@ async def _lock(connection: Connection, parcel: Parcel) -> None:
     await connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"parcel/{parcel.carrier}/{parcel.tracking_no}"
     )
+
+
+def _told(event: CarrierEvent) -> dict[str, object]:
+    return {"tracking_no": event.parcel.tracking_no, "event": event.event, "happened_at": event.happened_at}
 
 
 def _event(row: asyncpg.Record) -> CarrierEvent:

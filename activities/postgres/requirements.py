@@ -4,12 +4,13 @@ from activities.postgres import addresses, orders, parcels, pauses, pieces, stat
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.cases import NamedAccount, Opened, Refusal, Step
-from workflows.messages.parcels import Parcel, ParcelPurpose
+from workflows.messages.cases import NamedAccount, Opened, Refusal, ShipmentClaim, Step
+from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Payout
 from workflows.messages.policy import Policy
 from workflows.messages.requests import BankTransfer
 from workflows.rules.bank_accounts import refused_account
+from workflows.rules.moments import refused_claim
 from workflows.rules.refusals import refused
 from workflows.rules.shipping import pieces_sent
 
@@ -36,8 +37,8 @@ async def look(
         return refusal
     if refusal := await pieces.refused_claim(connection, step):  # R13
         return refusal
-    if step.proof and await _leaves_some(connection, step, step.proof):
-        return refused("not_all_of_it", "parcel", "L2", "this parcel is known to carry a part of the order only")
+    if step.proof and (refusal := await _no_proof(connection, step, step.proof)):
+        return refusal
     if step.address is None:
         return None
     merchant_id = await connection.fetchval(
@@ -69,15 +70,19 @@ async def _account(connection: Connection, step: Step) -> Refusal | None:
     return None if own else refused_account(field)
 
 
-async def _leaves_some(connection: Connection, step: Step, parcel: Parcel) -> bool:
-    """L2, R15: whether a parcel is known to leave pieces of the order behind that no other parcel has."""
+async def _no_proof(connection: Connection, step: Step, claim: ShipmentClaim) -> Refusal | None:
+    """L2: what is known of the order and of the parcel stands against the claim that it has shipped (R15, R18)."""
     case_id = step.case.case_id
     order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case_id)
-    contents = await orders.carried(connection, order_no, parcel)
-    order = await orders.find_order(connection, order_no) if contents else None
-    return order is not None and any(
+    order = await orders.find_order(connection, order_no)
+    if order is None:
+        return None
+    contents = await orders.carried(connection, order_no, claim.parcel)
+    if contents and any(
         max(contents.get(line.line, 0), pieces_sent(order, line)) < line.quantity for line in order.lines
-    )
+    ):
+        return refused("not_all_of_it", "parcel", "L2", "this parcel is known to carry a part of the order only")
+    return refused_claim(claim.shipped_at, order, (await parcels.history(connection, claim.parcel)).events)
 
 
 async def _is_the_orders(connection: Connection, step: Step) -> bool:

@@ -11,7 +11,6 @@ from typing import Annotated, Final, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,7 +20,7 @@ from pydantic import (
 
 from activities.postgres.connection import Connection
 from workflows.messages.flags import Colour
-from workflows.messages.message import CaseId, Identifier, Sha256
+from workflows.messages.message import CaseId, Identifier, Moment, Sha256
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
@@ -88,10 +87,10 @@ class WorkQuery(BaseModel):
     """Only cases that a person must look at for this reason."""
     needs_attention: bool = False
     """Only cases that a person must look at, for whatever reason."""
-    opened_from: AwareDatetime | None = None
-    opened_until: AwareDatetime | None = None
+    opened_from: Moment | None = None
+    opened_until: Moment | None = None
     """Opened before this moment, and from ``opened_from`` on."""
-    due_before: AwareDatetime | None = None
+    due_before: Moment | None = None
     """Only cases whose deadline is before this moment; those without one are none of them."""
     with_closed: bool = False
     """Closed cases as well, for one order, buyer or customer: of a merchant all are read. They have no deadline."""

@@ -150,8 +150,11 @@ async def _load(
 
 async def _outbound(order: str, at: datetime, as_json: bool) -> int:
     async with database() as pool, pool.acquire() as connection:
-        if not await order_facts.mark_outbound(connection, order, at):
+        if (paid_at := await order_facts.paid_at(connection, order)) is None:
             raise UsageError(f"there is no order {order}", "ORDER")
+        if at < paid_at:
+            raise UsageError(f"the order was paid at {paid_at.isoformat()} (R18)", "--at")
+        await order_facts.mark_outbound(connection, order, at)
     answer(as_json, {"order_no": order, "event": ParcelEvent.OUTBOUND, "at": at}, Text(f"{order}: outbound"))
     return 0
 

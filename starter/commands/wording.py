@@ -16,6 +16,7 @@ from starter.commands.failures import UsageError
 from starter.durations import parse_duration
 from workflows.messages.actors import Role
 from workflows.messages.evidence import MediaType
+from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.money import decimals
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json
@@ -196,7 +197,7 @@ def moment(text: str, field: str) -> datetime:
     """A moment in ISO 8601 with its offset.
 
     Raises:
-        UsageError: it is none, or has no offset.
+        UsageError: it is none, has no offset, or lies beyond the years 2000 to 2100 (R18).
     """
     try:
         value = datetime.fromisoformat(text)
@@ -204,6 +205,8 @@ def moment(text: str, field: str) -> datetime:
         value = None
     if value is None or value.utcoffset() is None:
         raise UsageError("must be a moment with its offset, such as 2026-11-20T09:00+08:00", field)
+    if not EARLIEST <= value <= LATEST:
+        raise UsageError("must lie between the years 2000 and 2100 (R18)", field)
     return value
 
 

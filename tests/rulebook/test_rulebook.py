@@ -13,6 +13,7 @@ LATER = [
     "R15",
     "R16",
     "R17",
+    "R18",
     "T13",
 ]
 """Rules beyond the unbroken rows above."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
@@ -323,3 +323,36 @@ async def test_one_contradiction_does_not_hide_the_rest(
     known = await Parcels(pool, carrier).ask_carrier(AskCarrier(parcel=parcel, at=minutes(60)))
 
     assert known.events == (otherwise, signed)
+
+
+async def test_a_carrier_whose_answer_cannot_be_read_has_not_answered(
+    pool: asyncpg.Pool, parcel: Parcel, monkeypatch: pytest.MonkeyPatch
+) -> None:  # R18
+    await record(pool, told(parcel))
+    carrier = CarrierStub(pool)
+
+    async def not_set(asked_about: Parcel, _: datetime) -> tuple[CarrierEvent, ...]:
+        event = {"key": "e1", "parcel": asked_about, "event": "signed", "happened_at": "0001-01-01T00:00:00Z"}
+        return (CarrierEvent.model_validate(event),)
+
+    monkeypatch.setattr(carrier, "track", not_set)
+    known = await Parcels(pool, carrier).ask_carrier(AskCarrier(parcel=parcel, at=NOON))
+
+    assert (known.answered, [each.event for each in known.events]) == (False, [ParcelEvent.SIGNED])
+
+
+async def test_what_was_taken_before_moments_had_bounds_is_not_read(pool: asyncpg.Pool, parcel: Parcel) -> None:  # R18
+    """Else it would fail whoever watches the parcel, for ever."""
+    await record(pool, told(parcel, at=1, key="right"))
+    await pool.execute(
+        """
+        INSERT INTO logistics.events (carrier, event_key, tracking_no, event, happened_at, recorded_at)
+        VALUES ($1, 'wrong', $2, 'signed', '0001-01-01', now()), ($1, 'endless', $2, 'signed', '9999-12-31', now())
+        """,
+        parcel.carrier,
+        parcel.tracking_no,
+    )
+
+    assert [each.key for each in await watch(pool, parcel)] == ["right"]
+    with pytest.raises(EventKeyReused):
+        await record(pool, told(parcel, key="wrong"))

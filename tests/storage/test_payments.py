@@ -178,6 +178,49 @@ async def test_paid_later_is_found_by_asking(bench: Bench) -> None:
     assert await bench.attempts(wish) == [1]
 
 
+@pytest.mark.parametrize(
+    "told_at",
+    [
+        pytest.param(datetime(1, 1, 1, tzinfo=UTC), id="not set"),
+        pytest.param(datetime.max.replace(tzinfo=UTC), id="no end"),
+        pytest.param(minutes(61), id="in the future"),
+    ],
+)
+async def test_an_answer_with_an_impossible_moment_is_true_now(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, told_at: datetime
+) -> None:  # R18
+    """The gateway was asked, and has answered: what it says of its clock must not keep the money from being booked."""
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.CALL_BACK_NEVER, settle_after_seconds=60)
+    await bench.settle(wish)
+    asked = bench.gateway.inquire
+
+    async def with_a_wrong_clock(refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
+        answer = await asked(refund_no, asked_at)
+        return answer.model_copy(update={"settled_at": told_at})
+
+    monkeypatch.setattr(bench.gateway, "inquire", with_a_wrong_clock)
+    settled = await bench.settle(wish, Ask.INQUIRE, at=minutes(HOUR - 1))
+
+    assert settled.closed
+    assert settled.legs[0].settled_at == minutes(HOUR - 1)
+
+
+async def test_an_answer_that_cannot_be_read_is_none(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R18: an adapter that builds its answer of what the provider sent must not fail the activity for ever."""
+    wish = await open_case(bench.pool)
+
+    async def without_an_offset(instruction: RefundInstruction) -> GatewayAnswer:
+        body = {"refund_no": instruction.refund_no, "result": "succeeded", "settled_at": "2026-11-22T12:00:00"}
+        return GatewayAnswer.model_validate(body)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bench.gateway, "submit", without_an_offset)
+        assert states(await bench.settle(wish)) == [LegState.UNKNOWN]
+    assert (await bench.settle(wish, Ask.INQUIRE, at=minutes(1))).closed
+    assert await bench.attempts(wish) == [1]
+
+
 ARRIVALS = {
     TenderKind.WALLET: (NOON, NOON),
     TenderKind.DEBIT_CARD: (datetime(2026, 11, 24, 16, tzinfo=UTC), datetime(2026, 11, 26, 16, tzinfo=UTC)),

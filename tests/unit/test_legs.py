@@ -128,6 +128,30 @@ def test_a_late_failure_of_an_earlier_attempt_does_not_give_the_room_of_the_next
     assert change(retried, said(FAILED, 12)).standing.state is FAILED
 
 
+SENT = datetime(2026, 5, 1, 10, 0, 0, 700_450, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        pytest.param(SENT.replace(microsecond=0), True, id="whole seconds"),
+        pytest.param(SENT.replace(microsecond=700_000), True, id="whole milliseconds"),
+        pytest.param(SENT.replace(second=1, microsecond=0), True, id="the next second"),
+        pytest.param(SENT.replace(microsecond=700_449), False, id="a microsecond before"),
+        pytest.param(SENT.replace(microsecond=699_000), False, id="a millisecond before"),
+        pytest.param(SENT.replace(microsecond=0) - timedelta(seconds=1), False, id="a second before"),
+    ],
+)
+def test_what_is_dated_in_the_second_of_the_sending_is_not_from_before_it(told: datetime, taken: bool) -> None:  # R18
+    sent = Standing(state=SUBMITTED, reserved_at=SENT, submitted_at=SENT)
+    failed = follow(sent, LegEvent(says=FAILED, source="callback:c", at=SENT + timedelta(hours=1), as_of=told))
+    paid = Standing(state=SUCCEEDED, reserved_at=SENT, paid_by=PaidBy.GATEWAY, settled_at=SENT)
+    taken_back = follow(paid, LegEvent(says=FAILED, source="callback:d", at=SENT + timedelta(hours=1), as_of=told))
+
+    assert failed.moved is taken
+    assert (taken_back.alert is AlertKind.FAILURE_AFTER_SUCCESS) is taken
+
+
 def test_a_retry_begins_clean() -> None:
     failed = change(standing(RESERVED, SUBMITTED), said(FAILED, 5, failure="declined")).standing
     assert failed.failure == "declined"

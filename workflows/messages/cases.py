@@ -156,6 +156,17 @@ class ParcelWatch(Message):
     """What sending it has cost the buyer, in minor units (T10)."""
 
 
+class ShipmentClaim(Message):
+    """With which parcel, and when, a merchant says that an order has shipped (L2).
+
+    A parcel that is known to carry a part of it does not show that (R15), nor does a moment that contradicts what the
+    carrier or the order system has told before (R18).
+    """
+
+    parcel: Parcel
+    shipped_at: Instant
+
+
 class NamedAccount(Message):
     """An account that somebody names for a refund to go to: it must be the buyer's own (R17)."""
 
@@ -210,8 +221,8 @@ class Step(Message):
     balance: BalanceChange | None = None
     address: AddressChoice | None = None
     watch: ParcelWatch | None = None
-    proof: Parcel | None = None
-    """What is to show that the order has shipped: a parcel that is known to carry a part of it does not (L2, R15)."""
+    proof: ShipmentClaim | None = None
+    """What is to show that the order has shipped (L2)."""
     pieces: CasePieces | None = None
     """What the case has to do with pieces from now on; as before where it is None (R13)."""
     claims: bool = False
@@ -315,6 +326,8 @@ class SettleManually(Message):
     reason: Code
     proof: Reference
     at: Instant
+    transferred_at: Instant | None = None
+    """When the money was sent, as the officer tells; what is told is booked (R18)."""
     closing: Step
     amount: Minor | None = None
     """What was transferred, where the officer has said so (R14)."""

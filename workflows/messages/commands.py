@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
-from workflows.messages.message import CarrierCode, Code, Identifier, Input, Instant, Reference, TrackingNo
+from workflows.messages.message import CarrierCode, Code, Identifier, Input, Moment, Reference, TrackingNo
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
@@ -45,7 +45,7 @@ class ShippingProof(Input):
 
     carrier: CarrierCode
     tracking_no: TrackingNo
-    shipped_at: Instant
+    shipped_at: Moment
 
 
 class RejectReason(StrEnum):
@@ -241,7 +241,7 @@ class ProveShipment(Command):
     """The merchant shows that the goods were shipped in time (L2)."""
 
     parcel: Parcel
-    shipped_at: Instant
+    shipped_at: Moment
     evidence: SomeEvidence
 
 
@@ -266,7 +266,7 @@ class MoveDeadline(Command):
     From then on no pause window moves it; the next stage has its own deadline again.
     """
 
-    until: Instant
+    until: Moment
     reason: Code
 
 
@@ -277,7 +277,7 @@ class ReportParcel(Command):
     event: ParcelEvent
     carrier: CarrierCode
     tracking_no: TrackingNo
-    happened_at: Instant
+    happened_at: Moment
 
     @property
     def parcel(self) -> Parcel:
@@ -305,7 +305,7 @@ class RecordManualTransfer(Command):
 
     reason: Code
     proof: Reference
-    transferred_at: Instant
+    transferred_at: Moment
     amount: PositiveMinor | None = None
     """What was transferred, in minor units of the order's currency: refused where there is another amount to pay
     (R14). Left out, it was what is left to pay."""
@@ -339,7 +339,7 @@ class GatewayCallback(Command):
     result: GatewayResult
     gateway_ref: Identifier | None = None
     failure: Code | None = None
-    settled_at: Instant = Field(description="when the gateway says that it happened")
+    settled_at: Moment = Field(description="when the gateway says that it happened")
 
 
 class PausesChanged(Command):

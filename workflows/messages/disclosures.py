@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import Region
 from workflows.messages.cases import Refusal
-from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Quantity
+from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment, Quantity
 from workflows.messages.money import Currency, Minor
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
@@ -122,8 +122,8 @@ class StartExport(Input):
     kind: ExportKind
     stage: StageName | None = None
     work_list: WorkList | None = None
-    opened_from: Instant | None = None
-    opened_until: Instant | None = None
+    opened_from: Moment | None = None
+    opened_until: Moment | None = None
     """Cases that were opened at this moment are no longer in it."""
 
     @model_validator(mode="after")

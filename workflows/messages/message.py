@@ -1,5 +1,6 @@
 """The bases of all messages, and the kinds of text that they may hold."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -63,7 +64,22 @@ CarrierCode = Annotated[
 """A carrier's short name, such as ``sf``: kept in small letters (T13)."""
 
 Instant = AwareDatetime
-"""A moment with its offset. Ours are UTC."""
+"""A moment of ours with its offset, in UTC. What others tell is a `Moment`."""
+
+EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _possible(moment: datetime) -> datetime:
+    # Beyond these years a moment is one that was not set, "no end", or seconds taken for a date; and nothing could be
+    # counted from it: years 1 and 9999 overflow in the next time zone.
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("a moment must lie between the years 2000 and 2100 (R18)")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_possible)]
+"""A moment that comes from outside, with its offset: between the years 2000 and 2100 (R18)."""
 
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 

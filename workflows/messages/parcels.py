@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from temporalio import activity
 
-from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Message, TrackingNo
+from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Message, Moment, TrackingNo
 
 
 class ParcelEvent(StrEnum):
@@ -51,7 +51,7 @@ class CarrierEvent(Input):
     """The carrier's own number of the event: the same again is the same event."""
     parcel: Parcel
     event: ParcelEvent
-    happened_at: Instant
+    happened_at: Moment
 
 
 class ParcelHistory(Message):

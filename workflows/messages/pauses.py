@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from workflows.messages.actors import Actor, Role
-from workflows.messages.message import Identifier, Input, Instant, Message
+from workflows.messages.message import Identifier, Input, Instant, Message, Moment
 from workflows.messages.stages import CaseKind
 
 LONGEST_PAUSE: Final = timedelta(days=60)
@@ -47,8 +47,8 @@ class Declaration(Input):
     """
 
     id: Identifier
-    starts_at: Instant
-    ends_at: Instant
+    starts_at: Moment
+    ends_at: Moment
     by: Officer
 
     @model_validator(mode="after")

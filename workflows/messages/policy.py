@@ -140,12 +140,14 @@ class LateShipmentPolicy(Input):
 
 
 class LimitsPolicy(Input):
-    """R16: how much a party may give. With defaults, so that cases opened before there were limits can be read."""
+    """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
     evidence_of_a_party: Annotated[int, Field(ge=1, le=500)] = 50
     """How often one party may give evidence in one case, and how many statements it may write about it (R16)."""
     remarks_of_a_party: Annotated[int, Field(ge=1, le=500)] = 50
     """How many remarks the merchant, or the platform, may note at one order or allowance (R16)."""
+    furthest_deadline_days: Days = 180
+    """How far ahead an officer may set a deadline (R18)."""
 
 
 class PaymentPolicy(Input):

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import CaseId, Identifier, Input, Instant, Quantity, Reference
+from workflows.messages.message import CaseId, Identifier, Input, Moment, Quantity, Reference
 from workflows.messages.money import Minor, PositiveMinor
 
 
@@ -179,7 +179,7 @@ class LateShipmentRequest(Input):
     order_no: Identifier
     merchant_id: Identifier
     buyer_id: Identifier
-    ships_until: Instant
+    ships_until: Moment
     """When the merchant must have shipped, as the policy says; the case opens then."""
 
 
@@ -218,7 +218,7 @@ class ExpiryRequest(Input):
     allowance_id: Identifier
     merchant_id: Identifier
     buyer_id: Identifier
-    valid_until: Instant
+    valid_until: Moment
 
 
 OrderRequest = (

@@ -3,7 +3,6 @@
 A real phone is in none of these messages: the activity that binds a number reads it from the vault (P6).
 """
 
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -12,13 +11,7 @@ from temporalio import activity
 
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
-from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message
-
-# Outside these years a moment is a slip of the keyboard, and dates could not be counted from it.
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-
-Moment = Annotated[Instant, Field(ge=_EARLIEST, le=_LATEST)]
+from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment
 
 
 class VirtualNumber(Message):

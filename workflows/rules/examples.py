@@ -34,7 +34,7 @@ from workflows.messages.commands import (
     Rule,
     SubmitEvidence,
 )
-from workflows.messages.message import NO_DIGEST, PLACEHOLDER
+from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
 from workflows.messages.requests import Application, DisputeReason, Request
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import StageName
@@ -94,7 +94,7 @@ def _policy(view: CaseView, _: Request) -> Fields:
 
 
 def _deadline(view: CaseView, _: Request) -> Fields:
-    return {"until": _moment((view.due or view.opened_at) + A_DAY), "reason": REASON}
+    return {"until": _moment(view.due or view.opened_at, later=A_DAY), "reason": REASON}
 
 
 def _settlement(view: CaseView, _: Request) -> Fields:
@@ -102,8 +102,12 @@ def _settlement(view: CaseView, _: Request) -> Fields:
     return {"amount": offered[-1] if offered else view.asked.amount if view.asked else 1}
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+def _moment(moment: datetime, *, later: timedelta = timedelta()) -> str:
+    try:
+        moment = moment.astimezone(UTC) + later
+    except OverflowError:  # the page must not fail (R18)
+        moment = LATEST
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 _FIXED: Final[Mapping[type[Command], Fields]] = {

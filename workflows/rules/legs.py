@@ -5,7 +5,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -158,7 +158,14 @@ def fold(events: Iterable[LegEvent]) -> Standing:
 
 def _outdated(standing: Standing, event: LegEvent) -> bool:
     """Whether the event tells of an earlier sending: its failure says nothing of the money now under way."""
-    return standing.submitted_at is not None and event.as_of < standing.submitted_at
+    return standing.submitted_at is not None and _at_the_latest(event.as_of) < standing.submitted_at
+
+
+def _at_the_latest(told: datetime) -> datetime:
+    """The latest moment that ``told`` may stand for: most gateways date in whole seconds or milliseconds (R18)."""
+    if told.microsecond == 0:
+        return told + timedelta(microseconds=999_999)
+    return told + timedelta(microseconds=999) if told.microsecond % 1000 == 0 else told
 
 
 def _move(standing: Standing, event: LegEvent) -> Standing:
@@ -217,5 +224,5 @@ def _succeed(standing: Standing, event: LegEvent) -> Change:
 
 def _contradiction(standing: Standing, event: LegEvent) -> AlertKind | None:
     """A failure contradicts a success of the gateway unless it tells of a moment before it."""
-    later = standing.settled_at is not None and event.as_of >= standing.settled_at
+    later = standing.settled_at is not None and _at_the_latest(event.as_of) >= standing.settled_at
     return AlertKind.FAILURE_AFTER_SUCCESS if later and standing.paid_by is PaidBy.GATEWAY else None

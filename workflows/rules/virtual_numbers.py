@@ -41,7 +41,8 @@ LONGEST_SMS = 300
 """Characters of a text that is sent to a virtual number: five parts of a long SMS."""
 
 _SKEW = timedelta(minutes=5)
-"""By so much another system's clock may be ahead of ours."""
+"""By so much a completion may lie ahead that has been accepted: as much was accepted once, and running numbers hold to
+it. A new one is accepted up to a minute ahead (R18)."""
 
 _ROLES: Mapping[type[NumberCommand], frozenset[Role]] = {
     ObtainNumber: frozenset({Role.MERCHANT, Role.PLATFORM}),
