@@ -225,7 +225,8 @@ class Settings(BaseSettings):
     )
     key_file: Path | None = Field(
         default=None,
-        description="File with the key ring instead, one `id:base64` a line. A changed file is taken up by itself.",
+        description="File with the key ring instead, one `id:base64` a line. A changed file is taken up by itself. "
+        "Without either, a ring is made in the state folder, but only beside an embedded server.",
     )
     reveals_per_hour: int = Field(
         default=60,

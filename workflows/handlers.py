@@ -16,23 +16,14 @@ from workflows.messages.commands import (
     PausesChanged,
     ReportParcel,
 )
-from workflows.messages.converter import Unreadable
 from workflows.rules import admission
 from workflows.starts import reads_its_start
+from workflows.unopened import KeyIsGone, unopened
 
 OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
 """What the platform may ask of each case, and what the world tells."""
 
 _OTHER_SIGNALS_ARE_LOGGED: Final = "other-signals-are-logged"
-
-
-class KeyIsGone(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """What the case took in when it came cannot be opened any more: its key was taken out of the ring too early.
-
-    It fails the workflow task, which is tried again until the key is back: to go on without what was taken in would
-    lead the case another way than its book. A signal that nobody could open when it came is refused, and a marker in
-    the history tells the one from the other.
-    """
 
 
 CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
@@ -66,7 +57,7 @@ def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
 
 def _update(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> CaseView:
-        if _unopened(values):  # it was read when it was accepted
+        if unopened(values):  # it was read when it was accepted
             raise KeyIsGone
         command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
@@ -97,7 +88,7 @@ def _signal(name: str, command_type: type[Command]) -> Any:
     async def handle(self: CaseWorkflow, *values: object) -> None:
         if self.unreadable:
             return
-        for digest in _unopened(values):
+        for digest in unopened(values):
             if not workflow.patched(self.heard.marker_of(digest)):
                 raise KeyIsGone
         command = admission.read(values, command_type)
@@ -139,10 +130,6 @@ def _other_signal() -> Any:
 
     _as_method(handle)
     return workflow.signal(dynamic=True)(handle)
-
-
-def _unopened(values: tuple[object, ...]) -> list[str]:
-    return [value.unopened for value in values if isinstance(value, Unreadable) and value.unopened]
 
 
 def _view() -> Any:

@@ -52,6 +52,7 @@ from workflows.rules.admission import fingerprint, read
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
 from workflows.starts import reads_its_start
+from workflows.unopened import KeyIsGone, unopened
 from workflows.versions import LASTS_MONTHS
 
 EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
@@ -89,6 +90,8 @@ def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]
 
 def _update(command_type: type[NumberCommand]) -> Any:
     async def handle(self: "VirtualNumberEntity", *values: object) -> NumberView:
+        if unopened(values):  # it was read when it was accepted
+            raise KeyIsGone
         command = _read(self, values)
         if (refusal := await self.take(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
