@@ -17,7 +17,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey, account_lookup
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
-from workflows.messages.message import Identifier, Input, Moment, Quantity
+from workflows.messages.message import EARLIEST, Identifier, Input, Moment, Quantity
 from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient, buyer_person
@@ -369,6 +369,6 @@ async def _compare_allowance(connection: Connection, record: AllowanceRecord, lo
         return None
     # Of whoever was forgotten there is nothing left to compare with.
     gone = stored_lookup is None and await person_locks.forgotten_since(
-        connection, buyer_person(record.buyer_id), _EARLIEST
+        connection, buyer_person(record.buyer_id), EARLIEST
     )
     return None if gone else "account_name"
