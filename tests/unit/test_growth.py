@@ -1,7 +1,7 @@
 """R16: how much a case takes in all, and what it takes whatever it was sent before."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,7 +29,7 @@ def evidence(number: int, by: str = "b") -> SubmitEvidence:
 
 
 def scan(number: int, event: ParcelEvent = ParcelEvent.SHIPPED) -> ReportParcel:
-    at = datetime.fromtimestamp(number, UTC)
+    at = datetime(2026, 3, 2, 9, tzinfo=UTC) + timedelta(seconds=number)
     return ReportParcel(
         key=f"p{number}", by=carrier("sf"), event=event, carrier="sf", tracking_no="SF1", happened_at=at
     )
