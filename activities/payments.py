@@ -281,6 +281,13 @@ class Payments:
             case GatewayAnswer() as answer:
                 _, closed = await self._record(attempt, leg, _answered(attempt, leg, answer))
                 return closed
+            case NotFound() if leg.state is LegState.PROCESSING:
+                # It had taken it. Nothing is guessed: a person sends it again, or pays by hand.
+                event = LegEvent(
+                    says=LegState.ABNORMAL, source=GATEWAY, at=attempt.at, as_of=attempt.at, failure="not_found"
+                )
+                await self._record(attempt, leg, event)
+                return None
             case NotFound():
                 change, _ = await self._record(attempt, leg, _submitted(attempt))
                 return await self._send(attempt, leg) if change.standing.state is LegState.SUBMITTED else None

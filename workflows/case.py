@@ -163,6 +163,8 @@ class CaseWorkflow:
         self._in_hand: Command | None = None
         self._facts: deque[Command] = deque()
         self._unwritten: list[LogEntry] = []
+        self.cancellations = 0
+        """How often somebody has asked for the workflow's cancellation."""
         self.heard = Heard()
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
@@ -211,6 +213,7 @@ class CaseWorkflow:
             except asyncio.CancelledError:
                 if task.done():
                     raise
+                self.cancellations += 1
                 self._unwritten.append(self.entry("cancellation_ignored", CLOCK, "section 11"))
         await self._leave_nothing_behind()
         return outcome

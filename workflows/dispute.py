@@ -1,10 +1,10 @@
 """Disputes 纠纷: negotiation, intervention with evidence, and a ruling (D1 to D9).
 
 A dispute about an open case is that case's child: its ruling is its result, and the case carries it out. One about an
-ended case, or about an order without a case, carries its ruling out itself.
+ended case, or about an order without a case, carries its ruling out itself; so does one whose case was stopped from
+outside.
 """
 
-from contextlib import suppress
 from datetime import datetime
 
 from temporalio import workflow
@@ -143,9 +143,7 @@ class Dispute(OrderCase):
         """D3, D4, D5, D9: the case is locked, evidence is demanded, and it costs the merchant points."""
         parent = workflow.info().parent
         if parent:
-            told = DisputeIntervened(key=intervention_key(self.case_id), by=CLOCK)
-            with suppress(FailureError):  # the case has ended meanwhile
-                await workflow.get_external_workflow_handle(parent.workflow_id).signal(told.command_name(), told)
+            await self._tell_intervened(parent.workflow_id)
         entry, charges = self.silent("intervened"), self._charge(ScoreCause.INTERVENTION)
         if Role.MERCHANT in self._finals:  # D6: it has nothing to add
             await self.enter(RULING, entry, charges=charges)
@@ -235,12 +233,16 @@ class Dispute(OrderCase):
             amount=ruling.amount,
             reason=ruling.reason,
         )
+        entries = [entry]
         own = workflow.info().parent is None
+        if await self._is_orphaned():
+            own = True
+            entries.append(self.entry("disputed_case_stopped", CLOCK, "D8"))
         if own and ruling.return_freight is FreightBearer.MERCHANT:
             await self._owe_return_freight()
         if own and ruling.amount:
             return await self.refund(
-                entry,
+                *entries,
                 by=ruling.by,
                 rule=rule,
                 wanted=ruled_parts(ruling),
@@ -250,12 +252,32 @@ class Dispute(OrderCase):
             )
         return await self.close(
             OutcomeKind.DISMISSED if own and ruling.verdict is Verdict.RULED else ENDS[ruling.verdict],
-            entry,
+            *entries,
             rule=rule,
             by=ruling.by,
             notices=self._told(ruling),
             charges=charges,
         )
+
+    async def _is_orphaned(self) -> bool:
+        """Whether the case that was to carry the ruling out runs no more, so that nobody would pay (D8).
+
+        The server asks for the cancellation of a dispute whose case has been stopped; others may ask for it as well.
+        Only then the case is looked for, by a word that it knows already.
+        """
+        parent = workflow.info().parent
+        if parent is None or not self.cancellations:
+            return False
+        return not await self._tell_intervened(parent.workflow_id)
+
+    async def _tell_intervened(self, case: str) -> bool:
+        """D3: tell the case that the platform has stepped in; False where it has ended."""
+        told = DisputeIntervened(key=intervention_key(self.case_id), by=CLOCK)
+        try:
+            await workflow.get_external_workflow_handle(case).signal(told.command_name(), told)
+        except FailureError:
+            return False
+        return True
 
     async def _owe_return_freight(self) -> None:
         """D8, T10: what sending the goods of an ended return back has cost."""

@@ -36,9 +36,10 @@ _log = logging.getLogger(__name__)
 class NoticeSender:
     """Sends notices after their step was committed, at least once each, with a key by which channels see repeats.
 
-    A notice is taken up under a lease, sent outside of any transaction, and marked: a sender that dies in
-    between leaves it to be sent again. A channel that fails is tried again after a while that doubles up to an
-    hour. Nothing here ever fails or delays whoever calls ``wake`` (section 10).
+    A notice is taken up under a lease, sent outside of any transaction, and marked. A sender that dies in between
+    leaves it to be sent again: each kill repeats at most the ten notices in hand, each once, under its key. A channel
+    that fails is tried again after a while that doubles up to an hour. Nothing here ever fails or delays whoever calls
+    ``wake`` (section 10).
 
     Waiting between attempts is no business time: it is counted by the clock.
     """

@@ -4,6 +4,7 @@ Every function works inside the caller's transaction and holds the fund's row lo
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from activities.postgres.connection import Connection
@@ -76,7 +77,10 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime) ->
         return Again()
     fund = await parts_of(connection, payout.fund)
     owed = await _owed(connection, payout, fund)
-    again = plan_again(payout, failed, fund, owed=owed, first=rows[0]["legs"] + 1)
+    own = {part.name: part.held for part in await parts_of(connection, payout.fund, payout.case_id)}
+    # The payout's other legs are not waited for: what they hold is for them to pay.
+    theirs = [replace(part, settled=part.settled + own[part.name], held=part.held - own[part.name]) for part in fund]
+    again = plan_again(payout, failed, theirs, owed=owed, first=rows[0]["legs"] + 1)
     for number in again.kept:
         await record(connection, number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
     for number in (*again.held, *again.retired):

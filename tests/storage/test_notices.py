@@ -186,6 +186,41 @@ async def test_a_sender_that_dies_after_sending_leaves_one_delivery(pool: asyncp
     assert await waiting(pool) == []
 
 
+class Kept:
+    """A channel that keeps the keys of what it is sent, and answers only if it is to."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.keys: list[str] = []
+        self._answers = answers
+
+    async def send(self, message: OutgoingNotice) -> None:
+        self.keys.append(message.dedup_key)
+        if not self._answers:
+            await asyncio.Event().wait()
+
+
+async def test_each_kill_of_a_sender_repeats_at_most_the_batch_in_hand(pool: asyncpg.Pool) -> None:
+    for step in range(1, 16):
+        await queue(pool, goods_underway(officer("o-1")), step=step)
+    deaths: list[Kept] = []
+    for minute in (0, 2):
+        deaths.append(Kept(answers=False))
+        dying = NoticeSender(pool, dict.fromkeys(ChannelName, deaths[-1]), "en", send_timeout=60)
+        process = asyncio.create_task(dying.send_due(NOW + timedelta(minutes=minute), 100))
+        async with asyncio.timeout(10):
+            while len(deaths[-1].keys) < 10:
+                await asyncio.sleep(0.01)
+        process.cancel()
+        await asyncio.wait([process])
+    survivor = Kept(answers=True)
+    last = NoticeSender(pool, dict.fromkeys(ChannelName, survivor), "en")
+    await last.send_due(NOW + timedelta(minutes=4), 100)
+
+    assert [len(set(death.keys)) for death in deaths] == [10, 10], "once for each kill"
+    assert len(survivor.keys) == len(set(survivor.keys)) == 15, "and once for good"
+    assert {key for death in deaths for key in death.keys} <= set(survivor.keys), "a channel sees a repeat by its key"
+
+
 class Silent:
     """A channel that never answers."""
 

@@ -4,8 +4,9 @@ import pytest
 
 from activities.policies import Policies
 from workflows.messages.actors import Role
+from workflows.messages.commands import CloseCase, ConfirmProposal, Rule
 from workflows.messages.stages import Silence, StageName
-from workflows.rules.stages import FACTS, LOCKED, STAGES, Stage
+from workflows.rules.stages import CLOSED, FACTS, LOCKED, PASSING, STAGES, Stage
 
 PROFILES = ("douyin", "jd-pop", "jd-self")
 
@@ -119,3 +120,16 @@ def test_evidence_is_due_within_four_working_hours(profile: str) -> None:  # D5
 def test_money_on_its_way_is_never_paused() -> None:  # section 9
     money = (StageName.PAYING, StageName.SETTLING, StageName.AWAITING_ACCOUNT)
     assert not any(STAGES[name].pausable and STAGES[name].span for name in money)
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))
+def test_no_stage_is_a_dead_end(stage: Stage) -> None:
+    """R14: a deadline leads on, or the platform can end it; what lasts seconds is tried until it works."""
+    if stage.name in PASSING or stage is CLOSED:
+        return
+    if stage.name in (StageName.LOCKED, StageName.DISPUTED):
+        return  # the end of the dispute leads on, whatever it is, and the dispute is no dead end (D1)
+    ends = {CloseCase, Rule, ConfirmProposal}
+    assert stage.span is not None or any(
+        Role.PLATFORM in roles for each, roles in stage.accepts.items() if each in ends
+    )

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
-from starter.errors import RefusedCommand
+from starter.errors import RefusedCommand, RefusedRequest
+from tests.workflow.disputes import intervened, rejected_refund, ruling
 from tests.workflow.goods import receipt, signed_for
 from tests.workflow.world import World, until
 from workflows.messages.actors import GATEWAY, merchant, officer
@@ -23,6 +27,7 @@ from workflows.messages.commands import (
     RetryPayment,
 )
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason
+from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 
 OFFICER = officer("o-1")
@@ -286,3 +291,91 @@ async def test_what_a_stopped_case_holds_calls_a_person_and_keeps_nobody_waiting
     assert ended.refunded
     assert ended.refunded.amount == 8_000
     assert await world.refunded(order_no) == 8_000, "what the stopped case holds may yet be paid"
+
+
+async def reset(world: World, case: Case) -> None:
+    """What the runbook says to do about a case that was terminated: on from its last workflow task."""
+    handle = world.skipper.client.get_workflow_handle(case.id)
+    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    last = [each.event_id async for each in handle.fetch_history_events() if each.event_type == completed][-1]
+    await world.skipper.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=world.skipper.client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=case.id),
+            reason="terminated by mistake",
+            workflow_task_finish_event_id=last,
+            request_id=world.fresh("reset"),
+        )
+    )
+
+
+async def test_a_payment_whose_case_was_stopped_goes_on(world: World) -> None:  # R8
+    order_no, first, case = await held_up(world)
+    await first.handle.terminate("by an operator")
+    await overdue(world, case)
+
+    await reset(world, first)
+    first = world.aftersales.case(first.id)
+    number = (await first.view()).legs[0].refund_no
+    paid = GatewayCallback(
+        key="cb", by=GATEWAY, refund_no=number, result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
+    )
+    await world.aftersales.gateway_callback(paid)
+    assert (await first.outcome()).outcome is OutcomeKind.REFUNDED
+    ended = await case.act_and_wait(RETRY)
+
+    assert ended.refunded
+    assert ended.refunded.amount == 8_000
+    assert await world.refunded(order_no) == 10_000
+
+
+async def test_an_allowance_that_a_stopped_withdrawal_holds_is_paid_back(world: World) -> None:  # A3, A5
+    allowance = await world.allowance(spent=1_000)
+    case = await world.withdrawal(allowance)
+    await world.at(case, StageName.RETENTION)
+    await case.handle.terminate("by an operator")
+    with pytest.raises(RefusedRequest) as refused:
+        await (await world.withdrawal(allowance)).outcome()
+
+    await reset(world, case)
+    case = world.aftersales.case(case.id)
+    await world.at(case, StageName.RETENTION)
+    await world.forward(case, hours=48, minutes=1)
+    outcome = await case.outcome()
+
+    assert refused.value.refusal.code == "request_open"
+    assert (outcome.outcome, outcome.refunded and outcome.refunded.amount) == (OutcomeKind.REFUNDED, 7_200)
+
+
+async def test_a_dispute_whose_case_was_stopped_pays_what_it_rules(world: World) -> None:  # D8
+    order_no = await world.shipped_order()
+    case = await rejected_refund(world, order_no=order_no)
+    dispute = await intervened(world, case)
+    await case.handle.terminate("by an operator")
+
+    await dispute.act(ruling(Award.FULL, fault=Fault.MERCHANT))
+    await world.at(dispute, StageName.AWAITING_ROOM)
+    untold = await world.notices(dispute, NoticeTemplate.REFUND_SUCCEEDED)
+    await overdue(world, dispute)
+    outcome = await dispute.act_and_wait(RetryPayment(key="r", by=OFFICER, reason="case_was_stopped", partly=True))
+
+    assert "disputed_case_stopped" in await world.events(dispute)
+    assert (outcome.outcome, outcome.refunded and outcome.refunded.amount) == (OutcomeKind.REFUNDED, 10_000)
+    assert untold == 0, "nobody is told of money that has not moved"
+    assert await world.notices(dispute, NoticeTemplate.REFUND_SUCCEEDED) == 1
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+
+
+async def test_a_dispute_that_somebody_wanted_to_cancel_leaves_the_ruling_to_its_case(world: World) -> None:  # D8
+    order_no = await world.shipped_order()
+    case = await rejected_refund(world, order_no=order_no)
+    dispute = await intervened(world, case)
+    await dispute.handle.cancel()
+    await until(lambda: world.events(dispute), lambda events: "cancellation_ignored" in events)
+
+    await dispute.act(ruling(Award.FULL, fault=Fault.MERCHANT))
+    outcome = await case.outcome()
+
+    assert (outcome.outcome, outcome.refunded and outcome.refunded.amount) == (OutcomeKind.REFUNDED, 10_000)
+    assert (await dispute.outcome()).outcome is OutcomeKind.RULED
+    assert await world.refunded(order_no) == 10_000

@@ -163,6 +163,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "deadline_moved": "截止时间变更 · deadline moved",
         "deadline_set": "人工改期 · deadline set by an officer",
         "deadline_near": "临近截止提醒 · deadline near",
+        "disputed_case_stopped": "被申诉案件已被外部终止 · the disputed case was stopped from outside",
         "dispute_broken_off": "纠纷流程中断 · dispute broken off",
         "dispute_intervened": "平台介入 · platform stepped in",
         "dispute_opened": "申请平台介入 · dispute opened",

@@ -1,0 +1,91 @@
+"""R14, section 10: however the legs of a payout stand, and whatever is left, some command of an officer's ends it."""
+
+from collections.abc import AsyncIterator
+from itertools import combinations_with_replacement
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from activities.gateways.payment_stub import Mode, PaymentGatewayStub
+from activities.payments import Payments
+from activities.postgres import ledger
+from activities.postgres.pool import open_pool
+from tests.storage.money import by_hand, minutes, open_case, open_order, payout, reserve, settle, told
+from workflows.messages.cases import Settled
+from workflows.messages.payouts import Ask, LegState, PaidBy, Payout, TenderKind
+from workflows.rules.legs import CLOSABLE, GATEWAY, US, LegEvent
+
+LEG = 5_000
+STATES = [state for state in LegState if state is not LegState.MANUAL]
+"""A manual payment has succeeded by the end of its transaction: nothing ever stands there."""
+BEFORE = {
+    LegState.RESERVED: [],
+    LegState.SUBMITTED: [LegState.SUBMITTED],
+}
+"""What was said of a leg that stands so; of the others, that they were sent, and their state itself."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database)
+    yield pool
+    await pool.close()
+
+
+async def standing(pool: asyncpg.Pool, states: tuple[LegState, ...], elsewhere: int) -> Payout:
+    """A payout of two legs that stand like this; others have been paid ``elsewhere`` of what was declined."""
+    tenders = [(f"t{index}", TenderKind.WALLET, LEG) for index, _ in enumerate(states)]
+    order_no = await open_order(pool, lines=[LEG * len(states)], tenders=tenders)
+    wish = await open_case(pool, {"line:1": LEG * len(states)}, order_no=order_no)
+    async with pool.acquire() as connection:
+        legs = await ledger.legs_of(connection, wish.case_id, 1)
+    for leg, state in zip(legs, states, strict=True):
+        await say(pool, leg.refund_no, BEFORE.get(state, [LegState.SUBMITTED, state]))
+    if elsewhere:
+        for leg in (await reserve(pool, payout(order_no, {"line:1": elsewhere}))).legs:
+            await say(pool, leg.refund_no, [LegState.SUBMITTED, LegState.SUCCEEDED])
+    return wish
+
+
+async def say(pool: asyncpg.Pool, refund_no: str, states: list[LegState]) -> None:
+    for at, says in enumerate(states, start=1):
+        event = LegEvent(
+            says=says,
+            source=US if says is LegState.SUBMITTED else GATEWAY,
+            at=minutes(at),
+            as_of=minutes(at),
+            paid_by=PaidBy.GATEWAY if says is LegState.SUCCEEDED else None,
+        )
+        async with pool.acquire() as connection, connection.transaction():
+            await ledger.record(connection, refund_no, event)
+
+
+def over(settled: Settled) -> bool:
+    """Whether the case has ended, or nothing is left to pay, or an officer may close it as it stands."""
+    return settled.closed or all(leg.state in CLOSABLE for leg in settled.legs)
+
+
+@pytest.mark.parametrize("mode", [Mode.SUCCEED, Mode.DECLINE, Mode.ACCOUNT_SHORT])
+async def test_no_legs_are_a_dead_end(pool: asyncpg.Pool, mode: Mode) -> None:
+    """The gateway does what it does whenever it is sent something, and knows of nothing that it was not sent."""
+    gateway = PaymentGatewayStub(pool)
+    payments = Payments(pool, gateway, lambda: None, gateway_timeout=20)
+    stuck: list[tuple[tuple[LegState, ...], int, Settled]] = []
+    for states in combinations_with_replacement(STATES, 2):
+        declined = LEG * states.count(LegState.FAILED)
+        for elsewhere in {0, declined // 5, declined}:
+            wish = await standing(pool, states, elsewhere)
+            await told(gateway, wish, mode)
+            settled = await payments.settle(settle(wish, Ask.INQUIRE, at=minutes(10)))
+            if not over(settled):
+                settled = await payments.settle(settle(wish, Ask.RETRY, at=minutes(20)))
+            if not over(settled):
+                settled = await payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=minutes(30)))
+            if not over(settled):
+                stuck.append((states, elsewhere, settled))
+    await gateway.clear_behaviours()
+    assert stuck == []
+    async with pool.acquire() as connection:
+        funds = [row["fund"] for row in await connection.fetch("SELECT fund FROM ledger.funds")]
+        assert not [found for found in await ledger.overpaid(connection, funds) if found[2] == 2 * LEG]
