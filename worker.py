@@ -48,6 +48,7 @@ from workflows.dispute import Dispute
 from workflows.late_callback import LateCallback
 from workflows.late_shipment import LateShipment
 from workflows.merchant_refund import MerchantRefund
+from workflows.messages.sealed import require_sealed
 from workflows.notices import NoticeResend
 from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
@@ -88,6 +89,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         asyncpg.PostgresError: the key store has no database yet.
     """
     await schema.check(database_url, newer_fits=settings.versioned)
+    require_sealed(settings.requires_sealed)
     working_days.bring_into_force(settings.calendar_overrides)
     working_days.load()
     async with (

@@ -20,6 +20,7 @@ from activities.gateways.payment import PaymentGateway
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
 from activities.notices.channels import Channel, ChannelName
+from activities.postgres.lookup import LookupKey
 from starter.settings import STUB, Settings, SettingsError, variable_name
 from workflows.rules.worker_roles import WorkerRole, role_of
 
@@ -44,7 +45,7 @@ class Adapters:
     channels: Mapping[ChannelName, Channel]
 
     @classmethod
-    async def opened(cls, settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool, lookup_key: bytes) -> Self:
+    async def opened(cls, settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool, lookup_key: LookupKey) -> Self:
         """The adapters that the settings name, for as long as ``stack`` is open; ``pool`` is the stubs' own.
 
         Raises:

@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         description="Whether workflow code runs in the SDK's sandbox. Without it: on in development, off in "
         "production, where it would cost about half of a worker's processor.",
     )
+    sealed_commands: bool | None = Field(
+        default=None,
+        description="Whether commands that are not encrypted are refused, and those that are bound to no case: by the "
+        "encryption of this project's clients, or by their field `case`. Without it: in production only.",
+    )
     max_cached_workflows: int = Field(
         default=2000,
         ge=0,
@@ -374,6 +379,11 @@ class Settings(BaseSettings):
     def sandboxed(self) -> bool:
         """Whether workflow code runs in the SDK's sandbox."""
         return self.development if self.workflow_sandbox is None else self.workflow_sandbox
+
+    @property
+    def requires_sealed(self) -> bool:
+        """Whether a command in clear, or one that is bound to no case, is refused."""
+        return not self.development if self.sealed_commands is None else self.sealed_commands
 
     @property
     def embeds_postgres(self) -> bool:

@@ -16,6 +16,7 @@ from workflows.messages.commands import (
     PausesChanged,
     ReportParcel,
 )
+from workflows.messages.sealed import why_refused
 from workflows.rules import admission
 from workflows.starts import reads_its_start
 from workflows.unopened import KeyIsGone, unopened
@@ -23,6 +24,7 @@ from workflows.unopened import KeyIsGone, unopened
 OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
 """What the platform may ask of each case, and what the world tells."""
 
+_NOT_SEALED: Final = "it was not encrypted, or for no case"
 _OTHER_SIGNALS_ARE_LOGGED: Final = "other-signals-are-logged"
 
 
@@ -66,13 +68,15 @@ def _update(name: str, command_type: type[Command]) -> Any:
 
     def validate(self: CaseWorkflow, *values: object) -> None:
         command = _read(self, values)
+        if why := why_refused(values[0], workflow.info().workflow_id):
+            raise refused_command(admission.not_sealed(why), None)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
 
     def _read(case: CaseWorkflow, values: tuple[object, ...]) -> Command:
         if case.unreadable:
             raise case.unreadable
-        command = admission.read(values, command_type)
+        command = _for_this_case(values, command_type)
         if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
             raise refused_command(command, None)
         return command
@@ -91,7 +95,9 @@ def _signal(name: str, command_type: type[Command]) -> Any:
         for digest in unopened(values):
             if not workflow.patched(self.heard.marker_of(digest)):
                 raise KeyIsGone
-        command = admission.read(values, command_type)
+        command = _for_this_case(values, command_type)
+        if not isinstance(command, Refusal) and (why := _refused_envelope(command, values)):
+            command = admission.not_sealed(why)
         refusal = command if isinstance(command, Refusal) else await self.take(command)
         if refusal is not None:
             self.note_refused(name, refusal)
@@ -130,6 +136,22 @@ def _other_signal() -> Any:
 
     _as_method(handle)
     return workflow.signal(dynamic=True)(handle)
+
+
+def _for_this_case(values: tuple[object, ...], command_type: type[Command]) -> Command | Refusal:
+    command = admission.read(values, command_type)
+    if isinstance(command, Refusal):
+        return command
+    return admission.for_another_case(command, workflow.info().workflow_id) or command
+
+
+def _refused_envelope(command: Command, values: tuple[object, ...]) -> str | None:
+    """Why a signal is refused for how it was sealed. A marker keeps the answer, for settings can change."""
+    marker = f"not-sealed-{admission.fingerprint(command)}"
+    if workflow.unsafe.is_replaying():
+        return _NOT_SEALED if workflow.patched(marker) else None
+    why = why_refused(values[0], workflow.info().workflow_id)
+    return why if why and workflow.patched(marker) else None
 
 
 def _view() -> Any:

@@ -23,6 +23,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from workflows.answers import local_first, until_answered
 from workflows.case import TIMER_SLACK, refused_command
 from workflows.messages.cases import Refusal
+from workflows.messages.sealed import why_refused
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
     Binding,
@@ -48,7 +49,7 @@ from workflows.messages.virtual_numbers import (
 from workflows.queues import queue_for
 from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
-from workflows.rules.admission import fingerprint, read
+from workflows.rules.admission import fingerprint, not_sealed, read
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
 from workflows.starts import reads_its_start
@@ -99,6 +100,8 @@ def _update(command_type: type[NumberCommand]) -> Any:
 
     def validate(self: "VirtualNumberEntity", *values: object) -> None:
         command = _read(self, values)
+        if why := why_refused(values[0], workflow.info().workflow_id):
+            raise refused_command(not_sealed(why), None)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
 

@@ -5,27 +5,34 @@ import dataclasses
 import hashlib
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 from google.protobuf.message import DecodeError
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.converter import (
+    ActivitySerializationContext,
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
     PayloadConverter,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
 )
 from temporalio.exceptions import ApplicationError
 
 from activities.privacy.keys import KeyProvider, UnknownKey
 from activities.privacy.sealing import Tampered, seal, unseal
-from workflows.messages.converter import UNOPENED, WHY, data_converter
+from workflows.messages.converter import SEALED, UNOPENED, WHY, data_converter
 from workflows.messages.problems import UNREADABLE, problems, said
+from workflows.messages.sealed import Sealed
 
 ENCODING: Final = b"binary/aes-256-gcm"
 KEY_ID: Final = "encryption-key-id"
+CASE: Final = "encryption-case"
+"""The workflow that a payload is bound to. It is authenticated: what is sealed for one case opens in no other."""
 REFUSED: Final = "Refused."
 """What the types of failures begin with that say why a command is refused."""
 _CONTEXT: Final = b"temporal payload "
@@ -42,26 +49,44 @@ class PayloadTooLarge(ValueError):  # noqa: N818 -- it is a finding, not a fault
     """A payload grows beyond what any payload of ours holds."""
 
 
-class EncryptionCodec(PayloadCodec):
+class SealedForAnother(Tampered):
+    """It is bound to another case than the one that it has come to."""
+
+
+class EncryptionCodec(PayloadCodec, WithSerializationContext):
     """Encrypts with the ring's current key, whose id stands in the metadata; decrypts with whichever was used.
 
-    Larger payloads are compressed first. What is not encrypted is passed on as it is: it was written before there
-    was encryption, or by a program that has no key.
+    What belongs to a workflow is bound to its id, where the SDK tells whose it is. Larger payloads are compressed
+    first. What is not encrypted is passed on as it is: it was written before there was encryption, or by a program that
+    has no key.
     """
 
-    def __init__(self, keys: KeyProvider) -> None:
+    def __init__(self, keys: KeyProvider, case: str | None = None) -> None:
+        """``case`` is the id of the workflow whose payloads these are; None where that is not known."""
         self._keys = keys
+        self._case = case
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """See base class."""
+        match context:
+            case WorkflowSerializationContext(workflow_id=case) | ActivitySerializationContext(workflow_id=case):
+                return type(self)(self._keys, case)
+            case _:
+                return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt payloads; one that is encrypted already stays as it is."""
         key = await self._keys.current()
-        return [each if is_encrypted(each) else await _encrypted(each, key.id, key.secret) for each in payloads]
+        return [
+            each if is_encrypted(each) else await _encrypted(each, key.id, key.secret, self._case) for each in payloads
+        ]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt payloads.
 
         Raises:
             UnknownKey: one is under a key that the ring does not hold.
+            SealedForAnother: one is bound to another workflow than this one.
             Tampered: one was changed on its way.
         """
         return [await self._decrypted(each) if is_encrypted(each) else each for each in payloads]
@@ -69,7 +94,10 @@ class EncryptionCodec(PayloadCodec):
     async def _decrypted(self, payload: Payload) -> Payload:
         key_id = payload.metadata.get(KEY_ID, b"").decode(errors="replace")
         key = await self._keys.named(key_id)
-        marked = unseal(key.secret, _CONTEXT + key_id.encode(), payload.data)
+        bound_to = payload.metadata.get(CASE)
+        marked = unseal(key.secret, _context(key_id, bound_to), payload.data)
+        if self._case and bound_to is not None and not _is_of(bound_to.decode(), self._case):
+            raise SealedForAnother("it was sealed for another case")
         plain = await _inflated(marked[1:]) if marked[:1] == _DEFLATED else marked[1:]
         return Payload.FromString(plain)
 
@@ -92,7 +120,11 @@ class OpeningCodec(EncryptionCodec):
 
     async def _opened(self, payload: Payload) -> Payload:
         try:
-            return await self._decrypted(payload)
+            opened = await self._decrypted(payload)
+            opened.metadata[SEALED] = (Sealed.BOUND if CASE in payload.metadata else Sealed.UNBOUND).encode()
+            return opened
+        except SealedForAnother as error:
+            why = str(error)
         except UnknownKey as error:
             why = f"it cannot be opened: {error}"
         except (Tampered, PayloadTooLarge, DecodeError, zlib.error):
@@ -135,14 +167,25 @@ def encrypting_converter(keys: KeyProvider) -> DataConverter:
     )
 
 
-async def _encrypted(payload: Payload, key_id: str, secret: bytes) -> Payload:
+async def _encrypted(payload: Payload, key_id: str, secret: bytes, case: str | None) -> Payload:
     plain = payload.SerializeToString()
     deflated = await _deflated(plain)
     marked = _DEFLATED + deflated if len(deflated) < len(plain) else _PLAIN + plain
+    bound_to = case.encode() if case else None
     return Payload(
-        metadata={"encoding": ENCODING, KEY_ID: key_id.encode()},
-        data=seal(secret, _CONTEXT + key_id.encode(), marked),
+        metadata={"encoding": ENCODING, KEY_ID: key_id.encode(), **({CASE: bound_to} if bound_to else {})},
+        data=seal(secret, _context(key_id, bound_to), marked),
     )
+
+
+def _context(key_id: str, bound_to: bytes | None) -> bytes:
+    """What is authenticated beside the payload."""
+    return _CONTEXT + key_id.encode() + (b"" if bound_to is None else b" of " + bound_to)
+
+
+def _is_of(bound_to: str, case: str) -> bool:
+    """A schedule seals for the beginning of its workflows' ids; a case's id, which has a slash, stands for itself."""
+    return bound_to == case or ("/" not in bound_to and case.startswith(f"{bound_to}-"))
 
 
 async def _deflated(plain: bytes) -> bytes:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
-from workflows.messages.message import CarrierCode, Code, Identifier, Input, Moment, Reference, TrackingNo
+from workflows.messages.message import CarrierCode, CaseId, Code, Identifier, Input, Moment, Reference, TrackingNo
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
@@ -29,6 +29,8 @@ class Command(Input):
 
     key: Identifier
     by: Actor
+    case: CaseId | None = None
+    """The case that it is meant for, where the sender cannot bind what it encrypts to it; another one refuses it."""
 
     @classmethod
     def command_name(cls) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
@@ -12,9 +12,12 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
 
 from workflows.messages.reading import read_json
+from workflows.messages.sealed import Sealed, Told
 
 UNOPENED: Final = b"binary/unopened"
 """The encoding of what stands in the place of a payload that could not be decrypted."""
+SEALED: Final = "sealed"
+"""The name of an opened payload's metadata that says how it was sealed (``Sealed``)."""
 WHY: Final = "why"
 """The name of its metadata that says so; the data is a digest of what was sent."""
 
@@ -68,8 +71,14 @@ class MessageConverter(PydanticPayloadConverter):
         except Exception:
             return Unreadable(f"it is not valid {_JSON}")
         if encoding in {_JSON, "binary/null"}:
-            return value
+            return _told(cast("dict[str, Any]", value), payload) if isinstance(value, dict) else value
         return Unreadable(f"it must be sent as JSON (encoding {_JSON})")
+
+
+def _told(value: dict[str, Any], payload: Payload) -> Told:
+    told = Told(value)
+    told.sealed = Sealed(payload.metadata.get(SEALED, Sealed.IN_CLEAR.encode()).decode())
+    return told
 
 
 data_converter = dataclasses.replace(pydantic_data_converter, payload_converter_class=MessageConverter)

@@ -66,13 +66,25 @@ def not_taken(name: str) -> Refusal:
     )
 
 
+def for_another_case(command: Command, case_id: str) -> Refusal | None:
+    """Why a command that names its case is not for this one, or None (P6, section 11)."""
+    if command.case in (None, case_id):
+        return None
+    return Refusal(code="wrong_case", field="case", rule="section 11", explanation="it is meant for another case")
+
+
+def not_sealed(why: str) -> Refusal:
+    """The answer to a command that anybody could have written, or taken from another case (P6)."""
+    return Refusal(code="not_sealed", field="command", rule="P6", explanation=why)
+
+
 def _malformed(field: str, explanation: str) -> Refusal:
     return Refusal(code="malformed", field=field, rule="section 11", explanation=explanation)
 
 
 def fingerprint(command: Command) -> str:
     """The same for the same command, another for another body under the same key."""
-    content = f"{command.command_name()} {command.model_dump_json()}"
+    content = f"{command.command_name()} {command.model_dump_json(exclude={'case'})}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

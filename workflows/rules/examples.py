@@ -57,7 +57,8 @@ def example(command: OpenCommand, view: CaseView, request: Request) -> str:
     # One key for each command and state of the case: pasted twice it is one command, and later another.
     key = f"ui-{command.name}-{view.steps}".replace("_", "-")
     says = _BY_CASE[kind](view, request) if kind in _BY_CASE else _FIXED.get(kind, {})
-    return json.dumps({"key": key, "by": {"role": role, "id": PLACEHOLDER}, **says}, ensure_ascii=False)
+    sent = {"key": key, "by": {"role": role, "id": PLACEHOLDER}, "case": view.case_id, **says}
+    return json.dumps(sent, ensure_ascii=False)
 
 
 def _reject(view: CaseView, _: Request) -> Fields:

@@ -109,7 +109,8 @@ export class Refunds {
       return await this.client.withDeadline(Date.now() + PATIENCE_MS, async () => {
         for (;;) {
           try {
-            return await handle.executeUpdate<CaseView, [Commands[Name]]>(name, { updateId, args: [command] });
+            const args: [Commands[Name]] = [{ ...command, case: id }];
+            return await handle.executeUpdate<CaseView, [Commands[Name]]>(name, { updateId, args });
           } catch (error) {
             // The case's last task did not come through, as on a busy worker: it is done again.
             if (!(isGrpcServiceError(error) && error.code === FAILED_PRECONDITION)) {

@@ -8,6 +8,7 @@ const { Payload: Message } = temporal.api.common.v1;
 
 const ENCODING = 'binary/aes-256-gcm';
 const KEY_ID = 'encryption-key-id';
+const CASE = 'encryption-case';
 const PLAIN = 0;
 const DEFLATED = 1;
 const WORTH_DEFLATING = 256;
@@ -61,7 +62,7 @@ export class KeyRing implements PayloadCodec {
     const data = Buffer.from(payload.data ?? []);
     const [salt, nonce] = [data.subarray(0, SALT), data.subarray(SALT, SALT + NONCE)];
     const decipher = createDecipheriv('aes-256-gcm', derived(this.named(id), salt), nonce, { authTagLength: TAG });
-    decipher.setAAD(context(id));
+    decipher.setAAD(context(id, payload.metadata?.[CASE]));
     decipher.setAuthTag(data.subarray(-TAG));
     const marked = Buffer.concat([decipher.update(data.subarray(SALT + NONCE, -TAG)), decipher.final()]);
     const plain = marked.subarray(1);
@@ -91,8 +92,9 @@ function derived(secret: Buffer, salt: Buffer): Buffer {
   return createHmac('sha256', secret).update('aftersales message key').update(salt).update(Buffer.of(1)).digest();
 }
 
-function context(keyId: string): Buffer {
-  return Buffer.from(`temporal payload ${keyId}`);
+/** Workers bind what they seal to its case. This codec is not told whose a payload is: a command names its case. */
+function context(keyId: string, boundTo?: Uint8Array | null): Buffer {
+  return Buffer.from(`temporal payload ${keyId}${boundTo ? ` of ${text(boundTo)}` : ''}`);
 }
 
 function isSealed(payload: Payload): boolean {
