@@ -405,11 +405,13 @@ class CaseWorkflow:
         refunded: int = 0,
         compensated: int = 0,
         proof: ShipmentClaim | None = None,
+        exemption: str | None = None,
     ) -> Outcome:
         """The last step of a case that ends without a payment, or with what had been paid before, in minor units.
 
         Raises:
-            ClosingRefusedError: it is no ``proof`` that the order has shipped (L2); the case is open as before.
+            ClosingRefusedError: it is no ``proof`` that the order has shipped, or no ``exemption`` covers it (L2); the
+                case is open as before.
         """
         step = self.step(
             CLOSED,
@@ -421,7 +423,7 @@ class CaseWorkflow:
             compensated=compensated,
             recorded=self._woken,
         )
-        step = step.model_copy(update={"charges": charges, "proof": proof})
+        step = step.model_copy(update={"charges": charges, "proof": proof, "exemption": exemption})
         stepped = await self._write(step)
         if stepped.refusal:
             raise ClosingRefusedError(stepped.refusal)

@@ -102,31 +102,36 @@ class LateShipment(SleepingCase):
     async def _prove(self, command: ProveShipment) -> Outcome | None:
         """L2, R15, R18: the parcel must not be known to have left a part behind, nor to have left later."""
         facts = {"tracking_no": command.parcel.tracking_no, **evidence_facts(command.evidence)}
-        try:
-            return await self._exempt(self.obeyed(command, "shipment_proved", **facts), proof=_proof_of(command))
-        except ClosingRefusedError as error:
-            self.answer(command, error.refusal)
-            return None
+        return await self._exempt(self.obeyed(command, "shipment_proved", **facts), command, proof=_proof_of(command))
 
     async def _refer_to(self, command: ProveExemption) -> Outcome | None:
         """L2: the declaration must be there, and cover the time in which the order was to ship."""
         facts = {"exemption": command.exemption, **evidence_facts(command.evidence)}
         entry = self.obeyed(command, "exemption_shown", **facts)
-        stepped = await self.enter(CLAIM_REVIEW, entry, keep_deadline=True, exemption=command.exemption)
-        if stepped.refusal:
-            self.answer(command, stepped.refusal)
-            return None
-        return await self._exempt(by=command.by)
+        return await self._exempt(entry, command, exemption=command.exemption)
 
-    async def _exempt(self, *entries: LogEntry, by: Actor | None = None, proof: ShipmentClaim | None = None) -> Outcome:
-        return await self.close(
-            OutcomeKind.EXEMPT,
-            *entries,
-            rule="L2",
-            by=by or entries[0].by,
-            notices=self.closed_notices(OutcomeKind.EXEMPT),
-            proof=proof,
-        )
+    async def _exempt(
+        self,
+        entry: LogEntry,
+        command: Command,
+        *,
+        proof: ShipmentClaim | None = None,
+        exemption: str | None = None,
+    ) -> Outcome | None:
+        """The end of a claim that is not owed; None where what the merchant shows does not count."""
+        try:
+            return await self.close(
+                OutcomeKind.EXEMPT,
+                entry,
+                rule="L2",
+                by=entry.by,
+                notices=self.closed_notices(OutcomeKind.EXEMPT),
+                proof=proof,
+                exemption=exemption,
+            )
+        except ClosingRefusedError as error:
+            self.answer(command, error.refusal)
+            return None
 
     async def _unclaimed(self) -> Outcome:
         return await self.close(OutcomeKind.UNCLAIMED, self.silent("unclaimed"), rule="L2", by=CLOCK)
