@@ -65,11 +65,9 @@ def test_rules_know_nothing_of_temporal() -> None:
         assert not [name for name in imports_of(path) if within(name, "temporalio")], path
 
 
-def test_loading_the_workflows_loads_nothing_from_outside() -> None:
-    modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        for path in sources("workflows")
-    ]
+def loaded_by(paths: list[Path]) -> list[str]:
+    """The modules that are loaded once these are."""
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
     program = (
         "import importlib, json, sys\n"
         "for name in json.loads(sys.argv[1]): importlib.import_module(name)\n"
@@ -82,9 +80,20 @@ def test_loading_the_workflows_loads_nothing_from_outside() -> None:
         text=True,
         check=True,
     )
-    loaded: list[str] = json.loads(ended.stdout)
+    return json.loads(ended.stdout)
+
+
+def test_loading_the_workflows_loads_nothing_from_outside() -> None:
     forbidden = (OURS - {"workflows"}) | KEPT_OUT_OF_WORKFLOWS
-    assert not [name for name in loaded if any(within(name, package) for package in forbidden)]
+    assert not [name for name in loaded_by(sources("workflows")) if any(within(name, package) for package in forbidden)]
+
+
+def test_no_workflow_loads_what_only_activities_need() -> None:
+    """Masks and look-ups read lists and numbering plans, which would take time and memory in every sandbox."""
+    loaded = loaded_by(sorted((ROOT / "workflows").glob("*.py")))
+
+    assert "workflows.refund" in loaded
+    assert not [name for name in loaded if within(name, "phonenumbers") or within(name, "workflows.rules.masking")]
 
 
 def test_there_are_no_other_folders() -> None:
