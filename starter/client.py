@@ -326,7 +326,7 @@ class Aftersales:
             return await casebook.digest_of_request(connection, identifier)
 
     async def _same_request(self, identifier: str, request: Request, digest: str = "") -> None:
-        """SPEC section 11: the same request twice is one case; another body under the same key is refused.
+        """Section 11 of docs/rules.md: the same request twice is one case; another body under the same key is refused.
 
         ``digest`` is that of the first one, empty where none was kept. Then it is looked up in Temporal; where that has
         forgotten it too, the key must do.

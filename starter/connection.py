@@ -1,6 +1,9 @@
 """Reaching Temporal: where it is, how to get in, and how messages are encoded."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -85,6 +88,11 @@ def temporal_config(settings: Settings) -> ClientConnectConfig:
         SettingsError: a variable or the file of the configuration is wrong.
     """
     if settings.embeds_temporal:
+        if not settings.development and (file := _usual_file()).exists():
+            raise SettingsError(
+                f"TEMPORAL_PROFILE or TEMPORAL_CONFIG_FILE must be set for {file} to count, or another of Temporal's "
+                "variables: without one, an embedded server is meant"
+            )
         return {}
     try:
         config = ClientConfigProfile.load().to_client_connect_config()
@@ -95,6 +103,13 @@ def temporal_config(settings: Settings) -> ClientConnectConfig:
         config.setdefault("target_host", DEFAULT_ADDRESS)
         return config
     raise SettingsError(f"Temporal's environment configuration is wrong: {reason}")
+
+
+def _usual_file() -> Path:
+    """Where Temporal's programs look for their configuration (Linux, macOS)."""
+    mac = sys.platform == "darwin"
+    folder = "~/Library/Application Support" if mac else os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(folder).expanduser() / "temporalio" / "temporal.toml"
 
 
 def discover(settings: Settings) -> Addresses:

@@ -45,7 +45,6 @@ TEMPORAL_VARIABLES: Final[Mapping[str, str]] = {
     "TEMPORAL_TLS_CLIENT_CERT_DATA": "The same, as PEM text.",
     "TEMPORAL_TLS_CLIENT_KEY_PATH": "File with the client's key (mutual TLS).",
     "TEMPORAL_TLS_CLIENT_KEY_DATA": "The same, as PEM text. Secret.",
-    "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION": "`true` accepts a certificate with another name.",
 }
 """What `temporalio.envconfig` reads. One of these set means: that server, not the embedded one."""
 
@@ -440,7 +439,9 @@ def documentation() -> str:
         "",
         "Read by the Temporal SDK as in every Temporal program. None of them set: an embedded server runs on",
         "the state folder. One set: that server, at `localhost:7233` in namespace `default` unless they say",
-        "otherwise.",
+        "otherwise. A configuration file at Temporal's usual place counts only where `TEMPORAL_PROFILE` or",
+        "`TEMPORAL_CONFIG_FILE` is set; in production a file without either is an error. `TEMPORAL_GRPC_META_<NAME>`",
+        "is a header of each request. `TEMPORAL_TLS_DISABLE_HOST_VERIFICATION` is not heeded by the Python SDK.",
         "",
         "| Variable | Meaning |",
         "| --- | --- |",

@@ -21,8 +21,9 @@ from typing import Final
 import asyncpg
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.postgres import schema
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
@@ -38,6 +39,7 @@ _PATIENCE: Final = 2.0
 _FRESH_SECONDS: Final = 1.0
 """How long an answer holds: whoever asks a hundred times a second costs the database no more than who asks once."""
 _ABSENT: Final = (OSError, RPCError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+_SILENT: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 _http_log: Final = logging.getLogger("health.http")
 
 
@@ -135,8 +137,11 @@ def what_work_needs(settings: Settings, client: Client, database_url: str) -> di
     """What readiness depends on. Connections of its own: a pool that is busy is no outage."""
 
     async def temporal() -> str | None:
-        serving = await client.service_client.check_health(timeout=timedelta(seconds=_PATIENCE))
-        return None if serving else "is not serving"
+        # Not the server's health, which it tells everybody: a key that has expired must show here.
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=_PATIENCE)
+        )
+        return None
 
     async def database() -> str | None:
         try:
@@ -164,6 +169,8 @@ async def _look(name: str, look: Look) -> str | None:
             reason = await look()
     except TimeoutError:
         reason = f"no answer within {_PATIENCE:g} s"
+    except RPCError as error:
+        reason = f"{'does not answer' if error.status in _SILENT else 'refuses'} ({error.status.name})"
     except _ABSENT as error:
         reason = f"does not answer ({type(error).__name__})"
     return f"{name}: {reason}" if reason else None

@@ -71,6 +71,12 @@ def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
+def test_what_the_server_is_told_lets_clocks_be_moved() -> None:
+    told = yaml.safe_load((DEPLOY / "compose" / "temporal-dynamic-config.yaml").read_text())
+
+    assert told["frontend.WorkflowTimeSkippingEnabled"] == [{"value": True}]
+
+
 def test_no_secret_is_in_the_file() -> None:
     for service in SERVICES.values():
         for name in service.get("environment", {}):

@@ -224,3 +224,18 @@ def test_temporals_own_configuration_is_followed(monkeypatch: pytest.MonkeyPatch
     config = temporal_config(load_settings())
     assert config.get("target_host") == "temporal.example:7233"
     assert config.get("tls") is True
+
+
+def test_a_configuration_file_that_would_be_passed_over_is_told_in_production(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "temporalio" / "temporal.toml"
+    file.parent.mkdir()
+    file.write_text('[profile.default]\naddress = "temporal.example.com:7233"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    keys = {"lookup_key": KEY, "keys": f"a:{KEY}", "key_store_url": "postgresql://keys/keys"}
+
+    assert temporal_config(load_settings()) == {}
+    with pytest.raises(SettingsError, match="TEMPORAL_CONFIG_FILE must be set for .*temporal.toml to count"):
+        temporal_config(load_settings(environment="production", **keys))
