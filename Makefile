@@ -23,8 +23,8 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-all lint format docs pictures histories costs bench capacity lock audit sbom \
-	venv clean
+.PHONY: help demo up cluster test test-all lint format docs pictures histories resets costs bench capacity lock audit \
+	sbom venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -68,6 +68,9 @@ docs: venv ## Write the generated pages of docs/ anew
 
 histories: venv ## Record tests/histories anew: one history for each way a case can go
 	@$(bin)/python -m tests.replay.record
+
+resets: venv ## Reset every way a case can go at each of its workflow tasks (minutes)
+	@$(bin)/python -m pytest -n 0 -q tests/replay/test_resets.py --every-reset $(ARGS)
 
 costs: venv ## Write docs/costs.md anew: events and billable actions of each way
 	@$(bin)/python -m tests.costs.write

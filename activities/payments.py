@@ -33,6 +33,7 @@ from activities.gateways.payment import (
 from activities.measures import Measures
 from activities.postgres import alerts, casebook, ledger, reservations
 from activities.postgres.connection import Connection
+from activities.postgres.repeated_steps import AnotherWay
 from activities.tally import Tally
 from activities.working_time import add_working_days
 from workflows.messages.activities import enter_callback, settle, settle_manually
@@ -341,12 +342,20 @@ class Payments:
     async def _record(self, attempt: _Entering, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """Enter an event; with the last success, the closing step in the same transaction."""
         closed: Settled | None = None
+        out_of_order: casebook.StepOutOfOrder | None = None
         tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
             change = await ledger.record(connection, leg.refund_no, event, tally)
             if change.moved and change.standing.state is LegState.SUCCEEDED and attempt.closing:
-                closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing, tally)
+                try:
+                    closed = await _close(connection, attempt.case_id, attempt.number, attempt.closing, tally)
+                except casebook.StepOutOfOrder as error:
+                    if not isinstance(error.__cause__, AnotherWay):
+                        raise
+                    out_of_order = error  # nothing of the step was written; what was said of the money stays
         self._measures.committed(tally)
+        if out_of_order:
+            raise out_of_order
         if closed:
             self._wake_notices()
         return change, closed
@@ -392,8 +401,8 @@ async def _close(
     legs = await ledger.legs_of(connection, case_id, number)
     if not legs or not all(_paid(leg) for leg in legs):
         return None
-    await casebook.write_step(connection, as_paid(closing, _sum(legs)), tally=tally)  # R14
-    return Settled(legs=legs, closed=True)
+    stepped = await casebook.write_step(connection, as_paid(closing, _sum(legs)), tally=tally)  # R14
+    return Settled(legs=legs, closed=True, number=stepped.number)
 
 
 async def _pay_by_hand(connection: Connection, settling: SettleManually, tally: Tally) -> list[LegStatus]:

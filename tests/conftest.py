@@ -25,6 +25,7 @@ _session = pytest.StashKey[pytest.Session]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--pictures", metavar="FOLDER", default=None, help="keep pictures of the Web UI's pages there")
+    parser.addoption("--every-reset", action="store_true", help="reset every path at each of its workflow tasks")
 
 
 def pytest_configure() -> None:

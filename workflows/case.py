@@ -427,13 +427,15 @@ class CaseWorkflow:
         stepped = await self._write(step)
         if stepped.refusal:
             raise ClosingRefusedError(stepped.refusal)
-        return self.closed(step, rule=rule, by=by)
+        return self.closed(step, rule=rule, by=by, number=stepped.number)
 
-    def closed(self, step: Step, *, rule: str, by: Actor, bonus_voided: Money | None = None) -> Outcome:
-        """The outcome of the case, whose closing ``step`` has been written."""
+    def closed(
+        self, step: Step, *, rule: str, by: Actor, bonus_voided: Money | None = None, number: int | None = None
+    ) -> Outcome:
+        """The outcome of the case, whose closing ``step`` has been written, under another ``number`` perhaps."""
         if step.outcome is None:
             raise ValueError("a closing step has an outcome")
-        self._written(step)
+        self._written(step, number)
         self.outcome = step.outcome
         self.refunded = step.refunded
         self.compensated = step.compensated
@@ -761,8 +763,8 @@ class CaseWorkflow:
             explanation="another command has been sent under this key",
         )
 
-    def _written(self, step: Step) -> None:
-        self._steps = step.step
+    def _written(self, step: Step, number: int | None = None) -> None:
+        self._steps = step.step if number is None else number
         self.pieces, self.claims = None, False
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
         self.heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
@@ -925,7 +927,7 @@ class CaseWorkflow:
         else:
             stepped = await local_first(activities.record_step, step, fits=fits, tell=self._begun_anew)
         if stepped.refusal is None and stepped.written:
-            self._written(step)
+            self._written(step, stepped.number)
         return stepped
 
     async def outside(

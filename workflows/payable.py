@@ -248,8 +248,8 @@ class OrderCase(PayableCase):
         """All that is asked for, by the current version (R10)."""
         return super().asked.model_copy(update={"amount": self._applied.amount})
 
-    def _written(self, step: Step) -> None:
-        super()._written(step)
+    def _written(self, step: Step, number: int | None = None) -> None:
+        super()._written(step, number)
         self._applied = step.application or self._applied
 
     @property

@@ -268,7 +268,9 @@ class Settlement:
         self._case.legs = settled.legs
         if settled.closed:
             closed = as_paid(closing, sum(leg.amount for leg in settled.legs))
-            self._ended = self._case.closed(closed, rule=self._rule, by=self._by, bonus_voided=self._bonus_voided)
+            self._ended = self._case.closed(
+                closed, rule=self._rule, by=self._by, bonus_voided=self._bonus_voided, number=settled.number
+            )
 
     def _closing(self, by_hand: OutcomeKind | None = None, *entries: LogEntry, may_change: bool = False) -> Step:
         """The last step, written in the transaction in which the last leg succeeds.

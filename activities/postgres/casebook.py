@@ -23,6 +23,7 @@ from activities.postgres import (
     scores,
 )
 from activities.postgres.connection import Connection
+from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
@@ -52,7 +53,7 @@ from workflows.rules.stages import STAGES, Stage
 
 
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """A step that is neither the next one nor an earlier one again. Steps are never skipped or rewritten."""
+    """A step that is neither the next one nor an earlier one again. Steps are never rewritten."""
 
 
 async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str, Opened] | None:
@@ -132,13 +133,14 @@ async def write_step(
     """Write a step down; a step that was written before gives what it gave the first time.
 
     Not only the last one: a workflow task that takes several steps may be lost as a whole, and is then done
-    again from its first step on. A step that needs what is not there (an address, a statement, a declaration, a
-    version of the policy) is not written, and its refusal says so; nor is one that looks for room and finds none.
-    ``policy_now`` gives a profile as it is in force.
+    again from its first step on, and a run can be reset to long before (``repeated_steps``). A step that needs what
+    is not there (an address, a statement, a declaration, a version of the policy) is not written, and its refusal says
+    so; nor is one that looks for room and finds none. ``policy_now`` gives a profile as it is in force.
     What is written for the first time goes into ``tally``.
 
     Raises:
-        StepOutOfOrder: the step does not follow the last one, or belongs to another run of the workflow.
+        StepOutOfOrder: the step does not follow the last one, belongs to another case that was started under the same
+            id, or to a run that has taken another way than the book has.
     """
     case = step.case
     row = await connection.fetchrow(
@@ -150,21 +152,26 @@ async def write_step(
     )
     if row is None or row["run_id"] != case.run_id:
         raise StepOutOfOrder(f"{case.case_id} was not opened by this run")
-    written: dict[str, object] = row["stepped"] or {}
-    if str(step.step) in written:
-        return Stepped.model_validate(written[str(step.step)]).model_copy(update={"step": step.step})
-    if step.step != row["step"] + 1:
+    try:
+        number, before = await place_of(connection, step, Book(row["step"], row["stepped"] or {}))
+    except AnotherWay as error:
+        raise StepOutOfOrder(str(error)) from error
+    if before:
+        return before
+    if number != row["step"] + 1:
         raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}")
+    asked = step.step
+    step = step.model_copy(update={"step": number})
     policy = policy_now(str(row["policy"]).partition("/")[0]) if step.policy_version else None
     needed = await requirements.look(connection, step, policy, str(row["policy"]))
     if isinstance(needed, Refusal):
-        return Stepped(refusal=needed, step=step.step)
+        return Stepped(refusal=needed, step=asked)
     address = needed
     if address:
         step = _addressed(step, address)
     reserved = await _reserve(connection, step.reserve, step.at) if step.reserve else None
     if step.only_with_room and reserved and reserved.reservation is not Reservation.RESERVED:
-        return Stepped(reserved=reserved, written=False, step=step.step)
+        return Stepped(reserved=reserved, written=False, step=asked)
     await _append(
         connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
     )
@@ -172,7 +179,8 @@ async def write_step(
     await outbox.queue(connection, case.case_id, step.step, _dated(step.notices, ends), step.at)
     await _keep_books(connection, step)
     stepped = Stepped(
-        step=step.step,
+        step=asked,
+        number=number if number != asked else None,
         due=ends,
         left=await _left(connection, step, step.stops) if step.stops else None,
         reserved=reserved,

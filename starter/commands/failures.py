@@ -35,6 +35,7 @@ from starter.errors import (
     UnknownOrder,
     Unreachable,
     VagueReply,
+    WorkflowStopped,
 )
 from starter.settings import SettingsError
 from starter.stack import StackError
@@ -68,7 +69,7 @@ class Failure:
     """What standard error says."""
 
     error: str
-    """``usage``, ``setting``, ``unreachable``, ``refused`` or ``unknown_case``."""
+    """``usage``, ``setting``, ``unreachable``, ``refused``, ``stopped`` or ``unknown_case``."""
     message: str
     exit_code: int
     code: str = ""
@@ -136,6 +137,8 @@ def describe(error: Exception) -> Failure | None:
             return _refused(Refusal(code="key_reused", field="--key", rule="section 11", explanation=str(error)))
         case NoReturnAddress():
             return _refused(error.refusal)
+        case WorkflowStopped():
+            return Failure("stopped", str(error), Exit.NO)
         case UnknownCase():
             return Failure("unknown_case", str(error), Exit.UNKNOWN_CASE)
         case asyncpg.InvalidCatalogNameError():

@@ -21,7 +21,7 @@ from starter.commands.work_rows import amount_of_version
 from starter.settings import load_settings
 from starter.vault import lookup_key
 from workflows.messages.flags import Colour
-from workflows.messages.stages import Attention, CaseKind, WorkList
+from workflows.messages.stages import Attention, CaseKind, Stopped, WorkList
 
 _MOMENT: Final = "day or moment (Shanghai time where no offset is given)"
 _LOOKUPS: Final[Mapping[str, Kind]] = {"--account": "account", "--name": "name", "--phone": "phone"}
@@ -140,9 +140,10 @@ async def _list(query: WorkQuery, again: dict[str, object], as_json: bool) -> in
     async with service() as aftersales:
         page = await aftersales.work_list(query)
         counts = await aftersales.work_counts(query)
+        stopped = await aftersales.runs.stopped_of([item.case_id for item in page.items if not item.outcome])
     shown = "  ".join(f"{name}: {number}" for name, number in sorted(counts.items())) or "no cases"
-    document = {"cases": page.items, "counts": counts, "next": page.next}
-    answer(as_json, document, _table(page.items), Text(shown, style="bold"))
+    document = {"cases": page.items, "counts": counts, "next": page.next, "stopped": stopped}
+    answer(as_json, document, _table(page.items, stopped), Text(shown, style="bold"))
     if page.next and not as_json:
         # Not through the page's console: a command that is wrapped cannot be copied.
         typer.echo(f"next page: {_command(again | {'--after': page.next})}")
@@ -160,13 +161,14 @@ def _command(options: dict[str, object]) -> str:
     return shlex.join(words)
 
 
-def _table(items: Iterable[WorkItem]) -> Table:
+def _table(items: Iterable[WorkItem], stopped: Mapping[str, Stopped]) -> Table:
     now = datetime.now(UTC)
     table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
     for item in items:
         asked = amount_of_version(item)
         left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)
-        attention = Text(item.attention or "", style="bold red")
+        why = stopped.get(item.case_id)  # such a case looks open in the book, and nothing moves it
+        attention = Text(f"workflow {why}" if why else item.attention or "", style="bold red")
         lists = (item.work_list or "", item.flag or "")
         table.add_row(item.case_id, item.stage, left, asked, item.merchant_id, *lists, attention)
     return table

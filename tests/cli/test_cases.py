@@ -1,5 +1,6 @@
 """Cases from the command line, end to end: a worker process, real servers, one process for each command."""
 
+import asyncio
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.client import Client
 
 from tests.cli.shell import Shell
 
@@ -226,6 +228,30 @@ async def test_a_command_that_is_not_open_is_refused(
     assert wrong_actor.failure["code"] == "wrong_actor"
     assert not_yours.code == 4
     assert "another merchant's" in not_yours.err
+
+
+async def test_a_case_whose_workflow_was_stopped_does_not_look_alive(
+    worker_process: Shell, client: Client, tmp_path: Path, bought: dict[str, Any]
+) -> None:  # section 11
+    case = await opened(worker_process, tmp_path, bought)
+    approve = ("act", case, "approve", "--as", f"merchant:{bought['merchant_id']}", "--json")
+    await client.get_workflow_handle(case).terminate("by an operator")
+
+    page = (await worker_process.run("show", case)).out
+    view = await worker_process.json("show", case)
+    refused = await worker_process.run(*approve)
+    ended = await worker_process.run("outcome", case, "--json")
+    while case not in (listed := await worker_process.json("list", "--order", bought["order_no"]))["stopped"]:
+        await asyncio.sleep(0.1)
+    table = (await worker_process.run("list", "--order", bought["order_no"])).out
+
+    assert (view["stopped"], view["commands"], view["due"]) == ("terminated", [], None)
+    assert "the workflow was terminated: nobody follows the case" in " ".join(page.split())
+    assert "open commands" not in page
+    assert (refused.code, refused.failure["code"]) == (4, "workflow_stopped")
+    assert (ended.code, ended.failure["error"]) == (1, "stopped")
+    assert listed["stopped"] == {case: "terminated"}
+    assert "terminated" in table
 
 
 async def test_a_signal_is_sent_and_carried_out(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from activities.payments import Payments
 from activities.postgres import ledger
 from activities.postgres.alerts import Alert, open_alerts
 from activities.postgres.books import BookTotal, side_by_side
-from activities.postgres.casebook import StepOutOfOrder
+from activities.postgres.casebook import StepOutOfOrder, write_step
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import VaultAccounts
 from tests.storage.money import (
@@ -37,10 +37,12 @@ from tests.storage.money import (
 )
 from tests.storage.own_keys import vault
 from tests.storage.test_vault import ACCOUNT
-from workflows.messages.cases import EnterCallback, Settled
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import EnterCallback, LogEntry, Settled
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
+from workflows.messages.stages import StageName
 from workflows.rules.legs import US, LegEvent
 
 HOUR = 60
@@ -138,6 +140,30 @@ async def test_the_last_success_and_the_closing_step_stand_or_fall_together(benc
     assert (await bench.leg(wish)).state is LegState.SUBMITTED
     assert not bench.woken
     assert (await bench.payments.settle(settling)).closed
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_a_payment_is_known_also_where_the_case_has_gone_on_meanwhile(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    settling = settle(wish)
+    closing = settling.closing
+    attention = LogEntry(event="attention_raised", by=CLOCK, rule="section 10", at=NOON)
+    other = closing.model_copy(
+        update={"stage": StageName.PAYMENT_ATTENTION, "outcome": None, "refunded": 0, "entries": (attention,)}
+    )
+    async with bench.pool.acquire() as connection, connection.transaction():
+        await write_step(connection, other)
+
+    with pytest.raises(StepOutOfOrder, match="takes another way"):
+        await bench.payments.settle(settling)
+
+    assert (await bench.leg(wish)).state is LegState.SUCCEEDED
+    assert await outcome_of(bench.pool, wish) is None
+    next_one = settle(wish, Ask.INQUIRE).model_copy(
+        update={"closing": closing.model_copy(update={"step": closing.step + 1})}
+    )
+    assert (await bench.payments.settle(next_one)).closed
+    assert await outcome_of(bench.pool, wish) == "refunded"
     assert await bench.attempts(wish) == [1]
 
 

@@ -251,6 +251,8 @@ class Stepped(Message):
     """False for a look that has found no room (R8)."""
     step: int | None = None
     """The number of the step that this is about, as the book has it."""
+    number: int | None = None
+    """The one under which it stands in the book, where the case has steps that this run has not taken."""
     due: Due | None = None
     left: timedelta | None = None
     """What is left of the clock that has been stopped (D3)."""
@@ -353,6 +355,8 @@ class Settled(Message):
     """Without those that were retired; none where nothing is left to pay (R14)."""
     closed: bool = False
     """All legs have succeeded, and the closing step was recorded in the same transaction."""
+    number: int | None = None
+    """That of this step, as in ``Stepped``."""
     refusal: Refusal | None = None
     """A manual settlement that must not be: ``outcome_open`` while the gateway's answer is, ``already_paid``
     where the gateway has paid every leg, ``no_room`` or ``amount_differs`` for what others have or

@@ -1,0 +1,280 @@
+"""What ``docs/operations.md`` and ``docs/alerts.md`` say of stopped cases and of the Web UI's buttons, done here."""
+
+import asyncio
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import (
+    ListWorkflowExecutionsRequest,
+    PauseActivityRequest,
+    PauseWorkflowExecutionRequest,
+    ResetActivityRequest,
+    ResetWorkflowExecutionRequest,
+    UnpauseActivityRequest,
+)
+
+from activities.gateways.payment_stub import Behaviour, Mode
+from starter.client import Case
+from starter.settings import Settings
+from starter.stack import Stack
+from starter.stack.temporal_server import executable
+from tests.workflow.world import EVIDENCE, World, until
+from worker import running_worker
+from workflows.messages.actors import buyer, merchant
+from workflows.messages.commands import Approve, Reject, RejectReason, SubmitEvidence
+from workflows.messages.stages import OutcomeKind, StageName, Stopped
+from workflows.rules.worker_roles import WorkerRole
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
+VIEWS = dict(re.findall(r"^\| ([\w ]+) \| `(.*)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+NOTHING_AGAIN = (
+    ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
+    ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_UPDATE,
+)
+
+
+def told(title: str) -> list[str]:
+    """The command lines that a section of the page says to type."""
+    text = PAGE.read_text(encoding="utf-8")
+    section = re.search(rf"^### {title}\n(.*?)(?=^###? )", text, re.DOTALL | re.MULTILINE)
+    assert section, title
+    return re.findall(r"^\$ (.*)$", section[1], re.MULTILINE)
+
+
+async def typed(stack: Stack, line: str, case: Case) -> None:
+    """A line of the page, typed for this case."""
+    program, *words = shlex.split(line.replace("CASE", case.id))
+    assert program == "temporal"
+    process = await asyncio.create_subprocess_exec(
+        executable(),
+        *words,
+        *("--address", stack.temporal_address, "--namespace", "default"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def found(world: World, view: str) -> set[str]:
+    """The workflows that a view of the page finds for this merchant."""
+    query = f'{VIEWS[view]} AND MerchantId = "{world.merchant}"'
+    request = ListWorkflowExecutionsRequest(namespace="default", query=query)
+    listed = await world.aftersales.temporal.workflow_service.list_workflow_executions(request)
+    return {each.execution.workflow_id for each in listed.executions}
+
+
+def approve(world: World, key: str = "c1") -> Approve:
+    return Approve(key=key, by=merchant(world.merchant))
+
+
+async def test_a_stopped_case_is_taken_up_where_it_stopped(world: World, stack: Stack) -> None:
+    case = await world.refund()
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    await case.handle.terminate("by mistake")
+    await until(lambda: found(world, "stopped cases"), lambda cases: cases == {case.id})
+
+    for line in told("A case was stopped"):
+        await typed(stack, line, case)
+
+    view = await case.view()
+    assert (view.stage, view.stopped) == (StageName.MERCHANT_REVIEW, None)
+    assert await until(lambda: world.aftersales.runs.stopped_of([case.id]), lambda stopped: not stopped) == {}
+    assert (await case.act_and_wait(approve(world))).outcome is OutcomeKind.REFUNDED
+    assert await world.events(case) == ["opened", "approved", "refund_succeeded"]
+
+
+async def test_a_stopped_payment_is_followed_again_and_paid_once(world: World, stack: Stack) -> None:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.CALL_BACK_NEVER, order_no=order_no, settle_after_seconds=60))
+    case = await world.refund(order_no=order_no)
+    await case.act(approve(world))
+    (leg,) = (await world.at(case, StageName.SETTLING)).legs
+    await case.handle.terminate("by mistake")
+
+    for line in told("A case was stopped"):
+        await typed(stack, line, case)
+    await world.forward(case, hours=3)
+    outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert [each.refund_no for each in outcome.legs] == [leg.refund_no]
+    assert await world.paid_by_gateway(order_no) == await world.refunded(order_no) == 10_000
+
+
+async def test_a_paused_case_is_found_and_goes_on(world: World, stack: Stack) -> None:
+    case = await world.refund()
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    await world.aftersales.temporal.workflow_service.pause_workflow_execution(
+        PauseWorkflowExecutionRequest(namespace="default", workflow_id=case.id, identity="o-1", reason="looked_at")
+    )
+    await until(lambda: found(world, "paused cases"), lambda cases: cases == {case.id})
+    assert (await case.view()).stopped is Stopped.PAUSED
+
+    for line in told("A case is paused"):
+        await typed(stack, line, case)
+
+    assert (await case.act_and_wait(approve(world))).outcome is OutcomeKind.REFUNDED
+
+
+async def test_a_payment_whose_activity_was_paused_and_reset_pays_once(
+    shop: World, own_settings: Settings, database: str
+) -> None:
+    order_no = await shop.order()
+    others = ",".join(each for each in WorkerRole if each is not WorkerRole.MONEY)
+    without_money = own_settings.model_copy(update={"role": others})
+    only_money = own_settings.model_copy(update={"role": WorkerRole.MONEY.value})
+    client = shop.skipper.client
+    async with running_worker(without_money, client, database):
+        case = await shop.refund(order_no=order_no)
+        await case.act(approve(shop))
+        (waiting,) = await until(lambda: pending(case), bool)
+        execution, service = WorkflowExecution(workflow_id=case.id), client.workflow_service
+        await service.pause_activity(PauseActivityRequest(namespace="default", execution=execution, id=waiting))
+        async with running_worker(only_money, client, database):
+            await service.reset_activity(
+                ResetActivityRequest(namespace="default", execution=execution, id=waiting, keep_paused=True)
+            )
+            assert await pending(case) == [waiting]
+            assert await shop.paid_by_gateway(order_no) == 0
+            await service.unpause_activity(UnpauseActivityRequest(namespace="default", execution=execution, id=waiting))
+            outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await shop.paid_by_gateway(order_no) == await shop.refunded(order_no) == 10_000
+
+
+async def pending(case: Case) -> list[str]:
+    return [each.activity_id for each in (await case.handle.describe()).raw_description.pending_activities]
+
+
+async def test_a_batch_of_signals_is_checked_like_each_of_them(world: World, stack: Stack) -> None:
+    first, second = await world.refund(), await world.refund()
+    for case in (first, second):
+        await world.at(case, StageName.MERCHANT_REVIEW)
+    await second.act(SubmitEvidence(key="batch-1", by=buyer(world.buyer), evidence=EVIDENCE))  # the key is taken there
+    query = f'MerchantId = "{world.merchant}" AND ExecutionStatus = "Running"'
+    await until(lambda: world.aftersales.temporal.count_workflows(query), lambda counted: counted.count == 2)
+    command = json.dumps({"key": "batch-1", "by": {"role": "merchant", "id": world.merchant}})
+
+    signal = shlex.join(["temporal", "workflow", "signal", "--name", "approve", "--input", command, "--query", query])
+    await typed(stack, f"{signal} --reason agreed --yes", first)
+
+    assert (await first.outcome()).outcome is OutcomeKind.REFUNDED
+    await until(lambda: world.events(second), lambda events: "command_refused" in events)
+    assert (await second.view()).stage is StageName.MERCHANT_REVIEW
+
+
+# After a restore -----------------------------------------------------------------------------------------
+
+
+async def test_a_case_book_that_was_restored_is_written_anew_from_the_history(world: World, stack: Stack) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    before = await world.at(case, StageName.SHIPPED_REVIEW)
+    row = await world.pool.fetchrow("SELECT * FROM casebook.cases WHERE case_id = $1", case.id)
+    assert row is not None
+    await case.act(SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE))
+    reject = Reject(
+        key="r1", by=merchant(world.merchant), reason=RejectReason.GOODS_RECEIVED_AS_DESCRIBED, evidence=EVIDENCE
+    )
+    await case.act(reject)
+    whole = await case.log()
+    await world.pool.execute("DELETE FROM notices.outbox WHERE case_id = $1 AND step > 0", case.id)
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # the log is append-only
+        await connection.execute("DELETE FROM casebook.log WHERE case_id = $1 AND step > 0", case.id)
+    await world.pool.execute(
+        """
+        UPDATE casebook.cases SET stage = $2, step = 0, log_length = 1, stepped = NULL, due_at = $3, work_list = $4
+        WHERE case_id = $1
+        """,
+        case.id,
+        before.stage,
+        before.due,
+        row["work_list"],
+    )
+    await world.forward(case, days=8)
+    await until(lambda: out_of_order(case), bool)
+
+    await typed(stack, "temporal workflow reset --workflow-id CASE --type FirstWorkflowTask --reason restored", case)
+    await world.at(case, StageName.REJECTED)
+
+    assert [(each.event, each.command_key) for each in await case.log()] == [
+        (each.event, each.command_key) for each in whole
+    ]
+
+
+async def out_of_order(case: Case) -> bool:
+    raw = (await case.handle.describe()).raw_description
+    return any(each.last_failure.application_failure_info.type == "StepOutOfOrder" for each in raw.pending_activities)
+
+
+async def test_a_temporal_that_was_restored_is_told_the_commands_again(world: World) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    evidence = SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE)
+    await case.act(evidence)
+    restored = ResetWorkflowExecutionRequest(  # as if nothing had come since
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=case.id),
+        reason="a test",
+        workflow_task_finish_event_id=3,
+        request_id=world.fresh("r"),
+        reset_reapply_exclude_types=NOTHING_AGAIN,
+    )
+    await world.aftersales.temporal.workflow_service.reset_workflow_execution(restored)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+
+    await case.act(evidence)
+    outcome = await case.act_and_wait(approve(world))
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.events(case) == ["opened", "evidence_submitted", "approved", "refund_succeeded"]
+
+
+async def test_a_run_that_takes_another_way_than_its_book_changes_nothing(world: World) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await case.act(SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE))
+    log, first_run = await case.log(), (await case.handle.describe()).run_id
+    forgetting = ResetWorkflowExecutionRequest(
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=case.id),
+        reason="a test",
+        workflow_task_finish_event_id=3,
+        request_id=world.fresh("r"),
+        reset_reapply_exclude_types=NOTHING_AGAIN,
+    )
+    await world.aftersales.temporal.workflow_service.reset_workflow_execution(forgetting)
+    await case.tell(approve(world))
+    await until(lambda: out_of_order(case), bool)
+    assert await case.log() == log
+
+    last = [each async for each in case.handle.fetch_history_events()]
+    assert last[0].workflow_execution_started_event_attributes.original_execution_run_id == first_run
+    history = await world.aftersales.temporal.get_workflow_handle(case.id, run_id=first_run).fetch_history()
+    tasks = [each for each in history.events if each.HasField("workflow_task_completed_event_attributes")]
+    mended = ResetWorkflowExecutionRequest(
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=case.id, run_id=first_run),
+        reason="a test",
+        workflow_task_finish_event_id=tasks[-1].event_id,
+        request_id=world.fresh("r"),
+    )
+    await world.aftersales.temporal.workflow_service.reset_workflow_execution(mended)
+    outcome = await case.act_and_wait(approve(world, "c2"))
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.events(case) == ["opened", "evidence_submitted", "approved", "refund_succeeded"]
+
+
+@pytest.mark.parametrize("view", ["paused cases", "stopped cases", "stuck workflows"])
+async def test_a_view_can_be_asked(world: World, view: str) -> None:
+    assert await found(world, view) == set()
