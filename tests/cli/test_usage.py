@@ -246,7 +246,7 @@ async def test_a_wrong_setting_is_one_line(nowhere: Shell) -> None:
         (["open", "dispute", "--why", "because"], "--why"),
         (["open", "dispute", "--line", "L1:1:1.00", "--order", "O", "--merchant", "m"], "buyer_id"),
         (["parcels", "tell", "lost", "--carrier", "sf", "--tracking-no", "SF1"], "EVENT"),
-        (["parcels", "tell", "signed", "--carrier", "sf", "--tracking-no", "S F"], "parcel.tracking_no"),
+        (["parcels", "tell", "signed", "--carrier", "sf", "--tracking-no", "S/F"], "parcel.tracking_no"),
         (["orders", "shipped", "O", "--carrier", "sf", "--tracking-no", "S1", "--at", "yesterday"], "--at"),
         (["addresses", "save", "A", *MERCHANT, *PLACE, "--details", "Nanjing Road 1"], "details"),
         (["flags", "set", "O", "pink", *MERCHANT, "--as", "merchant:m"], "colour"),
