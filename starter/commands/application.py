@@ -77,6 +77,7 @@ WORDS: Final = (
     Word("codec", PLATFORM, "codec", "codec"),
     Word("ladder", PLATFORM, "declaring", "ladder"),
     Word("books", MONEY, "books", "books"),
+    Word("alerts", MONEY, "alerts", "alerts"),
     Word("limits", MONEY, "limits", "limits"),
     Word("gateway", MONEY, "gateway", "application"),
     Word("orders", MONEY, "shop", "orders"),
