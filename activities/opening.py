@@ -13,12 +13,14 @@ from activities.notices import outbox
 from activities.policies import Policies
 from activities.postgres import allowances, casebook, evidence, ledger, lookups, parcels, pieces
 from activities.postgres.connection import Connection
-from activities.postgres.vault import is_account_of
+from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.messages.activities import open_case
 from workflows.messages.actors import buyer, merchant
-from workflows.messages.cases import Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
+from workflows.messages.evidence import Evidence
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
+from workflows.messages.persons import buyer_person
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
@@ -41,16 +43,16 @@ from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
-from workflows.rules.applications import opened_entry
+from workflows.rules.applications import opening_facts
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, late_shipment_owed
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
-from workflows.rules.evidence import refused_evidence
+from workflows.rules.evidence import refused_attachment, refused_evidence
 from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
 from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
 from workflows.rules.refund import first_stage, refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
-from workflows.rules.stages import CLAIMABLE, INTERCEPTING, PAYING, RETENTION, STAGES, Stage
+from workflows.rules.stages import CLAIMABLE, INTERCEPTING, OPENING, PAYING, RETENTION, STAGES, Stage
 
 _UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
 """Where a case opens whose goods have not shipped (R1, R3)."""
@@ -151,6 +153,10 @@ class Opening:
                 return Opened(refusal=refused_account("method.account"))  # R17, whoever names it
             case _:
                 pass
+        given: tuple[Evidence, ...] = getattr(request, "evidence", ())
+        person = buyer_person(order.buyer_id)
+        if (missing := await missing_attachment(connection, given, order.order_no, person)) is not None:
+            return Opened(refusal=refused_attachment(missing))
         match request:
             case RefundRequest() | MerchantRefundRequest() | ReturnRequest():
                 opened = await self._look_at_application(connection, opening, request, order, policy)
@@ -326,7 +332,8 @@ class Opening:
             return
         request = opening.request
         buyer_id = opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None)
-        entry = opened_entry(request, opening.at)
+        facts = opening_facts(request, opening.at)
+        entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=opening.at, facts=facts)
         work_list = STAGES[opened.stage].work_list
         await casebook.write_opening(
             connection,
@@ -337,8 +344,14 @@ class Opening:
             buyer_id=buyer_id,
             pieces=_pieces_named(opening),
         )
-        if isinstance(request, DisputeRequest) and request.evidence:  # D6
-            given = EvidenceGiven(key="step-0", by=opener(request), attachments=request.evidence)
+        if attachments := getattr(request, "evidence", ()):  # R10; of a dispute it is a draft (D6)
+            given = EvidenceGiven(
+                key="step-0",
+                by=opener(request),
+                attachments=attachments,
+                adds=not isinstance(request, DisputeRequest),
+                event=entry.event,
+            )
             await evidence.give(connection, opening.case.case_id, given, opening.at)
         await outbox.queue(connection, opening.case.case_id, 0, _opened_notices(opening, opened), opening.at)
 

@@ -6,17 +6,19 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import bindings, casebook, erasure
+from activities.postgres import bindings, casebook, erasure, looks
+from activities.postgres.connection import Connection
 from activities.postgres.erasure import Erasure
-from activities.postgres.vault import Vault
+from activities.postgres.vault import Vault, is_attachment_of
 from starter.database import transaction
-from starter.errors import UnknownCase
+from starter.errors import UnknownCase, UnknownOrder
 from starter.merchant_desk import whose
 from starter.virtual_numbers import VirtualNumbers
 from workflows.messages.actors import Actor
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.persons import BankAccount, Contact
+from workflows.messages.persons import BankAccount, Contact, buyer_person
 from workflows.messages.virtual_numbers import ReleaseNumber
+from workflows.rules.admission import Parties, may_see
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 """What one attachment may have here. Larger ones belong into a store of their own, and come as its reference."""
@@ -49,30 +51,65 @@ class Privacy:
         async with transaction(self._pool) as connection:
             return await self._vault.keep_contact(connection, merchant_id, key, contact, datetime.now(UTC))
 
-    async def keep_attachment(self, case_id: str, key: str, media_type: MediaType, content: bytes) -> Evidence:
-        """Keep the content of a piece of evidence under the key of the case's buyer; what comes back is sent (D6).
+    async def keep_attachment(self, subject: str, key: str, media_type: MediaType, content: bytes) -> Evidence:
+        """Keep the content of a piece of evidence under the key of its buyer; what comes back is sent (D6).
+
+        ``subject`` is a case's id, or an order's number for what a request is to be opened with. In cases of that
+        order, or allowance, it can be named as evidence, and nowhere else.
 
         Raises:
             AttachmentTooLarge: it is empty, or larger than ``MOST_BYTES``.
-            UnknownCase: there is no such case.
+            UnknownCase, UnknownOrder: there is no such case or order.
             OtherItemUnderKey: the key stands for another content.
         """
         if not 1 <= len(content) <= MOST_BYTES:
             raise AttachmentTooLarge(f"an attachment has 1 to {MOST_BYTES} bytes here (D6)")
         async with transaction(self._pool) as connection:
-            case = await casebook.find(connection, case_id)
-            if case is None:
-                raise UnknownCase(case_id)
+            about, person = await self._whose(connection, subject)
             uri = await self._vault.keep_attachment(
-                connection, whose(case), f"{case_id} {key}", content, datetime.now(UTC)
+                connection, person, f"{subject} {key}", content, datetime.now(UTC), subject=about
             )
         digest = hashlib.sha256(content).hexdigest()
         return Evidence(uri=uri, media_type=media_type, bytes=len(content), sha256=digest)
 
-    async def read_attachment(self, reference: str) -> bytes | None:
-        """An attachment's content, for whoever may read the case; None where it is unknown or was forgotten."""
+    async def read_attachment(
+        self, case_id: str, reference: str, reader: Actor, *, why: str = "evidence"
+    ) -> bytes | None:
+        """An attachment of a case, for its merchant, its buyer or the platform; each reading is a recorded look (P2).
+
+        None where nothing of this case's order or allowance is kept under the reference, or it was forgotten. ``why``
+        is a code, for the record.
+
+        Raises:
+            UnknownCase: there is no such case, or it is not the reader's.
+        """
         async with transaction(self._pool) as connection:
-            return await self._vault.attachment(connection, reference)
+            case = await casebook.find(connection, case_id)
+            if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
+                raise UnknownCase(case_id)
+            about = case.order_no or case.allowance_id or ""
+            if not await is_attachment_of(connection, reference, about, whose(case)):
+                return None
+            content = await self._vault.attachment(connection, reference)
+            if content is not None:
+                at = datetime.now(UTC)
+                subject, fields = [case_id], ["attachment"]
+                await looks.record(
+                    connection, reader, case.merchant_id, subject, fields, "attachment", why, at, person=whose(case)
+                )
+            return content
+
+    async def _whose(self, connection: Connection, subject: str) -> tuple[str, str]:
+        """The order or allowance that ``subject`` is, or is about, and under whose key what tells of it is put."""
+        if "/" not in subject:
+            buyer_id = await connection.fetchval("SELECT buyer_id FROM shop.orders WHERE order_no = $1", subject)
+            if buyer_id is None:
+                raise UnknownOrder(subject)
+            return subject, buyer_person(buyer_id)
+        case = await casebook.find(connection, subject)
+        if case is None:
+            raise UnknownCase(subject)
+        return case.order_no or case.allowance_id or "", whose(case)
 
     async def forget(self, person: str, *, by: Actor, reason: str) -> Erasure:
         """Forget ``buyer/<id>`` or ``merchant/<id>`` for good, and prove that nothing of theirs opens any more.

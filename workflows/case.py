@@ -58,7 +58,7 @@ from workflows.messages.money import Money
 from workflows.messages.payouts import LegStatus, Payout
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
-from workflows.messages.requests import Request
+from workflows.messages.requests import Request, opener
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
@@ -67,8 +67,8 @@ from workflows.queues import queue_for
 from workflows.rules import admission, bilingual
 from workflows.rules.admission import Parties
 from workflows.rules.answers import found_by_opening, written_as
-from workflows.rules.applications import opened_entry
-from workflows.rules.evidence import refused_evidence, refused_more_evidence
+from workflows.rules.applications import opening_facts
+from workflows.rules.evidence import evidence_facts, is_ours, refused_evidence, refused_more_evidence
 from workflows.rules.growth import Heard
 from workflows.rules.identity import case_id, subject
 from workflows.rules.moments import refused_deadline, refused_moment
@@ -170,6 +170,10 @@ class CaseWorkflow:
         self._answers: dict[str, Refusal | None] = {}
         self._evidence: Counter[Role] = Counter()
         """How often each party has given evidence (R16)."""
+        self._kept_evidence: set[str] = set()
+        """The keys under which evidence is kept already."""
+        self._evidence_in_hand: EvidenceGiven | None = None
+        """To be kept with the next step, and dropped where that is refused."""
         self.cause = Cause(0, "opening", OPENING.name)
         """Why the case does what it does at the moment."""
 
@@ -241,7 +245,8 @@ class CaseWorkflow:
         self.opened = await local_first(activities.open_case, opening, fits=found_by_opening, tell=self._begun_anew)
         if self.opened.stage:
             self.kind = self.opened.kind
-            entry = opened_entry(self.request, opening.at)
+            facts = opening_facts(self.request, opening.at)
+            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at, facts=facts)
             stage = STAGES[self.opened.stage]
             self._begin(opening.at, stage.span(self.policy) if stage.span else None)
             self._arrive(stage, self.opened.due, None, (entry,))
@@ -293,13 +298,13 @@ class CaseWorkflow:
             update={
                 "address": address,
                 "watch": watch,
-                "evidence": evidence,
                 "charges": charges,
                 "account": account,
                 "exemption": exemption,
                 "stops": stops,
                 "application": application,
                 "only_with_room": only_with_room,
+                **({"evidence": evidence} if evidence else {}),
             }
         )
         stepped = await self._write(step)
@@ -376,6 +381,50 @@ class CaseWorkflow:
     def count_evidence(self, command: SubmitEvidence) -> None:
         """R16: one more giving of this party's; to be called once it is kept."""
         self._evidence[command.by.role] += 1
+
+    def given(self, command: Command, event: str) -> EvidenceGiven | None:
+        """What comes with ``command`` as evidence, to be kept with the line ``event`` (R2, R10); None for nothing."""
+        submitted = command if isinstance(command, SubmitEvidence) else None
+        attachments = getattr(command, "evidence", ())
+        key = f"command-{admission.fingerprint(command)}"
+        if not (attachments or submitted) or key in self._kept_evidence:
+            return None
+        amount = submitted.amount if submitted else None
+        return EvidenceGiven(
+            key=key,
+            by=command.by,
+            attachments=attachments,
+            statement=submitted.statement if submitted else None,
+            amount=amount,
+            currency=self.asked.currency if amount is not None else None,
+            final=submitted.final if submitted else False,
+            adds=True,
+            event=event,
+        )
+
+    def bring(self, command: Command, event: str) -> None:
+        """Keep what comes with ``command`` together with the next step, or refuse both (R2, R10, D6)."""
+        self._evidence_in_hand = self.given(command, event)
+
+    async def keeps_evidence(self, command: Command, event: str) -> bool:
+        """See to what comes with a command that does more than its next step; False where it is refused, and answered.
+
+        What might be refused is kept before anything else is done; else it is kept with the next step.
+        """
+        given = self.given(command, event)
+        if given is None:
+            return True
+        if not any(is_ours(each) for each in given.attachments):
+            self._evidence_in_hand = given
+            return True
+        given = given.model_copy(update={"event": "evidence_submitted"})
+        in_hand, self._in_hand = self._in_hand, None  # whoever sent it is answered once it is carried out
+        entry = self.obeyed(command, given.event, **evidence_facts(given.attachments))
+        stepped = await self.enter(self.stage, entry, evidence=given, keep_deadline=True, attention=self.attention)
+        self._in_hand = in_hand
+        if stepped.refusal:
+            self.answer(command, stepped.refusal)
+        return stepped.refusal is None
 
     async def note(self, *entries: LogEntry) -> None:
         """Write down what changes nothing: the stage and its clock go on."""
@@ -514,6 +563,7 @@ class CaseWorkflow:
             balance=balance,
             pieces=self.pieces,
             claims=self.claims,
+            evidence=self._evidence_in_hand if recorded else None,
         )
 
     def answer(self, command: Command, refusal: Refusal | None = None) -> None:
@@ -766,6 +816,9 @@ class CaseWorkflow:
     def _written(self, step: Step, number: int | None = None) -> None:
         self._steps = step.step if number is None else number
         self.pieces, self.claims = None, False
+        if step.evidence:
+            self._kept_evidence.add(step.evidence.key)
+            self._evidence_in_hand = None
         self._unwritten = [entry for entry in self._unwritten if entry not in step.entries]
         self.heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
 
@@ -928,6 +981,8 @@ class CaseWorkflow:
             stepped = await local_first(activities.record_step, step, fits=fits, tell=self._begun_anew)
         if stepped.refusal is None and stepped.written:
             self._written(step, stepped.number)
+        else:
+            self._evidence_in_hand = None
         return stepped
 
     async def outside(

@@ -40,7 +40,7 @@ from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.payable import OrderCase
 from workflows.rules.applications import version_facts, version_of
 from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
-from workflows.rules.evidence import evidence_facts
+from workflows.rules.evidence import evidence_facts, is_ours
 from workflows.rules.identity import case_id
 from workflows.rules.pieces import pieces_of
 from workflows.rules.refund import refused_application, refused_worthless, ruled_parts
@@ -101,8 +101,9 @@ class DisputableCase(OrderCase):
                 case GiveRefundAccount() if self.stage is LOCKED:
                     await self.take_account(event)
                 case ConfirmReceipt() if self.stage is LOCKED:  # D3: recorded now, looked at when the case goes on
-                    await self.note(self.obeyed(event, "receipt_confirmed"))
-                    self._kept.append(event)
+                    if await self.keeps_evidence(event, "receipt_confirmed"):
+                        await self.note(self.obeyed(event, "receipt_confirmed"))
+                        self._kept.append(event)
                 case ReportParcel() if self.stage is LOCKED:
                     await self.note(self.parcel(event))
                     self._kept.append(event)
@@ -151,7 +152,8 @@ class DisputableCase(OrderCase):
 
     async def reject(self, command: Reject, stage: Stage = REJECTED) -> None:
         """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
-        await self.enter(
+        self.bring(command, "rejected")
+        stepped = await self.enter(
             stage,
             self.rejection(command),
             watch=self.proven(command),
@@ -162,14 +164,17 @@ class DisputableCase(OrderCase):
                 window_days=self.policy.refund.escalation_window_days,
             ),
         )
+        if stepped.refusal:
+            self.answer(command, stepped.refusal)
 
     async def apply_again(self, command: Amend, stage: Stage) -> None:
         """R6, R12, R13: told to the merchant, who decides with a new clock; refused where its pieces are not left."""
         named: NamedAccount | None = None
         if isinstance(command.method, BankTransfer):
             named = NamedAccount(account=command.method.account, field="method.account")
-        version = version_of(command, self.applied.version + 1, workflow.now())
+        version = version_of(command, workflow.now(), self.applied)
         self.pieces, self.claims = pieces_of(command, self.use), True
+        self.bring(command, "amended")
         stepped = await self.enter(
             stage,
             self.obeyed(command, "amended", **version_facts(version)),
@@ -184,7 +189,7 @@ class DisputableCase(OrderCase):
                 on_silence=stage.silence,
             ),
         )
-        if stepped.refusal:  # R13, R17
+        if stepped.refusal:  # R13, R17, D6
             self.pieces, self.claims = None, False
             self.answer(command, stepped.refusal)
             return
@@ -217,7 +222,9 @@ class DisputableCase(OrderCase):
         """The log line of a rejection."""
         facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
         if command.shipping:
+            facts["carrier"] = command.shipping.carrier
             facts["tracking_no"] = command.shipping.tracking_no
+            facts["shipped_at"] = command.shipping.shipped_at.isoformat()
         return self.obeyed(command, "rejected", **facts)
 
     # What the base asks -------------------------------------------------------------------------------
@@ -289,6 +296,8 @@ class DisputableCase(OrderCase):
 
     async def _open_dispute(self, command: OpenDispute) -> None:
         """D1: on the case as it was last applied for. A case that waits for the buyer waits on; others go on (D2)."""
+        if any(is_ours(each) for each in command.evidence) and not await self.keeps_evidence(command, "dispute_opened"):
+            return
         self._disputes += 1
         request = DisputeRequest(
             request_key=f"d{self._disputes}",

@@ -101,13 +101,20 @@ class LateShipment(SleepingCase):
 
     async def _prove(self, command: ProveShipment) -> Outcome | None:
         """L2, R15, R18: the parcel must not be known to have left a part behind, nor to have left later."""
-        facts = {"tracking_no": command.parcel.tracking_no, **evidence_facts(command.evidence)}
+        facts: dict[str, str | int] = {
+            "carrier": command.parcel.carrier,
+            "tracking_no": command.parcel.tracking_no,
+            "shipped_at": command.shipped_at.isoformat(),
+            **evidence_facts(command.evidence),
+        }
+        self.bring(command, "shipment_proved")
         return await self._exempt(self.obeyed(command, "shipment_proved", **facts), command, proof=_proof_of(command))
 
     async def _refer_to(self, command: ProveExemption) -> Outcome | None:
         """L2: the declaration must be there, and cover the time in which the order was to ship."""
         facts = {"exemption": command.exemption, **evidence_facts(command.evidence)}
         entry = self.obeyed(command, "exemption_shown", **facts)
+        self.bring(command, "exemption_shown")
         return await self._exempt(entry, command, exemption=command.exemption)
 
     async def _exempt(

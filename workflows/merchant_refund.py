@@ -2,6 +2,7 @@
 
 from temporalio import workflow
 
+from workflows.case import ClosingRefusedError
 from workflows.handlers import takes
 from workflows.messages.actors import CLOCK, officer
 from workflows.messages.cases import NoticeTemplate, Outcome
@@ -46,16 +47,27 @@ class MerchantRefund(OrderCase):
             return self.refused(opened.refusal)
         if opened.stage is StageName.PAYING:  # up to the policy's amount, at once
             return await self.refund(self.entry("approved_by_policy", BY_POLICY, "R9"), by=BY_POLICY, rule="R9")
-        event = await self.next()
-        match event:
-            case Approve():
-                return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="R9")
-            case Reject():
-                return await self._rejected(event)
-            case _:  # silence
-                return await self.refund(self.silent("approved_by_silence"), by=CLOCK, rule="R9")
+        while True:
+            event = await self.next()
+            match event:
+                case Approve():
+                    return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="R9")
+                case Reject():
+                    if ended := await self._rejected(event):
+                        return ended
+                case _:  # silence
+                    return await self.refund(self.silent("approved_by_silence"), by=CLOCK, rule="R9")
 
-    async def _rejected(self, command: Reject) -> Outcome:
+    async def _rejected(self, command: Reject) -> Outcome | None:
+        """R9: with what the officer has found; evidence that is nobody's decides nothing (D6)."""
+        self.bring(command, "rejected")
+        try:
+            return await self._close_rejected(command)
+        except ClosingRefusedError as error:
+            self.answer(command, error.refusal)
+            return None
+
+    async def _close_rejected(self, command: Reject) -> Outcome:
         return await self.close(
             OutcomeKind.REJECTED,
             self.obeyed(command, "rejected", reason=command.reason, **evidence_facts(command.evidence)),

@@ -40,7 +40,7 @@ from workflows.messages.requests import (
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.applications import version_of
-from workflows.rules.evidence import evidence_facts
+from workflows.rules.evidence import evidence_facts, submitted_facts
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
 from workflows.rules.stages import AWAITING_ACCOUNT
@@ -130,7 +130,7 @@ class OrderCase(PayableCase):
         """See CaseWorkflow."""
         super().__init__(request)
         self.application: Application = request
-        self._applied = version_of(request, 1, self.opened_at)
+        self._applied = version_of(request, self.opened_at)
         self.account: Reference | None = None
         """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
         self._order_no = request.order_no
@@ -212,9 +212,15 @@ class OrderCase(PayableCase):
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
 
     async def take_evidence(self, command: SubmitEvidence) -> None:
-        """R2, R16: kept in the case log, for whoever decides."""
-        await self.note(self.obeyed(command, "evidence_submitted", **evidence_facts(command.evidence)))
-        self.count_evidence(command)
+        """R2, R10, R16: kept for whoever decides, beside what was given before."""
+        given = self.given(command, "evidence_submitted")
+        facts = {**(submitted_facts(given) if given else {}), **evidence_facts(command.evidence)}
+        entry = self.obeyed(command, "evidence_submitted", **facts)
+        stepped = await self.enter(self.stage, entry, evidence=given, keep_deadline=True, attention=self.attention)
+        if stepped.refusal:
+            self.answer(command, stepped.refusal)
+        else:
+            self.count_evidence(command)
 
     async def take_account(self, command: GiveRefundAccount) -> None:
         """T4: the account goes into the payment only, never into the log or a view, which the merchant sees."""

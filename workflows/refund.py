@@ -89,8 +89,9 @@ class Refund(ReturningCase):
                 case CloseCase():
                     return await self.closed_by_officer(event)
                 case Reject() if self.stage is MERCHANT_REVIEW and event.shipping:  # R1: only what has shipped
-                    self.sent_in(Parcel(carrier=event.shipping.carrier, tracking_no=event.shipping.tracking_no))
-                    await self._convert(self.rejection(event), event.shipping.shipped_at, self.proven(event))
+                    if await self.keeps_evidence(event, "rejected"):
+                        self.sent_in(Parcel(carrier=event.shipping.carrier, tracking_no=event.shipping.tracking_no))
+                        await self._convert(self.rejection(event), event.shipping.shipped_at, self.proven(event))
                 case Reject():  # R2
                     await self.reject(event)
                 case Amend():  # R6

@@ -358,6 +358,8 @@ class ReturningCase(DisputableCase):
     # T5, T6, T10, T11: received -------------------------------------------------------------------------
 
     async def _confirm_receipt(self, command: ConfirmReceipt) -> Outcome | None:
+        if not await self.keeps_evidence(command, "receipt_confirmed"):
+            return None
         accepted = {f"accepted_{each.line}": each.quantity for each in command.accepted or ()}
         reason = {"reason": command.reason} if command.reason else {}
         entry = self.obeyed(command, "receipt_confirmed", **accepted, **reason, **evidence_facts(command.evidence))

@@ -61,7 +61,8 @@ async def keep_facts(connection: Connection, subject: NumberSubject, facts: Numb
     await connection.execute(
         """
         UPDATE vault.number_subjects
-        SET completed_at = $2, closed_unclaimed = $3, became_subscription = $4, released = $5, changed_at = $6
+        SET completed_at = $2, closed_unclaimed = $3, became_subscription = $4, released = $5, changed_at = $6,
+            released_because = $7
         WHERE subject = $1
         """,
         subject.name,
@@ -70,6 +71,7 @@ async def keep_facts(connection: Connection, subject: NumberSubject, facts: Numb
         facts.became_subscription,
         facts.released,
         at,
+        facts.released_because,
     )
 
 

@@ -118,7 +118,7 @@ async def write_opening(
         getattr(request, "about", None),
         await flags.flag_of_new_case(connection, request.merchant_id, str(order_no or allowance_id)),
         request_digest(request),
-        version_of(request, 1, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
+        version_of(request, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
         pieces.model_dump(mode="json") if pieces else None,
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
@@ -385,6 +385,7 @@ class Row:
     merchant_id: str
     buyer_id: str | None
     order_no: str | None
+    allowance_id: str | None
     closed_at: datetime | None
     return_freight: int
     """In minor units (T10)."""
@@ -441,7 +442,8 @@ async def with_running_clock(connection: Connection, kinds: Sequence[CaseKind], 
 async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
     rows = await connection.fetch(
         f"""
-        SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, closed_at, return_freight, pieces
+        SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, allowance_id, closed_at, return_freight,
+               pieces
         FROM casebook.cases WHERE {where} ORDER BY case_id
         """,  # noqa: S608 -- one of the constants above
         argument,
@@ -455,6 +457,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
             merchant_id=row["merchant_id"],
             buyer_id=row["buyer_id"],
             order_no=row["order_no"],
+            allowance_id=row["allowance_id"],
             closed_at=row["closed_at"],
             return_freight=row["return_freight"],
             pieces=CasePieces.model_validate(row["pieces"]) if row["pieces"] else None,

@@ -1,7 +1,8 @@
-"""What the parties of a dispute gave as evidence (D6).
+"""What the parties of a case gave as evidence (R2, R10, D6).
 
-Each party has one giving that counts: a draft, which its next one replaces, or what it called final. What
-came late is kept beside it and replaces nothing.
+What is given with an application, a rejection or a receipt, and whenever evidence is open there, adds up. In a dispute
+each party has one giving that counts: a draft, which its next one replaces, or what it called final. What came late is
+kept beside it and replaces nothing.
 """
 
 from datetime import datetime
@@ -25,7 +26,7 @@ class FinalEvidenceGiven(ValueError):  # noqa: N818 -- it is a finding, not a fa
 async def give(connection: Connection, case_id: str, given: EvidenceGiven, at: datetime) -> int:
     """Keep what a party gives, and answer its number in the case; the same once more changes nothing.
 
-    Unless it is late, it takes the place of the party's draft (D6).
+    Unless it is late, or adds to what is there, it takes the place of the party's draft (D6).
 
     Raises:
         OtherEvidenceUnderKey: the key stands for other evidence.
@@ -39,13 +40,13 @@ async def give(connection: Connection, case_id: str, given: EvidenceGiven, at: d
             raise OtherEvidenceUnderKey(f"key {given.key} stands for other evidence in {case_id}")
         return again.seq
     seq = len(before) + 1
-    if not given.late:
+    if not (given.late or given.adds):
         await _replace_draft(connection, case_id, given, seq, before)
     await connection.execute(
         """
         INSERT INTO disputes.evidence
-            (case_id, seq, key, party, actor_id, attachments, statement, amount, currency, final, late, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            (case_id, seq, key, party, actor_id, attachments, statement, amount, currency, final, late, at, adds, event)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         """,
         case_id,
         seq,
@@ -59,6 +60,8 @@ async def give(connection: Connection, case_id: str, given: EvidenceGiven, at: d
         given.final,
         given.late,
         at,
+        given.adds,
+        given.event,
     )
     return seq
 
@@ -67,7 +70,8 @@ async def evidence_of(connection: Connection, case_id: str) -> tuple[GivenEviden
     """All that was given in a case, oldest first, what was replaced or came late included (D6)."""
     rows = await connection.fetch(
         """
-        SELECT seq, key, party, actor_id, attachments, statement, amount, currency, final, late, at, replaced_by
+        SELECT seq, key, party, actor_id, attachments, statement, amount, currency, final, late, at, replaced_by,
+               adds, event
         FROM disputes.evidence WHERE case_id = $1 ORDER BY seq
         """,
         case_id,
@@ -78,13 +82,13 @@ async def evidence_of(connection: Connection, case_id: str) -> tuple[GivenEviden
 async def _replace_draft(
     connection: Connection, case_id: str, given: EvidenceGiven, seq: int, before: tuple[GivenEvidence, ...]
 ) -> None:
-    own = [each for each in before if each.by.role is given.by.role]
+    own = [each for each in before if each.by.role is given.by.role and not each.adds]
     if any(each.standing is EvidenceStanding.FINAL for each in own):
         raise FinalEvidenceGiven(f"the evidence of the {given.by.role} in {case_id} is final")
     await connection.execute(
         """
         UPDATE disputes.evidence SET replaced_by = $3
-        WHERE case_id = $1 AND party = $2 AND replaced_by IS NULL AND NOT late
+        WHERE case_id = $1 AND party = $2 AND replaced_by IS NULL AND NOT late AND NOT adds
         """,
         case_id,
         given.by.role,
@@ -106,6 +110,8 @@ def _given(row: asyncpg.Record) -> GivenEvidence:
         currency=row["currency"],
         final=row["final"],
         late=row["late"],
+        adds=row["adds"],
+        event=row["event"],
         seq=row["seq"],
         standing=_standing(row),
         replaced_by=row["replaced_by"],
@@ -118,4 +124,4 @@ def _standing(row: asyncpg.Record) -> EvidenceStanding:
         return EvidenceStanding.LATE
     if row["replaced_by"] is not None:
         return EvidenceStanding.REPLACED
-    return EvidenceStanding.FINAL if row["final"] else EvidenceStanding.DRAFT
+    return EvidenceStanding.FINAL if row["final"] or row["adds"] else EvidenceStanding.DRAFT

@@ -1,15 +1,20 @@
 """What a step needs before it can be written: an address, a statement, a declaration, a policy, pieces of its order."""
 
+from collections.abc import Sequence
+
 from activities.postgres import addresses, orders, parcels, pauses, pieces, statements
 from activities.postgres.connection import Connection
-from activities.postgres.vault import is_account_of, is_contact_of
+from activities.postgres.vault import is_account_of, is_contact_of, missing_attachment
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import NamedAccount, Opened, Refusal, ShipmentClaim, Step
+from workflows.messages.evidence import Evidence
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Payout
+from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.policy import Policy
 from workflows.messages.requests import BankTransfer
 from workflows.rules.bank_accounts import refused_account
+from workflows.rules.evidence import refused_attachment
 from workflows.rules.moments import refused_claim
 from workflows.rules.refusals import refused
 from workflows.rules.shipping import pieces_sent
@@ -29,6 +34,8 @@ async def look(
         known = await statements.check(connection, statement, step.case.case_id, step.evidence.by)
         if not known:
             return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
+    if step.evidence and (refusal := await _attachments(connection, step.case.case_id, step.evidence.attachments)):
+        return refusal
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
     if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
@@ -50,6 +57,22 @@ async def look(
         explanation = f"there is no address {asked} in the address book" if asked else "there is no default address"
         return refused("unknown_address", "address_id", "T2", explanation)
     return address
+
+
+async def _attachments(connection: Connection, case_id: str, attachments: Sequence[Evidence]) -> Refusal | None:
+    """D6: what the vault keeps is evidence in cases of the order or allowance that it was kept for."""
+    row = await connection.fetchrow(
+        """
+        SELECT merchant_id, buyer_id, coalesce(order_no, allowance_id) AS subject
+        FROM casebook.cases WHERE case_id = $1
+        """,
+        case_id,
+    )
+    if row is None:
+        return None
+    person = buyer_person(row["buyer_id"]) if row["buyer_id"] else merchant_person(row["merchant_id"])
+    missing = await missing_attachment(connection, attachments, row["subject"], person)
+    return None if missing is None else refused_attachment(missing)
 
 
 async def _account(connection: Connection, step: Step) -> Refusal | None:

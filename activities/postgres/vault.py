@@ -4,6 +4,7 @@ Opened texts are given to whoever calls; who may see what is decided there. Noth
 """
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +17,9 @@ from activities.postgres import lookups, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
+from workflows.messages.evidence import Evidence
 from workflows.messages.persons import BankAccount, Contact, Recipient, buyer_person, in_clear, merchant_person
+from workflows.rules.evidence import is_ours
 
 RECIPIENT: Final = "recipient"
 _BANK_ACCOUNT: Final = "account"
@@ -45,6 +48,48 @@ async def may_use(connection: Connection, reference: str, kind: str, person: str
         return True
     row = await connection.fetchrow("SELECT kind, person FROM vault.items WHERE reference = $1", reference)
     return (row["kind"], row["person"]) == (kind, person) if row else or_gone
+
+
+async def is_attachment_of(connection: Connection, reference: str, subject: str, person: str) -> bool:
+    """Whether an attachment was kept for this order or allowance and this person (D6)."""
+    kept = await connection.fetchval(
+        """
+        SELECT true FROM vault.items
+        WHERE reference = $1 AND kind = $2 AND person = $3 AND coalesce(subject, $4) = $4
+        """,
+        reference,
+        _ATTACHMENT,
+        person,
+        subject,
+    )
+    return bool(kept)
+
+
+async def missing_attachment(
+    connection: Connection, attachments: Sequence[Evidence], subject: str, person: str
+) -> int | None:
+    """Which of these attachments is not kept for this order or allowance and person, in this content; None for none.
+
+    References of other stores tell nothing here: whoever keeps those has to ask (D6).
+    """
+    for number, each in enumerate(attachments):
+        if not is_ours(each):
+            continue
+        kept = await connection.fetchval(
+            """
+            SELECT true FROM vault.items
+            WHERE reference = $1 AND kind = $2 AND person = $3
+            AND coalesce(subject, $4) = $4 AND coalesce(sha256, $5) = $5
+            """,
+            each.uri,
+            _ATTACHMENT,
+            person,
+            subject,
+            each.sha256,
+        )
+        if not kept:
+            return number
+    return None
 
 
 class OtherItemUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
@@ -140,33 +185,61 @@ class Vault:
         """The contact of this reference; None where there is none, or the merchant was forgotten."""
         return await self._read(connection, _CONTACT, reference, Contact)
 
-    async def keep_attachment(self, connection: Connection, person: str, key: str, content: bytes, at: datetime) -> str:
-        """Keep the content of a piece of evidence (D6), and give its reference. Errors as above."""
-        return await self._keep(connection, _ATTACHMENT, person, key, content, at)
+    async def keep_attachment(
+        self,
+        connection: Connection,
+        person: str,
+        key: str,
+        content: bytes,
+        at: datetime,
+        *,
+        subject: str | None = None,
+    ) -> str:
+        """Keep the content of a piece of evidence (D6), and give its reference. Errors as above.
+
+        ``subject`` is the order or allowance that it is evidence about: it can be named in cases of that one only.
+        """
+        return await self._keep(connection, _ATTACHMENT, person, key, content, at, subject=subject)
 
     async def attachment(self, connection: Connection, reference: str) -> bytes | None:
         """The content of this reference; None where there is none, or its person was forgotten."""
         return await self._open(connection, _ATTACHMENT, reference)
 
-    async def _keep(self, connection: Connection, kind: str, person: str, key: str, plain: bytes, at: datetime) -> str:
-        # Made of what makes the item one, so that no retry can make another; it tells nothing of the person.
-        source = f"{kind} {person} {key}".encode()
-        reference = f"vault:{kind}/{hashlib.sha256(source).hexdigest()[:32]}"
+    async def _keep(
+        self,
+        connection: Connection,
+        kind: str,
+        person: str,
+        key: str,
+        plain: bytes,
+        at: datetime,
+        *,
+        subject: str | None = None,
+    ) -> str:
+        reference = self._reference(kind, person, key)
         await person_locks.hold(connection, person)
         inserted = await connection.fetchval(
             """
-            INSERT INTO vault.items (reference, kind, person, sealed, at) VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT (reference) DO NOTHING RETURNING true
+            INSERT INTO vault.items (reference, kind, person, sealed, at, subject, sha256)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (reference) DO NOTHING RETURNING true
             """,
             reference,
             kind,
             person,
             await self.keys.seal(person, kind, plain, place=reference),
             at,
+            subject,
+            hashlib.sha256(plain).hexdigest() if kind == _ATTACHMENT else None,
         )
         if not inserted and await self._open(connection, kind, reference) != plain:
             raise OtherItemUnderKey(f"key {key} stands for another {kind}")
         return reference
+
+    def _reference(self, kind: str, person: str, key: str) -> str:
+        # Of what makes the item one, so that no retry can make another; and of a secret, so that nobody can make it who
+        # knows the rest. It tells nothing of the person.
+        source = "\0".join(("aftersales reference", self.lookup_key.environment, kind, person, key))
+        return f"vault:{kind}/{hmac.new(self.lookup_key.secret, source.encode(), hashlib.sha256).hexdigest()[:32]}"
 
     async def _open(self, connection: Connection, kind: str, reference: str) -> bytes | None:
         sealed = await connection.fetchval(

@@ -193,7 +193,10 @@ def _application(asks: ApplicationVersion, currency: str) -> str:
     lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []
     given = [f"{each.uri} ({each.media_type}, {each.bytes} B, {each.sha256})" for each in asks.evidence]
-    said = [f"version {asks.version}, {asks.reason}, {asks.route}, {local(asks.at)}", *lines, *freight, *given]
+    others = [f"{each.line} for {each.sku}" for each in asks.replacements]
+    why = [f"disputed because: {asks.dispute_reason}"] if asks.dispute_reason else []
+    said = [f"version {asks.version}, {asks.reason}, {asks.route}, {local(asks.at)}", *lines]
+    said += [*freight, *others, *why, *given]
     return "\n".join(said)
 
 

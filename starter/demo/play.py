@@ -91,6 +91,8 @@ class Theatre:
     gateway: PaymentGatewayStub
     pump: CallbackPump
     subjects: dict[str, OrderRecord | AllowanceRecord]
+    references: Mapping[str, str]
+    """Under what the vault keeps the demo's accounts and contacts, by what its data call them."""
 
     @property
     def pool(self) -> asyncpg.Pool:
@@ -268,7 +270,7 @@ class _Playing:
             dispute=disputes[-1]["outcome"] if disputes else None,
             fault=ended.ruling.fault if ended and ended.ruling else None,
             score=sum(each.points for each in charged if each.case_id in cases),
-            evidence=tuple(f"{each.by.role}:{each.standing}" for each in given),
+            evidence=tuple(f"{each.by.role}:{each.standing}" for each in given if not each.adds),
             attention=tuple(self._attention),
             alerts=tuple(AlertKind(each.kind) for each in raised if each.case_id == identifier),
             notices=tuple(sorted(row["told"] for row in notices)),

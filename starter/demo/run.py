@@ -117,14 +117,19 @@ async def opened_theatre(settings: Settings, stack: Stack) -> AsyncGenerator[The
             _all_loaded(
                 await loading.load_allowances(connection, [json.dumps(in_clear(each)) for each in allowances], vault)
             )
+        keep = aftersales.privacy
+        references: dict[str, str] = {}
         for account in script.accounts():
-            await aftersales.privacy.keep_bank_account(account.buyer_id, account.key, account.account)
+            kept = await keep.keep_bank_account(account.buyer_id, account.key, account.account)
+            references[f"vault:account/{account.key}"] = kept
         for contact in script.contacts():
-            await aftersales.privacy.keep_contact(contact.merchant_id, contact.key, contact.contact)
+            kept = await keep.keep_contact(contact.merchant_id, contact.key, contact.contact)
+            references[f"vault:address/{contact.key}"] = kept
         for remark in script.remarks():
             await aftersales.desk.add_remark(remark)
         for address in script.addresses():
-            await aftersales.desk.save_address(address)
+            details = references.get(address.details, address.details)
+            await aftersales.desk.save_address(address.model_copy(update={"details": details}))
         for exemption in script.exemptions(start):
             await aftersales.declarations.declare_exemption(exemption)
         yield Theatre(
@@ -133,6 +138,7 @@ async def opened_theatre(settings: Settings, stack: Stack) -> AsyncGenerator[The
             gateway=PaymentGatewayStub(aftersales.pool),
             pump=pump,
             subjects={each.order_no: each for each in orders} | {each.allowance_id: each for each in allowances},
+            references=references,
         )
 
 
@@ -144,7 +150,7 @@ def _all_loaded(report: LoadReport) -> None:
 
 async def play_all(theatre: Theatre) -> tuple[Played, ...]:
     """All groups, side by side; progress goes to standard error."""
-    scripts = script.scripts()
+    scripts = tuple(each.referring(theatre.references) for each in script.scripts())
     places = asyncio.Semaphore(_AT_A_TIME)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = notes()

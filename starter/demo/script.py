@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import resources
 from itertools import groupby
@@ -78,6 +78,11 @@ class Act(Input):
         if self.act not in _COMMANDS:
             raise ValueError(f"there is no command {self.act}")
         return self
+
+    def referring(self, references: Mapping[str, str]) -> Self:
+        """See ``Script.referring``."""
+        fields = {name: _called(value, references) for name, value in self.fields.items()}
+        return self.model_copy(update={"fields": fields})
 
     def command(self, key: str, actor_id: str, now: datetime, statement: str | None = None) -> Command:
         """The command itself, sent at ``now`` of the case's time, with the reference of what the actor says."""
@@ -220,6 +225,18 @@ class Script(Input):
             raise ValueError("the steps must come in the order of their time")
         return self
 
+    def referring(self, references: Mapping[str, str]) -> Self:
+        """The same with the ``references`` that the vault has given, by what the files call them."""
+        steps = tuple(
+            step.model_copy(
+                update={"fields": {name: _called(value, references) for name, value in step.fields.items()}}
+            )
+            if isinstance(step, Act)
+            else step
+            for step in self.steps
+        )
+        return self.model_copy(update={"account": _called(self.account, references), "steps": steps})
+
     def request(self, subject: OrderRecord | AllowanceRecord, about: str | None = None) -> Request:
         """What opens the case; ``about`` is the id of the case that it disputes."""
         match subject:
@@ -274,6 +291,10 @@ class Script(Input):
                 return DisputeRequest(**body, about=about, dispute_reason=self.why)
             case _:
                 raise ValueError(f"{self.name}: {self.subject} is of the wrong kind")
+
+
+def _called(value: Any, references: Mapping[str, str]) -> Any:
+    return references.get(value, value) if isinstance(value, str) else value
 
 
 class _Scripts(Input):

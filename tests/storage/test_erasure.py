@@ -383,10 +383,10 @@ async def test_attachments_go_under_the_buyers_key(pool: asyncpg.Pool, vault: Va
     kept = await privacy.keep_attachment(wish.case_id, "k-1", MediaType.PNG, b"\x89PNG")
     assert (kept.bytes, kept.media_type) == (4, MediaType.PNG)
     assert kept.sha256 == "0f4636c78f65d3639ece5a064b5ae753e3408614a14fb18ab4d7540d2c248543"
-    assert await privacy.read_attachment(kept.uri) == b"\x89PNG"
+    assert await privacy.read_attachment(wish.case_id, kept.uri, BY) == b"\x89PNG"
     buyer_id = await pool.fetchval("SELECT buyer_id FROM casebook.cases WHERE case_id = $1", wish.case_id)
     await privacy.forget(f"buyer/{buyer_id}", by=BY, reason="asked")
-    assert await privacy.read_attachment(kept.uri) is None
+    assert await privacy.read_attachment(wish.case_id, kept.uri, BY) is None
     with pytest.raises(UnknownCase):
         await privacy.keep_attachment("refund/none/k", "k-1", MediaType.PNG, b"x")
     for content in (b"", b"x" * (MOST_BYTES + 1)):

@@ -21,7 +21,7 @@ from workflows.messages.statements import EvidenceGiven, EvidenceStanding, Given
 BUYER = buyer("b-1")
 MERCHANT = merchant("m-1")
 PICTURES = tuple(
-    Evidence(uri=f"vault:e/{number}", media_type=MediaType.PNG, bytes=number + 1, sha256=f"{number}" * 64)
+    Evidence(uri=f"vault:e/{number}", media_type=MediaType.PNG, bytes=number + 1, sha256=f"{number + 1}" * 64)
     for number in range(3)
 )
 DRAFT, FINAL, LATE, REPLACED = (
@@ -191,3 +191,30 @@ async def test_the_database_knows_what_can_be_replaced(pool: asyncpg.Pool, case_
             case_id,
             NOON,
         )
+
+
+async def test_what_adds_up_stands_beside_everything_else(pool: asyncpg.Pool, case_id: str) -> None:  # R10
+    given_in_turn = [
+        given(BUYER, "g1", adds=True, event="opened"),
+        given(BUYER, "g2", adds=True, event="amended", attachments=PICTURES),
+        given(BUYER, "g3", final=True),
+        given(BUYER, "g4", adds=True, amount=5, currency="CNY"),
+        given(MERCHANT, "g5", adds=True, event="rejected", final=True),
+        given(MERCHANT, "g6"),
+    ]
+    for each in given_in_turn:
+        await give(pool, case_id, each)
+        await give(pool, case_id, each)
+
+    kept = await all_given(pool, case_id)
+
+    assert [(each.key, each.standing) for each in kept] == [
+        ("g1", FINAL),
+        ("g2", FINAL),
+        ("g3", FINAL),
+        ("g4", FINAL),
+        ("g5", FINAL),
+        ("g6", DRAFT),
+    ]
+    assert [each.event for each in kept[:2]] == ["opened", "amended"]
+    assert kept[1].attachments == PICTURES

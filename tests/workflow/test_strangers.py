@@ -108,9 +108,11 @@ def strangers(world: World) -> list[Actor]:
 
 
 def commands(contract: Contract, by: Actor, **fields: Any) -> list[Command]:
-    """All that the workflow takes, from ``by``."""
+    """All that the workflow takes, from ``by``, for no case by name: the address is the only one."""
     kinds = [taken.takes for taken in contract.updates.values()]
-    return [sample(kind, by=by.model_dump(), **fields) for kind in kinds if kind and issubclass(kind, Command)]
+    return [
+        sample(kind, by=by.model_dump(), case=None, **fields) for kind in kinds if kind and issubclass(kind, Command)
+    ]
 
 
 def may_tell(command: Command) -> bool:

@@ -7,7 +7,7 @@ from pydantic import Field
 from workflows.messages.evidence import EvidenceList
 from workflows.messages.message import Instant, Message
 from workflows.messages.money import Minor
-from workflows.messages.requests import LineAmount, RefundReason
+from workflows.messages.requests import DisputeReason, LineAmount, RefundReason, Replacement
 
 
 class ApplicationVersion(Message):
@@ -20,6 +20,10 @@ class ApplicationVersion(Message):
     reason: RefundReason
     route: Literal["original", "bank_transfer"]
     """How it is to be paid back. To which account is not shown (T4)."""
+    replacements: tuple[Replacement, ...] = ()
+    """What an exchange is to bring for its lines; the same goods for those that are not named (T8)."""
+    dispute_reason: DisputeReason | None = None
+    """Why the platform is asked to decide, in a dispute (D1)."""
     evidence: EvidenceList = ()
     """What was given with it; more may have been given since (``evidence_submitted`` in the log)."""
     at: Instant

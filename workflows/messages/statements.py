@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import CaseId, Identifier, Input, Instant, Message, Reference
+from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Reference
 from workflows.messages.money import Currency, Minor
 
 _WRITERS = frozenset({Role.BUYER, Role.MERCHANT, Role.PLATFORM})
@@ -83,7 +83,7 @@ class VagueStatement(Message):
 
 
 class EvidenceGiven(Message):
-    """What a party gives in a dispute: attachments, a statement, an amount; at least one of them (D6)."""
+    """What a party gives in a case: attachments, a statement, an amount; at least one of them (R2, R10, D6)."""
 
     key: Identifier
     """The command's; the same key is the same giving."""
@@ -98,6 +98,11 @@ class EvidenceGiven(Message):
     """The party has said all it has to say: no draft."""
     late: bool = False
     """It came after the deadline: kept, and replaces nothing."""
+
+    adds: bool = False
+    """It stands beside what was given before and replaces nothing: all evidence but a dispute's (R10)."""
+    event: Code = "evidence_submitted"
+    """The line of the case log that it came with: ``opened``, ``amended``, ``rejected`` and so on."""
 
     _by_a_party = field_validator("by")(_party)
 
@@ -116,6 +121,7 @@ class EvidenceStanding(StrEnum):
     DRAFT = "draft"
     """The party's last word so far; it may be replaced until the deadline, and counts if it is not."""
     FINAL = "final"
+    """It counts for good: what the party has called final, and whatever adds up instead of replacing (``adds``)."""
     LATE = "late"
     REPLACED = "replaced"
     """A later one of the same party counts instead."""

@@ -116,6 +116,8 @@ class NumberFacts(Message):
     closed_unclaimed: bool = False
     became_subscription: bool = False
     released: bool = False
+    released_because: Code | None = None
+    """As whoever released it first has said."""
 
 
 class Binding(Message):
@@ -185,6 +187,8 @@ class NumberView(Message):
     no_deadline_because: str = ""
     why_none: Code | None = None
     """Why there is no number."""
+    released_because: Code | None = None
+    """What was said when it was released for good."""
 
 
 class FindNumberSubject(Message):

@@ -3,18 +3,22 @@
 from datetime import datetime
 
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import LogEntry
 from workflows.messages.evidence import Evidence
-from workflows.messages.requests import Application, Request, opener
+from workflows.messages.requests import Application, DisputeRequest, Request, ReturnRequest
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.stages import OPENING
 
 
-def version_of(application: Application, number: int, at: datetime) -> ApplicationVersion:
-    """``application`` as the ``number``th version, applied for at ``at``. Accounts stay out of it (T4)."""
+def version_of(application: Application, at: datetime, before: ApplicationVersion | None = None) -> ApplicationVersion:
+    """``application`` as the version after ``before``, applied for at ``at``. Accounts stay out of it (T4).
+
+    What an exchange is to bring is not amended (T8).
+    """
     evidence: tuple[Evidence, ...] = getattr(application, "evidence", ())
+    wanted = application.replacements if isinstance(application, ReturnRequest) else ()
     return ApplicationVersion(
-        version=number,
+        version=before.version + 1 if before else 1,
+        replacements=before.replacements if before else wanted,
+        dispute_reason=application.dispute_reason if isinstance(application, DisputeRequest) else None,
         lines=application.lines,
         freight=application.freight,
         reason=application.reason,
@@ -30,6 +34,7 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
     ``lines`` has line, pieces and amount of each: ``1:2:5900 3:1:1200``.
     """
     freight = {"freight": version.freight} if version.freight else {}
+    others = " ".join(f"{each.line}:{each.sku}" for each in version.replacements)
     return {
         "version": version.version,
         "amount": version.amount,
@@ -37,11 +42,12 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
         **freight,
         "reason": version.reason,
         "method": version.route,
+        **({"replacements": others} if others else {}),
+        **({"dispute_reason": version.dispute_reason} if version.dispute_reason else {}),
         **evidence_facts(version.evidence),
     }
 
 
-def opened_entry(request: Request, at: datetime) -> LogEntry:
-    """The first line of a case's log, with the first version of what is applied for."""
-    facts = version_facts(version_of(request, 1, at)) if isinstance(request, Application) else {}
-    return LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=at, facts=facts)
+def opening_facts(request: Request, at: datetime) -> dict[str, str | int]:
+    """The first version of what is applied for, for the first line of the case log."""
+    return version_facts(version_of(request, at)) if isinstance(request, Application) else {}

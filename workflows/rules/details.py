@@ -141,6 +141,10 @@ def _application(asks: ApplicationVersion, currency: str, language: Language) ->
     yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, `{asks.reason}`, `{asks.route}`"
     lines = [f"`{each.line}` × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     yield "申请明细 · lines", ", ".join(_some(lines)) + freight
+    if asks.replacements:
+        yield "换货 · in exchange", ", ".join(_some([f"`{each.line}`: `{each.sku}`" for each in asks.replacements]))
+    if asks.dispute_reason:
+        yield "纠纷原因 · disputed because", f"`{asks.dispute_reason}`"
     if asks.evidence:
         given = [f"`{each.uri}` ({each.media_type}, {each.bytes} B, `{each.sha256[:12]}…`)" for each in asks.evidence]
         yield "买家凭证 · evidence", ", ".join(_some(given))

@@ -12,6 +12,7 @@ from workflows.messages.requests import Application, LineAmount
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName
 from workflows.messages.statements import EvidenceGiven
+from workflows.rules.evidence import submitted_facts
 from workflows.rules.refusals import refused
 
 DISPUTABLE = frozenset(
@@ -152,12 +153,7 @@ def refused_evidence_after_final() -> Refusal:
 
 def given_facts(given: EvidenceGiven) -> dict[str, str | int]:
     """What the case log tells of evidence: whose, how it counts, and where a statement is kept (D4)."""
-    facts: dict[str, str | int] = {"standing": "late" if given.late else "final" if given.final else "draft"}
-    if given.statement:
-        facts["statement"] = given.statement
-    if given.amount is not None:
-        facts["amount"] = given.amount
-    return facts
+    return {"standing": "late" if given.late else "final" if given.final else "draft", **submitted_facts(given)}
 
 
 def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule: str) -> Refusal | None:

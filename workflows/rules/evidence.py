@@ -1,15 +1,43 @@
 """How much evidence may be given, and how the log tells of it (D6, R16)."""
 
+import re
+
 from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
 from workflows.messages.policy import DisputePolicy
+from workflows.messages.statements import EvidenceGiven
 
 MIB = 1024 * 1024
+
+
+OUR_REFERENCE = re.compile(r"vault:(account|address|evidence)/[0-9a-f]{32}")
+"""Of the form that our vault gives references: it must know them. Other stores have references of other forms."""
+
+
+def is_ours(attachment: Evidence) -> bool:
+    """Whether our vault must have it, and so may refuse it (D6)."""
+    return OUR_REFERENCE.fullmatch(attachment.uri) is not None
 
 
 def evidence_facts(evidence: tuple[Evidence, ...]) -> dict[str, str | int]:
     """Attachments as facts of a log line: where each is kept."""
     return {f"evidence_{number}": each.uri for number, each in enumerate(evidence, start=1)}
+
+
+def submitted_facts(given: EvidenceGiven) -> dict[str, str | int]:
+    """What beside attachments was given, as facts of a log line: where a statement is kept, an amount (D4)."""
+    statement = {"statement": given.statement} if given.statement else {}
+    return {**statement, **({"amount": given.amount} if given.amount is not None else {})}
+
+
+def refused_attachment(number: int) -> Refusal:
+    """The ``number``th attachment is not in the vault, or is somebody else's: one is told as little as the other."""
+    return Refusal(
+        code="unknown_attachment",
+        field=f"evidence.{number}",
+        rule="D6",
+        explanation="the vault keeps no such attachment for this order or allowance",
+    )
 
 
 def refused_more_evidence(given: int, most: int) -> Refusal | None:

@@ -146,7 +146,8 @@ def told(command: NumberCommand, facts: NumberFacts) -> NumberFacts:
         case BecameSubscription():
             return facts.model_copy(update={"became_subscription": True})
         case ReleaseNumber():
-            return facts.model_copy(update={"released": True})
+            because = facts.released_because or command.reason
+            return facts.model_copy(update={"released": True, "released_because": because})
         case _:
             return facts
 
@@ -254,6 +255,7 @@ def _view(
         subject=subject,
         stage=stage,
         merchant_id=state.merchant_id if state else None,
+        released_because=state.facts.released_because if state else None,
         number=number,
         until=until,
         no_deadline_because="" if until else _no_deadline(subject.scope, stage),
@@ -280,6 +282,7 @@ def current_details(view: NumberView, language: Language) -> str:
         "商家 · merchant": f"`{view.merchant_id}`" if view.merchant_id else "",
         "虚拟号 · number": f"`{view.number.masked}`" if view.number else "",
         "无号码 · no number": "" if view.number else f"`{view.why_none}`",
+        "释放原因 · released because": f"`{view.released_because}`" if view.released_because else "",
         "截止 · until": local(view.until) if view.until else "",
         "无截止 · no deadline": "" if view.until else view.no_deadline_because,
     }
