@@ -106,7 +106,7 @@ async def test_a_revision_that_fails_leaves_nothing(empty_database: str) -> None
 
 
 async def test_numbers_of_parcels_are_brought_into_one_spelling(empty_database: str) -> None:  # T13
-    await schema.upgrade(empty_database, "0019")
+    await schema.upgrade(empty_database, "0021")
     connection = await asyncpg.connect(empty_database)
     await connection.executemany(
         """
