@@ -11,7 +11,7 @@ from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, evidence, ledger, lookups, parcels, pieces
+from activities.postgres import allowances, casebook, evidence, ledger, lookups, matters, parcels, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.messages.activities import open_case
@@ -49,6 +49,14 @@ from workflows.rules.compensation import freight_insurance_fund, late_shipment_f
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_attachment, refused_evidence
 from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
+from workflows.rules.matters import (
+    Matter,
+    approved_at_once,
+    refused_application_again,
+    refused_beside_dispute,
+    refused_dispute_of_case,
+    refused_dispute_of_order,
+)
 from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
 from workflows.rules.refund import first_stage, refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
@@ -183,7 +191,10 @@ class Opening:
             return Opened(refusal=refusal)
         if isinstance(request, ReturnRequest) and (refusal := refused_unsent(request.lines, order)):
             return Opened(refusal=refusal)
-        kind, stage = first_stage(request, order, policy, unsent_of(others))
+        besides = await matters.of_order(connection, order.order_no, besides=[opening.case.case_id])
+        if refusal := _refused_beside(request, order, policy, besides):
+            return Opened(refusal=refusal)
+        kind, stage = first_stage(request, order, policy, unsent_of(others), at_once=approved_at_once(besides))
         if refusal := refused_worthless(request, kind):
             return Opened(refusal=refusal)
         opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
@@ -203,10 +214,15 @@ class Opening:
         if refusal := refused_worthless(request, kind):
             return Opened(refusal=refusal)
         opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
+        matters_of_others = await matters.of_order(
+            connection, order.order_no, besides=[opening.case.case_id, request.about]
+        )
         if request.about is None:
             window = timedelta(days=policy.dispute.order_window_days)
             if opening.at > order.paid_at + window:
                 return _window_over("order_no", policy.dispute.order_window_days)
+            if refusal := refused_dispute_of_order(request, matters_of_others):  # D10
+                return Opened(refusal=refusal)
             return opened
         disputed = await casebook.find(connection, request.about)
         if disputed is None or disputed.order_no != order.order_no or disputed.kind not in DISPUTABLE:
@@ -222,6 +238,8 @@ class Opening:
             )
             if refusal:
                 return Opened(refusal=refusal)
+        if refusal := refused_dispute_of_case(request, request.about, order, matters_of_others):  # D10
+            return Opened(refusal=refusal)
         insured = await casebook.find(connection, freight_insurance_fund(request.about))  # its case is called so, too
         return opened.model_copy(
             update={
@@ -374,6 +392,19 @@ async def _opened(
 
 def _money(amount: int, order: OrderFacts) -> Money:
     return Money(amount=amount, currency=order.currency)
+
+
+def _refused_beside(
+    request: RefundRequest | MerchantRefundRequest | ReturnRequest,
+    order: OrderFacts,
+    policy: Policy,
+    others: tuple[Matter, ...],
+) -> Refusal | None:
+    """D10, R16: what other cases of the order have to do with what a buyer asks; a merchant may always pay back."""
+    if isinstance(request, MerchantRefundRequest):
+        return None
+    most = policy.refund.most_applications
+    return refused_beside_dispute(request, order, others) or refused_application_again(request, 1, others, most)
 
 
 def _pieces_named(opening: OpenCase) -> CasePieces | None:

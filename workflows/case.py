@@ -116,7 +116,9 @@ class DisputeEnded:
     """What ``next`` returns when the dispute about the case has ended (D8)."""
 
     ruling: Ruling | None
-    """None where its workflow was stopped from outside."""
+    """None where its workflow was stopped from outside, or nothing was opened."""
+    refused: bool = False
+    """Nothing was opened: another dispute was quicker (D10)."""
 
 
 Event: TypeAlias = Command | Happening | DisputeEnded
@@ -267,6 +269,7 @@ class CaseWorkflow:
         watch: ParcelWatch | None = None,
         evidence: EvidenceGiven | None = None,
         charges: tuple[ScoreChange, ...] = (),
+        disputes: bool = False,
         account: NamedAccount | None = None,
         exemption: str | None = None,
         stops: Span | None = None,
@@ -299,6 +302,7 @@ class CaseWorkflow:
                 "address": address,
                 "watch": watch,
                 "charges": charges,
+                "disputes": disputes,
                 "account": account,
                 "exemption": exemption,
                 "stops": stops,
@@ -571,6 +575,11 @@ class CaseWorkflow:
         self._answers[command.key] = refusal
         if self._in_hand is command:
             self._in_hand = None
+
+    def hold_answer(self) -> Command | None:
+        """The command that is being carried out, to be answered later than with the next step; None where none is."""
+        held, self._in_hand = self._in_hand, None
+        return held
 
     def answer_in_hand(self, refusal: Refusal) -> None:
         """Refuse the command that is being carried out, if one is: nothing of it was written down."""

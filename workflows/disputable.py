@@ -93,6 +93,8 @@ class DisputableCase(OrderCase):
                     await self._lock(event)
                 case DisputeEnded(ruling=Ruling(verdict=Verdict.RESOLVED, by=by)):
                     await self._go_on(self.entry("dispute_resolved", by, "D2"))
+                case DisputeEnded(refused=True):  # D10: another dispute about the same was quicker
+                    await self._go_on(self.entry("dispute_refused", CLOCK, "D10"))
                 case DisputeEnded(ruling=None):
                     await self._go_on(self.entry("dispute_broken_off", CLOCK, "D1"), Attention.DISPUTE_BROKEN_OFF)
                 case DisputeEnded():
@@ -113,9 +115,7 @@ class DisputableCase(OrderCase):
     async def carry_out(self, ruling: Ruling) -> Outcome:
         """D8: what was ruled, counting what has been paid already."""
         self.ruling = ruling
-        entry = self.entry(
-            "ruling_carried_out", ruling.by, "D8", verdict=ruling.verdict, fault=ruling.fault, amount=ruling.amount
-        )
+        entry = self.ruling_entry(ruling)
         if not ruling.amount:
             return await self.close(
                 OutcomeKind.DISMISSED,
@@ -130,6 +130,12 @@ class DisputableCase(OrderCase):
             rule="D8",
             wanted=ruled_parts(ruling),
             remainder=Remainder(counts=self.case_id),
+        )
+
+    def ruling_entry(self, ruling: Ruling) -> LogEntry:
+        """The log line of a ruling that is carried out."""
+        return self.entry(
+            "ruling_carried_out", ruling.by, "D8", verdict=ruling.verdict, fault=ruling.fault, amount=ruling.amount
         )
 
     async def refund(
@@ -195,14 +201,14 @@ class DisputableCase(OrderCase):
             return
         self.application = command
 
-    async def close_as_rejected(self) -> Outcome:
-        """R6: the window has passed."""
+    async def close_as_rejected(self, outcome: OutcomeKind = OutcomeKind.REJECTED) -> Outcome:
+        """R6: the window has passed. T15: or the buyer has the goods back that were rejected, or ruled on."""
         return await self.close(
-            OutcomeKind.REJECTED,
+            outcome,
             self.silent("closed_as_rejected"),
-            rule="R6",
+            rule="R6" if self.stage is REJECTED else self.stage.rule,
             by=CLOCK,
-            notices=self.closed_notices(OutcomeKind.REJECTED),
+            notices=self.closed_notices(outcome),
         )
 
     @property
@@ -232,6 +238,10 @@ class DisputableCase(OrderCase):
     def content_refusal(self, command: Command) -> Refusal | None:
         """D1: one dispute at a time. R6, R8: an amended request must fit the order, and there is an end to it."""
         match command:
+            case OpenDispute() if self.ruling:
+                return Refusal(
+                    code="ruled_before", field="command", rule="D10", explanation="the case has been ruled on"
+                )
             case OpenDispute() if self._dispute:
                 return Refusal(
                     code="dispute_open",
@@ -312,18 +322,25 @@ class DisputableCase(OrderCase):
             dispute_reason=command.reason,
             evidence=command.evidence,
         )
-        try:
-            self._dispute = await start_case(request)
-        except WorkflowAlreadyStartedError:
-            taken = f"{case_id(request)} exists already"
-            self.answer(command, Refusal(code="dispute_open", field="command", rule="D1", explanation=taken))
-            return
-        self._following = asyncio.create_task(self._follow(self._dispute))
-        entry = self.obeyed(command, "dispute_opened", reason=command.reason, dispute=self._dispute.id)
+        entry = self.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request))
+        waiting = self.hold_answer()  # until the dispute is there
+        refusal = await self._written_as_disputed(entry)
+        if refusal is None:
+            try:
+                self._dispute = await start_case(request)
+            except WorkflowAlreadyStartedError:
+                await self._go_on(self.entry("dispute_broken_off", CLOCK, "D1"), Attention.DISPUTE_BROKEN_OFF)
+            else:
+                self._following = asyncio.create_task(self._follow(self._dispute))
+        if waiting:
+            self.answer(waiting, refusal)
+
+    async def _written_as_disputed(self, entry: LogEntry) -> Refusal | None:
+        """D1, D10: nothing of it is written where the same has been disputed otherwise."""
         if self.stage.silence in ANSWERED_BY_DISPUTE:
-            await self._stand_still(DISPUTED, entry)
-        else:
-            await self.note(entry)
+            return await self._stand_still(DISPUTED, entry, disputes=True)
+        stepped = await self.enter(self.stage, entry, keep_deadline=True, attention=self.attention, disputes=True)
+        return stepped.refusal
 
     async def _follow(self, dispute: ChildWorkflowHandle[Any, Outcome]) -> None:
         try:
@@ -331,7 +348,7 @@ class DisputableCase(OrderCase):
         except FailureError:
             self._ended = DisputeEnded(None)
         else:
-            self._ended = DisputeEnded(outcome.ruling)
+            self._ended = DisputeEnded(outcome.ruling, refused=outcome.refusal is not None)
 
     async def _lock(self, told: DisputeIntervened) -> None:
         """D3: the platform has stepped in; what is being paid already is finished (section 11).
@@ -345,7 +362,7 @@ class DisputableCase(OrderCase):
         await self._stand_still(LOCKED, self.entry("locked", CLOCK, "D3"))
         self.answer(told)
 
-    async def _stand_still(self, stage: Stage, entry: LogEntry) -> None:
+    async def _stand_still(self, stage: Stage, entry: LogEntry, *, disputes: bool = False) -> Refusal | None:
         """D3: the clock stops, and what is left of it is kept; one that stands still already stays as it is."""
         stood = self._standstill or Standstill(
             self.stage,
@@ -353,8 +370,11 @@ class DisputableCase(OrderCase):
             reminder_minutes=self._span.reminder_minutes if self._span and not self._reminded else 0,
             attention=self.attention,
         )
-        stepped = await self.enter(stage, entry, stops=self.running)
+        stepped = await self.enter(stage, entry, stops=self.running, disputes=disputes)
+        if stepped.refusal:
+            return stepped.refusal
         self._standstill = replace(stood, left=stepped.left) if stepped.left is not None else stood
+        return None
 
     async def _go_on(self, entry: LogEntry, attention: Attention | None = None) -> None:
         """Where the case stood, with the time that was left (D3)."""

@@ -1,4 +1,4 @@
-"""Goods that come back: the process of a return or an exchange (T1 to T11).
+"""Goods that come back: the process of a return or an exchange (T1 to T11, T14, T15).
 
 A refund whose goods have shipped meanwhile goes this way as well (R7), so that it stands apart from the workflow
 ``Return``.
@@ -10,17 +10,15 @@ from temporalio import workflow
 
 from workflows.case import DisputeEnded, Happening
 from workflows.compensation import owe
-from workflows.disputable import DisputableCase
+from workflows.incoming import WITH_MERCHANT, IncomingCase
 from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import (
     AddressChoice,
     LogEntry,
-    NamedAccount,
     NoticeTemplate,
     Outcome,
     ParcelWatch,
     Refusal,
-    Span,
     Stepped,
 )
 from workflows.messages.commands import (
@@ -40,35 +38,35 @@ from workflows.messages.commands import (
     Reject,
     ReportParcel,
     Reship,
+    SendBack,
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelEvent, ParcelPurpose, ask_carrier
+from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
 from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
+from workflows.outgoing import BACK, EXCHANGE
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.parcels import DIRECTORY
+from workflows.rules.parcels import DIRECTORY, signed_at
 from workflows.rules.pieces import accepted_pieces, named, pieces_of
 from workflows.rules.refusals import refused
-from workflows.rules.returns import accepted, extended, received_parts, refused_receipt
+from workflows.rules.returns import accepted, received_parts, refused_receipt
 from workflows.rules.shipping import QUALITY_FAULTS
 from workflows.rules.stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
     EXCHANGE_UNDERWAY,
+    GOODS_HELD,
     RECEIPT_REJECTED,
     RESHIP_OVERDUE,
     RESHIPMENT,
     RETURN_DELAYED,
-    RETURN_EXTENDED,
-    RETURN_IN_TRANSIT,
-    RETURN_OVERDUE,
     RETURN_RECEIVED,
     RETURN_REVIEW,
-    Stage,
+    SENT_BACK,
 )
 
 RETURN_COMMANDS: tuple[type[Command], ...] = (
@@ -84,36 +82,23 @@ RETURN_COMMANDS: tuple[type[Command], ...] = (
     ConfirmReceipt,
     ExtendReceipt,
     Reship,
+    SendBack,
     ConfirmExchange,
     ConvertToRefund,
     OpenDispute,
     CloseCase,
 )
 
-UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
-"""The goods are with the carrier, and time is left (T6, T7)."""
 
-WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE)
-"""The merchant has the goods of an exchange and owes others (T8)."""
-
-
-class ReturningCase(DisputableCase):
+class ReturningCase(IncomingCase):
     """A case in which goods may come back."""
 
     def __init__(self, request: RefundRequest | ReturnRequest, *, exchange: bool = False) -> None:
         """See CaseWorkflow."""
         super().__init__(request)
         self._exchange = exchange
-        self._parcel: Parcel | None = None
-        self._sign_offs: list[tuple[Parcel, datetime]] = []
-        """All that the case was told of, whatever parcel: the buyer may enter that number later, or correct it."""
-        self._agreed_at: datetime | None = None
-        self._extended = False
-        self._freight_paid = 0
         self._insurance_paid = 0
         self._wants_money: set[Role] = set()
-        self._received = False
-        """Whether the merchant has got the goods."""
         self._out: list[Parcel] = []
         """Parcels on their way to the buyer with goods of this case (R3, R7, R15)."""
         self._back: list[Parcel] = []
@@ -137,18 +122,22 @@ class ReturningCase(DisputableCase):
                     self.pieces = pieces_of(self.application, self._comes_to)
                     return await self.refund(self.obeyed(event, "approved"), by=event.by, rule="D2")
                 case EnterTracking():  # T3
-                    await self._enter_tracking(event)
+                    await self.enter_tracking(event)
                 case GiveRefundAccount():  # T4
                     await self.take_account(event)
                 case ConfirmReceipt():  # T5, T6, T8
                     if ended := await self._confirm_receipt(event):
                         return ended
                 case ExtendReceipt():  # T7
-                    await self._extend(event)
+                    await self.extend_receipt(event)
                 case Reship():  # T8
-                    await self._reship(event)
+                    await self.reship(event)
+                    self._has_goods, self._confirmed = self.stage is not EXCHANGE_UNDERWAY, True
+                case SendBack():  # T15
+                    await self.send_back(event)
+                    self._has_goods = self.stage is not SENT_BACK
                 case ConfirmExchange():  # T8
-                    return await self._exchanged(self.obeyed(event, "exchange_confirmed"))
+                    return await self.exchanged(self.obeyed(event, "exchange_confirmed"))
                 case ConvertToRefund():  # T9
                     if ended := await self._convert_to_refund(event):
                         return ended
@@ -158,10 +147,12 @@ class ReturningCase(DisputableCase):
                     return await self.withdrawn(event, "R6")
                 case CloseCase():
                     return await self.closed_by_officer(event)
+                case DisputeEnded(ruling=Ruling() as ruling) if self._to_be_sent_back(ruling):  # D8, T15
+                    await self._dismiss(ruling)
                 case DisputeEnded(ruling=Ruling() as ruling):  # D8
                     return await self.carry_out(ruling)
-                case ReportParcel():  # T6
-                    await self._told(event)
+                case ReportParcel():  # T6, T14
+                    await self.carrier_tells(event)
                 case Happening.SILENCE:
                     if ended := await self._silence():
                         return ended
@@ -217,16 +208,24 @@ class ReturningCase(DisputableCase):
                 notices = () if self._extended else self.notice(NoticeTemplate.EXTENSION_OFFERED, self.merchant)
                 await self.enter(RETURN_DELAYED, self.silent("extension_offered"), notices=notices)
             case StageName.RETURN_DELAYED | StageName.RETURN_EXTENDED:
-                await self._ask_carrier()
+                await self.ask_for_return()
             case StageName.RETURN_RECEIVED:  # T6
                 return await self._refund_received(self.silent("approved_by_silence"), rule="T6")
             case StageName.RESHIPMENT:  # T8: a right, and no decision
                 notices = self.notice(NoticeTemplate.INTERVENTION_OPEN, self.buyer)
                 entry = self.silent("reshipment_overdue")
                 await self.enter(RESHIP_OVERDUE, entry, notices=notices, attention=Attention.RESHIP_OVERDUE)
-            case StageName.EXCHANGE_UNDERWAY:  # T8
-                return await self._exchanged(self.silent("exchange_confirmed_by_silence"))
-            case _:  # rejected, before or after receipt
+            case StageName.EXCHANGE_UNDERWAY:  # T8, T14
+                if await self.buyer_has_them(EXCHANGE):
+                    return await self.exchanged(self.silent("exchange_confirmed_by_silence"))
+                self._has_goods = True
+            case StageName.RECEIPT_REJECTED:  # T15
+                await self.enter(GOODS_HELD, self.silent("goods_held"), attention=Attention.GOODS_HELD)
+            case StageName.SENT_BACK:  # T15
+                if await self.buyer_has_them(BACK):
+                    return await self.close_as_rejected(OutcomeKind.DISMISSED if self.ruling else OutcomeKind.REJECTED)
+                self._has_goods = True
+            case _:  # rejected before anything was sent
                 return await self.close_as_rejected()
         return None
 
@@ -261,74 +260,11 @@ class ReturningCase(DisputableCase):
             self._agreed_at = entry.at
         return stepped.refusal
 
-    # T3, T6, T7: on the way -----------------------------------------------------------------------------
+    # T3, T6: received, or not ---------------------------------------------------------------------------
 
-    async def _enter_tracking(self, command: EnterTracking) -> None:
-        before = self._parcel
-        stepped = await self.enter(
-            self.stage if self.stage in UNDERWAY else RETURN_IN_TRANSIT,
-            self.obeyed(
-                command,
-                "tracking_entered",
-                carrier=command.parcel.carrier,
-                tracking_no=command.parcel.tracking_no,
-                freight_paid=command.freight_paid,
-            ),
-            keep_deadline=self.stage in UNDERWAY,
-            watch=ParcelWatch(
-                parcel=command.parcel,
-                purpose=ParcelPurpose.RETURN,
-                instead_of=before if before != command.parcel else None,
-                freight_paid=command.freight_paid,
-            ),
-            account=_named(command),
-        )
-        if stepped.refusal:
-            self.answer(command, stepped.refusal)
-            return
-        self._parcel = command.parcel
-        self._freight_paid = command.freight_paid
-        self.account = command.refund_account or self.account
-        told = _sign_offs(stepped.parcel_events)
-        told.extend(happened_at for parcel, happened_at in self._sign_offs if parcel == command.parcel)
-        if signed := self._since_agreed(told):  # the carrier was quicker than the buyer
-            by = self.entry("goods_signed", CLOCK, "T6", tracking_no=command.parcel.tracking_no)
-            await self._signed(by, min(signed))
-
-    async def _told(self, report: ReportParcel) -> None:
-        """T6: what the carrier says; it may come late, repeated, out of order, or before the tracking number."""
-        told = report.parcel
-        if report.event is ParcelEvent.SIGNED:
-            self._sign_offs.append((told, report.happened_at))
-            awaited = told == self._parcel and self.stage in (*UNDERWAY, RETURN_OVERDUE)
-            if awaited and self._since_agreed([report.happened_at]):
-                await self._signed(self.parcel(report), report.happened_at)
-                return
-        await self.note(self.parcel(report))
-
-    async def _extend(self, command: ExtendReceipt) -> None:
-        """T7: the time that is left goes on, and more is added to it."""
-        self._extended = True
-        more = self.policy.returns.extension_days
-        span = extended(self.running, more) if self.running else None
-        await self.enter(RETURN_EXTENDED, self.obeyed(command, "receipt_extended"), span=span)
-
-    async def _ask_carrier(self) -> None:
-        """Before a person is called: the carrier may have told nobody of a sign-off (T6)."""
-        if self._parcel:
-            asking = AskCarrier(parcel=self._parcel, at=workflow.now())
-            history = await self.outside(ask_carrier, asking, seconds=30, summary="ask the carrier for the parcel")
-            if signed := self._since_agreed(_sign_offs(history.events)):
-                await self._signed(self.silent("goods_signed"), min(signed))
-                return
-        await self.enter(RETURN_OVERDUE, self.silent("return_overdue"), attention=Attention.RETURN_OVERDUE)
-
-    def _since_agreed(self, moments: list[datetime]) -> list[datetime]:
-        """A parcel that was signed for before the return was agreed on is another one: the order's own, say (T6)."""
-        return [each for each in moments if self._agreed_at and each >= self._agreed_at]
-
-    async def _signed(self, entry: LogEntry, happened_at: datetime) -> None:
-        self._received = True
+    async def goods_signed(self, entry: LogEntry, happened_at: datetime) -> None:
+        """T6, T8, T10: by a sign-off."""
+        self._received = self._has_goods = True
         await self._pay_insurance()
         if self._exchange:
             await self._owe_other_goods(entry, happened_at)
@@ -336,15 +272,9 @@ class ReturningCase(DisputableCase):
         await self.enter(
             RETURN_RECEIVED,
             entry,
-            span=self._span_from(RETURN_RECEIVED, happened_at),
+            span=self.span_from(RETURN_RECEIVED, happened_at),
             notices=self.notice(NoticeTemplate.RETURN_SIGNED, self.merchant),
         )
-
-    def _span_from(self, stage: Stage, happened_at: datetime) -> Span | None:
-        """The stage's time counts from what happened, however late it was told (T6, T8)."""
-        span = stage.span(self.policy) if stage.span else None
-        # A carrier's clock may be ahead of ours.
-        return span.model_copy(update={"since": min(happened_at, workflow.now())}) if span else None
 
     async def _not_returned(self) -> Outcome:
         return await self.close(
@@ -363,13 +293,13 @@ class ReturningCase(DisputableCase):
         accepted = {f"accepted_{each.line}": each.quantity for each in command.accepted or ()}
         reason = {"reason": command.reason} if command.reason else {}
         entry = self.obeyed(command, "receipt_confirmed", **accepted, **reason, **evidence_facts(command.evidence))
-        self._received = True
+        self._received = self._has_goods = self._confirmed = True
         if self._parcel:  # T10: who confirms it has signed for it, whatever the carrier says
             await self._pay_insurance()
         if self._exchange:  # T8
             await self._owe_other_goods(entry, workflow.now())
             return None
-        rule = "T6" if self.stage in (RETURN_RECEIVED, RECEIPT_REJECTED) else "T5"
+        rule = "T6" if self.stage in (RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD) else "T5"
         return await self._refund_received(entry, rule=rule, receipt=command)
 
     async def _refund_received(self, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Outcome:
@@ -402,14 +332,36 @@ class ReturningCase(DisputableCase):
 
     async def carry_out(self, ruling: Ruling) -> Outcome:
         """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
-        kept = (each for each in self._kept if isinstance(each, ReportParcel))
-        if any(each.event is ParcelEvent.SIGNED and each.parcel == self._parcel for each in kept):
-            await self._pay_insurance()
-        if ruling.return_freight is FreightBearer.MERCHANT:
-            await self._owe_return_freight()
+        await self._owe_by(ruling)
         if ruling.amount:
             self.pieces = named(ruling.lines, self._comes_to)
         return await super().carry_out(ruling)
+
+    def _to_be_sent_back(self, ruling: Ruling) -> bool:
+        """T15: nothing is to be paid for goods that the merchant has, be it since the case was locked."""
+        if ruling.amount:
+            return False
+        confirmed = any(isinstance(each, ConfirmReceipt) for each in self._kept)
+        return confirmed or self._has_goods or self._signed_under_the_lock()
+
+    async def _dismiss(self, ruling: Ruling) -> None:
+        """D8, T15: the merchant sends back what it need not pay for; silence calls a person."""
+        await self._owe_by(ruling)
+        self._kept.clear()
+        self.ruling = ruling
+        self._has_goods = True
+        await self.enter(RECEIPT_REJECTED, self.ruling_entry(ruling))
+
+    async def _owe_by(self, ruling: Ruling) -> None:
+        if self._signed_under_the_lock():
+            await self._pay_insurance()
+        if ruling.return_freight is FreightBearer.MERCHANT:
+            await self._owe_return_freight()
+
+    def _signed_under_the_lock(self) -> bool:
+        kept = [each for each in self._kept if isinstance(each, ReportParcel)]
+        signed = signed_at([*self._told, *kept], self._parcel, None)
+        return signed is not None and any(each.event is ParcelEvent.SIGNED for each in kept)
 
     @property
     def _comes_to(self) -> PieceUse:
@@ -423,25 +375,8 @@ class ReturningCase(DisputableCase):
         await self.enter(
             RESHIPMENT,
             entry,
-            span=self._span_from(RESHIPMENT, received_at),
+            span=self.span_from(RESHIPMENT, received_at),
             notices=self.notice(NoticeTemplate.RETURN_SIGNED, self.merchant),
-        )
-
-    async def _reship(self, command: Reship) -> None:
-        await self.enter(
-            EXCHANGE_UNDERWAY,
-            self.obeyed(command, "reshipped", carrier=command.parcel.carrier, tracking_no=command.parcel.tracking_no),
-            watch=ParcelWatch(parcel=command.parcel, purpose=ParcelPurpose.RESHIPMENT),
-            notices=self.notice(NoticeTemplate.EXCHANGE_SHIPPED, self.buyer),
-        )
-
-    async def _exchanged(self, entry: LogEntry) -> Outcome:
-        return await self.close(
-            OutcomeKind.EXCHANGED,
-            entry,
-            rule="T8",
-            by=entry.by,
-            notices=self.closed_notices(OutcomeKind.EXCHANGED),
         )
 
     async def _convert_to_refund(self, command: ConvertToRefund) -> Outcome | None:
@@ -478,12 +413,3 @@ class ReturningCase(DisputableCase):
                 return refused("said_before", "by.role", "T9", "the other side has not agreed yet")
             case _:
                 return super().content_refusal(command)
-
-
-def _named(command: EnterTracking) -> NamedAccount | None:
-    """R17: what the buyer names with the tracking number must be its own."""
-    return NamedAccount(account=command.refund_account, field="refund_account") if command.refund_account else None
-
-
-def _sign_offs(events: tuple[CarrierEvent, ...]) -> list[datetime]:
-    return [each.happened_at for each in events if each.event is ParcelEvent.SIGNED]

@@ -120,6 +120,7 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.EXTENSION_OFFERED: Fields,
     NoticeTemplate.RETURN_SIGNED: Fields,
     NoticeTemplate.EXCHANGE_SHIPPED: Fields,
+    NoticeTemplate.GOODS_SENT_BACK: Fields,
     NoticeTemplate.INTERVENTION_OPEN: Fields,
     NoticeTemplate.DISPUTE_OPENED: RequestOpened,
     NoticeTemplate.EVIDENCE_DEMANDED: Fields,
@@ -180,8 +181,8 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
         "[After-sales] {subject}: a return address is missing; please add one and pick it.",
     ),
     NoticeTemplate.ACCOUNT_WANTED: (
-        "【售后】{subject} 为货到付款订单，请提供退款账户。",
-        "[After-sales] {subject}: paid in cash on delivery; please name an account for the refund.",
+        "【售后】{subject} 的退款需要您本人的收款账户，请提供。",
+        "[After-sales] {subject}: the refund needs an account of your own to go to; please name one.",
     ),
     NoticeTemplate.EXTENSION_OFFERED: (
         "【售后】{subject} 的退货尚未签收，您可以延长收货一次。",
@@ -194,6 +195,10 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.EXCHANGE_SHIPPED: (
         "【售后】{subject} 的换货商品已发出，收到后请确认。",
         "[After-sales] {subject}: the goods of your exchange are on their way; please confirm their receipt.",
+    ),
+    NoticeTemplate.GOODS_SENT_BACK: (
+        "【售后】{subject} 的退货未被接受，商家已将商品寄回给您。",
+        "[After-sales] {subject}: the merchant has not accepted what you returned, and is sending it back to you.",
     ),
     NoticeTemplate.INTERVENTION_OPEN: (
         "【售后】{subject} 的换货超时未发出，您可以申请平台介入。",

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from activities.postgres import addresses, orders, parcels, pauses, pieces, statements
+from activities.postgres import addresses, matters, orders, parcels, pauses, pieces, statements
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of, missing_attachment
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.cases import NamedAccount, Opened, Refusal, ShipmentClaim, Step
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import NamedAccount, Opened, ParcelWatch, Refusal, ShipmentClaim, Step
 from workflows.messages.evidence import Evidence
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Payout
@@ -15,6 +16,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import BankTransfer
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.evidence import refused_attachment
+from workflows.rules.matters import refused_application_again, refused_dispute_of_case
 from workflows.rules.moments import refused_claim
 from workflows.rules.refusals import refused
 from workflows.rules.shipping import pieces_sent
@@ -38,13 +40,15 @@ async def look(
         return refusal
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
-    if step.watch and step.watch.purpose is ParcelPurpose.RETURN and await _is_the_orders(connection, step):
-        return refused("own_parcel", "parcel", "T3", "this parcel brought the goods to the buyer")
+    if step.watch and await _carried_other_goods(connection, step, step.watch):
+        return refused("own_parcel", "parcel", "T3", "this parcel has carried other goods of this order")
     if refusal := await _account(connection, step):
         return refusal
     if refusal := await pieces.refused_claim(connection, step):  # R13
         return refusal
     if step.proof and (refusal := await _no_proof(connection, step, step.proof)):
+        return refusal
+    if (step.application or step.disputes) and (refusal := await _beside_others(connection, step)):
         return refusal
     if step.address is None:
         return None
@@ -108,14 +112,35 @@ async def _no_proof(connection: Connection, step: Step, claim: ShipmentClaim) ->
     return refused_claim(claim.shipped_at, order, (await parcels.history(connection, claim.parcel)).events)
 
 
-async def _is_the_orders(connection: Connection, step: Step) -> bool:
-    """T3, T6: the outgoing parcel's sign-off must not pass for that of a return."""
-    if step.watch is None:
-        return False
-    order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", step.case.case_id)
+async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
+    """R16, D10: what other cases of the order have to do with what is applied for anew, or disputed."""
+    case_id = step.case.case_id
+    row = await connection.fetchrow(
+        "SELECT order_no, opened, application FROM casebook.cases WHERE case_id = $1", case_id
+    )
+    opened = Opened.model_validate(row["opened"]) if row else Opened()
+    if row is None or opened.order is None or row["application"] is None:
+        return None
+    await pieces.lock(connection, row["order_no"])
+    others = await matters.of_order(connection, row["order_no"], besides=[case_id])
+    if step.application and opened.policy:
+        most = opened.policy.refund.most_applications
+        return refused_application_again(step.application, step.application.version, others, most)
+    application = ApplicationVersion.model_validate(row["application"])
+    return refused_dispute_of_case(application, case_id, opened.order, others)
+
+
+async def _carried_other_goods(connection: Connection, step: Step, watch: ParcelWatch) -> bool:
+    """T3, T6, T14: the sign-off of one parcel must not pass for that of another one.
+
+    The order's own parcel brought the goods to the buyer; a return's does not carry what is sent to the buyer after it.
+    """
+    case_id = step.case.case_id
+    order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case_id)
     return any(
-        each.purpose is ParcelPurpose.ORDER and (each.order_no == order_no or each.case_id == step.case.case_id)
-        for each in await parcels.watchers(connection, step.watch.parcel)
+        (each.purpose is ParcelPurpose.ORDER and each.order_no == order_no)
+        or (each.case_id == case_id and each.purpose is not watch.purpose)
+        for each in await parcels.watchers(connection, watch.parcel)
     )
 
 

@@ -15,6 +15,9 @@ LATER = [
     "R17",
     "R18",
     "T13",
+    "T14",
+    "T15",
+    "D10",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

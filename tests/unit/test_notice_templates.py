@@ -54,6 +54,7 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     NoticeTemplate.EXTENSION_OFFERED: {"subject": "DY-1001"},
     NoticeTemplate.RETURN_SIGNED: {"subject": "DY-1001"},
     NoticeTemplate.EXCHANGE_SHIPPED: {"subject": "DY-1001"},
+    NoticeTemplate.GOODS_SENT_BACK: {"subject": "DY-1001"},
     NoticeTemplate.INTERVENTION_OPEN: {"subject": "DY-1001"},
     NoticeTemplate.DISPUTE_OPENED: {
         "subject": "DY-1001",

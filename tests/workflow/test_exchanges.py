@@ -118,8 +118,11 @@ async def test_an_exchange_that_the_buyer_confirms(world: World) -> None:  # T8
     assert await paid(world, order_no) == 0
 
 
-async def test_an_exchange_that_nobody_confirms_counts_as_confirmed(world: World) -> None:  # T8
-    case = await reshipped(world)
+async def test_an_exchange_that_was_signed_for_and_nobody_confirms_counts_as_confirmed(world: World) -> None:  # T8
+    case = await received(world)
+    parcel = world.parcel()
+    await case.act(reshipment(world, parcel))
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
 
     await world.forward(case, days=9, hours=23)
     before = await case.view()

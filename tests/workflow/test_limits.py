@@ -1,13 +1,17 @@
 """R16: limits are counted over what they protect, and nobody gets round them by asking often."""
 
+import asyncio
+
 import pytest
 
-from starter.errors import RefusedCommand
-from tests.workflow.disputes import disputed, evidence, refusal, rejected_refund
-from tests.workflow.world import World
+from starter.cases import Case
+from starter.errors import RefusedCommand, RefusedRequest
+from tests.workflow.disputes import amendment, disputed, evidence, refusal, rejected_refund
+from tests.workflow.world import World, until
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve
-from workflows.messages.stages import StageName
+from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason
+from workflows.messages.stages import OutcomeKind, StageName
 
 
 async def test_who_gives_evidence_without_end_locks_nobody_out(world: World) -> None:
@@ -37,3 +41,77 @@ async def test_a_dispute_counts_its_own_evidence_and_not_what_was_not_kept(world
 
     assert (await refusal(dispute, evidence(mine, "e2"))).code == "too_much_evidence"
     assert len(await world.aftersales.desk.evidence(dispute.id)) == 2
+
+
+async def given_back(world: World, order_no: str, amount: int) -> Case:
+    request = MerchantRefundRequest(
+        request_key=world.fresh("k"),
+        order_no=order_no,
+        merchant_id=world.merchant,
+        lines=(LineAmount(line="1", quantity=1, amount=amount),),
+        reason=RefundReason.PRICE_ADJUSTMENT,
+    )
+    return await world.aftersales.open_merchant_refund(request)
+
+
+async def test_what_a_merchant_is_given_at_once_is_counted_over_the_order(world: World) -> None:  # R9
+    order_no = await world.order(lines={"1": 100_000})
+
+    await (await given_back(world, order_no, 15_000)).outcome()
+    beyond = await given_back(world, order_no, 5_001)
+    await world.at(beyond, StageName.OFFICER_REVIEW)
+    within = await (await given_back(world, order_no, 5_000)).outcome()
+
+    assert within.outcome is OutcomeKind.REFUNDED
+    assert await world.paid_by_gateway(order_no) == 20_000
+
+
+async def test_many_at_once_are_given_no_more(world: World) -> None:  # R9
+    order_no = await world.order(lines={"1": 100_000})
+
+    cases = await asyncio.gather(*(given_back(world, order_no, 8_000) for _ in range(4)))
+    opened_in = [await opened_at(world, case) for case in cases]
+
+    assert sorted(opened_in) == [StageName.OFFICER_REVIEW] * 2 + [StageName.PAYING] * 2
+
+
+async def opened_at(world: World, case: Case) -> str:
+    """The stage that a case was opened in, once it is."""
+
+    async def look() -> str | None:
+        return await world.pool.fetchval("SELECT opened ->> 'stage' FROM casebook.cases WHERE case_id = $1", case.id)
+
+    return str(await until(look, lambda found: found is not None))
+
+
+async def rejected(world: World, order_no: str) -> Case:
+    return await rejected_refund(world, order_no=order_no, amount=1_000)
+
+
+async def test_another_case_gives_no_more_applications_for_a_line(world: World) -> None:  # R6
+    order_no = await world.shipped_order(lines={"1": 10_000, "2": 10_000})
+    first = await rejected(world, order_no)
+    await first.act(amendment(world, 900))
+    second = await rejected(world, order_no)
+
+    with pytest.raises(RefusedRequest) as again:
+        await rejected(world, order_no)
+    amended = await refusal(second, amendment(world, 800))
+    other_line = world.refund_request(
+        order_no, lines=(LineAmount(line="2", quantity=1, amount=1_000),), reason=RefundReason.DAMAGED
+    )
+
+    assert (again.value.refusal.code, again.value.refusal.field) == ("too_many_applications", "lines.0.line")
+    assert (amended.code, amended.rule) == ("too_many_applications", "R16")
+    assert (await second.view()).stage is StageName.REJECTED
+    await world.aftersales.check(other_line)
+
+
+async def test_what_was_granted_is_no_application_in_vain(world: World) -> None:  # R6
+    order_no = await world.shipped_order()
+    for number in range(4):
+        case = await world.refund(1_000, order_no=order_no, reason=RefundReason.DAMAGED)
+        await world.at(case, StageName.SHIPPED_REVIEW)
+        await case.act_and_wait(Approve(key=f"a{number}", by=merchant(world.merchant)))
+
+    assert await world.paid_by_gateway(order_no) == 4_000

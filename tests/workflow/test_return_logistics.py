@@ -222,23 +222,11 @@ async def test_events_may_come_out_of_order(world: World) -> None:  # T6
 
     await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
     signed = await world.at(case, StageName.RETURN_RECEIVED)
-    for event in (ParcelEvent.IN_TRANSIT, ParcelEvent.PICKED_UP, ParcelEvent.REFUSED):
+    for event in (ParcelEvent.IN_TRANSIT, ParcelEvent.PICKED_UP, ParcelEvent.ON_DELIVERY_RUN):
         await world.carrier_tells(parcel, event, picked_up_at)
-    await until(lambda: times(world, case, "goods_refused"), lambda count: count == 1)
     view = await case.view()
 
     assert (view.stage, view.due) == (signed.stage, signed.due)
-
-
-async def test_a_parcel_on_its_way_is_not_received(world: World) -> None:  # T6
-    case, parcel = await on_its_way(world)
-    before = await case.view()
-
-    await world.carrier_tells(parcel, ParcelEvent.REFUSED, await world.now(case))
-    await until(lambda: times(world, case, "goods_refused"), lambda count: count == 1)
-    after = await case.view()
-
-    assert (after.stage, after.due) == (StageName.RETURN_IN_TRANSIT, before.due)
 
 
 async def test_what_was_signed_for_before_the_return_was_agreed_does_not_count(world: World) -> None:

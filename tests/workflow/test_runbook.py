@@ -18,14 +18,18 @@ from tests.workflow.disputes import (
     overdue_exchange,
     overdue_return,
     received,
+    rejected_after_receipt,
     rejected_refund,
+    reshipped_exchange,
 )
+from tests.workflow.goods import on_its_way
 from tests.workflow.test_cancellation import YESTERDAY, cancellation
 from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
 from tests.workflow.test_what_is_left import held_up, overdue
 from tests.workflow.world import World, until
 from workflows.messages.actors import merchant
 from workflows.messages.commands import Approve, Command
+from workflows.messages.parcels import ParcelEvent
 from workflows.messages.stages import Attention, StageName
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -54,6 +58,24 @@ async def address_missing(world: World) -> Case:
 async def account_missing(world: World) -> Case:
     case = await asked_for_account(world, await cash_order(world))
     await world.forward(case, days=7, minutes=1)
+    return case
+
+
+async def return_refused(world: World) -> Case:
+    case, parcel = await on_its_way(world)
+    await world.carrier_tells(parcel, ParcelEvent.REFUSED, await world.now(case))
+    return case
+
+
+async def goods_held(world: World) -> Case:
+    case = await rejected_after_receipt(world)
+    await world.forward(case, days=7, minutes=1)
+    return case
+
+
+async def reship_failed(world: World) -> Case:
+    case = await reshipped_exchange(world)
+    await world.forward(case, days=10, minutes=1)
     return case
 
 
@@ -101,7 +123,10 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.ADDRESS_MISSING: address_missing,
     Attention.ACCOUNT_MISSING: account_missing,
     Attention.RETURN_OVERDUE: overdue_return,
+    Attention.RETURN_REFUSED: return_refused,
+    Attention.GOODS_HELD: goods_held,
     Attention.RESHIP_OVERDUE: overdue_exchange,
+    Attention.RESHIP_FAILED: reship_failed,
     Attention.RULING_OVERDUE: ruling_overdue,
     Attention.DISPUTE_BROKEN_OFF: dispute_broken_off,
     Attention.REFUND_DECLINED: payment(Mode.DECLINE),

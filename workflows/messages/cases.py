@@ -100,6 +100,7 @@ class NoticeTemplate(StrEnum):
     EXTENSION_OFFERED = "extension_offered"
     RETURN_SIGNED = "return_signed"
     EXCHANGE_SHIPPED = "exchange_shipped"
+    GOODS_SENT_BACK = "goods_sent_back"
     INTERVENTION_OPEN = "intervention_open"
     DISPUTE_OPENED = "dispute_opened"
     EVIDENCE_DEMANDED = "evidence_demanded"
@@ -229,6 +230,8 @@ class Step(Message):
     """Whether other cases must leave these pieces to it; where they do not, the step is refused (R13)."""
     evidence: EvidenceGiven | None = None
     charges: tuple[ScoreChange, ...] = ()
+    disputes: bool = False
+    """The buyer opens a dispute on the case with this step: nothing may stand against that (D10)."""
     account: NamedAccount | None = None
     """An account to be paid to, now or later (R4, T4)."""
     exemption: Identifier | None = None

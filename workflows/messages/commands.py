@@ -164,6 +164,12 @@ class Reship(Command):
     parcel: Parcel
 
 
+class SendBack(Command):
+    """寄回: the merchant sends goods that it has rejected on receipt back to the buyer (T15)."""
+
+    parcel: Parcel
+
+
 class ConfirmExchange(Command):
     """The buyer has the goods of the exchange (T8)."""
 

@@ -39,7 +39,7 @@ DECIDED = frozenset(
 )
 """Stages in which a case has been decided: a dispute no longer stops what is being paid (section 11)."""
 
-ANSWERED_BY_DISPUTE = frozenset({Silence.CLOSE_AS_REJECTED, Silence.CLOSE_AS_EXCHANGED})
+ANSWERED_BY_DISPUTE = frozenset({Silence.CLOSE_AS_REJECTED, Silence.CLOSE_AS_EXCHANGED, Silence.ESCALATE})
 """What the buyer's silence would come to: a dispute is its word, and such a clock stands still from then on (D1)."""
 
 FINAL = frozenset(OutcomeKind) - {OutcomeKind.RESOLVED, OutcomeKind.REFUSED, OutcomeKind.CLOSED_BY_OFFICER}

@@ -32,6 +32,7 @@ from workflows.messages.commands import (
     Reship,
     RetryPayment,
     Rule,
+    SendBack,
     SubmitEvidence,
 )
 from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
@@ -116,6 +117,7 @@ _FIXED: Final[Mapping[type[Command], Fields]] = {
     EnterTracking: {"parcel": PARCEL},
     GiveRefundAccount: {"account": f"vault:account/{PLACEHOLDER}"},
     Reship: {"parcel": PARCEL},
+    SendBack: {"parcel": PARCEL},
     OpenDispute: {"reason": DisputeReason.OTHER},
     Rule: {"fault": Fault.MERCHANT, "refund": Award.FULL, "reason": REASON},
     ConfirmProposal: {"reason": REASON},

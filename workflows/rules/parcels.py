@@ -1,18 +1,21 @@
-"""What is told of a parcel: whom it matters to, and what is true of it after all of that (R3, R7, R15, T6, T8)."""
+"""What is told of a parcel: whom it matters to, and what is true of it after that (R3, R7, R15, T6, T8, T14)."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
-from typing import Final
+from typing import Final, TypeAlias
 
 from workflows.messages.actors import carrier
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import ReportParcel
-from workflows.messages.parcels import CarrierEvent, ParcelEvent, ParcelPurpose
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.pieces import LineQuantity
 from workflows.rules.refusals import refused
+
+Told: TypeAlias = CarrierEvent | ReportParcel
+"""What a carrier tells, by way of the book or to the case itself."""
 
 _ENDS: Final = frozenset({ParcelEvent.SIGNED, ParcelEvent.RETURNED_TO_WAREHOUSE})
 _DELIVERY: Final = _ENDS | {ParcelEvent.REFUSED}
@@ -83,6 +86,33 @@ def handed_on(purpose: ParcelPurpose, event: ParcelEvent) -> bool:
     of an order are (R1, R3, R7), and how a return or a re-shipment ends (T6, T8). The rest is kept in the book.
     """
     return event in _HANDED_ON[purpose]
+
+
+_NOT_RECEIVED: Final = frozenset({ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE})
+
+
+def came_back(told: Iterable[Told], parcel: Parcel | None, since: datetime | None) -> bool:
+    """Whether a parcel was refused, or went back to its sender, on a journey that began after ``since`` (T14).
+
+    Whatever was signed for besides, before or after: the sender has signed for what came back, say.
+    """
+    return any(each.event in _NOT_RECEIVED for each in _journey(told, parcel, since))
+
+
+def signed_at(told: Iterable[Told], parcel: Parcel | None, since: datetime | None) -> datetime | None:
+    """When whoever a parcel was sent to has signed for it, or None: of a sign-off told twice, the earlier one.
+
+    One that came back was not received, whoever has signed for it (T14). What was signed for before ``since`` is
+    another parcel under the same number: the order's own, say (T6).
+    """
+    journey = _journey(told, parcel, since)
+    if any(each.event in _NOT_RECEIVED for each in journey):
+        return None
+    return min((each.happened_at for each in journey if each.event is ParcelEvent.SIGNED), default=None)
+
+
+def _journey(told: Iterable[Told], parcel: Parcel | None, since: datetime | None) -> list[Told]:
+    return [each for each in told if each.parcel == parcel and (since is None or each.happened_at >= since)]
 
 
 def standing(events: Iterable[CarrierEvent]) -> Standing | None:

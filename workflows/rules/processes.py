@@ -85,6 +85,9 @@ MONEY: Arrows = (
 )
 """The money leg, the same for every kind (section 10). A cash-on-delivery order first waits for an account (T4)."""
 
+_NOT_THERE = ("goods_refused", "goods_returned_to_warehouse", "goods_came_back")
+"""What is told of a parcel that its receiver has not taken (T14)."""
+
 _SENT_BACK: Arrows = (
     *_from(
         S.RETURN_REVIEW,
@@ -112,19 +115,46 @@ _SENT_BACK: Arrows = (
         refunded_directly=S.PAYING,
         closed_by_officer=O.CLOSED_BY_OFFICER,
     ),
-    *_from(S.RECEIPT_REJECTED, closed_as_rejected=O.REJECTED),
+    *_from(
+        S.RETURN_REFUSED,
+        tracking_entered=S.RETURN_IN_TRANSIT,
+        refunded_directly=S.PAYING,
+        closed_by_officer=O.CLOSED_BY_OFFICER,
+    ),
+    *_from(S.RECEIPT_REJECTED, sent_back=S.SENT_BACK, goods_held=S.GOODS_HELD),
+    *_from(
+        S.SENT_BACK,
+        closed_as_rejected=(O.REJECTED, O.DISMISSED),
+        **dict.fromkeys(_NOT_THERE, S.GOODS_HELD),
+        goods_not_signed=S.GOODS_HELD,
+    ),
+    *_from(
+        S.GOODS_HELD,
+        sent_back=S.SENT_BACK,
+        goods_signed=S.SENT_BACK,
+        refunded_directly=S.PAYING,
+        closed_by_officer=O.CLOSED_BY_OFFICER,
+    ),
 )
-"""What a return and an exchange share (T1 to T7)."""
+"""What a return and an exchange share (T1 to T7, T14, T15)."""
 
-_ON_ITS_WAY = (S.RETURN_IN_TRANSIT, S.RETURN_DELAYED, S.RETURN_EXTENDED, S.RETURN_OVERDUE)
+_UNDERWAY = (S.RETURN_IN_TRANSIT, S.RETURN_DELAYED, S.RETURN_EXTENDED, S.RETURN_OVERDUE)
+_ON_ITS_WAY = (*_UNDERWAY, S.RETURN_REFUSED)
+
+
+def _refused(*stages: StageName) -> Arrows:
+    """T14: what has not been received, also where a sign-off has been told."""
+    return tuple(each for stage in stages for each in _from(stage, **dict.fromkeys(_NOT_THERE, S.RETURN_REFUSED)))
+
 
 RETURN: Arrows = (
     *_from(S.OPENING, opened=S.RETURN_REVIEW),
     *_SENT_BACK,
-    *(each for stage in _ON_ITS_WAY for each in _from(stage, goods_signed=S.RETURN_RECEIVED)),
+    *(each for stage in _UNDERWAY for each in _from(stage, goods_signed=S.RETURN_RECEIVED)),
+    *_refused(*_UNDERWAY, S.RETURN_RECEIVED),
     *(
         each
-        for stage in (S.AWAITING_RETURN, *_ON_ITS_WAY, S.RETURN_RECEIVED, S.RECEIPT_REJECTED)
+        for stage in (S.AWAITING_RETURN, *_ON_ITS_WAY, S.RETURN_RECEIVED, S.RECEIPT_REJECTED, S.GOODS_HELD)
         for each in _from(stage, receipt_confirmed=S.PAYING)
     ),
     *_from(S.RETURN_RECEIVED, approved_by_silence=S.PAYING, rejected=S.RECEIPT_REJECTED),
@@ -133,10 +163,11 @@ RETURN: Arrows = (
 EXCHANGE: Arrows = (
     *_from(S.OPENING, opened=S.RETURN_REVIEW),
     *_SENT_BACK,
-    *(each for stage in _ON_ITS_WAY for each in _from(stage, goods_signed=S.RESHIPMENT)),
+    *(each for stage in _UNDERWAY for each in _from(stage, goods_signed=S.RESHIPMENT)),
+    *_refused(*_UNDERWAY, S.RESHIPMENT, S.RESHIP_OVERDUE),
     *(
         each
-        for stage in (S.AWAITING_RETURN, *_ON_ITS_WAY, S.RECEIPT_REJECTED)
+        for stage in (S.AWAITING_RETURN, *_ON_ITS_WAY, S.RECEIPT_REJECTED, S.GOODS_HELD)
         for each in _from(stage, receipt_confirmed=S.RESHIPMENT)
     ),
     *_from(
@@ -152,7 +183,21 @@ EXCHANGE: Arrows = (
         converted_to_refund=S.PAYING,
         closed_by_officer=O.CLOSED_BY_OFFICER,
     ),
-    *_from(S.EXCHANGE_UNDERWAY, exchange_confirmed=O.EXCHANGED, exchange_confirmed_by_silence=O.EXCHANGED),
+    *_from(
+        S.EXCHANGE_UNDERWAY,
+        exchange_confirmed=O.EXCHANGED,
+        exchange_confirmed_by_silence=O.EXCHANGED,
+        **dict.fromkeys(_NOT_THERE, S.RESHIP_FAILED),
+        goods_not_signed=S.RESHIP_FAILED,
+    ),
+    *_from(
+        S.RESHIP_FAILED,
+        reshipped=S.EXCHANGE_UNDERWAY,
+        goods_signed=S.EXCHANGE_UNDERWAY,
+        exchange_confirmed=O.EXCHANGED,
+        converted_to_refund=S.PAYING,
+        closed_by_officer=O.CLOSED_BY_OFFICER,
+    ),
 )
 
 _SHIPPED_MEANWHILE = (S.PARCEL_INTERCEPT, S.RETURN_REVIEW, S.SHIPPED_REVIEW)
@@ -312,7 +357,13 @@ def disputed(arrows: Arrows) -> Arrows:
         *_from(S.DISPUTED, approved=S.PAYING, withdrawn=O.WITHDRAWN, locked=S.LOCKED),
         *(each for name in (S.DISPUTED, S.LOCKED, *open_stages) for each in _ruled_on(name)),
         *(each for name in open_stages for each in _stopped(name)),
+        *(each for name in (S.DISPUTED, S.LOCKED, *open_stages) for each in _dismissed(name, open_stages)),
     )
+
+
+def _dismissed(stage: StageName, open_stages: list[StageName]) -> Arrows:
+    """T15: what is not to be paid for goes back to the buyer, where the merchant has the goods."""
+    return _from(stage, ruling_carried_out=S.RECEIPT_REJECTED) if S.RECEIPT_REJECTED in open_stages else ()
 
 
 def _ruled_on(stage: StageName) -> Arrows:
@@ -321,10 +372,10 @@ def _ruled_on(stage: StageName) -> Arrows:
 
 def _stopped(name: StageName) -> Iterator[tuple[StageName, str, StageName | OutcomeKind]]:
     yield from _from(name, locked=S.LOCKED)
-    yield from _from(S.LOCKED, dispute_resolved=name, dispute_broken_off=name)
+    yield from _from(S.LOCKED, dispute_resolved=name, dispute_broken_off=name, dispute_refused=name)
     if OpenDispute in STAGES[name].accepts and STAGES[name].silence in ANSWERED_BY_DISPUTE:
         yield from _from(name, dispute_opened=S.DISPUTED)
-        yield from _from(S.DISPUTED, dispute_resolved=name, dispute_broken_off=name)
+        yield from _from(S.DISPUTED, dispute_resolved=name, dispute_broken_off=name, dispute_refused=name)
 
 
 def moves(kind: CaseKind) -> frozenset[Move]:

@@ -39,18 +39,21 @@ def first_stage(
     order: OrderFacts,
     policy: Policy,
     unsent: Mapping[str, int] | None = None,
+    *,
+    at_once: int = 0,
 ) -> tuple[CaseKind, Stage]:
     """The kind of the case and the stage that it opens in.
 
     ``unsent``: how many pieces of a line other cases want back, or had paid back, before they were sent (R7).
+    ``at_once``: what the merchant has been given on the order without an officer, in minor units (R16).
     """
     if isinstance(request, DisputeRequest):
         return CaseKind.DISPUTE, NEGOTIATION  # D2
     if isinstance(request, ReturnRequest):
         return CaseKind.EXCHANGE if request.exchange else CaseKind.RETURN, RETURN_REVIEW  # T1
     if isinstance(request, MerchantRefundRequest):
-        small = request.amount <= policy.merchant_refund.at_once_up_to
-        return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9
+        small = at_once + request.amount <= policy.merchant_refund.at_once_up_to
+        return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9, R16
     shipped = is_shipped(order, request, unsent)
     if policy.operated_by == "platform" and not (shipped and _refund_only(request)):
         return CaseKind.CANCELLATION, cancellation_stage(order, request, unsent)  # R3

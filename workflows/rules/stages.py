@@ -46,6 +46,7 @@ from workflows.messages.commands import (
     Retain,
     RetryPayment,
     Rule,
+    SendBack,
     SubmitEvidence,
     Withdraw,
 )
@@ -329,6 +330,18 @@ RETURN_OVERDUE = Stage(
     work_list=WorkList.ATTENTION,
 )
 
+RETURN_REFUSED = Stage(
+    StageName.RETURN_REFUSED,
+    "T14",
+    "退货被拒收或退回 · the return was refused, or went back to the buyer",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    accepts=RETURN_OVERDUE.accepts,
+    no_deadline="商家未收到货，需人工核实货物在谁手中"
+    " · the merchant has not received the goods: a person finds out who has them",
+    work_list=WorkList.ATTENTION,
+)
+
 RETURN_RECEIVED = Stage(
     StageName.RETURN_RECEIVED,
     "T6",
@@ -345,10 +358,40 @@ RECEIPT_REJECTED = Stage(
     "T6",
     "商家拒绝退款：退货不符 · rejected after receipt: the goods are not as agreed",
     waits_for=Role.BUYER,
-    silence=Silence.CLOSE_AS_REJECTED,
-    accepts={OpenDispute: BUYER, ConfirmReceipt: MERCHANT},
+    silence=Silence.ESCALATE,
+    accepts={OpenDispute: BUYER, ConfirmReceipt: MERCHANT, SendBack: MERCHANT},
     span=lambda policy: _days(policy.refund.escalation_window_days),
     work_list=WorkList.AWAITING_BUYER,
+)
+
+SENT_BACK = Stage(
+    StageName.SENT_BACK,
+    "T15",
+    "拒收商品已寄回买家 · rejected after receipt, and on its way back to the buyer",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_AS_REJECTED,
+    accepts={OpenDispute: BUYER},
+    span=lambda policy: _days(policy.returns.confirm_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+GOODS_HELD = Stage(
+    StageName.GOODS_HELD,
+    "T15",
+    "商家既未退款也未寄回商品 · the merchant has neither paid for the goods nor sent them back",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    accepts={
+        SendBack: MERCHANT,
+        ConfirmReceipt: MERCHANT,
+        RefundDirectly: MERCHANT | PLATFORM,
+        GiveRefundAccount: BUYER,
+        OpenDispute: BUYER,
+        CloseCase: PLATFORM,
+    },
+    no_deadline="货款不能都留在商家，已通知平台人员督促"
+    " · goods and money must not both stay with the merchant: the platform's staff has been called",
+    work_list=WorkList.ATTENTION,
 )
 
 AWAITING_ACCOUNT = Stage(
@@ -401,6 +444,18 @@ EXCHANGE_UNDERWAY = Stage(
     accepts={ConfirmExchange: BUYER, OpenDispute: BUYER},
     span=lambda policy: _days(policy.returns.confirm_days),
     work_list=WorkList.AWAITING_BUYER,
+)
+
+RESHIP_FAILED = Stage(
+    StageName.RESHIP_FAILED,
+    "T14",
+    "换货商品未送达 · the goods of the exchange have not reached the buyer",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    accepts={**RESHIP_OVERDUE.accepts, ConfirmExchange: BUYER},
+    no_deadline="买家既无货也无款，已通知平台人员核实"
+    " · the buyer has neither goods nor money: the platform's staff has been called",
+    work_list=WorkList.ATTENTION,
 )
 
 DISPUTED = Stage(
@@ -631,12 +686,16 @@ STAGES: Mapping[StageName, Stage] = {
         RETURN_DELAYED,
         RETURN_EXTENDED,
         RETURN_OVERDUE,
+        RETURN_REFUSED,
         RETURN_RECEIVED,
         RECEIPT_REJECTED,
+        SENT_BACK,
+        GOODS_HELD,
         AWAITING_ACCOUNT,
         RESHIPMENT,
         RESHIP_OVERDUE,
         EXCHANGE_UNDERWAY,
+        RESHIP_FAILED,
         DISPUTED,
         LOCKED,
         NEGOTIATION,

@@ -25,7 +25,8 @@ SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
         Silence.ASK_CARRIER: "查询承运商，再转人工 · the carrier is asked, then an operator is called",
         Silence.ASK_AGAIN: "再次提醒 · the buyer is asked again",
         Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
-        Silence.CLOSE_AS_EXCHANGED: "自动确认换货完成 · the exchange counts as completed",
+        Silence.CLOSE_AS_EXCHANGED: "已签收则确认换货完成，否则转人工"
+        " · signed for, the exchange counts as completed; else an operator is called",
         Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
         Silence.UPHOLD: "支持买家诉求 · the buyer's request is upheld",
         Silence.PROPOSE_FAULT: "拟判商家责任，待确认 · the merchant's fault is proposed to an officer",
@@ -59,6 +60,12 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the buyer has named no account to pay to: reach the buyer, then give_refund_account",
         Attention.RETURN_OVERDUE: "退货无签收记录，请查包裹：confirm_receipt、refund_directly 或 close_case"
         " · nobody has signed for the goods: find them, then confirm_receipt, refund_directly or close_case",
+        Attention.RETURN_REFUSED: "退货被拒收或退回，请核实：enter_tracking、confirm_receipt 或 refund_directly"
+        " · the return was refused or went back: find it, then enter_tracking, confirm_receipt or refund_directly",
+        Attention.GOODS_HELD: "商家拒绝退款且未寄回商品，请督促：send_back、confirm_receipt 或 refund_directly"
+        " · the merchant has the goods and the money: press for send_back, or confirm_receipt or refund_directly",
+        Attention.RESHIP_FAILED: "换货商品未送达买家：reship 重发，或 convert_to_refund"
+        " · the goods of the exchange have not reached the buyer: reship, or convert_to_refund",
         Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship，或 convert_to_refund"
         " · the goods of the exchange have not been sent: press for reship, or convert_to_refund",
         Attention.RULING_OVERDUE: "判责超时，请立即判责：rule · the ruling is overdue: rule now",
@@ -143,6 +150,7 @@ WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
 
 EVENTS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "account_refused": "账户非买家本人 · account not the buyer's",
         "account_asked": "请买家提供账户 · account asked for",
         "activity_begun_anew": "后台步骤重新执行 · a step in the background was begun anew",
         "amended": "买家修改后再次申请 · amended",
@@ -167,6 +175,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "dispute_broken_off": "纠纷流程中断 · dispute broken off",
         "dispute_intervened": "平台介入 · platform stepped in",
         "dispute_opened": "申请平台介入 · dispute opened",
+        "dispute_refused": "已有同一事项的纠纷 · disputed otherwise already",
         "dispute_resolved": "纠纷已解决 · dispute resolved",
         "dispute_ruled": "平台判责 · dispute ruled",
         "dispute_settled": "双方和解 · dispute settled",
@@ -179,6 +188,10 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "exemption_shown": "商家举证免责 · exemption shown",
         "extension_offered": "可延长收货 · extension offered",
         "fault_proposed": "拟判商家责任 · fault proposed",
+        "goods_came_back": "包裹被拒收或退回 · the parcel was refused or went back",
+        "goods_held": "商品未退回买家 · goods not sent back",
+        "goods_not_signed": "无签收记录 · nobody has signed for the goods",
+        "goods_refused": "拒收 · goods refused",
         "goods_returned_to_warehouse": "商品回仓 · goods back in the warehouse",
         "goods_shipped": "商品已发出 · goods shipped",
         "goods_signed": "已签收 · goods signed for",
@@ -218,6 +231,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "ruling_after_end": "案件已结，判责未执行 · ruled after the end",
         "ruling_carried_out": "执行判责 · ruling carried out",
         "ruling_overdue": "判责超时 · ruling overdue",
+        "sent_back": "商品寄回买家 · goods sent back to the buyer",
         "settlement_offered": "商家提出和解 · settlement offered",
         "shipment_proved": "商家举证已发货 · shipment proved",
         "tracking_entered": "买家填写运单 · tracking entered",

@@ -1,0 +1,34 @@
+"""What the cases of an order are about (D10, R16). Whoever decides by it holds the order's lock, as for its pieces."""
+
+from collections.abc import Iterable
+
+from activities.postgres.connection import Connection
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.matters import Matter
+
+
+async def of_order(connection: Connection, order_no: str, *, besides: Iterable[str | None] = ()) -> tuple[Matter, ...]:
+    """The cases of an order, open and ended, without ``besides`` these."""
+    rows = await connection.fetch(
+        """
+        SELECT case_id, kind, stage, opened ->> 'stage' AS opened_in, outcome, about, asked, refunded, application
+        FROM casebook.cases WHERE order_no = $1 AND case_id <> ALL ($2) ORDER BY case_id
+        """,
+        order_no,
+        [each for each in besides if each],
+    )
+    return tuple(
+        Matter(
+            case_id=row["case_id"],
+            kind=CaseKind(row["kind"]),
+            stage=StageName(row["stage"]),
+            opened_in=StageName(row["opened_in"] or row["stage"]),
+            outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
+            about=row["about"],
+            asked=row["asked"],
+            refunded=row["refunded"],
+            application=ApplicationVersion.model_validate(row["application"]) if row["application"] else None,
+        )
+        for row in rows
+    )
