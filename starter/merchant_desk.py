@@ -8,7 +8,7 @@ from activities.policies import Policies
 from activities.postgres import addresses, casebook, evidence, flags, limits, scores, statements
 from activities.postgres.vault import Vault
 from starter.errors import RefusedStatement, UnknownCase, VagueReply
-from workflows.messages.actors import Role
+from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
@@ -16,6 +16,7 @@ from workflows.messages.policy import LimitsPolicy
 from workflows.messages.scores import ChargedScore
 from workflows.messages.stages import CaseKind
 from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
+from workflows.rules.admission import Parties, may_see
 
 
 def whose(case: casebook.Row) -> str:
@@ -120,10 +121,17 @@ class MerchantDesk:
             raise VagueReply(written)
         return written
 
-    async def read_statement(self, reference: str) -> Statement | None:
-        """The statement of this reference. Whoever calls makes sure that its reader may read the case."""
+    async def read_statement(self, reference: str, reader: Actor | None = None) -> Statement | None:
+        """The statement of this reference, for the merchant or buyer of its case, or the platform.
+
+        None where there is none, or its case is not the ``reader``'s; without a reader, whoever calls has made sure.
+        """
         async with self._pool.acquire() as connection:
-            return await statements.read(connection, self._vault.keys, reference)
+            found = await statements.read(connection, self._vault.keys, reference)
+            if found is None or reader is None:
+                return found
+            case = await casebook.find(connection, found.case_id)
+            return found if case and may_see(reader, Parties(case.merchant_id, case.buyer_id)) else None
 
     async def evidence(self, case_id: str) -> tuple[GivenEvidence, ...]:
         """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""
