@@ -6,7 +6,7 @@ import pytest
 
 from starter.cases import Case
 from starter.errors import RefusedCommand, RefusedRequest
-from tests.workflow.disputes import amendment, disputed, evidence, refusal, rejected_refund
+from tests.workflow.disputes import amendment, disputed, evidence, refusal, rejected_refund, rejection
 from tests.workflow.world import World, until
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve
@@ -92,6 +92,7 @@ async def test_another_case_gives_no_more_applications_for_a_line(world: World) 
     order_no = await world.shipped_order(lines={"1": 10_000, "2": 10_000})
     first = await rejected(world, order_no)
     await first.act(amendment(world, 900))
+    await first.act(rejection(world, "reject-again"))
     second = await rejected(world, order_no)
 
     with pytest.raises(RefusedRequest) as again:

@@ -9,7 +9,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.rules.dispute import DECIDED, DISPUTABLE, FINAL
+from workflows.rules.dispute import DISPUTABLE, FINAL
 from workflows.rules.refusals import refused
 
 FREIGHT: Final = "freight"
@@ -116,13 +116,12 @@ def refused_application_again(
 ) -> Refusal | None:
     """Why nothing can be applied for on these lines any more, or None (R6, R16).
 
-    Each version of an application that was not granted counts, in whichever case: ``own`` of the case itself, and those
-    of ``others``. Opening another case, or several at once, gives no more of them.
+    Each version of an application that was refused or taken back counts, in whichever case: this one is the ``own``th
+    of its case. Opening another case gives no more of them.
     """
-    counted = tuple(each for each in others if _not_granted(each))
+    counted = [(each.parts, _in_vain(each)) for each in others]
     for part in [each.line for each in application.lines] or [FREIGHT]:
-        before = sum(each.application.version for each in counted if each.application and part in each.parts)
-        if before + own > most:
+        if sum(versions for parts, versions in counted if part in parts) + own > most:
             explanation = f"it can be applied for {most} times, in whichever case"
             return refused("too_many_applications", _field(application, part), "R16", explanation)
     return None
@@ -134,10 +133,13 @@ def approved_at_once(others: Iterable[Matter]) -> int:
     return sum(each.asked if each.outcome is None else each.refunded for each in at_once)
 
 
-def _not_granted(case: Matter) -> bool:
-    if case.kind not in DISPUTABLE:
-        return False
-    return case.outcome in IN_VAIN or (case.outcome is None and case.stage not in DECIDED)
+def _in_vain(case: Matter) -> int:
+    """How many versions of a case's application came to nothing; the last one of an open case may still be granted."""
+    if case.kind not in DISPUTABLE or case.application is None:
+        return 0
+    if case.outcome in IN_VAIN or case.stage is StageName.REJECTED:
+        return case.application.version
+    return case.application.version - 1
 
 
 def _field(application: Application | ApplicationVersion, part: str) -> str:
