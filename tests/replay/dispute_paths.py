@@ -9,6 +9,7 @@ from workflows.messages.commands import (
     AcceptSettlement,
     AgreeReturn,
     Approve,
+    ConfirmExchange,
     ConfirmProposal,
     ConfirmReceipt,
     EnterTracking,
@@ -133,8 +134,7 @@ async def exchange_locked_and_unlocked(world: World) -> Handle:
     await dispute.act_and_wait(Resolve(key="r1", by=buyer(world.buyer)))
     await at(world, case, StageName.RESHIP_OVERDUE)
     await case.act(Reship(key="c4", by=merchant(world.merchant), parcel=Parcel(carrier="sf", tracking_no="T2")))
-    await forward(world, case, days=10, hours=1)
-    return await ended(case)
+    return await act(case, ConfirmExchange(key="c5", by=buyer(world.buyer)))
 
 
 @path("Dispute on an ended case, ruled: only the remainder is paid", "D8", OutcomeKind.REFUNDED)

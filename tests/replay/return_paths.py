@@ -22,6 +22,7 @@ from workflows.messages.commands import (
     RejectReason,
     ReportParcel,
     Reship,
+    SendBack,
 )
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import RefundReason
@@ -111,11 +112,13 @@ async def return_partly_accepted(world: World) -> Handle:
     return await act(case, accepted)
 
 
-@path("Return, rejected after receipt, the buyer lets it be", "T6", OutcomeKind.REJECTED)
+@path("Return, rejected after receipt, sent back to the buyer", "T15", OutcomeKind.REJECTED)
 async def return_receipt_rejected(world: World) -> Handle:
     case = await _received(world)
     await case.act(_reject(world, "c3"))
-    await forward(world, case, days=7, hours=1)
+    await case.act(SendBack(key="c4", by=merchant(world.merchant), parcel=_parcel("T2")))
+    await _signed(case, "f2", "T2")
+    await forward(world, case, days=10, hours=1)
     return await ended(case)
 
 
@@ -175,6 +178,7 @@ async def exchange_overdue(world: World) -> Handle:
     await forward(world, case, hours=73)
     await at(world, case, StageName.RESHIP_OVERDUE)
     await case.act(Reship(key="c3", by=merchant(world.merchant), parcel=_parcel("T2")))
+    await _signed(case, "f2", "T2")
     await forward(world, case, days=10, hours=1)
     return await ended(case)
 
@@ -240,14 +244,14 @@ async def _sent(world: World, case: Case) -> None:
     await quiet(case)
 
 
-async def _signed(case: Case) -> None:
+async def _signed(case: Case, key: str = "f1", number: str = "T1") -> None:
     """The carrier's word goes straight to the case, so that no other case hears of it."""
     told = ReportParcel(
-        key="f1",
+        key=key,
         by=carrier("sf"),
         event=ParcelEvent.SIGNED,
         carrier="sf",
-        tracking_no=_parcel("T1").tracking_no,
+        tracking_no=number,
         happened_at=datetime.now(UTC) + timedelta(days=3),
     )
     await case.tell(told)
