@@ -11,7 +11,7 @@ from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, evidence, ledger, lookups, matters, parcels, pieces
+from activities.postgres import allowances, casebook, evidence, ledger, lookups, matters, owed_once, parcels, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.messages.activities import open_case
@@ -45,7 +45,12 @@ from workflows.rules.allocation import allowance_parts, compensation_parts, orde
 from workflows.rules.allowance import split
 from workflows.rules.applications import opening_facts
 from workflows.rules.bank_accounts import refused_account
-from workflows.rules.compensation import freight_insurance_fund, late_shipment_fund, late_shipment_owed
+from workflows.rules.compensation import (
+    freight_insurance_fund,
+    late_shipment_fund,
+    late_shipment_owed,
+    return_freight_owed,
+)
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_attachment, refused_evidence
 from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
@@ -99,6 +104,9 @@ class Opening:
             else:
                 if isinstance(opening.request, Application):  # R13: of two that want the same piece, one waits
                     await pieces.lock(connection, opening.request.order_no)
+                if isinstance(opening.request, CompensationRequest):  # R16: of two that want the same, one gets it
+                    await pieces.lock(connection, opening.request.order_no)
+                    await owed_once.take(connection, opening.request, opening.at)
                 opened = await self._look(connection, opening, order)
                 if opened.refusal is None:
                     opened = await self._take_hold(connection, opening, opened)
@@ -285,7 +293,21 @@ class Opening:
                 kind, most = CaseKind.RETURN_FREIGHT, await self._most_return_freight(connection, request.about, policy)
         if request.amount > most:
             return _refused("amount_too_high", "amount", "T10", f"at most {most} is owed")
-        return await _opened(connection, opening, kind, PAYING, policy, _money(request.amount, order))
+        owed = await self._owed_once(connection, request, order)
+        if not owed:
+            return _refused("owed_once", "cause", "R16", "it is paid for another return of the order, or in the parcel")
+        return await _opened(connection, opening, kind, PAYING, policy, _money(owed, order))
+
+    async def _owed_once(self, connection: Connection, request: CompensationRequest, order: OrderFacts) -> int:
+        """R16: insurance once an order, freight once a parcel, less what the insurance pays for that parcel (T10)."""
+        insured = await owed_once.insured_for(connection, request)
+        if request.cause is CompensationCause.FREIGHT_INSURANCE:
+            elsewhere = await owed_once.insurance_paid_elsewhere(connection, request)
+            return 0 if elsewhere or insured is False else request.amount
+        if await owed_once.freight_paid_elsewhere(connection, request):
+            return 0
+        paid = order.freight_insured if insured else request.insured if insured is None else 0
+        return return_freight_owed(request.amount, request.amount, paid)
 
     async def _most_return_freight(self, connection: Connection, about: str, policy: Policy) -> int:
         """Section 2: the debt was worked out under the policy of the case that owes it, or of its dispute."""

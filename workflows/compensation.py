@@ -48,11 +48,11 @@ class Compensation(PayableCase):
         opened = await self.open()
         if opened.refusal:
             return self.refused(opened.refusal)
-        owed = self._owed
+        owed, amount = self._owed, self.asked.amount
         return await self.pay(
-            self.entry("compensation_owed", CLOCK, "T10", cause=owed.cause, amount=owed.amount),
+            self.entry("compensation_owed", CLOCK, "T10", cause=owed.cause, amount=amount),
             fund=compensation_fund(owed),
-            wanted=(Part(name=COMPENSATION, amount=owed.amount),),
+            wanted=(Part(name=COMPENSATION, amount=amount),),
             method=OriginalRoute(),
             by=CLOCK,
             rule="T10",
@@ -61,8 +61,12 @@ class Compensation(PayableCase):
         )
 
 
-async def owe(order: OrderFacts, about: str, cause: CompensationCause, amount: int) -> None:
-    """Start the payment of what the case ``about`` owes beside its refund, in minor units; it goes on by itself."""
+async def owe(order: OrderFacts, about: str, cause: CompensationCause, amount: int, insured: int = 0) -> None:
+    """Start the payment of what the case ``about`` owes beside its refund, in minor units; it goes on by itself.
+
+    What it comes to is settled when it opens: insurance is paid once an order, freight once a parcel (R16), less what
+    is ``insured`` if that is paid for this parcel.
+    """
     request = CompensationRequest(
         about=about,
         order_no=order.order_no,
@@ -70,6 +74,7 @@ async def owe(order: OrderFacts, about: str, cause: CompensationCause, amount: i
         buyer_id=order.buyer_id,
         cause=cause,
         amount=amount,
+        insured=insured,
     )
     with suppress(WorkflowAlreadyStartedError):  # it is owed once
         await start_case(request)

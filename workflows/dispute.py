@@ -53,6 +53,7 @@ from workflows.rules.dispute import (
 )
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.refund import ruled_parts
+from workflows.rules.returns import is_whole_order
 from workflows.rules.stages import EVIDENCE, EVIDENCE_WORKING_HOURS, RULING, RULING_OVERDUE, RULING_PROPOSED
 from workflows.versions import LASTS_WEEKS
 
@@ -283,11 +284,10 @@ class Dispute(OrderCase):
         """D8, T10: what sending the goods of an ended return back has cost."""
         if self.opened is None or self._claim.about is None:
             return
-        owed = return_freight_owed(
-            self.opened.return_freight, self.policy.returns.most_return_freight, self.opened.insurance_paid
-        )
-        if owed:
-            await owe(self.order, self._claim.about, CompensationCause.RETURN_FREIGHT, owed)
+        owed = return_freight_owed(self.opened.return_freight, self.policy.returns.most_return_freight, 0)
+        insured = self.opened.insurance_paid
+        if owed > insured or (owed and not is_whole_order(self._claim, self.order)):  # R16: see ReturningCase
+            await owe(self.order, self._claim.about, CompensationCause.RETURN_FREIGHT, owed, insured)
 
     def _told(self, ruling: Ruling) -> tuple[Notice, ...]:
         return self.notice_to_both(

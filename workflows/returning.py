@@ -53,7 +53,7 @@ from workflows.rules.evidence import evidence_facts
 from workflows.rules.parcels import DIRECTORY, signed_at
 from workflows.rules.pieces import accepted_pieces, named, pieces_of
 from workflows.rules.refusals import refused
-from workflows.rules.returns import accepted, received_parts, refused_receipt
+from workflows.rules.returns import accepted, is_whole_order, received_parts, refused_receipt
 from workflows.rules.shipping import QUALITY_FAULTS
 from workflows.rules.stages import (
     ADDRESS_MISSING,
@@ -326,9 +326,11 @@ class ReturningCase(IncomingCase):
 
     async def _owe_return_freight(self) -> None:
         """T10: what the insurance has paid is not paid twice."""
-        owed = return_freight_owed(self._freight_paid, self.policy.returns.most_return_freight, self._insurance_paid)
-        if owed:
-            await owe(self.order, self.case_id, CompensationCause.RETURN_FREIGHT, owed)
+        owed = return_freight_owed(self._freight_paid, self.policy.returns.most_return_freight, 0)
+        insured = self._insurance_paid
+        # R16: another parcel of the order may be the insured one, unless all of the order is in this one.
+        if owed > insured or (owed and not is_whole_order(self.application, self.order)):
+            await owe(self.order, self.case_id, CompensationCause.RETURN_FREIGHT, owed, insured)
 
     async def carry_out(self, ruling: Ruling) -> Outcome:
         """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""

@@ -1,15 +1,18 @@
 """R16: limits are counted over what they protect, and nobody gets round them by asking often."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from starter.cases import Case
-from starter.errors import RefusedCommand, RefusedRequest
+from starter.errors import RefusedCommand, RefusedRequest, UnknownCase
 from tests.workflow.disputes import amendment, disputed, evidence, refusal, rejected_refund, rejection
+from tests.workflow.goods import agreement, receipt, tracking
 from tests.workflow.world import World, until
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve
+from workflows.messages.parcels import Parcel
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -41,6 +44,56 @@ async def test_a_dispute_counts_its_own_evidence_and_not_what_was_not_kept(world
 
     assert (await refusal(dispute, evidence(mine, "e2"))).code == "too_much_evidence"
     assert len(await world.aftersales.desk.evidence(dispute.id)) == 2
+
+
+async def sent_in(world: World, parcel: Parcel, order_no: str, line: str, freight_paid: int) -> Case:
+    """A return of one line at fault, in a parcel that it may share."""
+    lines = (LineAmount(line=line, quantity=1, amount=1_000),)
+    case = await world.returned(order_no=order_no, lines=lines, reason=RefundReason.DAMAGED)
+    await case.act(agreement(world))
+    await case.act(tracking(world, parcel, freight_paid=freight_paid))
+    return case
+
+
+async def received(world: World, *cases: Case) -> dict[str, int]:
+    """What is paid beside the refunds once the merchant has received these returns; in minor units, by kind."""
+    for case in cases:
+        await case.act_and_wait(receipt(world))
+    paid: dict[str, int] = {}
+    for kind in ("freight-insurance", "return-freight"):
+        for case in cases:
+            beside = world.aftersales.case(f"{kind}/{case.id}")
+            with suppress(RefusedRequest, UnknownCase):
+                outcome = await beside.outcome()
+                paid[kind] = paid.get(kind, 0) + (outcome.compensated.amount if outcome.compensated else 0)
+    return paid
+
+
+async def test_a_parcel_costs_its_freight_once_and_an_order_is_insured_once(world: World) -> None:  # T10
+    order_no = await world.shipped_order(lines=dict.fromkeys("123", 10_000), freight_insured=500)
+    await world.address()
+    parcel = world.parcel()
+    cases = [await sent_in(world, parcel, order_no, line, 2_500) for line in "123"]
+
+    assert await received(world, *cases) == {"freight-insurance": 500, "return-freight": 2_000}
+
+
+async def test_what_the_insurance_pays_for_another_parcel_is_not_taken_off(world: World) -> None:  # T10
+    order_no = await world.shipped_order(lines=dict.fromkeys("12", 10_000), freight_insured=500)
+    await world.address()
+    first, second = [await sent_in(world, world.parcel(), order_no, line, 1_200) for line in "12"]
+
+    assert await received(world, first) == {"freight-insurance": 500, "return-freight": 700}
+    assert await received(world, second) == {"return-freight": 1_200}
+
+
+async def test_freight_below_the_insurance_is_owed_where_that_is_paid_elsewhere(world: World) -> None:  # T10
+    order_no = await world.shipped_order(lines=dict.fromkeys("12", 10_000), freight_insured=500)
+    await world.address()
+    first, second = [await sent_in(world, world.parcel(), order_no, line, 300) for line in "12"]
+
+    assert await received(world, first) == {"freight-insurance": 500}
+    assert await received(world, second) == {"return-freight": 300}
 
 
 async def given_back(world: World, order_no: str, amount: int) -> Case:

@@ -201,6 +201,8 @@ class CompensationRequest(Input):
     buyer_id: Identifier
     cause: CompensationCause
     amount: PositiveMinor
+    insured: Minor = 0
+    """What the freight insurance pays of it, in minor units, should this return's parcel be the order's insured one."""
 
 
 class WithdrawalRequest(Input):

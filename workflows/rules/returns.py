@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from workflows.messages.cases import Refusal, Span
 from workflows.messages.commands import ConfirmReceipt
+from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
 from workflows.messages.requests import Application
 from workflows.rules.refusals import refused
@@ -37,6 +38,12 @@ def refused_receipt(receipt: ConfirmReceipt, application: Application, *, exchan
     if application.amount and not received_parts(application, receipt):
         return _refused("worth_nothing", "accepted", "what is accepted is worth less than the smallest coin: reject it")
     return None
+
+
+def is_whole_order(application: Application, order: OrderFacts) -> bool:
+    """Whether all pieces of an order are asked about, so that no other return of it can be (R16, T10)."""
+    asked = {each.line: each.quantity for each in application.lines}
+    return all(asked.get(line.line, 0) >= line.quantity for line in order.lines)
 
 
 def extended(running: Span, days: int) -> Span:
