@@ -475,7 +475,7 @@ def _opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
 
 
 def _not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:
-    """A request names the merchant and the buyer that the order or allowance belongs to (SPEC section 12)."""
+    """A request names the merchant and the buyer that the order or allowance belongs to (section 12)."""
     if request.merchant_id != merchant_id:
         return Refusal(
             code="not_yours", field="merchant_id", rule="section 12", explanation="it belongs to another merchant"

@@ -1,6 +1,6 @@
 """One command to many cases, as an operator sends it: found by a query, at a bounded rate, each with its answer.
 
-Under the same name a case is acted on once, however often the whole is started (SPEC sections 11 and 12).
+Under the same name a case is acted on once, however often the whole is started (sections 11 and 12).
 """
 
 import asyncio

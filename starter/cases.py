@@ -211,7 +211,7 @@ class Case:
         return outcome
 
     async def log(self) -> list[LogEntry]:
-        """The whole case log, oldest first (SPEC section 12).
+        """The whole case log, oldest first (section 12).
 
         Raises:
             UnknownCase: the case book has no such case.

@@ -244,7 +244,7 @@ class Aftersales:
         return ladder_at(datetime.now(UTC))
 
     async def work_list(self, query: WorkQuery) -> WorkPage:
-        """What a merchant, or the platform, has to do, page by page: by due date (SPEC section 12).
+        """What a merchant, or the platform, has to do, page by page: by due date (section 12).
 
         Written in the transaction of each step, and so right as soon as a command has returned. The next page is that
         of the same query with ``after=page.next``.

@@ -323,7 +323,7 @@ class CaseWorkflow:
         """Wait for a command that the stage accepts, one of ``facts``, the poll, or the deadline.
 
         After waking, the decision is looked at first and the deadline second, in whatever order the server
-        told of them (SPEC section 11: the first recorded wins).
+        told of them (section 11: the first recorded wins).
         """
         poll_at = workflow.now() + poll if poll else None
         self._taken = False
@@ -1022,7 +1022,7 @@ class CaseWorkflow:
 
 
 def refused_command(refusal: Refusal, view: Message | None) -> ApplicationError:
-    """The failure of an update that is refused: the refusal, and how things stand (SPEC section 11).
+    """The failure of an update that is refused: the refusal, and how things stand (section 11).
 
     Without ``view`` for a stranger, who is told nothing else (section 12).
     """

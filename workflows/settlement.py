@@ -1,4 +1,4 @@
-"""The money leg: a payout from its reservation to its end (SPEC section 10, R5, R8, R14)."""
+"""The money leg: a payout from its reservation to its end (section 10, R5, R8, R14)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The case book in PostgreSQL: a case's row for the work lists, and its log (SPEC section 12).
+"""The case book in PostgreSQL: a case's row for the work lists, and its log (section 12).
 
 Whoever writes a step does so inside a transaction of its own, so that log, work list, notices, reservation
 and balance stand or fall together.

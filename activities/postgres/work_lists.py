@@ -1,4 +1,4 @@
-"""The work lists 售后工作台: open cases with the time that is left (SPEC section 12).
+"""The work lists 售后工作台: open cases with the time that is left (section 12).
 
 A list is read page by page: each page begins after the last case of the one before, found in an index, so that the
 hundredth page costs what the first one does. docs/work-lists.md says which index answers which question.

@@ -1,4 +1,4 @@
-"""``aftersales list``: the work lists 售后工作台 (SPEC section 12)."""
+"""``aftersales list``: the work lists 售后工作台 (section 12)."""
 
 import asyncio
 import shlex

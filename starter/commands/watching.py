@@ -1,4 +1,4 @@
-"""``aftersales watch``: a live work list (SPEC section 12)."""
+"""``aftersales watch``: a live work list (section 12)."""
 
 import asyncio
 import os

@@ -255,6 +255,6 @@ def read(model: type[ModelT], text: str) -> ModelT:
 
 
 def content_key(body: Mapping[str, Any]) -> str:
-    """A key made of what is asked for: the same words typed again are the same request (SPEC section 11)."""
+    """A key made of what is asked for: the same words typed again are the same request (section 11)."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return f"cli-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"

@@ -1,4 +1,4 @@
-"""An operator's day in Temporal's Web UI, with the pages alone (SPEC section 12).
+"""An operator's day in Temporal's Web UI, with the pages alone (section 12).
 
 ``make pictures`` keeps what these tests look at in ``docs/images``.
 """

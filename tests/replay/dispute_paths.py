@@ -2,14 +2,13 @@
 
 from starter.client import Case
 from tests.replay.registry import OFFICER, Handle, act, at, ended, forward, path, quiet
-from tests.replay.return_paths import returned
+from tests.replay.return_paths import returned, signed
 from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import (
     AcceptSettlement,
     AgreeReturn,
     Approve,
-    ConfirmExchange,
     ConfirmProposal,
     ConfirmReceipt,
     EnterTracking,
@@ -134,7 +133,9 @@ async def exchange_locked_and_unlocked(world: World) -> Handle:
     await dispute.act_and_wait(Resolve(key="r1", by=buyer(world.buyer)))
     await at(world, case, StageName.RESHIP_OVERDUE)
     await case.act(Reship(key="c4", by=merchant(world.merchant), parcel=Parcel(carrier="sf", tracking_no="T2")))
-    return await act(case, ConfirmExchange(key="c5", by=buyer(world.buyer)))
+    await signed(case, "f2", "T2")
+    await forward(world, case, days=10, hours=1)
+    return await ended(case)
 
 
 @path("Dispute on an ended case, ruled: only the remainder is paid", "D8", OutcomeKind.REFUNDED)

@@ -160,7 +160,8 @@ async def unshipped_two_tenders(world: World) -> Handle:
 @path("Unshipped refund, a signal that does not fit, then approved", "section 11", OutcomeKind.REFUNDED)
 async def refused_signal(world: World) -> Handle:
     case = await _reviewed(world)
-    await case.tell(Approve(key="c1", by=merchant("m-somebody-else")))
+    stranger = Approve(key="c1", by=merchant("m-somebody-else"))
+    await case.handle.signal(stranger.command_name(), stranger)  # our own client would not send it
     await quiet(case)
     return await act(case, Approve(key="c2", by=merchant(world.merchant)))
 

@@ -22,7 +22,6 @@ from workflows.messages.commands import (
     RejectReason,
     ReportParcel,
     Reship,
-    SendBack,
 )
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import RefundReason
@@ -42,7 +41,7 @@ async def return_by_silence(world: World) -> Handle:
     await forward(world, case, hours=49)
     await at(world, case, StageName.AWAITING_RETURN)
     await _sent(world, case)
-    await _signed(case)
+    await signed(case)
     await at(world, case, StageName.RETURN_RECEIVED)
     await forward(world, case, days=10, hours=1)
     return await ended(case)
@@ -78,7 +77,7 @@ async def return_confirmed_before_tracking(world: World) -> Handle:
 @path("Return, signed for before the tracking number is entered", "T6", OutcomeKind.REFUNDED)
 async def return_signed_before_tracking(world: World) -> Handle:
     case = await _agreed(world)
-    await _signed(case)
+    await signed(case)
     await quiet(case)
     await _sent(world, case)
     await at(world, case, StageName.RETURN_RECEIVED)
@@ -92,7 +91,7 @@ async def return_overdue(world: World) -> Handle:
     await forward(world, case, days=5, hours=1)
     await at(world, case, StageName.RETURN_DELAYED)
     await case.act(ExtendReceipt(key="c3", by=merchant(world.merchant)))
-    await forward(world, case, days=3, hours=1)
+    await forward(world, case, days=8, hours=1)
     await at(world, case, StageName.RETURN_OVERDUE)
     return await act(case, CloseCase(key="c4", by=OFFICER, reason="lost_by_carrier", proof=PROOF))
 
@@ -112,14 +111,13 @@ async def return_partly_accepted(world: World) -> Handle:
     return await act(case, accepted)
 
 
-@path("Return, rejected after receipt, sent back to the buyer", "T15", OutcomeKind.REJECTED)
+@path("Return, rejected on receipt, the goods stay, an officer closes it", "T15", OutcomeKind.CLOSED_BY_OFFICER)
 async def return_receipt_rejected(world: World) -> Handle:
     case = await _received(world)
     await case.act(_reject(world, "c3"))
-    await case.act(SendBack(key="c4", by=merchant(world.merchant), parcel=_parcel("T2")))
-    await _signed(case, "f2", "T2")
-    await forward(world, case, days=10, hours=1)
-    return await ended(case)
+    await forward(world, case, days=7, hours=1)
+    await at(world, case, StageName.GOODS_HELD)
+    return await act(case, CloseCase(key="c4", by=OFFICER, reason="settled_elsewhere", proof=PROOF))
 
 
 @path("Return, agreed by silence without an address, which the merchant then gives", "T2", OutcomeKind.REFUNDED)
@@ -178,7 +176,7 @@ async def exchange_overdue(world: World) -> Handle:
     await forward(world, case, hours=73)
     await at(world, case, StageName.RESHIP_OVERDUE)
     await case.act(Reship(key="c3", by=merchant(world.merchant), parcel=_parcel("T2")))
-    await _signed(case, "f2", "T2")
+    await signed(case, "f2", "T2")
     await forward(world, case, days=10, hours=1)
     return await ended(case)
 
@@ -235,7 +233,7 @@ async def _agree_and_receive(world: World, case: Case, stage: StageName = StageN
     await quiet(case)
     await case.act(AgreeReturn(key="c1", by=merchant(world.merchant)))
     await _sent(world, case)
-    await _signed(case)
+    await signed(case)
     await at(world, case, stage)
 
 
@@ -244,14 +242,14 @@ async def _sent(world: World, case: Case) -> None:
     await quiet(case)
 
 
-async def _signed(case: Case, key: str = "f1", number: str = "T1") -> None:
+async def signed(case: Case, key: str = "f1", tracking_no: str = "T1") -> None:
     """The carrier's word goes straight to the case, so that no other case hears of it."""
     told = ReportParcel(
         key=key,
         by=carrier("sf"),
         event=ParcelEvent.SIGNED,
         carrier="sf",
-        tracking_no=number,
+        tracking_no=tracking_no,
         happened_at=datetime.now(UTC) + timedelta(days=3),
     )
     await case.tell(told)

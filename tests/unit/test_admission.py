@@ -1,4 +1,4 @@
-"""The check of commands, for every stage, command and actor (SPEC section 12)."""
+"""The check of commands, for every stage, command and actor (section 12)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page of a case in the Web UI (SPEC section 12)."""
+"""The page of a case in the Web UI (section 12)."""
 
 import json
 import re

@@ -18,6 +18,7 @@ LEADS_ON = frozenset(
         *("AcceptSettlement", "AgreeReturn", "Amend", "Approve", "ClaimCompensation", "CloseCase", "ConfirmExchange"),
         *("ConfirmProposal", "ConfirmReceipt", "ExtendReceipt", "OpenDispute", "PayInAdvance", "PayOut"),
         *("ProveExemption", "ProveShipment", "RecordManualTransfer", "RefundDirectly", "Reject", "Reship", "Resolve"),
+        *("SendBack",),
         *("RetryPayment", "Rule", "Withdraw"),
     }
 )

@@ -1,4 +1,4 @@
-"""SPEC section 2: profiles are data, checked when they are read."""
+"""section 2: profiles are data, checked when they are read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The table of stages: silence is defined everywhere (SPEC sections 1 and 12)."""
+"""The table of stages: silence is defined everywhere (sections 1 and 12)."""
 
 import pytest
 

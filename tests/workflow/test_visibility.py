@@ -1,4 +1,4 @@
-"""SPEC section 12: what operators and merchants see of a case."""
+"""Section 12: what operators and merchants see of a case."""
 
 from datetime import timedelta
 

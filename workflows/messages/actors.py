@@ -6,7 +6,7 @@ from workflows.messages.message import Identifier, Input
 
 
 class Role(StrEnum):
-    """The four actors of SPEC section 1, and the two that act without being asked."""
+    """The four actors of section 1, and the two that act without being asked."""
 
     BUYER = "buyer"
     MERCHANT = "merchant"

@@ -1,4 +1,4 @@
-"""Amounts: integer minor units (fen, cents) and an ISO 4217 currency (SPEC section 10)."""
+"""Amounts: integer minor units (fen, cents) and an ISO 4217 currency (section 10)."""
 
 from functools import cache
 from typing import Annotated, Final

@@ -1,4 +1,4 @@
-"""A policy profile: the rulebook's numbers as data (SPEC section 2). Each field names its unit."""
+"""A policy profile: the rulebook's numbers as data (section 2). Each field names its unit."""
 
 from typing import Annotated, Literal, Self
 

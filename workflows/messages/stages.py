@@ -178,7 +178,7 @@ class Stopped(StrEnum):
 
 
 class WorkList(StrEnum):
-    """The lists of 售后工作台 (SPEC section 12)."""
+    """The lists of 售后工作台 (section 12)."""
 
     UNSHIPPED_REFUNDS = "unshipped_refunds"
     REFUND_ONLY = "refund_only"

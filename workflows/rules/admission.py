@@ -1,4 +1,4 @@
-"""Whether a command may be obeyed: who sends it, whose case it is, what the stage accepts (SPEC section 12)."""
+"""Whether a command may be obeyed: who sends it, whose case it is, what the stage accepts (section 12)."""
 
 import hashlib
 import json

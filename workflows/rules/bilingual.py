@@ -1,4 +1,4 @@
-"""Chinese and English side by side: which of the two operators see (SPEC section 12).
+"""Chinese and English side by side: which of the two operators see (section 12).
 
 Whatever people read is written once as ``中文 · English``; the language in force picks a half, or shows both.
 """

@@ -1,4 +1,4 @@
-"""What the Web UI shows of a case without decoding anything (SPEC section 12): one page of Markdown."""
+"""What the Web UI shows of a case without decoding anything (section 12): one page of Markdown."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The id of a case comes from what it is about: asking twice gives the same case (SPEC section 11)."""
+"""The id of a case comes from what it is about: asking twice gives the same case (section 11)."""
 
 import hashlib
 import json
