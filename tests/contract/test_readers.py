@@ -77,16 +77,17 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/case.py:_reckon_anew": "PausesChanged.window",
     # Goods
     "workflows/returning.py:_agree": "AgreeReturn.address_id AgreeReturn.clauses",
-    "workflows/returning.py:_enter_tracking": """
+    "workflows/incoming.py:enter_tracking": """
         EnterTracking.parcel EnterTracking.freight_paid EnterTracking.refund_account
         Parcel.carrier Parcel.tracking_no
     """,
     "workflows/returning.py:_confirm_receipt": """
         ConfirmReceipt.accepted ConfirmReceipt.reason LineQuantity.line LineQuantity.quantity
     """,
-    "workflows/returning.py:_reship": "Reship.parcel",
+    "workflows/outgoing.py:reship": "Reship.parcel",
+    "workflows/outgoing.py:send_back": "SendBack.parcel",
     "workflows/payable.py:parcel": "ReportParcel.event ReportParcel.carrier ReportParcel.tracking_no",
-    "workflows/returning.py:_told": "ReportParcel.happened_at",
+    "workflows/refund.py:_refund": "ReportParcel.happened_at",
     "workflows/late_shipment.py:_prove": "ProveShipment.parcel ProveShipment.shipped_at",
     "workflows/late_shipment.py:_refer_to": "ProveExemption.exemption",
     # Disputes
