@@ -53,6 +53,7 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/refund.py:first_stage": "ReturnRequest.exchange",
     "workflows/late_shipment.py:__init__": "LateShipmentRequest.ships_until",
     "workflows/withdrawal.py:*": "ExpiryRequest.valid_until",
+    "activities/opening.py:_owed_once": "CompensationRequest.insured",
     "activities/opening.py:_look_at_compensation": """
         CompensationRequest.about CompensationRequest.cause CompensationRequest.amount
     """,
