@@ -22,7 +22,6 @@ limits = typer.Typer(
 
 _ROLES: Final = ", ".join(WorkerRole)
 Role = Annotated[WorkerRole, typer.Argument(metavar="ROLE", help=f"Whose queue: {_ROLES}.")]
-Rate = Annotated[float | None, typer.Option(min=0.001, max=100_000)]
 
 
 @limits.command("show")
