@@ -45,7 +45,7 @@ from workflows.messages.commands import (
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import CompensationCause, RefundRequest, ReturnRequest
-from workflows.messages.rulings import FreightBearer, Ruling
+from workflows.messages.rulings import Award, FreightBearer, Ruling
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
 from workflows.outgoing import BACK, EXCHANGE
 from workflows.rules.compensation import return_freight_owed
@@ -335,13 +335,16 @@ class ReturningCase(IncomingCase):
     async def carry_out(self, ruling: Ruling) -> Outcome:
         """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
         await self._owe_by(ruling)
-        if ruling.amount:
+        if ruling.lines:
             self.pieces = named(ruling.lines, self._comes_to)
         return await super().carry_out(ruling)
 
     def _to_be_sent_back(self, ruling: Ruling) -> bool:
-        """T15: nothing is to be paid for goods that the merchant has, be it since the case was locked."""
-        if ruling.amount:
+        """T15: the merchant has goods, be it since the case was locked, of which nothing is granted.
+
+        All of a claim to goods that cost nothing is granted without a payment (R13).
+        """
+        if ruling.amount or ruling.award is Award.FULL:
             return False
         confirmed = any(isinstance(each, ConfirmReceipt) for each in self._kept)
         return confirmed or self._has_goods or self._signed_under_the_lock()
