@@ -6,7 +6,7 @@ from importlib import resources
 from typing import cast
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from workflows.messages.actors import Role
@@ -190,6 +190,7 @@ class TestPhones:
         assert masked_phone(typed) == f"{number[0]}******{number[-4:]}"
 
     @given(mobile, _digits("", 4), st.sampled_from(["-", "转", " ext ", ","]))
+    @example("17900100001", "0000", "-")
     def test_of_a_virtual_number_the_extension_is_hidden(self, number: str, more: str, lead: str) -> None:
         assert masked_phone(f"{number}{lead}{more}") == f"1******{number[-4:]}"
 

@@ -48,18 +48,22 @@ def read_phone(text: str) -> Phone | None:
     The code of its country may stand before it with +, with 00, or with neither. Spaces, dashes, dots, slashes,
     brackets, width and characters that cannot be seen make no difference. An extension is told apart from the number:
     after 转, ext., # and the like, in brackets, or after a dash or space where the number is complete without it.
+    A carrier's prefix (17951) is left out where nothing else makes a number of the digits.
     """
     found = _SHAPE.fullmatch(_typed(text))
     if found is None:
         return None
-    number = found["number"]
-    if (phone := _complete(number)) is not None:
-        return _with_extension(phone, found["extension"])
-    apart = _EXTENSION_BY_DASH.fullmatch(number)
-    if apart is None or found["extension"]:
-        return None
-    phone = _complete(apart["number"])
-    return None if phone is None else _with_extension(phone, apart["extension"])
+    readings: list[tuple[str, str | None]] = [(found["number"], found["extension"])]
+    apart = None if found["extension"] else _EXTENSION_BY_DASH.fullmatch(found["number"])
+    if apart is not None:
+        readings.append((apart["number"], apart["extension"]))
+    # The library takes the first digits for a carrier's prefix wherever the rest could be a number: it would read
+    # 17900100001-0000, a virtual number and its extension, as 17900 and a landline of Beijing.
+    for through_carrier in (False, True):
+        for number, extension in readings:
+            if (phone := _complete(number, through_carrier=through_carrier)) is not None:
+                return _with_extension(phone, extension)
+    return None
 
 
 def masked_phone(phone: str) -> str:
@@ -120,8 +124,8 @@ def _separator(character: str) -> str:
             return "-" if character in _OTHER_DASHES else "." if character in "·•‧・" else character
 
 
-def _complete(typed: str) -> Phone | None:
-    """The phone whose digits are all of these."""
+def _complete(typed: str, *, through_carrier: bool) -> Phone | None:
+    """The phone whose digits are all of these; the first of them may choose a carrier (17951) only if told so."""
     if _TOO_FAR_APART.search(typed):
         return None
     digits = "".join(_DIGIT.findall(typed))
@@ -134,15 +138,24 @@ def _complete(typed: str) -> Phone | None:
         readings.append((digits, "TW"))
     for reading, region in readings:
         try:
-            number = phonenumbers.parse(reading, region or None)
+            number = phonenumbers.parse(reading, region or None, keep_raw_input=True)
         except NumberParseException:
             continue
         national = phonenumbers.national_significant_number(number)
         code = number.country_code or 0
+        if not through_carrier and _chooses_carrier(number, code, digits.removesuffix(national)):
+            continue
         if _is_one(number, code, national, is_place_named=bool(reading.startswith(("+", "0")))):
             without_code = code == _code_of(HOME) and len(digits) > len(national) and digits.startswith(str(code))
             return Phone(code, national, digits.removeprefix(str(code)) if without_code else digits)
     return None
+
+
+def _chooses_carrier(number: PhoneNumber, code: int, before: str) -> bool:
+    """Whether the digits before the number are a carrier's; the library forgets that after a code without a plus."""
+    if code == _code_of(HOME):
+        return before.removeprefix(str(code)) not in {"", "0"}
+    return bool(number.preferred_domestic_carrier_code)
 
 
 def _is_one(number: PhoneNumber, code: int, national: str, *, is_place_named: bool) -> bool:
