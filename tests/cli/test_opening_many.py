@@ -88,7 +88,7 @@ async def test_a_killed_run_is_taken_up_again_and_opens_each_case_once(
 
 async def test_refused_lines_are_told_of_and_mended_lines_are_all_that_is_left(
     own_queue: tuple[Shell, str], client: Client, tmp_path: Path
-) -> None:  # R8, P6
+) -> None:  # R8, R13, P6
     shell, queue = own_queue
     one, two, three, four = await with_orders(shell, tmp_path, 4)
     (shipped,) = await with_orders(shell, tmp_path, 1, shipped_at=datetime.now(UTC).isoformat())
@@ -113,7 +113,7 @@ async def test_refused_lines_are_told_of_and_mended_lines_are_all_that_is_left(
         (json.dumps([SECRET]), ("malformed", "section 11", "")),
         (f'"{"a" * LONGEST}"', ("malformed", "section 11", "")),
         ({"request": "late-shipment", "order_no": "O-none"}, ("unknown_order", "L1", "order_no")),
-        (refund(three, lines=[]), ("malformed", "section 11", "lines")),
+        (refund(three, lines=[]), ("malformed", "R13", "lines")),
     ]
     file = written(tmp_path / "requests.jsonl", [*good, *(line for line, _ in bad)])
     errors = tmp_path / "requests.jsonl.errors.jsonl"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from importlib.metadata import files
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, cast
 
 import jsonschema
 import kubernetes_validate  # pyright: ignore[reportMissingTypeStubs]
@@ -22,6 +22,7 @@ from tests.deploy.settings_known import OURS, settings_of
 from worker import WORKFLOWS
 from workflows.messages.notices import NoticeResendRequest
 from workflows.rules.worker_roles import WorkerRole, queue_of
+from workflows.starts import read_start
 
 KUBERNETES_VERSION = "1.33"
 SCHEMAS: dict[str, Any] = {
@@ -293,8 +294,9 @@ def test_a_roll_out_is_gated_by_a_workflow_that_exists_and_goes_step_by_step() -
     gate = gates[WorkerRole.WORKFLOWS]
     assert gate
     (workflow,) = [each for each in WORKFLOWS if each.__name__ == gate["workflowType"]]
-    assert get_type_hints(workflow.run)["request"] is NoticeResendRequest
-    assert NoticeResendRequest.model_validate_json(json.dumps(gate["input"])).limit == 1
+    read = read_start((gate["input"],), workflow.__dict__["started_with"])
+    assert isinstance(read, NoticeResendRequest)
+    assert read.limit == 1
     for pod in workers("production").values():
         rollout = pod.owner["spec"]["rollout"]
         shares = [step["rampPercentage"] for step in rollout["steps"]]
