@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
 from temporalio.client import Client
 
 from activities.calendar import working_days
@@ -185,10 +184,6 @@ def _database_told() -> Generator[None]:
         raise
     except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise ConnectionError(f"the database refuses: {error} ({type(error).__name__})") from error
-    except DBAPIError as error:
-        # Its own text quotes statements; what it was made from is what the server has said.
-        said = (error.orig and error.orig.__cause__) or error.orig
-        raise ConnectionError(f"the database refuses: {said} ({type(said).__name__})") from error
 
 
 def main() -> int:

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -84,6 +85,7 @@ async def check(dsn: str, *, newer_fits: bool = False) -> None:
     Raises:
         SchemaMismatch: it is older or newer.
         OSError: the server cannot be reached.
+        asyncpg.PostgresError: the server refuses, as where the database is missing.
     """
     found, known = await current(dsn), head()
     if found == known:
@@ -127,6 +129,12 @@ async def _connection(dsn: str) -> AsyncGenerator[AsyncConnection]:
     try:
         async with engine.connect() as connection:
             yield connection
+    except DBAPIError as error:
+        # SQLAlchemy wraps what asyncpg has raised, as nothing else here does.
+        refused = error.orig.__cause__ if error.orig else None
+        if isinstance(refused, (asyncpg.PostgresError, asyncpg.InterfaceError)):
+            raise refused from None
+        raise
     finally:
         await engine.dispose()
 

@@ -102,7 +102,9 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(what, ok=False, finding=str(error), remedy=_START)
     except (KeyRingError, UnknownKey) as error:
         return Finding(what, ok=False, finding=str(error), remedy=_KEYS)
-    except (OSError, asyncpg.PostgresError, RPCError) as error:
+    except SettingsError as error:
+        return Finding(what, ok=False, finding="a setting is wrong", remedy=str(error))
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RPCError) as error:
         return Finding(what, ok=False, finding=f"{type(error).__name__}: {error}", remedy=_START)
 
 

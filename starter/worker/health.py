@@ -20,7 +20,6 @@ from typing import Final
 
 import asyncpg
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -38,7 +37,7 @@ Look = Callable[[], Awaitable[str | None]]
 _PATIENCE: Final = 2.0
 _FRESH_SECONDS: Final = 1.0
 """How long an answer holds: whoever asks a hundred times a second costs the database no more than who asks once."""
-_ABSENT: Final = (OSError, RPCError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError)
+_ABSENT: Final = (OSError, RPCError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _SILENT: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 _http_log: Final = logging.getLogger("health.http")
 

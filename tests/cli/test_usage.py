@@ -21,6 +21,7 @@ from starter.commands.application import WORDS, application
 from starter.commands.failures import ended
 from starter.retention import retention
 from tests.cli.shell import Shell
+from tests.databases import address_of
 from tests.worker.processes import probe
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
 
@@ -314,7 +315,8 @@ async def test_production_refuses_to_play(shell: Shell, words: list[str]) -> Non
         AFTERSALES_ENVIRONMENT="production",
         AFTERSALES_LOOKUP_KEY="k" * 40,
         AFTERSALES_KEYS=new_key("a"),
-        AFTERSALES_KEY_STORE_URL="postgresql://keys/keys",
+        AFTERSALES_KEY_STORE_URL="postgresql://127.0.0.1:1/keys",
+        DATABASE_URL="postgresql://127.0.0.1:1/none",
     )
 
     ended = await production.run(*words)
@@ -329,7 +331,8 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
         AFTERSALES_ENVIRONMENT="production",
         AFTERSALES_LOOKUP_KEY="k" * 40,
         AFTERSALES_KEYS=new_key("a"),
-        AFTERSALES_KEY_STORE_URL="postgresql://keys/keys",
+        AFTERSALES_KEY_STORE_URL="postgresql://127.0.0.1:1/keys",
+        DATABASE_URL="postgresql://127.0.0.1:1/none",
     )
 
     ended = await production.run("books")
@@ -394,6 +397,18 @@ async def test_doctor_names_a_problem_and_what_to_do(shell: Shell, empty_databas
     assert problems.keys() == {"schedules", "worker", "schema", "key store"}
     assert "aftersales worker" in problems["worker"]
     assert "aftersales setup" in problems["schema"]
+
+
+async def test_doctor_tells_of_a_database_that_refuses(shell: Shell, empty_database: str) -> None:
+    missing = address_of("none", empty_database)
+
+    ended = await shell.having(DATABASE_URL=missing).run("doctor", "--json")
+
+    findings = {each["what"]: each["finding"] for each in ended.document["checks"] if not each["ok"]}
+    assert {what for what, said in findings.items() if said.startswith("InvalidCatalogNameError")} == {
+        "database",
+        "schema",
+    }
 
 
 async def test_doctor_without_servers_still_answers(nowhere: Shell) -> None:
