@@ -1,4 +1,4 @@
-"""Cancellations of orders that the platform ships itself (R3): by how far the goods have gone."""
+"""Cancellations of orders that the platform ships itself (R3, T14): by how far the goods have gone."""
 
 from workflows.case import DisputeEnded, Happening
 from workflows.messages.actors import CLOCK
@@ -39,6 +39,8 @@ async def cancellation(case: ReturningCase) -> Outcome:
                 await case.enter(INTERCEPTING, case.parcel(event))
             case ReportParcel() if event.event is ParcelEvent.OUTBOUND and case.stage is WAREHOUSE_REVIEW:
                 await case.enter(OUTBOUND_REVIEW, case.parcel(event))
+            case ReportParcel() if case.contradicted(event):  # T14
+                await case.ask_who_has_the_goods(event)
             case ReportParcel() if event.event is ParcelEvent.SIGNED:
                 stepped = await case.become_return(case.parcel(event))  # R7: the buyer has the goods
                 if stepped.refusal is None:

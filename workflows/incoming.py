@@ -14,6 +14,8 @@ from workflows.outgoing import OutgoingCase
 from workflows.rules.parcels import came_back, signed_at
 from workflows.rules.returns import extended
 from workflows.rules.stages import (
+    ADDRESS_MISSING,
+    AWAITING_RETURN,
     GOODS_HELD,
     RESHIP_FAILED,
     RESHIP_OVERDUE,
@@ -24,11 +26,15 @@ from workflows.rules.stages import (
     RETURN_OVERDUE,
     RETURN_RECEIVED,
     RETURN_REFUSED,
+    RETURN_REVIEW,
     Stage,
 )
 
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
 """The goods are with the carrier, and time is left (T6, T7)."""
+
+NOT_SENT = (RETURN_REVIEW, ADDRESS_MISSING, AWAITING_RETURN)
+"""The buyer is to send goods back, and has not yet (T1, T3)."""
 
 WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)
 """The merchant has the goods of an exchange and owes others (T8)."""
@@ -92,6 +98,9 @@ class IncomingCase(OutgoingCase):
     async def carrier_tells(self, report: ReportParcel) -> None:
         """T6, T14: what the carrier says may come late, repeated, out of order, or before the tracking number."""
         self.hear_of_parcels(report)
+        if self.stage in NOT_SENT and came_back([report], report.parcel, None):
+            await self._not_with_the_buyer(report)
+            return
         if report.parcel == self._parcel:
             awaited = self.stage in (*UNDERWAY, RETURN_OVERDUE)
             if self._came_back():
@@ -141,6 +150,11 @@ class IncomingCase(OutgoingCase):
         """T14: refused, or back with the buyer: silence decides nothing, and a person finds out who has the goods."""
         self._has_goods = self._received = False
         await self.enter(RETURN_REFUSED, entry, attention=Attention.RETURN_REFUSED)
+
+    async def _not_with_the_buyer(self, report: ReportParcel) -> None:
+        """T14, T15: the buyer has not taken what it is to send back, and whoever has it must not keep the money too."""
+        self._agreed_at = self._agreed_at or workflow.now()
+        await self._not_received(self.parcel(report))
 
     def span_from(self, stage: Stage, happened_at: datetime) -> Span | None:
         """The stage's time counts from what happened, however late it was told (T6, T8)."""

@@ -100,6 +100,8 @@ class Refund(ReturningCase):
                     await self._convert(self.parcel(event), event.happened_at)
                 case ReportParcel() if self._stopped_parcel() and self._is_back(event):
                     return await self.refund_back(event, "R7")
+                case ReportParcel() if self._stopped_parcel() and self.contradicted(event):  # T14
+                    await self.ask_who_has_the_goods(event)
                 case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.SIGNED:
                     await self._come_back(self.parcel(event))  # R7: not stopped; the buyer has the goods
                 case ReportParcel():

@@ -50,7 +50,7 @@ from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageNam
 from workflows.outgoing import BACK, EXCHANGE
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.parcels import DIRECTORY, signed_at
+from workflows.rules.parcels import DIRECTORY, came_back, signed_at
 from workflows.rules.pieces import accepted_pieces, named, pieces_of
 from workflows.rules.refusals import refused
 from workflows.rules.returns import accepted, is_whole_order, received_parts, refused_receipt
@@ -58,6 +58,7 @@ from workflows.rules.shipping import QUALITY_FAULTS
 from workflows.rules.stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
+    ESCALATED,
     EXCHANGE_UNDERWAY,
     GOODS_HELD,
     RECEIPT_REJECTED,
@@ -174,6 +175,7 @@ class ReturningCase(IncomingCase):
 
     def follow(self, report: ReportParcel) -> None:
         """R3, R7, R15: which parcels are on their way to the buyer; one that is back is not sent again."""
+        self.hear_of_parcels(report)
         match report.event:
             case ParcelEvent.RETURNED_TO_WAREHOUSE:
                 self._out = [each for each in self._out if each != report.parcel]
@@ -192,6 +194,14 @@ class ReturningCase(IncomingCase):
     def all_back(self) -> bool:
         """Whether no parcel with goods of this case is known to be on its way to the buyer (R3, R7, R15)."""
         return not self._out
+
+    def contradicted(self, report: ReportParcel) -> bool:
+        """T14: whether a sign-off is told of a parcel that was refused, or went back to who sent it."""
+        return report.event is ParcelEvent.SIGNED and came_back(self._told, report.parcel, None)
+
+    async def ask_who_has_the_goods(self, report: ReportParcel) -> None:
+        """T14: what the carrier says cannot all be true; silence decides nothing, and a person finds out."""
+        await self.enter(ESCALATED, self.parcel(report), attention=Attention.GOODS_CONTRADICTED)
 
     async def refund_back(self, report: ReportParcel, rule: str) -> Outcome:
         """R3, R7: the goods are in the warehouse again."""

@@ -9,6 +9,7 @@ from activities.gateways.carrier_stub import Behaviour, CarrierStub, Mode
 from starter.client import Case
 from tests.workflow.disputes import entry_of, intervened, opening, paid, refusal, rejection, resolution, ruling
 from tests.workflow.goods import (
+    agreement,
     delayed,
     direct_refund,
     money_instead,
@@ -153,6 +154,99 @@ async def test_a_sign_off_after_a_refusal_under_the_lock_pays_no_insurance(world
     await case.outcome()
 
     assert await world.compensated(f"freight-insurance/{case.id}") == 0
+
+
+# T14: goods that were to be stopped, or to be sent back ---------------------------------------------------------
+
+
+async def to_be_stopped(world: World, marketplace: str) -> tuple[Case, Parcel]:
+    """An order that shipped while its refund was asked for: the parcel is to be stopped, or must come back."""
+    case = await world.refund(order_no=await world.order(marketplace=marketplace))
+    parcel = world.parcel()
+    await until(case.view, lambda view: view.stage is not StageName.OPENING)
+    order_no = (await case.view()).order_no
+    assert order_no
+    await world.aftersales.logistics.order_shipped(order_no, parcel, await world.now(case))
+    await until(lambda: world.events(case), lambda events: "goods_shipped" in events)
+    return case, parcel
+
+
+@pytest.mark.parametrize("marketplace", ["jd-pop", "jd-self"])
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_stopped_parcel_that_is_refused_and_signed_for_calls_a_person(
+    world: World, marketplace: str, late: bool
+) -> None:  # R3, R7
+    await world.address()
+    case, parcel = await to_be_stopped(world, marketplace)
+    if late:
+        await world.forward(case, days=15, minutes=1)
+        await world.at(case, StageName.ESCALATED)
+
+    await tells(world, case, parcel, REFUSED, SIGNED)
+    await until(case.view, lambda view: view.attention is Attention.GOODS_CONTRADICTED)
+    await world.forward(case, days=60)
+    view = await case.view()
+
+    assert called(view) == (StageName.ESCALATED, Attention.GOODS_CONTRADICTED, Silence.NOTHING)
+    assert await paid(world, view.order_no) == 0
+
+
+@pytest.mark.parametrize("marketplace", ["jd-pop", "jd-self"])
+async def test_a_refusal_that_is_told_after_the_sign_off_calls_a_person_too(
+    world: World, marketplace: str
+) -> None:  # R3, R7
+    case, parcel = await to_be_stopped(world, marketplace)
+    await tells(world, case, parcel, SIGNED)
+    await world.at(case, StageName.RETURN_REVIEW)
+
+    await tells(world, case, parcel, REFUSED)
+    view = await world.at(case, StageName.RETURN_REFUSED)
+
+    assert called(view) == (StageName.RETURN_REFUSED, Attention.RETURN_REFUSED, Silence.NOTHING)
+
+
+async def test_who_is_found_to_have_a_contradicted_parcel_decides(world: World) -> None:  # R7
+    case, parcel = await to_be_stopped(world, "jd-pop")
+    await tells(world, case, parcel, REFUSED, SIGNED)
+    await world.at(case, StageName.ESCALATED)
+
+    await tells(world, case, parcel, RETURNED, hours=2)
+    outcome = await case.outcome()
+
+    assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "R7")
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+@pytest.mark.parametrize("event", [REFUSED, RETURNED])
+async def test_what_the_buyer_has_never_taken_is_not_awaited_from_it(
+    world: World, event: ParcelEvent, agreed: bool
+) -> None:  # T3, T15: the merchant would have the goods and the money
+    await world.address()
+    case, parcel = await to_be_stopped(world, "douyin")
+    await world.at(case, StageName.RETURN_REVIEW)
+    if agreed:
+        await case.act(agreement(world))
+
+    await tells(world, case, parcel, event)
+    view = await world.at(case, StageName.RETURN_REFUSED)
+    await world.forward(case, days=30)
+    outcome = await case.act_and_wait(receipt(world))
+
+    assert called(view) == (StageName.RETURN_REFUSED, Attention.RETURN_REFUSED, Silence.NOTHING)
+    assert outcome.outcome is OutcomeKind.REFUNDED
+
+
+async def test_goods_that_the_buyer_has_all_the_same_can_still_come_back(world: World) -> None:  # T3, T6
+    case, parcel = await to_be_stopped(world, "douyin")
+    await world.at(case, StageName.RETURN_REVIEW)
+    await tells(world, case, parcel, REFUSED)
+    await world.at(case, StageName.RETURN_REFUSED)
+    back = world.parcel()
+
+    await case.act(tracking(world, back))
+    await tells(world, case, back, SIGNED)
+
+    await world.at(case, StageName.RETURN_RECEIVED)
 
 
 # T14: goods of an exchange ---------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from tests.workflow.disputes import (
 )
 from tests.workflow.goods import on_its_way
 from tests.workflow.test_cancellation import YESTERDAY, cancellation
+from tests.workflow.test_cancellation import report as cancelled_parcel
 from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
 from tests.workflow.test_what_is_left import held_up, overdue
 from tests.workflow.world import World, until
@@ -44,6 +45,14 @@ async def intercept_overdue(world: World) -> Case:
     _, case = await cancellation(world, on_delivery_run_at=YESTERDAY)
     await world.at(case, StageName.INTERCEPTING)
     await world.forward(case, days=15, minutes=1)
+    return case
+
+
+async def goods_contradicted(world: World) -> Case:
+    _, case = await cancellation(world, on_delivery_run_at=YESTERDAY)
+    await world.at(case, StageName.INTERCEPTING)
+    for number, event in enumerate((ParcelEvent.REFUSED, ParcelEvent.SIGNED)):
+        await case.act(cancelled_parcel(event, f"p{number}"))
     return case
 
 
@@ -120,6 +129,7 @@ def payment(mode: Mode, **more: int) -> Arrange:
 ARRANGE: dict[Attention, Arrange] = {
     Attention.REVIEW_OVERDUE: escalated_cancellation,
     Attention.INTERCEPT_OVERDUE: intercept_overdue,
+    Attention.GOODS_CONTRADICTED: goods_contradicted,
     Attention.ADDRESS_MISSING: address_missing,
     Attention.ACCOUNT_MISSING: account_missing,
     Attention.RETURN_OVERDUE: overdue_return,

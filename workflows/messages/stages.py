@@ -43,7 +43,7 @@ class StageName(StrEnum):
     RETURN_EXTENDED = "return_extended"
     RETURN_OVERDUE = "return_overdue"
     RETURN_REFUSED = "return_refused"
-    """The goods that the buyer sent were refused, or went back to it (T14)."""
+    """Goods on their way, to the merchant or to the buyer before, were refused or went back to who sent them (T14)."""
     RETURN_RECEIVED = "return_received"
     RECEIPT_REJECTED = "receipt_rejected"
     SENT_BACK = "sent_back"
@@ -147,6 +147,8 @@ class Attention(StrEnum):
 
     REVIEW_OVERDUE = "review_overdue"
     INTERCEPT_OVERDUE = "intercept_overdue"
+    GOODS_CONTRADICTED = "goods_contradicted"
+    """The carrier says that a parcel was not taken, and that it was signed for."""
     ADDRESS_MISSING = "address_missing"
     ACCOUNT_MISSING = "account_missing"
     RETURN_OVERDUE = "return_overdue"

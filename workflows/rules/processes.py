@@ -105,6 +105,11 @@ _SENT_BACK: Arrows = (
         withdrawn=O.WITHDRAWN,
         closed_by_officer=O.CLOSED_BY_OFFICER,
     ),
+    *(
+        each
+        for stage in (S.RETURN_REVIEW, S.ADDRESS_MISSING, S.AWAITING_RETURN)
+        for each in _from(stage, goods_refused=S.RETURN_REFUSED, goods_returned_to_warehouse=S.RETURN_REFUSED)
+    ),
     *_from(S.AWAITING_RETURN, tracking_entered=S.RETURN_IN_TRANSIT, not_returned=O.NOT_RETURNED, withdrawn=O.WITHDRAWN),
     *_from(S.RETURN_IN_TRANSIT, extension_offered=S.RETURN_DELAYED),
     *_from(S.RETURN_DELAYED, receipt_extended=S.RETURN_EXTENDED, return_overdue=S.RETURN_OVERDUE),
@@ -220,8 +225,11 @@ _OUT = {
     "approved": S.PAYING,
     "goods_returned_to_warehouse": S.PAYING,
 }
-_STOPPED = {**_OUT, "goods_signed": (S.RETURN_REVIEW, S.SHIPPED_REVIEW)}
-"""What may come of goods that are out and to be stopped (R7); what another case brings back is not asked back (R13)."""
+_STOPPED = {**_OUT, "goods_signed": (S.RETURN_REVIEW, S.SHIPPED_REVIEW, S.ESCALATED)}
+"""What may come of goods that are out and to be stopped (R7).
+
+What another case brings back is not asked back (R13). What was refused as well is for a person to find (T14).
+"""
 _CANCELLED = {**_OUT, "goods_signed": (S.RETURN_REVIEW, S.ESCALATED)}
 """The same of a cancellation (R3)."""
 
@@ -257,9 +265,7 @@ CANCELLATION: Arrows = (
     ),
     *_from(S.OUTBOUND_REVIEW, **_TO_BE_STOPPED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
     *_from(S.INTERCEPTING, **_CANCELLED, escalated=S.ESCALATED, withdrawn=O.WITHDRAWN),
-    *_from(
-        S.ESCALATED, **_OUT, goods_signed=S.RETURN_REVIEW, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER
-    ),
+    *_from(S.ESCALATED, **_CANCELLED, withdrawn=O.WITHDRAWN, closed_by_officer=O.CLOSED_BY_OFFICER),
 )
 
 MERCHANT_REFUND: Arrows = (

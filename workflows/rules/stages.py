@@ -333,12 +333,11 @@ RETURN_OVERDUE = Stage(
 RETURN_REFUSED = Stage(
     StageName.RETURN_REFUSED,
     "T14",
-    "退货被拒收或退回 · the return was refused, or went back to the buyer",
+    "商品被拒收或退回 · goods on their way were refused, or went back to who sent them",
     waits_for=Role.PLATFORM,
     silence=Silence.NOTHING,
     accepts=RETURN_OVERDUE.accepts,
-    no_deadline="商家未收到货，需人工核实货物在谁手中"
-    " · the merchant has not received the goods: a person finds out who has them",
+    no_deadline="货物未送达，需人工核实在谁手中 · the goods have not been received: a person finds out who has them",
     work_list=WorkList.ATTENTION,
 )
 

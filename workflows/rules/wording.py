@@ -54,14 +54,16 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the review is overdue: decide it, with approve or close_case",
         Attention.INTERCEPT_OVERDUE: "拦截超时，请向仓库或承运商查包裹，再决定：approve 或 close_case"
         " · the parcel is not back: find it, then decide with approve or close_case",
+        Attention.GOODS_CONTRADICTED: "承运商既报拒收又报签收，请核实货物在谁手中，再决定：approve 或 close_case"
+        " · refused, and signed for: find out who has the goods, then decide with approve or close_case",
         Attention.ADDRESS_MISSING: "商家没有退货地址，请商家补充后 agree_return"
         " · the merchant has no return address: have one entered, then agree_return",
         Attention.ACCOUNT_MISSING: "买家未提供退款账户，请联系买家：give_refund_account"
         " · the buyer has named no account to pay to: reach the buyer, then give_refund_account",
         Attention.RETURN_OVERDUE: "退货无签收记录，请查包裹：confirm_receipt、refund_directly 或 close_case"
         " · nobody has signed for the goods: find them, then confirm_receipt, refund_directly or close_case",
-        Attention.RETURN_REFUSED: "退货被拒收或退回，请核实：enter_tracking、confirm_receipt 或 refund_directly"
-        " · the return was refused or went back: find it, then enter_tracking, confirm_receipt or refund_directly",
+        Attention.RETURN_REFUSED: "商品被拒收或退回，请核实：enter_tracking、confirm_receipt 或 refund_directly"
+        " · the goods were refused or went back: find them, then enter_tracking, confirm_receipt or refund_directly",
         Attention.GOODS_HELD: "商家拒绝退款且未寄回商品，请督促：send_back、confirm_receipt 或 refund_directly"
         " · the merchant has the goods and the money: press for send_back, or confirm_receipt or refund_directly",
         Attention.RESHIP_FAILED: "换货商品未送达买家：reship 重发，或 convert_to_refund"
