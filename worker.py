@@ -40,6 +40,7 @@ from starter.telemetry.failures import CountedFailures
 from starter.vault import opened_vault
 from starter.worker.draining import Stop
 from starter.worker.health import Health, answering, what_work_needs
+from starter.worker.repeated_attempts import RepeatedAttempts
 from starter.worker.roles import Workers, workers_for
 from starter.worker.runner import runner_for
 from workflows.compensation import Compensation
@@ -138,7 +139,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 reconciliation.reconcile,
                 notices.resend_notices,
             ],
-            interceptors=[CountedFailures(measures)],
+            interceptors=[CountedFailures(measures), RepeatedAttempts(pool)],
         )
         if WorkerRole.NOTIFICATIONS in settings.roles:
             await stack.enter_async_context(sender.running())

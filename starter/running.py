@@ -27,6 +27,11 @@ _STOPPED: Final[Mapping["Status.ValueType", Stopped]] = {
 _ASKED_AT_ONCE: Final = 50
 
 
+def stopped_by(status: "Status.ValueType | None") -> Stopped | None:
+    """Why nothing moves a case whose last run has this status, or that has none; None where it runs or has ended."""
+    return Stopped.FORGOTTEN if status is None else _STOPPED.get(status)
+
+
 class Runs:
     """The runs of cases. The server is asked by plain requests: the SDK has no word for a paused workflow yet."""
 
@@ -58,7 +63,7 @@ class Runs:
         Raises:
             RPCError: Temporal does not answer.
         """
-        described = await self._described(case_id)
+        described = await self.described(case_id)
         return described.workflow_execution_info.status if described else None
 
     async def exists(self, case_id: str) -> bool:
@@ -68,11 +73,11 @@ class Runs:
     async def stopped(self, case_id: str) -> Stopped | None:
         """Why nothing moves the case; None where it runs or has ended by itself. Errors as in ``status``."""
         status = await self.status(case_id)
-        return Stopped.FORGOTTEN if status is None else _STOPPED.get(status)
+        return stopped_by(status)
 
     async def now(self, case_id: str) -> datetime:
         """The case's own time; the wall's where its clock was never moved. Errors as in ``status``."""
-        described = await self._described(case_id)
+        described = await self.described(case_id)
         if described and described.workflow_extended_info.HasField("time_skipping_info"):
             return described.workflow_extended_info.time_skipping_info.current_time.ToDatetime(UTC)
         return datetime.now(UTC)
@@ -96,7 +101,8 @@ class Runs:
                     found[case_id] = stopped
         return found
 
-    async def _described(self, case_id: str) -> DescribeWorkflowExecutionResponse | None:
+    async def described(self, case_id: str) -> DescribeWorkflowExecutionResponse | None:
+        """All that Temporal tells of the case's last run; None where it has none. Errors as in ``status``."""
         request = DescribeWorkflowExecutionRequest(
             namespace=self._temporal.namespace, execution=WorkflowExecution(workflow_id=case_id)
         )

@@ -61,6 +61,7 @@ WORDS: Final = (
     Word("outcome", CASES, "viewing", "outcome"),
     Word("list", CASES, "listing", "list_cases"),
     Word("watch", CASES, "watching", "watch"),
+    Word("stuck", CASES, "stuck", "stuck_cases"),
     Word("statements", CASES, "disputing", "statements"),
     Word("evidence", CASES, "disputing", "evidence"),
     Word("fast-forward", CASES, "clock", "fast_forward"),

@@ -275,6 +275,6 @@ async def test_a_run_that_takes_another_way_than_its_book_changes_nothing(world:
     assert await world.events(case) == ["opened", "evidence_submitted", "approved", "refund_succeeded"]
 
 
-@pytest.mark.parametrize("view", ["paused cases", "stopped cases", "stuck workflows"])
+@pytest.mark.parametrize("view", ["paused cases", "stopped cases", "failing workflow tasks"])
 async def test_a_view_can_be_asked(world: World, view: str) -> None:
     assert await found(world, view) == set()
