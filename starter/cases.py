@@ -34,7 +34,7 @@ from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.converter import UnopenedPayload
 from workflows.messages.stages import OutcomeKind, Stopped
-from workflows.rules.admission import Parties, fingerprint, refused_stranger
+from workflows.rules.admission import Parties, fingerprint, for_another_case, refused_stranger
 from workflows.rules.stages import FACTS
 
 if TYPE_CHECKING:
@@ -254,6 +254,8 @@ class Case:
         view = await self.view()
         if stranger := refused_stranger(command, await self._parties(view)):
             raise _refusal(stranger, None)
+        if other := for_another_case(command, self.id):
+            raise _refusal(other, None)
         done = {entry.command_digest for entry in await self._written() if entry.command_key == command.key}
         if done & {fingerprint(command), ""}:  # without a digest where the line is from before digests were kept
             return view

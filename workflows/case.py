@@ -686,9 +686,15 @@ class CaseWorkflow:
 
     # What the handlers call -------------------------------------------------------------------------
 
+    def stranger(self, command: Command) -> Refusal | None:
+        """Section 12: who asks is looked at before anything else, the command's key included."""
+        if self.opened is None and self.parties.buyer_id is None:  # the order tells whose it is, once the case is open
+            return None
+        return admission.refused_stranger(command, self.parties)
+
     def refusal_now(self, command: Command) -> Refusal | None:
         """Why ``command`` is refused as things stand, or None; while a decision is under way, wait and see."""
-        if (stranger := self._stranger(command)) is not None:
+        if (stranger := self.stranger(command)) is not None:
             return stranger
         if (flood := self._flood(command)) is not None:
             return flood
@@ -700,7 +706,7 @@ class CaseWorkflow:
 
     async def take(self, command: Command) -> Refusal | None:
         """Carry ``command`` out once the case can look at it; None when it is written down, else the refusal."""
-        if (refused := self._stranger(command) or self._flood(command)) is not None:
+        if (refused := self.stranger(command) or self._flood(command)) is not None:
             return refused
         if not self.heard.takes(command):
             return None
@@ -793,12 +799,6 @@ class CaseWorkflow:
         if self._due is None or self._span is None:
             return None
         return Clock(since=self._began_at, span=self._span, calendar=self._due.calendar)
-
-    def _stranger(self, command: Command) -> Refusal | None:
-        """Section 12: who asks is looked at before anything else, the command's key included."""
-        if self.opened is None and self.parties.buyer_id is None:  # the order tells whose it is, once the case is open
-            return None
-        return admission.refused_stranger(command, self.parties)
 
     def _flood(self, command: Command) -> Refusal | None:
         """R16: no side can fill the case until the other cannot act any more."""

@@ -68,15 +68,15 @@ def _update(name: str, command_type: type[Command]) -> Any:
 
     def validate(self: CaseWorkflow, *values: object) -> None:
         command = _read(self, values)
-        if why := why_refused(values[0], workflow.info().workflow_id):
-            raise refused_command(admission.not_sealed(why), None)
+        if refused := _refused_on_sight(self, command, why_refused(values[0], workflow.info().workflow_id)):
+            raise refused_command(refused, None)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
 
     def _read(case: CaseWorkflow, values: tuple[object, ...]) -> Command:
         if case.unreadable:
             raise case.unreadable
-        command = _for_this_case(values, command_type)
+        command = admission.read(values, command_type)
         if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
             raise refused_command(command, None)
         return command
@@ -95,10 +95,12 @@ def _signal(name: str, command_type: type[Command]) -> Any:
         for digest in unopened(values):
             if not workflow.patched(self.heard.marker_of(digest)):
                 raise KeyIsGone
-        command = _for_this_case(values, command_type)
-        if not isinstance(command, Refusal) and (why := _refused_envelope(command, values)):
-            command = admission.not_sealed(why)
-        refusal = command if isinstance(command, Refusal) else await self.take(command)
+        command = admission.read(values, command_type)
+        if isinstance(command, Refusal):
+            refusal: Refusal | None = command
+        else:
+            why = None if _for_another_case(command) else _refused_envelope(command, values)
+            refusal = _refused_on_sight(self, command, why) or await self.take(command)
         if refusal is not None:
             self.note_refused(name, refusal)
 
@@ -138,11 +140,17 @@ def _other_signal() -> Any:
     return workflow.signal(dynamic=True)(handle)
 
 
-def _for_this_case(values: tuple[object, ...], command_type: type[Command]) -> Command | Refusal:
-    command = admission.read(values, command_type)
-    if isinstance(command, Refusal):
-        return command
-    return admission.for_another_case(command, workflow.info().workflow_id) or command
+def _refused_on_sight(case: CaseWorkflow, command: Command, why: str | None) -> Refusal | None:
+    """What stands against a command before it is weighed: who sends it, and then for which case it was sealed (P6).
+
+    ``why`` is what is to be said against its envelope. A stranger is not told where its command belongs (section 12).
+    """
+    not_sealed = admission.not_sealed(why) if why else None
+    return case.stranger(command) or _for_another_case(command) or not_sealed
+
+
+def _for_another_case(command: Command) -> Refusal | None:
+    return admission.for_another_case(command, workflow.info().workflow_id)
 
 
 def _refused_envelope(command: Command, values: tuple[object, ...]) -> str | None:

@@ -100,7 +100,8 @@ def _update(command_type: type[NumberCommand]) -> Any:
 
     def validate(self: "VirtualNumberEntity", *values: object) -> None:
         command = _read(self, values)
-        if why := why_refused(values[0], workflow.info().workflow_id):
+        why = why_refused(values[0], workflow.info().workflow_id)
+        if why and not self.stranger(command):
             raise refused_command(not_sealed(why), None)
         if (refusal := self.refusal_now(command)) is not None:
             raise refused_command(refusal, self.view_for(command))
@@ -158,12 +159,16 @@ class VirtualNumberEntity:
 
     # What the handlers call -------------------------------------------------------------------------
 
+    def stranger(self, command: NumberCommand) -> Refusal | None:
+        """P2: who asks is looked at first, as soon as it is known whose the order or case is."""
+        return rules.refused_stranger(command, self._state) if self._state else None
+
     def refusal_now(self, command: NumberCommand) -> Refusal | None:
         """Why ``command`` is refused as things stand, or None; while something is under way, wait and see."""
+        if (stranger := self.stranger(command)) is not None:
+            return stranger
         if command.subject.name != self._subject.name:
             return refused("wrong_subject", "subject", "P3", "this workflow keeps another number")
-        if (stranger := self._stranger(command)) is not None:
-            return stranger
         if self._was_heard(command):
             return self._key_reused(command)
         if (impossible := refused_moment(command, now=self._now())) is not None:  # R18
@@ -176,7 +181,7 @@ class VirtualNumberEntity:
 
     async def take(self, command: NumberCommand) -> Refusal | None:
         """Carry ``command`` out in its turn; None once it is done, else the refusal."""
-        if (stranger := self._stranger(command)) is not None:
+        if (stranger := self.stranger(command)) is not None:
             return stranger
         if (reused := self._key_reused(command)) is not None:
             return reused
@@ -362,10 +367,6 @@ class VirtualNumberEntity:
         if self._state is None:
             raise ValueError("the subject is not known yet")
         return self._state
-
-    def _stranger(self, command: NumberCommand) -> Refusal | None:
-        """P2: who asks is looked at first, as soon as it is known whose the order or case is."""
-        return rules.refused_stranger(command, self._state) if self._state else None
 
     def _refusal(self, command: NumberCommand, state: NumberState) -> Refusal | None:
         return rules.refusal(command, self._subject.scope, state, self._terms, self._now())

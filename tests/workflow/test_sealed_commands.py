@@ -13,6 +13,7 @@ from temporalio.worker import Replayer
 
 from activities.privacy.codec import CASE, EncryptionCodec, encrypting_converter
 from starter.client import Case
+from starter.errors import RefusedCommand
 from starter.settings import Settings
 from starter.vault import key_provider
 from starter.worker.runner import runner_for
@@ -65,14 +66,18 @@ async def waiting(world: World) -> Case:
 
 
 def approval(world: World, **changes: Any) -> Approve:
-    return Approve(key="a", by=merchant(world.merchant), **changes)
+    return Approve(**{"key": "a", "by": merchant(world.merchant), **changes})
 
 
-async def refused(client: Client, case: Case, command: object) -> Refusal:
+async def failed(client: Client, case: Case, command: object) -> ApplicationError:
     with pytest.raises(WorkflowUpdateFailedError) as failed:
         await client.get_workflow_handle(case.id).execute_update("approve", command)  # pyright: ignore[reportUnknownMemberType]
     assert isinstance(failed.value.cause, ApplicationError)
-    return Refusal.model_validate(failed.value.cause.details[0])
+    return failed.value.cause
+
+
+async def refused(client: Client, case: Case, command: object) -> Refusal:
+    return Refusal.model_validate((await failed(client, case, command)).details[0])
 
 
 async def sent_to(case: Case) -> Payload:
@@ -126,6 +131,26 @@ async def test_who_cannot_bind_a_command_names_its_case(world: World, from_elsew
     await from_elsewhere.get_workflow_handle(case.id).execute_update("approve", approval(world, case=case.id))  # pyright: ignore[reportUnknownMemberType]
 
     assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+
+
+async def test_a_stranger_is_not_told_where_its_command_belongs(
+    world: World, in_clear: Client, from_elsewhere: Client, strict: None
+) -> None:  # section 12
+    case, other = await waiting(world), await waiting(world)
+    foreign = approval(world, by=merchant("m-other"), case=other.id)
+
+    for client in (world.aftersales.temporal, from_elsewhere, in_clear):
+        assert (await failed(client, case, foreign)).type == "Refused.not_yours"
+        await client.get_workflow_handle(case.id).signal("approve", foreign)
+    log = await until(case.log, lambda lines: len([1 for line in lines if line.event == "command_refused"]) == 3)
+
+    assert {line.facts["code"] for line in log if line.event == "command_refused"} == {"not_yours"}
+    await case.act(approval(world))
+    await case.outcome()
+    for command, code in ((foreign, "not_yours"), (approval(world, key="b", case=other.id), "wrong_case")):
+        with pytest.raises(RefusedCommand) as late:
+            await case.act(command)
+        assert (late.value.refusal.code, late.value.view) == (code, None)
 
 
 async def test_a_signal_in_clear_is_written_down_and_stays_refused_when_its_history_is_replayed(

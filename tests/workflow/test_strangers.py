@@ -238,7 +238,8 @@ async def test_a_refusal_does_not_give_the_number_away(desk: NumberDesk) -> None
     asks = [taken.takes for taken in CONTRACTS["VirtualNumber"].updates.values()]
     about = subject.model_dump()
 
-    for by in (merchant("m-other"), merchant(desk.buyer), buyer(desk.buyer), carrier(desk.merchant)):
+    foreign = merchant("m-other")
+    for by in (foreign, merchant(desk.buyer), buyer(desk.buyer), carrier(desk.merchant)):
         for kind in asks:
             assert kind
             assert issubclass(kind, NumberCommand)
@@ -246,8 +247,11 @@ async def test_a_refusal_does_not_give_the_number_away(desk: NumberDesk) -> None
             with pytest.raises(RefusedNumber, match="not_yours|wrong_actor") as refused:
                 await desk.numbers._act(command)  # pyright: ignore[reportPrivateUsage]
             assert refused.value.view is None
-    wrong = ObtainNumber(key="k", by=merchant(desk.merchant), subject=await desk.order())
-    with pytest.raises(WorkflowUpdateFailedError) as failed:  # which no client of ours would send
-        await desk.handle(subject).execute_update("obtain_number", wrong)  # pyright: ignore[reportUnknownMemberType]
-    assert isinstance(failed.value.cause, ApplicationError)
-    assert len(failed.value.cause.details) == 1
+    other = await desk.order()
+    for by, code in ((merchant(desk.merchant), "wrong_subject"), (foreign, "not_yours")):
+        wrong = ObtainNumber(key="k", by=by, subject=other)
+        with pytest.raises(WorkflowUpdateFailedError) as failed:  # which no client of ours would send
+            await desk.handle(subject).execute_update("obtain_number", wrong)  # pyright: ignore[reportUnknownMemberType]
+        assert isinstance(failed.value.cause, ApplicationError)
+        assert failed.value.cause.type == f"Refused.{code}"
+        assert len(failed.value.cause.details) == 1
