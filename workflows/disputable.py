@@ -222,7 +222,9 @@ class DisputableCase(OrderCase):
         """R15: what becomes of the parcel that a rejection names as proof is told to the case."""
         proof = command.shipping
         parcel = Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no) if proof else None
-        return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER) if parcel else None
+        if proof is None or parcel is None:
+            return None
+        return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER, shipped_at=proof.shipped_at)
 
     def rejection(self, command: Reject) -> LogEntry:
         """The log line of a rejection."""

@@ -24,6 +24,7 @@ from workflows.messages.commands import (
     Reject,
     ReportParcel,
     RetryPayment,
+    ShippingProof,
     SubmitEvidence,
     Withdraw,
 )
@@ -90,20 +91,19 @@ class Refund(ReturningCase):
                     return await self.closed_by_officer(event)
                 case Reject() if self.stage is MERCHANT_REVIEW and event.shipping:  # R1: only what has shipped
                     if await self.keeps_evidence(event, "rejected"):
-                        self.sent_in(Parcel(carrier=event.shipping.carrier, tracking_no=event.shipping.tracking_no))
-                        await self._convert(self.rejection(event), event.shipping.shipped_at, self.proven(event))
+                        await self._prove(event, event.shipping)
                 case Reject():  # R2
                     await self.reject(event)
                 case Amend():  # R6
                     await self.apply_again(event, SHIPPED_REVIEW)
                 case ReportParcel() if self._has_left(event):  # R7
-                    await self._convert(self.parcel(event), event.happened_at)
+                    await self._convert(event, self.parcel(event), min(event.happened_at, workflow.now()))  # R18
                 case ReportParcel() if self._stopped_parcel() and self._is_back(event):
                     return await self.refund_back(event, "R7")
                 case ReportParcel() if self._stopped_parcel() and self.contradicted(event):  # T14
                     await self.ask_who_has_the_goods(event)
                 case ReportParcel() if self._stopped_parcel() and event.event is ParcelEvent.SIGNED:
-                    await self._come_back(self.parcel(event))  # R7: not stopped; the buyer has the goods
+                    await self._come_back(event, self.parcel(event))  # R7: not stopped; the buyer has the goods
                 case ReportParcel():
                     await self.note(self.parcel(event))
                 case SubmitEvidence():  # R2
@@ -116,29 +116,51 @@ class Refund(ReturningCase):
                     raise AssertionError(f"{event} does not belong to {self.stage.name}")
         return await self.returning()
 
-    async def _convert(self, entry: LogEntry, shipped_at: datetime, watch: ParcelWatch | None = None) -> None:
-        """R1, R7: the goods are on their way, so nothing is refunded blindly, and nothing asked for is lost."""
+    async def _prove(self, command: Reject, shipping: ShippingProof) -> None:
+        """R1, R15, R18: what is known of the parcel must not stand against what the merchant says of it."""
+        if await self._convert(command, self.rejection(command), shipping.shipped_at, self.proven(command)):
+            self.sent_in(Parcel(carrier=shipping.carrier, tracking_no=shipping.tracking_no))
+
+    async def _convert(
+        self, told: Reject | ReportParcel, entry: LogEntry, shipped_at: datetime, watch: ParcelWatch | None = None
+    ) -> bool:
+        """R1, R7: the goods are on their way, so nothing is refunded blindly, and nothing asked for is lost.
+
+        False where the proof does not count, and nothing has changed.
+        """
+        before = self.order
         asked = {each.line for each in self.application.lines}
         lines = tuple(_sent(line, shipped_at) if line.line in asked else line for line in self.order.lines)
         self.order = self.order.model_copy(update={"lines": lines})
         self.kind = CaseKind.SHIPPED_REFUND
         match self.policy.refund.shipped_meanwhile:
             case "return" if asked:
-                stepped = await self._come_back(entry, watch)
+                stepped = await self._come_back(told, entry, watch)
             case "intercept" if asked:
                 notices = self.notice_to_both(NoticeTemplate.GOODS_UNDERWAY)
                 stepped = await self.enter(PARCEL_INTERCEPT, entry, notices=notices, watch=watch)
             case _:  # freight alone cannot be sent back or stopped
                 stepped = await self.enter(SHIPPED_REVIEW, entry, watch=watch)
-        for told in stepped.parcel_events:  # of the parcel that is proof: it may have gone further by now
+        if stepped.refusal:
+            self.order, self.kind = before, CaseKind.UNSHIPPED_REFUND
+            self.answer(told, stepped.refusal)
+            return False
+        for each in stepped.parcel_events:  # of the parcel that is proof: it may have gone further by now
             # R18: what happened before the payment is another parcel's, under the same number.
-            if handed_on(ParcelPurpose.ORDER, told.event) and told.happened_at >= self.order.paid_at:
-                self.hear(report_of(told))
+            if handed_on(ParcelPurpose.ORDER, each.event) and each.happened_at >= self.order.paid_at:
+                self.hear(report_of(each))
+        return True
 
-    async def _come_back(self, entry: LogEntry, watch: ParcelWatch | None = None) -> Stepped:
+    async def _come_back(
+        self, told: Reject | ReportParcel, entry: LogEntry, watch: ParcelWatch | None = None
+    ) -> Stepped:
         """R7; what comes back in another case already cannot come back here: the merchant decides on the money (R2)."""
         stepped = await self.become_return(entry, watch)
-        return stepped if stepped.refusal is None else await self.enter(SHIPPED_REVIEW, entry, watch=watch)
+        if stepped.refusal is None:
+            return stepped
+        if isinstance(told, Reject):  # what came with it was to be kept with the step that was refused
+            self.bring(told, "rejected")
+        return await self.enter(SHIPPED_REVIEW, entry, watch=watch)
 
     async def _escalate(self) -> None:
         await self.enter(ESCALATED, self.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)

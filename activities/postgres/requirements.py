@@ -1,6 +1,7 @@
 """What a step needs before it can be written: an address, a statement, a declaration, a policy, pieces of its order."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from activities.postgres import addresses, matters, orders, parcels, pauses, pieces, statements
 from activities.postgres.connection import Connection
@@ -9,17 +10,19 @@ from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import NamedAccount, Opened, ParcelWatch, Refusal, ShipmentClaim, Step
 from workflows.messages.evidence import Evidence
-from workflows.messages.parcels import ParcelPurpose
+from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.payouts import Payout
 from workflows.messages.persons import buyer_person, merchant_person
+from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import BankTransfer
+from workflows.messages.stages import CaseKind
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.evidence import refused_attachment
 from workflows.rules.matters import refused_application_again, refused_dispute_of_case
-from workflows.rules.moments import refused_claim
+from workflows.rules.moments import refused_claim, refused_proof
 from workflows.rules.refusals import refused
-from workflows.rules.shipping import pieces_sent
+from workflows.rules.shipping import parcel_concerns, pieces_sent
 
 
 async def look(
@@ -40,8 +43,8 @@ async def look(
         return refusal
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
-    if step.watch and await _carried_other_goods(connection, step, step.watch):
-        return refused("own_parcel", "parcel", "T3", "this parcel has carried other goods of this order")
+    if step.watch and (refusal := await _other_parcel(connection, step, step.watch)):
+        return refusal
     if refusal := await _account(connection, step):
         return refusal
     if refusal := await pieces.refused_claim(connection, step):  # R13
@@ -130,18 +133,42 @@ async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
     return refused_dispute_of_case(application, case_id, opened.order, others)
 
 
-async def _carried_other_goods(connection: Connection, step: Step, watch: ParcelWatch) -> bool:
-    """T3, T6, T14: the sign-off of one parcel must not pass for that of another one.
+async def _other_parcel(connection: Connection, step: Step, watch: ParcelWatch) -> Refusal | None:
+    """T3, T6, T14: why the sign-off of one parcel would pass for that of another one, or None.
 
     The order's own parcel brought the goods to the buyer; a return's does not carry what is sent to the buyer after it.
     """
     case_id = step.case.case_id
     order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case_id)
-    return any(
-        (each.purpose is ParcelPurpose.ORDER and each.order_no == order_no)
+    proves = watch.purpose is ParcelPurpose.ORDER
+    if any(
+        (each.purpose is ParcelPurpose.ORDER and each.order_no == order_no and not proves)
         or (each.case_id == case_id and each.purpose is not watch.purpose)
         for each in await parcels.watchers(connection, watch.parcel)
-    )
+    ):
+        field = "shipping.tracking_no" if proves else "parcel"
+        return refused("own_parcel", field, "T3", "this parcel has carried other goods of this order")
+    if watch.shipped_at is None:
+        return None
+    return await _no_proof_of_leaving(connection, case_id, watch.parcel, watch.shipped_at)
+
+
+async def _no_proof_of_leaving(
+    connection: Connection, case_id: str, parcel: Parcel, shipped_at: datetime
+) -> Refusal | None:
+    """R1: what is known of a parcel stands against the claim that a case's goods have left in it (R15, R18)."""
+    row = await connection.fetchrow("SELECT order_no, kind, pieces FROM casebook.cases WHERE case_id = $1", case_id)
+    order = await orders.find_order(connection, row["order_no"]) if row else None
+    if row is None or order is None:
+        return None
+    contents = await orders.carried(connection, order.order_no, parcel)
+    held = CasePieces.model_validate(row["pieces"]).lines if row["pieces"] else ()
+    unshipped = CaseKind(row["kind"]) is CaseKind.UNSHIPPED_REFUND
+    in_it = parcel_concerns(held, order, contents, {}) if unshipped else any(each.line in contents for each in held)
+    if contents and held and not in_it:
+        explanation = "this parcel is known to carry other goods of the order"
+        return refused("not_in_it", "shipping.tracking_no", "R15", explanation)
+    return refused_proof(shipped_at, order, (await parcels.history(connection, parcel)).events)
 
 
 def _policy(version: int, policy: Policy | None, moves_from: str) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from starter.commands.failures import UsageError
 from starter.commands.wording import moment
 from workflows import visibility
 from workflows.messages.actors import GATEWAY, buyer, carrier, merchant, officer
-from workflows.messages.cases import CaseView, Clock, LogEntry, Span
+from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
 from workflows.messages.commands import (
     Approve,
     Command,
@@ -46,7 +46,7 @@ from workflows.messages.virtual_numbers import NumberSubject, OrderCompleted, Sc
 from workflows.rules.admission import open_commands, read
 from workflows.rules.bilingual import Language
 from workflows.rules.details import current_details
-from workflows.rules.moments import happened, refused_claim, refused_deadline, refused_moment
+from workflows.rules.moments import happened, refused_claim, refused_deadline, refused_moment, refused_proof
 from workflows.rules.stages import STAGES, Stage
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
@@ -267,9 +267,22 @@ def test_the_earlier_word_of_carrier_or_order_system_stands(order: OrderFacts, t
     assert refused_claim(LEFT, order, told) is None
 
 
-def test_who_knows_nothing_says_nothing_against_it() -> None:  # R18
+def test_a_proof_is_held_against_what_is_told_of_its_parcel() -> None:  # R1, R18
+    """Other parcels of the order, or all of it, may have left at other times (R15)."""
+    told = [_told(ParcelEvent.OUTBOUND, LEFT - MINUTE), _told(ParcelEvent.SHIPPED, LEFT)]
+    order = ORDER.model_copy(update={"shipped_at": NOW})
+
+    refused = refused_proof(LEFT - timedelta.resolution, order, told)
+
+    assert refused
+    assert (refused.code, refused.field) == ("known_otherwise", "shipping.shipped_at")
+    assert refused_proof(LEFT, order, told) is None
+
+
+@pytest.mark.parametrize("refusal", [refused_claim, refused_proof])
+def test_who_knows_nothing_says_nothing_against_it(refusal: Callable[..., Refusal | None]) -> None:  # R18
     on_its_way = _told(ParcelEvent.ON_DELIVERY_RUN, LEFT)
-    assert refused_claim(PAID, ORDER, [on_its_way]) is None
+    assert refusal(PAID, ORDER, [on_its_way]) is None
 
 
 def test_a_deadline_goes_as_far_as_the_policy_lets_it(douyin: Policy) -> None:  # R18

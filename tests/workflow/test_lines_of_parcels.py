@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -228,10 +229,10 @@ async def test_a_cancellation_knows_the_parcels_that_left_before_it(world: World
 # The parcel that proves a rejection ----------------------------------------------------------------------
 
 
-def proven(world: World, parcel: Parcel) -> Reject:
-    proof = ShippingProof(carrier=parcel.carrier, tracking_no=parcel.tracking_no, shipped_at=NOW)
+def proven(world: World, parcel: Parcel, key: str = "p1", at: datetime = NOW) -> Reject:
+    proof = ShippingProof(carrier=parcel.carrier, tracking_no=parcel.tracking_no, shipped_at=at)
     by = merchant(world.merchant)
-    return Reject(key="p1", by=by, reason=RejectReason.GOODS_SHIPPED, evidence=EVIDENCE, shipping=proof)
+    return Reject(key=key, by=by, reason=RejectReason.GOODS_SHIPPED, evidence=EVIDENCE, shipping=proof)
 
 
 async def test_the_parcel_of_a_proof_is_watched(world: World) -> None:  # R1, R7, R15
@@ -274,6 +275,55 @@ async def test_the_parcel_of_a_proof_is_not_the_one_that_comes_back(world: World
     why = await refusal(case, tracking(world, parcel))
 
     assert (why.code, why.field) == ("own_parcel", "parcel")
+
+
+async def test_what_the_carrier_has_told_of_the_parcel_stands_against_the_proof(world: World) -> None:  # R1, R18
+    order_no, parcel = await world.order(), world.parcel()
+    left_at = NOW - timedelta(hours=1)
+    await world.carrier_tells(parcel, ParcelEvent.SHIPPED, left_at)
+    case = await in_review(world, order_no, asking(("1", 1, 10_000)))
+
+    why = await refusal(case, proven(world, parcel, at=left_at - timedelta(seconds=1)))
+    stood = await case.view()
+    taken = await case.act(proven(world, parcel, "p2", at=left_at))
+
+    assert (why.code, why.field, why.rule) == ("known_otherwise", "shipping.shipped_at", "R18")
+    assert (stood.stage, stood.kind) == (StageName.MERCHANT_REVIEW, CaseKind.UNSHIPPED_REFUND)
+    assert taken.stage is StageName.RETURN_REVIEW
+    assert (await case.log())[-1].facts["evidence_1"]
+
+
+@pytest.mark.parametrize(
+    ("ordered", "packed", "wanted"),
+    [
+        pytest.param({"lines": TWO_LINES}, {"1": 1}, ON_TWO, id="another line"),
+        pytest.param({"pieces": 10}, {"1": 6}, asking(("1", 4, 4_000)), id="other pieces"),
+    ],
+)
+async def test_a_parcel_with_other_goods_proves_nothing(
+    world: World, ordered: dict[str, Any], packed: dict[str, int], wanted: tuple[LineAmount, ...]
+) -> None:  # R1, R15
+    order_no = await world.order(**ordered)
+    case = await in_review(world, order_no, wanted)
+    others = await ships(world, order_no, packed)
+
+    why = await refusal(case, proven(world, others))
+    await world.forward(case, hours=48, minutes=1)
+    outcome = await case.outcome()
+
+    assert (why.code, why.field) == ("not_in_it", "shipping.tracking_no")
+    assert (outcome.kind, outcome.outcome) == (CaseKind.UNSHIPPED_REFUND, OutcomeKind.REFUNDED)
+
+
+async def test_the_orders_own_parcel_shows_that_it_has_shipped(world: World) -> None:  # R2
+    order_no = await world.order()
+    own = await ships(world, order_no)
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+
+    view = await case.act(proven(world, own))
+
+    assert view.stage is StageName.REJECTED
 
 
 # L1: shipped when all of it is ---------------------------------------------------------------------------

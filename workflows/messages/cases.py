@@ -155,6 +155,8 @@ class ParcelWatch(Message):
     """The one that was entered by mistake."""
     freight_paid: Minor = 0
     """What sending it has cost the buyer, in minor units (T10)."""
+    shipped_at: Instant | None = None
+    """Of one that is to prove that the goods have left: when, as is claimed (R1). What is known stands against it."""
 
 
 class ShipmentClaim(Message):

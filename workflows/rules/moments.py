@@ -63,18 +63,33 @@ def refused_moment(command: Command, *, now: datetime, order: OrderFacts | None 
 
 
 def refused_claim(claimed: datetime, order: OrderFacts, told: Iterable[CarrierEvent]) -> Refusal | None:
-    """Why goods cannot have shipped when a merchant says, after what others have said before, or None (R18).
+    """Why an order cannot have shipped when a merchant says, after what others have said before, or None (L2, R18).
 
     The order system tells when all of an order had left; ``told`` is what the carrier has told of the parcel that is
     to prove it.
     """
+    return _known_otherwise(claimed, "shipped_at", (order.outbound_at, order.shipped_at, *_first(order, told)))
+
+
+def refused_proof(claimed: datetime, order: OrderFacts, told: Iterable[CarrierEvent]) -> Refusal | None:
+    """Why the parcel that a rejection names cannot have left when the merchant says, or None (R1, R18).
+
+    ``told`` is what the carrier has told of that parcel; others of the order may have left at other times (R15).
+    """
+    return _known_otherwise(claimed, "shipping.shipped_at", _first(order, told))
+
+
+def _first(order: OrderFacts, told: Iterable[CarrierEvent]) -> list[datetime | None]:
     told = [each for each in told if each.happened_at >= order.paid_at]
-    first = [min((each.happened_at for each in told if each.event is event), default=None) for event in _LEAVES]
-    known = max((each for each in (order.outbound_at, order.shipped_at, *first) if each), default=None)
+    return [min((each.happened_at for each in told if each.event is event), default=None) for event in _LEAVES]
+
+
+def _known_otherwise(claimed: datetime, field: str, left_at: Iterable[datetime | None]) -> Refusal | None:
+    known = max((each for each in left_at if each), default=None)
     if known is None or claimed >= known:
         return None
     explanation = f"the carrier or the order system has told before that they left at {known.isoformat()}"
-    return refused("known_otherwise", "shipped_at", "R18", explanation)
+    return refused("known_otherwise", field, "R18", explanation)
 
 
 def refused_deadline(command: Command, *, now: datetime, policy: Policy) -> Refusal | None:
