@@ -6,7 +6,7 @@ async with connected() as aftersales:
     outcome = await case.outcome()
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -37,6 +37,7 @@ from starter.priorities import of_merchant
 from starter.privacy import Privacy
 from starter.running import Runs
 from starter.settings import Settings, load_settings
+from starter.stated_requests import OrderPaid, as_request, as_stated
 from starter.telemetry.spans import call_of_the_client
 from starter.vault import opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
@@ -118,29 +119,32 @@ class Aftersales:
         self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
         self.privacy = Privacy(pool, vault, self.numbers)
 
-    async def open_refund(self, request: RefundRequest) -> Case:
+    async def open_refund(self, request: RefundRequest | Mapping[str, object]) -> Case:
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.
 
+        Instead of a model, a mapping with the same fields is taken, amounts in minor units; so it is by all that open.
+
         Raises:
-            RefusedRequest: it does not fit the order, or its key was used for another request.
+            RefusedRequest: a field is missing, unknown or wrong, it does not fit the order, or its key was used for
+                another request. It names the field and the rule.
             Unreachable: Temporal or the database does not answer; asking again is safe.
         """
-        return await self._open(request)
+        return await self._open(as_request(RefundRequest, request))
 
-    async def open_merchant_refund(self, request: MerchantRefundRequest) -> Case:
+    async def open_merchant_refund(self, request: MerchantRefundRequest | Mapping[str, object]) -> Case:
         """A merchant pays back of its own accord (R9). Errors as in ``open_refund``."""
-        return await self._open(request)
+        return await self._open(as_request(MerchantRefundRequest, request))
 
-    async def open_return(self, request: ReturnRequest) -> Case:
+    async def open_return(self, request: ReturnRequest | Mapping[str, object]) -> Case:
         """A buyer sends goods back, for money or in exchange (T1 to T11). Errors as in ``open_refund``."""
-        return await self._open(request)
+        return await self._open(as_request(ReturnRequest, request))
 
-    async def open_dispute(self, request: DisputeRequest) -> Case:
+    async def open_dispute(self, request: DisputeRequest | Mapping[str, object]) -> Case:
         """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.
 
         An open case is disputed by the command ``OpenDispute``, which it takes itself.
         """
-        return await self._open(request)
+        return await self._open(as_request(DisputeRequest, request))
 
     async def order_paid(self, order_no: str) -> Case:
         """See to it that late shipment of an order is compensated (L1). To be called when it is paid.
@@ -169,24 +173,35 @@ class Aftersales:
             ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
         )
 
-    async def open_withdrawal(self, request: WithdrawalRequest) -> Case:
+    async def open_withdrawal(self, request: WithdrawalRequest | Mapping[str, object]) -> Case:
         """A buyer asks for the unspent principal of an allowance (A1 to A5). Errors as in ``open_refund``."""
-        return await self._open(request)
+        return await self._open(as_request(WithdrawalRequest, request))
 
-    async def schedule_expiry(self, request: ExpiryRequest) -> Case:
+    async def schedule_expiry(self, request: ExpiryRequest | Mapping[str, object]) -> Case:
         """See to it that an allowance's principal goes back when its validity ends (A6).
 
         To be called when the allowance is granted. The workflow exists from now on but starts only then: a
         start delay costs one timer and no history, and one id per allowance makes a second call harmless.
         """
-        return await self._open(request)
+        return await self._open(as_request(ExpiryRequest, request))
 
-    async def open(self, request: Request) -> Case:
-        """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``."""
-        return await self._open(request)
+    async def open(self, request: Request | Mapping[str, object]) -> Case:
+        """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``.
 
-    async def check(self, request: Request) -> None:
-        """Whether ``request`` would be opened now, or is a case already; nothing is opened. Errors as in ``open``."""
+        A mapping says of which kind it is in a field more, as a line of ``aftersales open --from`` does: its
+        ``request`` is ``refund``, ``return``, ``exchange``, ``dispute``, ``late-shipment`` (with an ``order_no``
+        alone), ``merchant-refund``, ``withdrawal`` or ``expiry``.
+        """
+        return await self._open(await self.request(request))
+
+    async def request(self, stated: Request | Mapping[str, object]) -> Request:
+        """The request that a mapping states, as ``open`` takes it. Errors as in ``open``; nothing else is checked."""
+        request = as_stated(stated)
+        return await self.late_shipment_of(request.order_no) if isinstance(request, OrderPaid) else request
+
+    async def check(self, stated: Request | Mapping[str, object]) -> None:
+        """Whether ``open`` would open a case now, or it is one already; nothing is opened. Errors as in ``open``."""
+        request = await self.request(stated)
         identifier = case_id(request)
         if not await self._written_down(identifier, request):
             await self._foresee(request, identifier, datetime.now(UTC))

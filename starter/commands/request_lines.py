@@ -2,53 +2,20 @@
 
 import asyncio
 import os
-import re
 import stat
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final, cast
 
-from pydantic import BaseModel
 from pydantic_core import from_json
 
 from starter.client import Aftersales
-from starter.commands import wording
-from starter.commands.failures import UsageError
 from starter.commands.text_lines import BYTE_ORDER_MARK
-from starter.errors import RefusedRequest
-from workflows.messages.cases import Refusal
-from workflows.messages.message import Identifier, Input
-from workflows.messages.requests import (
-    DisputeRequest,
-    ExpiryRequest,
-    MerchantRefundRequest,
-    RefundRequest,
-    Request,
-    ReturnRequest,
-    WithdrawalRequest,
-)
+from starter.stated_requests import malformed
+from workflows.messages.requests import Request
 
 LONGEST: Final = 1 << 20
 """Bytes of a line at most: far more than the largest request has."""
-
-
-class OrderPaid(Input):
-    """``late-shipment``: what a shop tells of an order that was paid (L1). All else the order says itself."""
-
-    order_no: Identifier
-
-
-KINDS: Final[Mapping[str, type[BaseModel]]] = {
-    "refund": RefundRequest,
-    "return": ReturnRequest,
-    "exchange": ReturnRequest,
-    "dispute": DisputeRequest,
-    "late-shipment": OrderPaid,
-    "merchant-refund": MerchantRefundRequest,
-    "withdrawal": WithdrawalRequest,
-    "expiry": ExpiryRequest,
-}
-"""What ``request`` in a line may be, and the fields that stand beside it."""
 
 
 @dataclass(frozen=True)
@@ -111,47 +78,16 @@ async def request_in(line: Line, aftersales: Aftersales) -> Request:
         RefusedRequest: it is no such request; what is said of it does not repeat what it holds (P6).
         Unreachable: the database does not answer.
     """
-    stated = _stated(line)
-    if isinstance(stated, OrderPaid):
-        return await aftersales.late_shipment_of(stated.order_no)
-    return cast("Request", stated)
+    return await aftersales.request(_stated(line))
 
 
-def _stated(line: Line) -> BaseModel:
+def _stated(line: Line) -> Mapping[str, object]:
     if line.too_long:
-        raise _malformed("", f"a line has at most {LONGEST} bytes")
+        raise malformed("", f"a line has at most {LONGEST} bytes")
     try:
         document: Any = from_json(line.text)
     except ValueError:
-        raise _malformed("", "is not one JSON document") from None
+        raise malformed("", "is not one JSON document") from None
     if not isinstance(document, dict):
-        raise _malformed("", "must be a JSON object")
-    body = cast("dict[str, Any]", document)
-    kind = body.pop("request", None)
-    kind = kind.replace("_", "-") if isinstance(kind, str) else None
-    if kind not in KINDS:
-        raise _malformed("request", f"must be one of {', '.join(KINDS)}")
-    if kind == "exchange" and body.setdefault("exchange", True) is not True:
-        raise _malformed("exchange", "an exchange is one")
-    try:
-        return wording.built(KINDS[kind], body)
-    except UsageError as error:
-        raise _malformed(_known(error.field), error.message) from None
-
-
-_FIELD: Final = re.compile(r"[a-z0-9_]{1,32}(\.[a-z0-9_]{1,32})*")
-_RULE: Final = re.compile(r"\(([A-Z]\d+|section \d+)\)")
-_ALSO: Final = re.compile(r" \(also wrong: .*\)$", re.DOTALL)
-
-
-def _known(field: str) -> str:
-    """A field's name; not that of an unknown one, which may be anything."""
-    return field if _FIELD.fullmatch(field) else "(a field without a proper name)"
-
-
-def _malformed(field: str, message: str) -> RefusedRequest:
-    explanation = _ALSO.sub("", message)
-    rule = _RULE.search(explanation)
-    return RefusedRequest(
-        Refusal(code="malformed", field=field, rule=rule[1] if rule else "section 11", explanation=explanation)
-    )
+        raise malformed("", "must be a JSON object")
+    return cast("dict[str, object]", document)

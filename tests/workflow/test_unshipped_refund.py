@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from activities.postgres.work_lists import WorkQuery
-from starter.errors import RefusedCommand
+from starter.errors import RefusedCommand, RefusedRequest
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import Role, buyer, carrier, merchant
 from workflows.messages.cases import NoticeTemplate
@@ -46,6 +46,20 @@ async def test_approval_pays_the_order_back(world: World) -> None:  # R1
     assert outcome.refunded.amount == 10_000
     assert (await world.refunded(order_no), await world.paid_by_gateway(order_no)) == (10_000, 10_000)
     assert await world.events(case) == ["opened", "approved", "refund_succeeded"]
+
+
+async def test_a_mapping_opens_the_case_that_its_model_opens(world: World) -> None:  # section 11
+    request = world.refund_request(await world.order())
+    stated = request.model_dump(mode="json")
+
+    case = await world.aftersales.open_refund(stated)
+    again = await world.aftersales.open({"request": "refund", **stated})
+    await world.aftersales.check({"request": "refund", **stated})
+    with pytest.raises(RefusedRequest) as refused:
+        await world.aftersales.open_refund({**stated, "lines": [{"line": "1", "quantity": "one", "amount": 1}]})
+
+    assert (case.existed, again.existed, again.id) == (False, True, case.id)
+    assert (refused.value.refusal.field, refused.value.refusal.rule) == ("lines.0.quantity", "section 11")
 
 
 async def test_silence_refunds_after_48_hours_and_not_before(world: World) -> None:  # R1
