@@ -1,5 +1,7 @@
 """Two versions of the workers side by side: a case ends where it began, a new one begins on the current one."""
 
+import shlex
+
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import VersioningBehavior
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
@@ -8,6 +10,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from starter.client import Case
 from starter.settings import Settings
+from starter.stack import Stack
+from tests import pages
+from tests.temporals_command_line import typed
 from tests.workflow.world import World, until
 from worker import running_worker
 from workflows.messages.actors import merchant
@@ -62,3 +67,24 @@ async def test_a_case_ends_on_the_version_that_it_began_on(
     assert [await version_of(each) for each in (before, after)] == [
         (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id=build)) for build in ("v1", "v2")
     ]
+
+
+async def test_a_case_is_moved_to_another_version_and_stays_there(
+    shop: World, client: Client, own_settings: Settings, database: str, stack: Stack
+) -> None:
+    name = f"tests/{shop.task_queue}"
+    old, new = (own_settings.model_copy(update={"deployment_name": name, "build_id": each}) for each in ("v1", "v2"))
+    (line,) = [each for each in pages.commands() if each.startswith("temporal workflow update-options")]
+    async with running_worker(old, client, database):
+        await make_current(client, name, "v1")
+        case = await shop.refund()
+        await shop.at(case, StageName.MERCHANT_REVIEW)
+    async with running_worker(new, client, database):
+        await make_current(client, name, "v2")
+        _, *words = shlex.split(line.replace("CASE", case.id).replace("NAME", name).replace("BUILD", "v2"))
+        code, said = await typed(stack.temporal_address, *words)
+        assert code == 0, said
+        outcome = await case.act_and_wait(Approve(key="c1", by=merchant(shop.merchant)))
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await version_of(case) == (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id="v2"))

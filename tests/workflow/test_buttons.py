@@ -1,12 +1,9 @@
 """What ``docs/operations.md`` and ``docs/alerts.md`` say of stopped cases and of the Web UI's buttons, done here."""
 
-import asyncio
 import json
 import re
 import shlex
-from pathlib import Path
 
-import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import (
@@ -22,7 +19,7 @@ from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
 from starter.settings import Settings
 from starter.stack import Stack
-from starter.stack.temporal_server import executable
+from tests import pages, temporals_command_line
 from tests.workflow.world import EVIDENCE, World, until
 from worker import running_worker
 from workflows.messages.actors import buyer, merchant
@@ -30,9 +27,7 @@ from workflows.messages.commands import Approve, Reject, RejectReason, SubmitEvi
 from workflows.messages.stages import OutcomeKind, StageName, Stopped
 from workflows.rules.worker_roles import WorkerRole
 
-PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
-VIEWS = dict(re.findall(r"^\| ([\w ]+) \| `(.*)` \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
-
+VIEWS = dict(re.findall(r"^\| ([\w ]+) \| `(.*)` \|$", pages.text_of("operations"), re.MULTILINE))
 
 NOTHING_AGAIN = (
     ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL,
@@ -42,25 +37,18 @@ NOTHING_AGAIN = (
 
 def told(title: str) -> list[str]:
     """The command lines that a section of the page says to type."""
-    text = PAGE.read_text(encoding="utf-8")
-    section = re.search(rf"^### {title}\n(.*?)(?=^###? )", text, re.DOTALL | re.MULTILINE)
+    section = re.search(rf"^### {title}\n(.*?)(?=^###? )", pages.text_of("operations"), re.DOTALL | re.MULTILINE)
     assert section, title
-    return re.findall(r"^\$ (.*)$", section[1], re.MULTILINE)
+    lines: list[str] = re.findall(r"^\$ (.*)$", section[1], re.MULTILINE)
+    return [line for line in lines if "--query" not in line]
 
 
 async def typed(stack: Stack, line: str, case: Case) -> None:
     """A line of the page, typed for this case."""
     program, *words = shlex.split(line.replace("CASE", case.id))
     assert program == "temporal"
-    process = await asyncio.create_subprocess_exec(
-        executable(),
-        *words,
-        *("--address", stack.temporal_address, "--namespace", "default"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
+    code, said = await temporals_command_line.typed(stack.temporal_address, *words)
+    assert code == 0, said
 
 
 async def found(world: World, view: str) -> set[str]:
@@ -107,6 +95,23 @@ async def test_a_stopped_payment_is_followed_again_and_paid_once(world: World, s
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert [each.refund_no for each in outcome.legs] == [leg.refund_no]
     assert await world.paid_by_gateway(order_no) == await world.refunded(order_no) == 10_000
+
+
+async def test_stopped_cases_are_taken_up_many_at_once(world: World, stack: Stack) -> None:
+    cases = [await world.refund(), await world.refund()]
+    for case in cases:
+        await world.at(case, StageName.MERCHANT_REVIEW)
+        await case.handle.terminate("by mistake")
+    ids = {case.id for case in cases}
+    await until(lambda: found(world, "stopped cases"), lambda stopped: stopped == ids)
+    (line,) = [each for each in pages.commands() if each.startswith("temporal workflow reset --query")]
+
+    await typed(stack, line.replace("m-laurel", world.merchant), cases[0])
+    await until(lambda: world.aftersales.runs.stopped_of(sorted(ids)), lambda stopped: not stopped)
+
+    for case in cases:
+        assert (await case.act_and_wait(approve(world))).outcome is OutcomeKind.REFUNDED
+        assert await world.events(case) == ["opened", "approved", "refund_succeeded"]
 
 
 async def test_a_paused_case_is_found_and_goes_on(world: World, stack: Stack) -> None:
@@ -239,7 +244,7 @@ async def test_a_temporal_that_was_restored_is_told_the_commands_again(world: Wo
     assert await world.events(case) == ["opened", "evidence_submitted", "approved", "refund_succeeded"]
 
 
-async def test_a_run_that_takes_another_way_than_its_book_changes_nothing(world: World) -> None:
+async def test_a_run_that_takes_another_way_than_its_book_changes_nothing(world: World, stack: Stack) -> None:
     case = await world.refund(order_no=await world.shipped_order())
     await world.at(case, StageName.SHIPPED_REVIEW)
     await case.act(SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE))
@@ -259,22 +264,13 @@ async def test_a_run_that_takes_another_way_than_its_book_changes_nothing(world:
 
     last = [each async for each in case.handle.fetch_history_events()]
     assert last[0].workflow_execution_started_event_attributes.original_execution_run_id == first_run
-    history = await world.aftersales.temporal.get_workflow_handle(case.id, run_id=first_run).fetch_history()
-    tasks = [each for each in history.events if each.HasField("workflow_task_completed_event_attributes")]
-    mended = ResetWorkflowExecutionRequest(
-        namespace="default",
-        workflow_execution=WorkflowExecution(workflow_id=case.id, run_id=first_run),
-        reason="a test",
-        workflow_task_finish_event_id=tasks[-1].event_id,
-        request_id=world.fresh("r"),
-    )
-    await world.aftersales.temporal.workflow_service.reset_workflow_execution(mended)
+    (line,) = [each for each in pages.commands() if "--run-id RUN" in each]
+    await typed(stack, line.replace("RUN", first_run), case)
     outcome = await case.act_and_wait(approve(world, "c2"))
 
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await world.events(case) == ["opened", "evidence_submitted", "approved", "refund_succeeded"]
 
 
-@pytest.mark.parametrize("view", ["paused cases", "stopped cases", "failing workflow tasks"])
-async def test_a_view_can_be_asked(world: World, view: str) -> None:
-    assert await found(world, view) == set()
+async def test_failing_workflow_tasks_can_be_asked_for(world: World) -> None:
+    assert await found(world, "failing workflow tasks") == set()

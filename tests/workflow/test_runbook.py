@@ -177,13 +177,3 @@ async def test_what_the_page_says_to_do_is_obeyed(world: World, attention: Atten
     await case.act(command_of(line, world))
 
     assert "runbook" in {entry.command_key for entry in await case.log()}
-
-
-def test_other_commands_of_the_page_can_be_read() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    others = [line for line in told(text) if line not in {each for _, each in cases()}]
-    assert others
-    for line in others:
-        name, _, by, *words = shlex.split(line)
-        model = COMMANDS[name]
-        wording.built(model, acting.fields(model, words) | {"key": "k", "by": wording.actor(by)})

@@ -1,0 +1,76 @@
+"""Every command of ``aftersales`` on the pages for operators, typed as it stands there."""
+
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+import typer
+
+from starter.commands.acting import fields_of_all_commands
+from starter.commands.application import application
+from starter.commands.failures import Exit
+from tests import pages
+from tests.cli.shell import Shell
+from tests.cli.test_cases import opened, order
+from tests.cli.test_usage import every_command
+
+HELP_OF = ("aftersales bulk", "aftersales bulk COMMAND", "aftersales act")
+"""Named as commands, and complete nowhere on the pages."""
+
+ANSWERS = {
+    "aftersales stuck": {Exit.OK, Exit.NO},
+    "aftersales books": {Exit.OK, Exit.NO},
+    "aftersales alerts list": {Exit.OK, Exit.NO},
+    "aftersales alerts resolve NUMBER": {Exit.NO},  # there is no such alert
+    "aftersales doctor": {Exit.NO},  # there are no schedules
+    "aftersales act CASE move_policy --as platform:o-1 --version 2 --reason new_terms": {Exit.REFUSED},  # not in force
+}
+"""What else than done, where the state of these books makes it so."""
+
+TEMPORALS = {"--codec-endpoint", "--codec-auth"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def meant(worker_process: Shell, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What stands in the place of the pages' words: a case that waits for its merchant, and what is about it."""
+    bought = order()
+    case = await opened(worker_process, tmp_path_factory.mktemp("orders"), bought)
+    by = ("--as", f"buyer:{bought['buyer_id']}")
+    statement = await worker_process.json("statements", "write", case, *by, typed="it came broken\n")
+    return {
+        "CASE": case,
+        "STATEMENT": statement["reference"],
+        "ORDER": bought["order_no"],
+        "NUMBER": "1000000",
+        "UNTIL": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
+        "m-laurel": bought["merchant_id"],
+    }
+
+
+@pytest.mark.parametrize("line", pages.typed_at_the_command_line())
+async def test_a_command_does_what_its_page_says(worker_process: Shell, meant: dict[str, str], line: str) -> None:
+    ready = f"{line} --help" if line in HELP_OF else line
+    for word, here in meant.items():
+        ready = ready.replace(word, here)
+    _, *words = shlex.split(ready)
+
+    ended = await worker_process.run(*words, typed="王小明\n" if words[-1] == "-" else None)
+
+    assert ended.code in ANSWERS.get(line, {Exit.OK}), ended.err or ended.out
+    assert ended.out or ended.code == Exit.REFUSED
+
+
+def known_options() -> Iterator[str]:
+    for _, command in every_command(typer.main.get_command(application())):
+        for each in command.params:
+            yield from each.opts
+    for word in fields_of_all_commands().split():
+        yield word.strip("()[],`")
+
+
+def test_an_option_that_a_page_names_is_one() -> None:
+    known = {*known_options(), *TEMPORALS}
+
+    assert [each for each in pages.options() if each.split()[0] not in known] == []
