@@ -65,6 +65,7 @@ docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m workflows.rules.diagrams > docs/processes.md
 	@$(bin)/python -m starter.contract
 	@$(bin)/python -m tests.rulebook.where
+	@$(bin)/python -m tests.contract.required_fields
 
 histories: venv ## Record tests/histories anew: one history for each way a case can go
 	@$(bin)/python -m tests.replay.record

@@ -33,7 +33,9 @@ from starter.telemetry.spans import call_of_the_client
 from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.converter import UnopenedPayload
+from workflows.messages.reading import read_own
 from workflows.messages.stages import OutcomeKind, Stopped
+from workflows.messages.words import shown_as_written
 from workflows.rules.admission import Parties, fingerprint, for_another_case, refused_stranger
 from workflows.rules.stages import FACTS
 
@@ -376,8 +378,10 @@ def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unanswered:
         # No refusal of ours: the command is good, and what has failed is its workflow.
         return Unanswered(f"the case has not answered: {cause}")
     told, *shown = cause.details
-    refusal = Refusal.model_validate(told)
-    return _refusal(refusal, CaseView.model_validate(shown[0]) if shown else None)
+    refusal = read_own(Refusal, told)
+    with shown_as_written():
+        view = read_own(CaseView, shown[0]) if shown else None
+    return _refusal(refusal, view)
 
 
 def _refusal(refusal: Refusal, view: CaseView | None) -> RefusedCommand:

@@ -25,6 +25,7 @@ from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
+from activities.privacy.codec import encrypting_converter
 from starter.cases import Case, unreachable
 from starter.connection import connect, discover
 from starter.database import answering, reading
@@ -39,7 +40,7 @@ from starter.running import Runs
 from starter.settings import Settings, load_settings
 from starter.stated_requests import OrderPaid, as_request, as_stated
 from starter.telemetry.spans import call_of_the_client
-from starter.vault import opened_vault
+from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows import visibility
 from workflows.messages.cases import CaseKey, OpenCase, Opened, Refusal
@@ -70,7 +71,7 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
     settings = settings or load_settings()
     working_days.bring_into_force(settings.calendar_overrides)
     try:
-        temporal = await connect(settings)
+        temporal = await connect(settings, converter=encrypting_converter(key_provider(settings), shows=True))
         url = discover(settings).database_url
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:

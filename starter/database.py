@@ -8,6 +8,7 @@ import asyncpg
 from activities.postgres.connection import Connection
 from activities.postgres.schema_mismatch import SETUP_COMMAND
 from starter.errors import Unreachable
+from workflows.messages.words import shown_as_written
 
 
 @contextmanager
@@ -29,8 +30,11 @@ def answering() -> Generator[None]:
 
 @asynccontextmanager
 async def reading(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
-    """A connection to read with. Errors as in ``answering``."""
-    with answering():
+    """A connection to read with, for what is shown: words that only a newer release knows stay as they are written.
+
+    Errors as in ``answering``.
+    """
+    with answering(), shown_as_written():
         async with pool.acquire() as connection:
             yield connection
 
@@ -38,5 +42,6 @@ async def reading(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncGenerator[Connection]:
     """A transaction of the client's own. Errors as in ``answering``."""
-    async with reading(pool) as connection, connection.transaction():
-        yield connection
+    with answering():
+        async with pool.acquire() as connection, connection.transaction():
+            yield connection

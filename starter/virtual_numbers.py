@@ -31,6 +31,7 @@ from starter.priorities import of_actor
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import Actor
 from workflows.messages.cases import Refusal
+from workflows.messages.reading import read_own
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
     NumberCommand,
@@ -43,6 +44,7 @@ from workflows.messages.virtual_numbers import (
     RenewNumber,
     Scope,
 )
+from workflows.messages.words import shown_as_written
 from workflows.rules.virtual_numbers import summary
 
 PATIENCE: Final = timedelta(seconds=30)
@@ -199,5 +201,6 @@ def _refused(error: WorkflowUpdateFailedError) -> RefusedNumber | Unanswered:
         # No refusal of ours: its workflow was stopped, or reset, while it had the command.
         return Unanswered(f"the number has not answered: {cause}")
     refusal, *shown = cause.details
-    view = NumberView.model_validate(shown[0]) if shown else None
-    return RefusedNumber(Refusal.model_validate(refusal), view)
+    with shown_as_written():
+        view = read_own(NumberView, shown[0]) if shown else None
+    return RefusedNumber(read_own(Refusal, refusal), view)

@@ -7,12 +7,12 @@ from workflows.messages import activities
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
 from workflows.queues import queue_for
-from workflows.starts import reads_its_start
+from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 
 
 @workflow.defn(name="LateCallback", versioning_behavior=LASTS_MINUTES)
-@reads_its_start
+@reads_our_start
 class LateCallback:
     """Enters the callback into the ledger, which raises an alert where it contradicts what is known."""
 

@@ -6,12 +6,12 @@ from temporalio import workflow
 
 from workflows.messages.notices import NoticeResendRequest, ResendNotices, SendReport, resend_notices
 from workflows.queues import queue_for
-from workflows.starts import reads_its_start
+from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 
 
 @workflow.defn(name="NoticeResend", versioning_behavior=LASTS_MINUTES)
-@reads_its_start
+@reads_our_start
 class NoticeResend:
     """One round of sending what is due and still unsent; a schedule starts the next one."""
 

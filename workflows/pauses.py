@@ -10,7 +10,7 @@ from temporalio.exceptions import FailureError
 from workflows.answers import until_answered
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
 from workflows.messages.commands import PausesChanged
-from workflows.starts import reads_its_start
+from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 
 PAGES_PER_RUN = 10
@@ -18,7 +18,7 @@ PAGES_PER_RUN = 10
 
 
 @workflow.defn(name="PauseReach", versioning_behavior=LASTS_MINUTES)
-@reads_its_start
+@reads_our_start
 class PauseReach:
     """Tells case after case to work out its deadline anew; a case that opens meanwhile knows the window already."""
 

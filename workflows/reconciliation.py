@@ -7,7 +7,7 @@ from temporalio.common import RetryPolicy
 
 from workflows.messages.reconciliation import ReconcileReport, ReconcileRequest, ReconciliationRun, reconcile
 from workflows.queues import queue_for
-from workflows.starts import reads_its_start
+from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 
 _PAGES_PER_RUN = 100
@@ -15,7 +15,7 @@ _PAGES_PER_RUN = 100
 
 
 @workflow.defn(name="Reconciliation", versioning_behavior=LASTS_MINUTES)
-@reads_its_start
+@reads_our_start
 class Reconciliation:
     """Goes through both books once."""
 

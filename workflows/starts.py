@@ -1,5 +1,8 @@
 """A workflow's start, read by the workflow itself: one that cannot be read ends it with an error that says why.
 
+What a service has sent is read strictly. What a workflow of ours has written, which starts a child or goes on in its
+next run, may be of a newer release: there an unknown field is passed over.
+
 What the SDK cannot decode or hand on (no argument, two, none of JSON) fails the workflow *task*, which is tried again
 for ever while the id is taken. Anybody who may start workflows can send such a thing, and generated clients do.
 """
@@ -15,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 
 from workflows.messages.converter import Unreadable
 from workflows.messages.problems import UNREADABLE, Problem, problems, said
-from workflows.messages.reading import read_json
+from workflows.messages.reading import read_json, read_own_json
 
 Started = TypeVar("Started", bound=type[Any])
 
@@ -26,6 +29,20 @@ def reads_its_start(started: Started) -> Started:
     To stand below ``workflow.defn``. The message's type is kept as ``started_with``. Where the start cannot be read,
     the object has no state but the error, as ``unreadable``: handlers may be called before ``run`` raises it.
     """
+    return _reading(started, _written_by_us)
+
+
+def reads_our_start(started: Started) -> Started:
+    """The same for a workflow that nobody starts but we ourselves."""
+    return _reading(started, lambda: True)
+
+
+def _written_by_us() -> bool:
+    info = workflow.info()
+    return info.parent is not None or info.continued_run_id is not None
+
+
+def _reading(started: Started, own: Callable[[], bool]) -> Started:
     run: Callable[[Any, BaseModel], Awaitable[object]] = started.run
     hints = get_type_hints(run)
     _, parameter = inspect.signature(run).parameters
@@ -35,7 +52,7 @@ def reads_its_start(started: Started) -> Started:
 
     def __init__(self: Any, *sent: object) -> None:  # noqa: N807 -- it becomes the method
         try:
-            self.started_by = read_start(sent, kind)
+            self.started_by = read_start(sent, kind, own=own())
         except ApplicationError as error:
             self.unreadable = error
         else:
@@ -63,8 +80,8 @@ def reads_its_start(started: Started) -> Started:
     return started
 
 
-def read_start(sent: tuple[object, ...], kind: type[BaseModel]) -> BaseModel:
-    """The one message of this kind that a workflow was started with.
+def read_start(sent: tuple[object, ...], kind: type[BaseModel], *, own: bool = False) -> BaseModel:
+    """The one message of this kind that a workflow was started with. ``own``: we have written it ourselves.
 
     Raises:
         ApplicationError: it cannot be read; the text names each field that is wrong, and repeats nothing of it (P6).
@@ -77,7 +94,7 @@ def read_start(sent: tuple[object, ...], kind: type[BaseModel]) -> BaseModel:
     if value is None:
         raise _unreadable(Problem("", f"one {kind.__name__} must be sent, and nothing was"), *_missing_of(kind))
     try:
-        return read_json(kind, json.dumps(value))
+        return (read_own_json if own else read_json)(kind, json.dumps(value))
     except ValidationError as error:
         raise _unreadable(*problems(error)) from None
     except (TypeError, ValueError):

@@ -19,7 +19,7 @@ from activities.notices.channels import (
     OutgoingNotice,
 )
 from activities.notices.outbox import Delivery, Failed, Queued, Sent, Undeliverable
-from activities.notices.templates import NotRenderable, render
+from activities.notices.templates import NotKnownHere, NotRenderable, render
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.notices import SendReport
@@ -143,6 +143,8 @@ class NoticeSender:
             return Failed(queued.id, "not_known_here", again_at)
         try:
             text = render(template, queued.fields, self._language)
+        except NotKnownHere:
+            return Failed(queued.id, "not_known_here", again_at)
         except NotRenderable as error:
             _log.warning("notice %d is undeliverable: %s", queued.id, error)
             return Undeliverable(queued.id, "not_renderable")

@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import PositiveInt, ValidationError, field_validator
+from pydantic_core import PydanticKnownError
 
 from activities.notices.channels import Language
 from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASONS, SILENCES, VERDICTS, Words
@@ -17,10 +18,13 @@ from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.message import Identifier, Input, Instant
 from workflows.messages.money import Currency, Minor, Money
+from workflows.messages.reading import read_own
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+_UNKNOWN_WORD: Final = "enum"
+"""What pydantic calls a value that is none of a closed list."""
 
 
 class Fields(Input):
@@ -77,8 +81,9 @@ class ReturnAgreed(Fields):
     @field_validator("clauses")
     @classmethod
     def _each_is_one(cls, clauses: str) -> str:
-        for each in clauses.split():
-            ReturnClause(each)
+        known = set(ReturnClause)
+        if not set(clauses.split()) <= known:
+            raise PydanticKnownError(_UNKNOWN_WORD, {"expected": ", ".join(sorted(known))})
         return clauses
 
 
@@ -258,17 +263,26 @@ class NotRenderable(ValueError):  # noqa: N818 -- it is a finding, not a fault
     """The fields do not fit the template. The text says which, never what they hold."""
 
 
+class NotKnownHere(NotRenderable):
+    """A field holds a word, such as an outcome, that only a newer release knows."""
+
+
 def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> str:
     """Put a notice into words. Moments are shown in Asia/Shanghai, amounts with their currency.
 
+    What a newer release tells besides is passed over.
+
     Raises:
-        NotRenderable: a field is missing, unknown, of the wrong kind, or a moment that no calendar has.
+        NotKnownHere: a newer release will put it into words.
+        NotRenderable: a field is missing, of the wrong kind, or a moment that no calendar has.
     """
     try:
-        checked = FIELDS[template].model_validate(fields)
+        checked = read_own(FIELDS[template], fields)
     except ValidationError as error:
-        names = sorted({str(detail["loc"][0]) for detail in error.errors(include_input=False) if detail["loc"]})
-        raise NotRenderable(f"{template}: {', '.join(names)}") from None
+        wrong = error.errors(include_input=False)
+        names = sorted({str(detail["loc"][0]) for detail in wrong if detail["loc"]})
+        raised = NotKnownHere if all(detail["type"] == _UNKNOWN_WORD for detail in wrong) else NotRenderable
+        raise raised(f"{template}: {', '.join(names)}") from None
     try:
         shown = {name: _show(getattr(checked, name), language) for name in type(checked).model_fields}
     except OverflowError:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from activities.postgres.connection import Connection
 from workflows.messages.message import Code, Instant, Message
+from workflows.messages.words import shown_as_written
 from workflows.rules.legs import AlertKind
 
 
@@ -57,7 +58,8 @@ async def open_alerts(connection: Connection, *, limit: int = 100) -> tuple[Aler
         """,
         limit,
     )
-    return tuple(Alert.model_validate(dict(row)) for row in rows)
+    with shown_as_written():
+        return tuple(Alert.model_validate(dict(row)) for row in rows)
 
 
 async def resolve_alert(connection: Connection, alert: int, at: datetime) -> bool:

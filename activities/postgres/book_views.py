@@ -9,7 +9,8 @@ from activities.postgres.timelines import timeline_of
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, Stopped
+from workflows.messages.reading import read_own
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped
 from workflows.rules.dispute import DECIDED
 from workflows.rules.stages import STAGES
 
@@ -35,27 +36,28 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     )
     if row is None:
         return None
-    stage = STAGES[StageName(row["stage"])]
+    name = StageName(row["stage"])
+    stage = STAGES.get(name)  # None where a newer release has added it
     kind = CaseKind(row["kind"])
     log = await log_of(connection, case_id)
     kept = stopped is Stopped.PAUSED
     return CaseView(
         case_id=case_id,
         kind=kind,
-        stage=stage.name,
-        rule=stage.rule,
+        stage=name,
+        rule=stage.rule if stage else "",
         merchant_id=row["merchant_id"],
         buyer_id=row["buyer_id"],
         order_no=row["order_no"],
         allowance_id=row["allowance_id"],
         asked=Money(amount=row["asked"], currency=row["currency"]),
-        application=ApplicationVersion.model_validate(row["application"]) if row["application"] else None,
+        application=read_own(ApplicationVersion, row["application"]) if row["application"] else None,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
         opened_at=row["opened_at"],
         due=row["due_at"] if kept else None,
         no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,
-        on_silence=stage.silence,
+        on_silence=stage.silence if stage else Silence.NOTHING,
         commands=(),
         attention=Attention(row["attention"]) if row["attention"] else None,
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,

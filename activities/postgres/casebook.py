@@ -44,6 +44,7 @@ from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
+from workflows.messages.reading import read_own
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 from workflows.rules.applications import version_of
@@ -62,7 +63,7 @@ async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str,
     row = await connection.fetchrow(
         "SELECT run_id, opened FROM casebook.cases WHERE case_id = $1", opening.case.case_id
     )
-    return (row["run_id"], Opened.model_validate(row["opened"])) if row else None
+    return (row["run_id"], read_own(Opened, row["opened"])) if row else None
 
 
 async def digest_of_request(connection: Connection, case_id: str) -> str | None:
@@ -406,7 +407,7 @@ async def policies_of(connection: Connection, case_id: str) -> tuple[Policy, ...
         return ()
     steps: dict[str, dict[str, object]] = row["stepped"] or {}
     found = (row["opened"].get("policy"), *(step.get("policy") for step in steps.values()))
-    return tuple(Policy.model_validate(each) for each in found if each)
+    return tuple(read_own(Policy, each) for each in found if each)
 
 
 async def disputes_about(connection: Connection, case_id: str) -> list[Row]:
@@ -460,7 +461,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
             allowance_id=row["allowance_id"],
             closed_at=row["closed_at"],
             return_freight=row["return_freight"],
-            pieces=CasePieces.model_validate(row["pieces"]) if row["pieces"] else None,
+            pieces=read_own(CasePieces, row["pieces"]) if row["pieces"] else None,
         )
         for row in rows
     ]
@@ -502,4 +503,4 @@ async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:
 
 def _entry(row: dict[str, str | datetime]) -> LogEntry:
     by = {"role": row.pop("actor_role"), "id": row.pop("actor_id")}
-    return LogEntry.model_validate({**row, "by": by})
+    return read_own(LogEntry, {**row, "by": by})

@@ -7,6 +7,7 @@ from datetime import datetime
 from activities.postgres.connection import Connection
 from workflows.messages.message import Code, Instant, Message
 from workflows.messages.reconciliation import DifferenceKind
+from workflows.messages.words import shown_as_written
 
 
 class Difference(Message):
@@ -96,4 +97,5 @@ async def open_differences(connection: Connection, *, limit: int = 100) -> tuple
         """,
         limit,
     )
-    return tuple(Difference.model_validate(dict(row)) for row in rows)
+    with shown_as_written():
+        return tuple(Difference.model_validate(dict(row)) for row in rows)

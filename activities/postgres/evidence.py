@@ -12,6 +12,7 @@ import asyncpg
 from activities.postgres.connection import Connection
 from workflows.messages.actors import Actor, Role
 from workflows.messages.evidence import Evidence
+from workflows.messages.reading import read_own
 from workflows.messages.statements import EvidenceGiven, EvidenceStanding, GivenEvidence
 
 
@@ -104,7 +105,7 @@ def _given(row: asyncpg.Record) -> GivenEvidence:
     return GivenEvidence(
         key=row["key"],
         by=Actor(role=Role(row["party"]), id=row["actor_id"]),
-        attachments=tuple(Evidence.model_validate(each) for each in row["attachments"]),
+        attachments=tuple(read_own(Evidence, each) for each in row["attachments"]),
         statement=row["statement"],
         amount=row["amount"],
         currency=row["currency"],

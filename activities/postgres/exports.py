@@ -28,7 +28,9 @@ from workflows.messages.disclosures import (
     RevealField,
     StartExport,
 )
+from workflows.messages.reading import read_own
 from workflows.messages.surfaces import Surface
+from workflows.messages.words import shown_as_written
 
 FETCHED_FOR: Final = timedelta(days=7)
 """For how long after its start an export can be fetched."""
@@ -131,7 +133,7 @@ async def start(connection: Connection, wish: StartExport, at: datetime) -> Expo
         wish.key,
     )
     assert job is not None
-    if StartExport.model_validate(job["asked"]) != wish:
+    if read_own(StartExport, job["asked"]) != wish:
         raise OtherExportUnderKey(f"key {wish.key} stands for another export of {wish.merchant_id}")
     rows = await connection.fetchval("SELECT max(position) FROM exports.rows WHERE export = $1", job["id"])
     return Export(
@@ -253,7 +255,9 @@ async def _contacts(
 
 def _row(row: asyncpg.Record, kind: ExportKind, contact: ExportContact | None) -> ExportRow:
     refused = disclosures.NO_RECIPIENT if kind is ExportKind.VIRTUAL_NUMBERS and contact is None else None
-    return ExportRow(row=row["position"], contact=contact, number_refused=refused, **row["facts"])
+    added = {"row": row["position"], "contact": contact, "number_refused": refused}
+    with shown_as_written():
+        return read_own(ExportRow, {**row["facts"], **added})
 
 
 async def _locked_balance(connection: Connection, merchant_id: str) -> int:

@@ -18,6 +18,7 @@ from workflows.messages.actors import Actor
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.policy import LimitsPolicy
+from workflows.messages.words import shown_as_written
 
 REMARK: Final = "remark"
 """As what it is sealed."""
@@ -77,7 +78,7 @@ async def flag_of(connection: Connection, merchant_id: str, subject: str) -> Col
     colour = await connection.fetchval(
         "SELECT colour FROM shop.flags WHERE merchant_id = $1 AND subject = $2", merchant_id, subject
     )
-    return Colour(colour) if colour else None
+    return _colour(colour)
 
 
 async def flag_of_new_case(connection: Connection, merchant_id: str, subject: str) -> Colour | None:
@@ -216,11 +217,16 @@ async def _remark_before(connection: Connection, keys: PersonKeys, wish: AddRema
     return before
 
 
+def _colour(written: str | None) -> Colour | None:
+    with shown_as_written():  # nothing is decided by it
+        return Colour(written) if written else None
+
+
 def _change(row: asyncpg.Record) -> FlagChange:
     return FlagChange(
         subject=row["subject"],
         merchant_id=row["merchant_id"],
-        colour=Colour(row["colour"]) if row["colour"] else None,
+        colour=_colour(row["colour"]),
         by=_actor(row),
         key=row["key"],
         at=row["at"],

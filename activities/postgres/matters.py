@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from activities.postgres.connection import Connection
 from workflows.messages.applications import ApplicationVersion
+from workflows.messages.reading import read_own
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.matters import Matter
 
@@ -28,7 +29,7 @@ async def of_order(connection: Connection, order_no: str, *, besides: Iterable[s
             about=row["about"],
             asked=row["asked"],
             refunded=row["refunded"],
-            application=ApplicationVersion.model_validate(row["application"]) if row["application"] else None,
+            application=read_own(ApplicationVersion, row["application"]) if row["application"] else None,
         )
         for row in rows
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from activities.postgres.connection import Connection
 from workflows.messages.cases import Opened, Refusal, Step
 from workflows.messages.pieces import CasePieces
+from workflows.messages.reading import read_own
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.pieces import Holder, refused_pieces
@@ -35,7 +36,7 @@ async def holders(connection: Connection, order_no: str, *, besides: Iterable[st
             kind=CaseKind(row["kind"]),
             stage=StageName(row["stage"]),
             outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
-            pieces=CasePieces.model_validate(row["pieces"]),
+            pieces=read_own(CasePieces, row["pieces"]),
         )
         for row in rows
     )
@@ -47,7 +48,7 @@ async def refused_claim(connection: Connection, step: Step) -> Refusal | None:
         return None
     case_id = step.case.case_id
     row = await connection.fetchrow("SELECT order_no, opened FROM casebook.cases WHERE case_id = $1", case_id)
-    opened = Opened.model_validate(row["opened"]) if row else Opened()
+    opened = read_own(Opened, row["opened"]) if row else Opened()
     if row is None or opened.order is None:
         return None
     await lock(connection, row["order_no"])

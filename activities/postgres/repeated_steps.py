@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from activities.postgres.connection import Connection
 from workflows.messages.cases import Step, Stepped
+from workflows.messages.reading import read_own
 
 Line: TypeAlias = tuple[str, str, str]
 """Event, role of who did it, and the key of the command behind it, empty for none."""
@@ -47,7 +48,7 @@ async def place_of(connection: Connection, step: Step, book: Book) -> tuple[int,
     moved = False
     for number in range(step.step, book.last + 1):
         there = written.get(number, _WITHOUT_LINES)
-        gave = Stepped.model_validate(book.gave[str(number)])
+        gave = read_own(Stepped, book.gave[str(number)])
         if there.lines == own and (own or (gave.reserved is None) == (step.reserve is None)):
             elsewhere = number if number != step.step else None
             return number, gave.model_copy(update={"step": step.step, "number": elsewhere})

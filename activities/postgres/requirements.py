@@ -15,6 +15,7 @@ from workflows.messages.payouts import Payout
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
+from workflows.messages.reading import read_own
 from workflows.messages.requests import BankTransfer
 from workflows.messages.stages import CaseKind
 from workflows.rules.bank_accounts import refused_account
@@ -121,7 +122,7 @@ async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
     row = await connection.fetchrow(
         "SELECT order_no, opened, application FROM casebook.cases WHERE case_id = $1", case_id
     )
-    opened = Opened.model_validate(row["opened"]) if row else Opened()
+    opened = read_own(Opened, row["opened"]) if row else Opened()
     if row is None or opened.order is None or row["application"] is None:
         return None
     await pieces.lock(connection, row["order_no"])
@@ -129,7 +130,7 @@ async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
     if step.application and opened.policy:
         most = opened.policy.refund.most_applications
         return refused_application_again(step.application, step.application.version, others, most)
-    application = ApplicationVersion.model_validate(row["application"])
+    application = read_own(ApplicationVersion, row["application"])
     return refused_dispute_of_case(application, case_id, opened.order, others)
 
 
@@ -162,7 +163,7 @@ async def _no_proof_of_leaving(
     if row is None or order is None:
         return None
     contents = await orders.carried(connection, order.order_no, parcel)
-    held = CasePieces.model_validate(row["pieces"]).lines if row["pieces"] else ()
+    held = read_own(CasePieces, row["pieces"]).lines if row["pieces"] else ()
     unshipped = CaseKind(row["kind"]) is CaseKind.UNSHIPPED_REFUND
     in_it = parcel_concerns(held, order, contents, {}) if unshipped else any(each.line in contents for each in held)
     if contents and held and not in_it:
@@ -186,7 +187,7 @@ async def _exemption(connection: Connection, step: Step, exemption_id: str) -> R
     row = await connection.fetchrow(
         "SELECT merchant_id, opened FROM casebook.cases WHERE case_id = $1", step.case.case_id
     )
-    opened = Opened.model_validate(row["opened"]) if row else Opened()
+    opened = read_own(Opened, row["opened"]) if row else Opened()
     if exemption is None or row is None or opened.order is None or opened.ships_until is None:
         return refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
     if exemption.merchants and row["merchant_id"] not in exemption.merchants:

@@ -136,4 +136,4 @@ async def _kept(connection: Connection, subject: str) -> tuple[tuple[Figure, ...
         """,
         subject,
     )
-    return (_FIGURES.validate_python(row["figures"]), row["age"]) if row else None
+    return (_FIGURES.validate_python(row["figures"], extra="ignore"), row["age"]) if row else None

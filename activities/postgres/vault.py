@@ -19,6 +19,7 @@ from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.evidence import Evidence
 from workflows.messages.persons import BankAccount, Contact, Recipient, buyer_person, in_clear, merchant_person
+from workflows.messages.reading import read_own_json
 from workflows.rules.evidence import is_ours
 
 RECIPIENT: Final = "recipient"
@@ -156,7 +157,7 @@ class Vault:
         )
         opened = await self.keys.unseal_many(RECIPIENT, {row["order_no"]: row["sealed"] for row in rows})
         return {
-            row["order_no"]: Recipient.model_validate_json(plain)
+            row["order_no"]: read_own_json(Recipient, plain)
             for row, plain in zip(rows, opened, strict=True)
             if plain is not None
         }
@@ -249,7 +250,7 @@ class Vault:
 
     async def _read(self, connection: Connection, kind: str, reference: str, model: "type[Item]") -> "Item | None":
         plain = await self._open(connection, kind, reference)
-        return None if plain is None else model.model_validate_json(plain)
+        return None if plain is None else read_own_json(model, plain)
 
 
 Item = TypeVar("Item", bound=BaseModel)

@@ -25,7 +25,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.privacy.keys import KeyProvider, UnknownKey
 from activities.privacy.sealing import Tampered, seal, unseal
-from workflows.messages.converter import SEALED, UNOPENED, WHY, data_converter
+from workflows.messages.converter import SEALED, UNOPENED, WHY, MessageConverter, ShowingConverter, data_converter
 from workflows.messages.problems import UNREADABLE, problems, said
 from workflows.messages.sealed import Sealed
 
@@ -158,10 +158,14 @@ def is_encrypted(payload: Payload) -> bool:
     return payload.metadata.get("encoding") == ENCODING
 
 
-def encrypting_converter(keys: KeyProvider) -> DataConverter:
-    """The data converter of every client and worker: our messages, encrypted, failures' texts included (P6)."""
+def encrypting_converter(keys: KeyProvider, *, shows: bool = False) -> DataConverter:
+    """The data converter of every client and worker: our messages, encrypted, failures' texts included (P6).
+
+    With ``shows`` words that a newer release has added are read as they were written: for who decides nothing.
+    """
     return dataclasses.replace(
         data_converter,
+        payload_converter_class=ShowingConverter if shows else MessageConverter,
         payload_codec=OpeningCodec(keys),
         failure_converter_class=EncryptedFailures,
     )

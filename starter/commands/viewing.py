@@ -151,10 +151,10 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
     kind = (view.kind or "not yet known").replace("_", " ")
     facts.add_row("kind", f"{kind}, {view.order_no or view.allowance_id}")
     facts.add_row("parties", f"merchant {view.merchant_id}, buyer {view.buyer_id or 'not known'}")
-    facts.add_row("stage", Text(STAGES[view.stage].title, style="bold"))
+    facts.add_row("stage", Text(stage_title(view.stage), style="bold"))
     facts.add_row("rule", f"{view.rule}; policy {view.policy or 'not yet taken'}")
     if view.stopped:
-        facts.add_row("stopped", Text(STOPPED_MEANS[view.stopped], style="bold red"))
+        facts.add_row("stopped", Text(STOPPED_MEANS.get(view.stopped, view.stopped), style="bold red"))
     if view.attention:
         facts.add_row("attention", Text(view.attention, style="bold red"))
     if view.asked:
@@ -174,7 +174,7 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         facts.add_row("outcome", Text(view.outcome, style="bold"))
     elif view.due:
         facts.add_row("until", Text.assemble(local(view.due), "  ", remaining(view.due, now)))
-        facts.add_row("on silence", SILENCE_MEANS[view.on_silence])
+        facts.add_row("on silence", SILENCE_MEANS.get(view.on_silence, view.on_silence))
     else:
         facts.add_row("no deadline", view.no_deadline_because)
     if view.commands:
@@ -186,6 +186,12 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         currency = view.asked.currency if view.asked else ""
         pages += ["", legs_table(view.legs, currency)]
     return Group(*pages)
+
+
+def stage_title(name: StageName) -> str:
+    """What people read of a stage; its name where a newer release has added it."""
+    stage = STAGES.get(name)
+    return stage.title if stage else name
 
 
 def _application(asks: ApplicationVersion, currency: str) -> str:
@@ -215,7 +221,7 @@ def timeline_table(
         elif stay.stage is StageName.CLOSED:
             then, length = Text(outcome or "", style="bold"), Text("")
         else:
-            ahead = Text(STOPPED_MEANS[stopped], style="bold red") if stopped else _ahead(stay, now)
+            ahead = Text(STOPPED_MEANS.get(stopped, stopped), style="bold red") if stopped else _ahead(stay, now)
             then, length = ahead, Text(f"{in_words(stood)} so far", style="bold")
         name = Text(stay.stage.replace("_", " "), style="" if after else "bold")
         table.add_row(local(stay.since).removesuffix(" 北京时间"), name, length, then)
@@ -235,10 +241,11 @@ def _in_time(stay: Stay, after: Stay) -> str:
 
 
 def _ahead(stay: Stay, now: datetime) -> Text:
-    stage = STAGES[stay.stage]
+    stage = STAGES.get(stay.stage)  # None where a newer release has added it
     if stay.due is None:
-        return Text(f"no deadline: {stage.no_deadline}", style="dim")
-    return Text.assemble(remaining(stay.due, now), f", until {local(stay.due)}; then {SILENCE_MEANS[stage.silence]}")
+        return Text(f"no deadline: {stage.no_deadline}" if stage else "no deadline", style="dim")
+    then = f"; then {SILENCE_MEANS[stage.silence]}" if stage else ""
+    return Text.assemble(remaining(stay.due, now), f", until {local(stay.due)}{then}")
 
 
 def outcome_page(ended: Outcome) -> RenderableType:

@@ -7,8 +7,8 @@ from starter.contract import refusals
 from starter.contract.names import attributes, roles
 from starter.contract.workflows import OPENS_AT, STARTED_BY_CASES, Contract
 from workflows.messages.actors import Role
+from workflows.messages.cases import Outcome
 from workflows.messages.commands import Command
-from workflows.messages.message import Input
 from workflows.rules.stages import ANYWHERE, FACTS, STAGES
 
 _OWN_VOICE = frozenset({Role.CLOCK})
@@ -94,7 +94,7 @@ def _commands(contracts: Sequence[Contract]) -> Iterator[tuple[str, ...]]:
         assert issubclass(takes, Command)
         takers = [each for each in contracts if name in each.updates]
         ways = "update, signal" if all(name in each.signals for each in takers) else "update"
-        every = len(takers) == sum(issubclass(each.request, Input) for each in contracts)
+        every = len(takers) == sum(each.result is Outcome for each in contracts)
         yield f"`{name}`", _first_sentences(takes), "every case" if every else _list(each.name for each in takers), ways
 
 

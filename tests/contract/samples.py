@@ -9,18 +9,27 @@ from pydantic import BaseModel, ValidationError
 
 Made = TypeVar("Made", bound=BaseModel)
 
-_TEXTS: Final = ("a1", "a", "ticket:1", "vault:evidence/1", "refund/o-1/k-1", "1" * 64, "CNY")
+_TEXTS: Final = ("a1", "a", "ticket:1", "vault:evidence/1", "refund/o-1/k-1", "1" * 64, "1" * 11, "1" * 4, "CNY")
 _LATELY: Final = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 
 def sample(kind: type[Made], **fields: Any) -> Made:
     """One that is taken as it is, with what must be there and, where that is not enough, all that may be there."""
+    return _made(kind, fields, (False, True))
+
+
+def full_sample(kind: type[Made], **fields: Any) -> Made:
+    """One with all that may be there and, where that is too much, with what must be there."""
+    return _made(kind, fields, (True, False))
+
+
+def _made(kind: type[Made], fields: Mapping[str, Any], ways: tuple[bool, bool]) -> Made:
     schema = kind.model_json_schema()
-    for everything in (False, True):
+    for everything in ways:
         try:
             return kind.model_validate({**_value(schema, schema.get("$defs", {}), everything=everything), **fields})
         except ValidationError:
-            if everything:
+            if everything is ways[-1]:
                 raise
     raise AssertionError
 
@@ -39,6 +48,8 @@ def _value(schema: Mapping[str, Any], known: Mapping[str, Any], *, everything: b
             return next(text for text in _TEXTS if jsonschema_rs.is_valid(dict(schema), text))
         case {"type": "integer"}:
             return max(schema.get("minimum", 1), 1)
+        case {"type": "number"}:
+            return 0.5
         case {"type": "boolean"}:
             return False
         case {"type": "array"}:

@@ -111,6 +111,11 @@ READERS: Final[Mapping[str, str]] = {
     # Virtual numbers
     "workflows/virtual_number.py:refusal_now": "NumberCommand.subject",
     "workflows/messages/virtual_numbers.py:name": "NumberSubject.scope NumberSubject.id",
+    "workflows/virtual_number.py:__init__": "NumberStart.subject NumberStart.terms NumberStart.state",
+    "workflows/virtual_number.py:_is_long": "NumberStart.events_per_run",
+    "workflows/rules/virtual_numbers.py:*": """
+        NumberTerms.again_months NumberTerms.again_days NumberTerms.case_days
+    """,
     "workflows/rules/virtual_numbers.py:told": """
         OrderCompleted.completed_at OrderCompleted.closed_unclaimed ReleaseNumber.reason
     """,

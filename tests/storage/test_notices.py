@@ -257,8 +257,8 @@ async def test_what_cannot_be_put_into_words_stops_neither_the_step_nor_the_othe
 ) -> None:
     await queue(
         pool,
-        goods_underway(officer("o-1"), surplus=1),
-        goods_underway(officer("o-2"), odd="\x00\ud800"),
+        goods_underway(officer("o-1"), subject=1),
+        goods_underway(officer("o-2"), subject="\x00\ud800"),
         goods_underway(officer("o-3")),
     )
     assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=0, undeliverable=2, more=False)
@@ -273,11 +273,13 @@ async def test_a_notice_of_a_newer_release_waits_for_a_worker_of_that_release(
     pool: asyncpg.Pool, sender: NoticeSender
 ) -> None:
     await queue(pool, goods_underway(officer("o-1")), goods_underway(officer("o-2")), goods_underway(officer("o-3")))
+    ended = {"subject": "DY-1001", "outcome": "newer"}
+    await queue(pool, Notice(template=NoticeTemplate.CASE_CLOSED, to=officer("o-4"), fields=ended))
     await pool.execute("UPDATE notices.outbox SET template = 'newer' WHERE recipient_id = 'o-1'")
     await pool.execute("UPDATE notices.outbox SET recipient_role = 'newer' WHERE recipient_id = 'o-2'")
-    assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=2, undeliverable=0, more=False)
+    assert await sender.send_due(NOW, 100) == SendReport(sent=1, failed=3, undeliverable=0, more=False)
     await pool.execute("UPDATE notices.outbox SET template = 'goods_underway', recipient_role = 'platform'")
-    assert (await sender.send_due(NOW + timedelta(hours=1), 100)).sent == 2
+    assert (await sender.send_due(NOW + timedelta(hours=1), 100)).sent == 3
 
 
 async def test_a_limit_is_kept_and_told(pool: asyncpg.Pool, sender: NoticeSender) -> None:

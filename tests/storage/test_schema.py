@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from activities.postgres import schema
 from activities.postgres.schema_mismatch import SchemaMismatch
+from tests.contract.models import STORED
 
 
 def revisions() -> list[str]:
@@ -51,6 +52,22 @@ async def test_up_down_and_up_again_is_the_same(empty_database: str) -> None:
     await schema.upgrade(empty_database)
     assert catalog(empty_database) == full
     await schema.check(empty_database)
+
+
+async def test_what_lies_in_the_database_as_json_is_known(database: str) -> None:
+    """So that what another release has put there is among what is read in tests/contract/test_releases.py."""
+    connection = await asyncpg.connect(database)
+    try:
+        found = await connection.fetch(
+            """
+            SELECT table_schema || '.' || table_name || '.' || column_name AS name FROM information_schema.columns
+            WHERE data_type IN ('json', 'jsonb') AND table_schema NOT IN ('pg_catalog', 'information_schema')
+            """
+        )
+    finally:
+        await connection.close()
+
+    assert {row["name"] for row in found} == set(STORED)
 
 
 async def test_a_database_without_a_schema_is_refused(empty_database: str) -> None:

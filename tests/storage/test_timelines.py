@@ -4,18 +4,23 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import asyncpg
+import pytest
 import pytest_asyncio
+from rich.console import Console
 
 from activities.postgres import casebook
+from activities.postgres.book_views import view_in_book
 from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
 from activities.postgres.timelines import timeline_of
+from starter.commands.viewing import case_page, timeline_table
 from tests.storage.money import NOON, POLICY, some_id
 from workflows.messages.actors import CLOCK, buyer, merchant
 from workflows.messages.cases import CaseKey, Due, LogEntry, OpenCase, Opened, Span, Step
 from workflows.messages.money import Money
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
-from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName, Stopped
+from workflows.messages.words import shown_as_written
 from workflows.rules.identity import case_id
 
 BUYER, MERCHANT = buyer("b-1"), merchant("m-1")
@@ -108,3 +113,30 @@ async def test_a_timeline_tells_stages_deadlines_and_who_moved_the_case(connecti
 
 async def test_an_unknown_case_has_none(connection: Connection) -> None:
     assert await timeline_of(connection, "refund/none/none") == []
+
+
+async def test_a_case_of_a_newer_release_is_shown_as_it_stands_and_nothing_is_decided_about_it(
+    connection: Connection,
+) -> None:
+    key = await opened(connection)
+    await connection.execute(
+        """
+        UPDATE casebook.cases SET stage = 'price_review', kind = 'price_protection',
+            opened = opened || '{"added_tomorrow": {"days": 7}}'
+                || jsonb_build_object('policy', opened -> 'policy' || '{"price_protection": {"days": 7}}')
+        WHERE case_id = $1
+        """,
+        key.case_id,
+    )
+
+    with shown_as_written():
+        view = await view_in_book(connection, key.case_id, Stopped.PAUSED)
+        stays = await timeline_of(connection, key.case_id)
+    assert view
+    assert (view.stage, view.kind) == ("price_review", "price_protection")
+    console = Console(width=120, record=True)
+    console.print(case_page(view, NOON), timeline_table([stays[0].model_copy(update={"stage": view.stage})], NOON))
+    assert "price_review" in console.export_text()
+    assert await casebook.policies_of(connection, key.case_id) == (POLICY,)
+    with pytest.raises(ValueError, match="price_protection"):
+        await casebook.find(connection, key.case_id)

@@ -1,11 +1,10 @@
 """Who acts on a case."""
 
-from enum import StrEnum
-
 from workflows.messages.message import Identifier, Input
+from workflows.messages.words import Word
 
 
-class Role(StrEnum):
+class Role(Word):
     """The four actors of section 1, and the two that act without being asked."""
 
     BUYER = "buyer"

@@ -1,13 +1,13 @@
 """The merchant's address book, and the fixed words that go with a return address (T2)."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import StringConstraints
 
 from workflows.messages.message import Identifier, Input, Message, Reference
+from workflows.messages.words import Word
 
 _LETTER: Final = r"\p{Script=Han}A-Za-z"  # written as ECMAScript knows it too: patterns go into the published schemas
 
@@ -54,7 +54,7 @@ class ReturnAddress(Message):
     """It is in the address book no longer; cases that were given it go on with it."""
 
 
-class ReturnClause(StrEnum):
+class ReturnClause(Word):
     """What a merchant may tell the buyer with one tick: it does not take in parcels sent this way (T2)."""
 
     NO_FREIGHT_COLLECT = "no_freight_collect"

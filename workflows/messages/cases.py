@@ -1,9 +1,9 @@
 """A case as others see it, and what it has written down: steps, log entries, notices, views, outcomes."""
 
 from datetime import timedelta
-from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
@@ -21,6 +21,10 @@ from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.words import Word
+
+RequestType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{0,63}$")]
+"""The name of a request's class."""
 
 
 class Refusal(Message):
@@ -85,7 +89,7 @@ class LogEntry(Message):
     """Codes, ids, references and amounts in minor units. Never a person's data (P6)."""
 
 
-class NoticeTemplate(StrEnum):
+class NoticeTemplate(Word):
     """What people are told."""
 
     REQUEST_OPENED = "request_opened"
@@ -124,7 +128,7 @@ class Notice(Message):
     """Typed by the template: see ``activities.notices``."""
 
 
-class Thaw(StrEnum):
+class Thaw(Word):
     """What came of giving a frozen balance back (A5, A6)."""
 
     THAWED = "thawed"
@@ -132,7 +136,7 @@ class Thaw(StrEnum):
     """It stays frozen: the validity ended meanwhile, and the principal must be paid back."""
 
 
-class BalanceChange(StrEnum):
+class BalanceChange(Word):
     """What a step does to an allowance's balance (A2, A5)."""
 
     THAW = "thaw"
@@ -275,8 +279,17 @@ class OpenCase(Message):
     case: CaseKey
     at: Instant
     request: Request
+    request_type: RequestType = Field(default_factory=lambda said: type(said["request"]).__name__)
+    """Which request it is: requests look alike, and one of a kind that a newer release has added must be taken for no
+    other."""
     carried_out_by: CaseId | None = None
     """The case that carries a dispute's ruling out, and has started it (D8)."""
+
+    @model_validator(mode="after")
+    def _is_what_it_says(self) -> Self:
+        if type(self.request).__name__ != self.request_type:
+            raise ValueError("a request of a kind that is not known here")
+        return self
 
 
 class Opened(Message):

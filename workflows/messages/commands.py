@@ -5,7 +5,6 @@ forget), under the same name. ``key`` makes it one command however often it is s
 """
 
 import re
-from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -19,6 +18,7 @@ from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
 from workflows.messages.rulings import Award, Fault, FreightBearer
+from workflows.messages.words import Word
 
 
 class Command(Input):
@@ -26,6 +26,8 @@ class Command(Input):
 
     fact: ClassVar[bool] = False
     """True for what has happened in the world: it is taken whenever it comes, and never refused for coming late."""
+    ours: ClassVar[bool] = False
+    """True for what workflows of ours tell each other: a field of a newer release is passed over."""
 
     key: Identifier
     by: Actor
@@ -50,7 +52,7 @@ class ShippingProof(Input):
     shipped_at: Moment
 
 
-class RejectReason(StrEnum):
+class RejectReason(Word):
     """Why a merchant or a reviewing officer refuses (R1, R2, R9)."""
 
     GOODS_SHIPPED = "goods_shipped"
@@ -326,7 +328,7 @@ class CloseCase(Command):
     proof: Reference
 
 
-class GatewayResult(StrEnum):
+class GatewayResult(Word):
     """What a gateway says of a refund."""
 
     SUCCEEDED = "succeeded"
@@ -354,6 +356,7 @@ class PausesChanged(Command):
     """The platform has declared or lifted a pause window: work out the deadline anew (section 9)."""
 
     fact = True
+    ours = True
     window: Identifier
 
 
@@ -361,9 +364,11 @@ class DisputeIntervened(Command):
     """A dispute tells the case that it is about that the platform has stepped in (D3)."""
 
     fact = True
+    ours = True
 
 
 class CaseSettled(Command):
     """The case under dispute tells that it has decided itself: there is nothing left to dispute (D2)."""
 
     fact = True
+    ours = True

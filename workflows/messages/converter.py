@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, cast
 
-from pydantic import BaseModel, ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
 
-from workflows.messages.reading import read_json
+from workflows.messages.reading import read_own_json
 from workflows.messages.sealed import Sealed, Told
+from workflows.messages.words import shown_as_written
 
 UNOPENED: Final = b"binary/unopened"
 """The encoding of what stands in the place of a payload that could not be decrypted."""
@@ -38,7 +38,7 @@ class UnopenedPayload(Exception):  # noqa: N818 -- it is a finding, not a fault
 
 
 class MessageConverter(PydanticPayloadConverter):
-    """JSON by pydantic, read as ``workflows.messages.reading`` does.
+    """JSON by pydantic. A value whose type is asked for is one that a process of ours has written, of whatever release.
 
     A value whose type is not asked for is never an error here: workflows take in their start, updates and signals so,
     because what cannot be decoded would otherwise stall the case (a start or an update) or be dropped without a trace
@@ -54,12 +54,9 @@ class MessageConverter(PydanticPayloadConverter):
             return self._whatever_it_is(payload)
         if payload.metadata.get("encoding") == UNOPENED and hint is not RawValue:
             raise UnopenedPayload(payload.metadata[WHY].decode())
-        try:
-            (value,) = super().from_payloads([payload], [hint])
-        except ValidationError:
-            if isinstance(hint, type) and issubclass(hint, BaseModel):
-                return read_json(hint, payload.data)
-            raise
+        if payload.metadata.get("encoding") == _JSON.encode() and hint is not RawValue:
+            return read_own_json(hint, payload.data)
+        (value,) = super().from_payloads([payload], [hint])
         return value
 
     def _whatever_it_is(self, payload: Payload) -> Any:
@@ -79,6 +76,15 @@ def _told(value: dict[str, Any], payload: Payload) -> Told:
     told = Told(value)
     told.sealed = Sealed(payload.metadata.get(SEALED, Sealed.IN_CLEAR.encode()).decode())
     return told
+
+
+class ShowingConverter(MessageConverter):
+    """The same for a client: words that a newer release has added are shown as they were written."""
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None) -> list[Any]:
+        """See base class."""
+        with shown_as_written():
+            return super().from_payloads(payloads, type_hints)
 
 
 data_converter = dataclasses.replace(pydantic_data_converter, payload_converter_class=MessageConverter)

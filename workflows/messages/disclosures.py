@@ -3,7 +3,6 @@
 Whatever is of a person is `SecretStr`: whoever is to read it opens it, everywhere else it is stars (P6).
 """
 
-from enum import StrEnum
 from typing import Annotated, Self, TypeAlias
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -16,6 +15,7 @@ from workflows.messages.money import Currency, Minor
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.surfaces import Surface
+from workflows.messages.words import Word
 
 Subject: TypeAlias = Identifier | CaseId
 """An order's number, or a case's id: only the latter has a slash."""
@@ -34,7 +34,7 @@ class ShownRecipient(Message):
     address: SecretStr | None = None
 
 
-class RevealField(StrEnum):
+class RevealField(Word):
     """What can be revealed. The phone is not among them: a virtual number stands for it (P2)."""
 
     NAME = "name"
@@ -98,7 +98,7 @@ class ShownReturnAddress(Message):
     street: SecretStr | None = None
 
 
-class ExportKind(StrEnum):
+class ExportKind(Word):
     """What an export tells of persons (P5)."""
 
     WITHOUT_CONTACT = "without_contact"

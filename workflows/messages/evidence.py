@@ -1,16 +1,16 @@
 """Evidence by reference: where it is kept and how to tell that it is unchanged (D6)."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from workflows.messages.message import Input, Reference, Sha256
+from workflows.messages.words import Word
 
 MAX_ATTACHMENT_BYTES = 50 * 1024 * 1024
 
 
-class MediaType(StrEnum):
+class MediaType(Word):
     """The media types that evidence may have."""
 
     JPEG = "image/jpeg"

@@ -1,6 +1,5 @@
 """Flags 插旗 and remarks 备注, which an order or an allowance shares with all of its cases (section 12)."""
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -8,9 +7,10 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from workflows.messages.actors import Actor, Role
 from workflows.messages.message import Identifier, Input, Instant, Message
 from workflows.messages.statements import legible
+from workflows.messages.words import Word
 
 
-class Colour(StrEnum):
+class Colour(Word):
     """The colours of a flag; what each means is the merchant's own business."""
 
     RED = "red"

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
 
 from workflows.rules.typed_text import typed_in_one_way
 
@@ -14,12 +23,18 @@ NO_DIGEST: Final = "0" * 64
 """The same for a SHA-256. No content that anybody knows has it."""
 
 
-def _no_placeholder(text: str) -> str:
+OWN: Final = object()
+"""The validation context of what our own processes have written: it was checked when it came to us."""
+
+
+def _no_placeholder(text: str, info: ValidationInfo) -> str:
     """``text``, unless it is an example's that was pasted as it stood (section 12).
 
     Raises:
         ValueError: it holds a placeholder.
     """
+    if info.context is OWN:
+        return text
     if PLACEHOLDER in text.lower().replace("_", "-") or text == NO_DIGEST:
         raise ValueError("a placeholder of an example: put in its place what is true (section 12)")
     return text
@@ -91,6 +106,10 @@ class Message(BaseModel):
 
 
 class Input(BaseModel):
-    """What we are told: frozen; an unknown field is an error, because it is most likely a misspelt one."""
+    """What others may state: frozen; an unknown field is an error, because it is most likely a misspelt one.
+
+    Inputs travel on inside of our own messages, which may be of a newer release: ``workflows.messages.reading`` reads
+    them by who has written them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

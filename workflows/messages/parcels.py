@@ -1,13 +1,12 @@
 """Parcels, and what carriers tell of them (R3, R7, T6)."""
 
-from enum import StrEnum
-
 from temporalio import activity
 
 from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Message, Moment, TrackingNo
+from workflows.messages.words import Word
 
 
-class ParcelEvent(StrEnum):
+class ParcelEvent(Word):
     """What can happen to a parcel."""
 
     OUTBOUND = "outbound"
@@ -33,7 +32,7 @@ class Parcel(Input):
     tracking_no: TrackingNo
 
 
-class ParcelPurpose(StrEnum):
+class ParcelPurpose(Word):
     """What a parcel carries for whom."""
 
     ORDER = "order"

@@ -1,7 +1,6 @@
 """What the platform declares: windows in which clocks stand still (section 9), and exemptions (L2)."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,11 +8,12 @@ from pydantic import AfterValidator, Field, model_validator
 from workflows.messages.actors import Actor, Role
 from workflows.messages.message import Identifier, Input, Instant, Message, Moment
 from workflows.messages.stages import CaseKind
+from workflows.messages.words import Word
 
 LONGEST_PAUSE: Final = timedelta(days=60)
 
 
-class PauseReason(StrEnum):
+class PauseReason(Word):
     """Why the clocks stand still."""
 
     SPRING_FESTIVAL = "spring_festival"
@@ -23,7 +23,7 @@ class PauseReason(StrEnum):
     OTHER = "other"
 
 
-class ExemptionReason(StrEnum):
+class ExemptionReason(Word):
     """Why a merchant is excused from shipping late (L2)."""
 
     EPIDEMIC_CLOSURE = "epidemic_closure"

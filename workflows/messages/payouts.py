@@ -1,13 +1,12 @@
 """The money leg's messages: what is to be paid, over which legs, and how each stands (section 10)."""
 
-from enum import StrEnum
-
 from workflows.messages.message import CaseId, Code, Identifier, Instant, Message
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.requests import Method
+from workflows.messages.words import Word
 
 
-class TenderKind(StrEnum):
+class TenderKind(Word):
     """With what a buyer paid; decides when a refund arrives (R5)."""
 
     WALLET = "wallet"
@@ -17,7 +16,7 @@ class TenderKind(StrEnum):
     """货到付款: the courier has it. It cannot go back by the way it came, only by bank transfer (T4)."""
 
 
-class Payer(StrEnum):
+class Payer(Word):
     """Whose account the gateway pays from."""
 
     MERCHANT = "merchant"
@@ -81,7 +80,7 @@ class Payout(Message):
         return sum(part.amount for part in self.wanted)
 
 
-class LegState(StrEnum):
+class LegState(Word):
     """reserved → submitted → processing | unknown → succeeded | failed | abnormal → manual → succeeded."""
 
     RESERVED = "reserved"
@@ -94,7 +93,7 @@ class LegState(StrEnum):
     MANUAL = "manual"
 
 
-class PaidBy(StrEnum):
+class PaidBy(Word):
     """Who moved the money. Whose account the gateway took it from is the payout's `Payer`."""
 
     GATEWAY = "gateway"
@@ -121,7 +120,7 @@ class LegStatus(Message):
     """Between which moments the money is to arrive (R5); set when the gateway accepts."""
 
 
-class Reservation(StrEnum):
+class Reservation(Word):
     """What came of reserving a payout against its fund (R8)."""
 
     RESERVED = "reserved"
@@ -143,7 +142,7 @@ class ReserveResult(Message):
     legs: tuple[LegStatus, ...] = ()
 
 
-class Ask(StrEnum):
+class Ask(Word):
     """What the payment activity is to do with a payout's legs."""
 
     SUBMIT = "submit"

@@ -1,12 +1,12 @@
 """Pieces of order lines: what a case has to do with them (R13)."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from workflows.messages.message import Identifier, Input, Message
 from workflows.messages.money import Minor
+from workflows.messages.words import Word
 
 
 class LineQuantity(Input):
@@ -16,7 +16,7 @@ class LineQuantity(Input):
     quantity: Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 
 
-class PieceUse(StrEnum):
+class PieceUse(Word):
     """What happens to the pieces that a case names."""
 
     REFUND = "refund"

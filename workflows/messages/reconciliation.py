@@ -1,6 +1,5 @@
 """Comparing our ledger with the payment gateway's book (section 10)."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -8,9 +7,10 @@ from temporalio import activity
 
 from workflows.messages.message import Instant, Message
 from workflows.messages.policy import Hours, Minutes
+from workflows.messages.words import Word
 
 
-class DifferenceKind(StrEnum):
+class DifferenceKind(Word):
     """How the books can differ."""
 
     GATEWAY_PAID_OURS_NOT = "gateway_paid_ours_not"

@@ -1,6 +1,5 @@
 """What opens a case."""
 
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -9,9 +8,10 @@ from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
 from workflows.messages.message import CaseId, Identifier, Input, Moment, Quantity, Reference
 from workflows.messages.money import Minor, PositiveMinor
+from workflows.messages.words import Word
 
 
-class RefundReason(StrEnum):
+class RefundReason(Word):
     """Why money is asked back (R4). A quality fault moves the freight to the merchant."""
 
     NO_LONGER_WANTED = "no_longer_wanted"
@@ -144,7 +144,7 @@ class ReturnRequest(Application):
         return replacements
 
 
-class DisputeReason(StrEnum):
+class DisputeReason(Word):
     """Why the buyer asks the platform to decide (D1)."""
 
     REFUND_REJECTED = "refund_rejected"
@@ -183,7 +183,7 @@ class LateShipmentRequest(Input):
     """When the merchant must have shipped, as the policy says; the case opens then."""
 
 
-class CompensationCause(StrEnum):
+class CompensationCause(Word):
     """What a return owes the buyer beside the refund (T10)."""
 
     FREIGHT_INSURANCE = "freight_insurance"

@@ -1,14 +1,13 @@
 """What ends a dispute: a ruling of the platform, or what the parties agreed on (D2, D8)."""
 
-from enum import StrEnum
-
 from workflows.messages.actors import Actor
 from workflows.messages.message import Code, Message
 from workflows.messages.money import Minor
 from workflows.messages.requests import LineAmount
+from workflows.messages.words import Word
 
 
-class Fault(StrEnum):
+class Fault(Word):
     """判责: who is at fault."""
 
     BUYER = "buyer"
@@ -17,7 +16,7 @@ class Fault(StrEnum):
     NOBODY = "nobody"
 
 
-class Award(StrEnum):
+class Award(Word):
     """How much of what is disputed goes back to the buyer."""
 
     FULL = "full"
@@ -25,14 +24,14 @@ class Award(StrEnum):
     NOTHING = "nothing"
 
 
-class FreightBearer(StrEnum):
+class FreightBearer(Word):
     """Who bears what sending the goods back has cost (D8, T10)."""
 
     BUYER = "buyer"
     MERCHANT = "merchant"
 
 
-class Verdict(StrEnum):
+class Verdict(Word):
     """How a dispute came to its end."""
 
     RESOLVED = "resolved"

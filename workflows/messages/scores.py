@@ -1,17 +1,17 @@
 """Score points that a merchant loses (D9)."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from workflows.messages.message import CaseId, Identifier, Instant, Message
+from workflows.messages.words import Word
 
 Points = Annotated[int, Field(strict=True, ge=-100_000, le=100_000)]
 """Points lost; negative ones are given back."""
 
 
-class ScoreCause(StrEnum):
+class ScoreCause(Word):
     """What costs points (D9)."""
 
     INTERVENTION = "intervention"

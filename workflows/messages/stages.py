@@ -1,9 +1,9 @@
 """The names of stages, outcomes, silences, attentions and work lists: what people filter by."""
 
-from enum import StrEnum
+from workflows.messages.words import Word
 
 
-class CaseKind(StrEnum):
+class CaseKind(Word):
     """What a case is about."""
 
     UNSHIPPED_REFUND = "unshipped_refund"
@@ -20,7 +20,7 @@ class CaseKind(StrEnum):
     RETURN_FREIGHT = "return_freight"
 
 
-class StageName(StrEnum):
+class StageName(Word):
     """Where a case stands."""
 
     OPENING = "opening"
@@ -79,7 +79,7 @@ class StageName(StrEnum):
     CLOSED = "closed"
 
 
-class Silence(StrEnum):
+class Silence(Word):
     """What happens when nobody acts until the deadline."""
 
     REFUND = "refund"
@@ -104,7 +104,7 @@ class Silence(StrEnum):
     NOTHING = "nothing"
 
 
-class OutcomeKind(StrEnum):
+class OutcomeKind(Word):
     """How a case ended."""
 
     REFUNDED = "refunded"
@@ -142,7 +142,7 @@ class OutcomeKind(StrEnum):
     """The request did not fit the order or the rules; nothing was opened."""
 
 
-class Attention(StrEnum):
+class Attention(Word):
     """Why a person must look at a case."""
 
     REVIEW_OVERDUE = "review_overdue"
@@ -166,7 +166,7 @@ class Attention(StrEnum):
     ROOM_OVERDUE = "room_overdue"
 
 
-class Stopped(StrEnum):
+class Stopped(Word):
     """Why nothing moves a case on: its workflow does not run. The case book keeps how far it has come."""
 
     PAUSED = "paused"
@@ -179,7 +179,7 @@ class Stopped(StrEnum):
     """Temporal has no such workflow any more, though the case has not ended: deleted, or lost."""
 
 
-class WorkList(StrEnum):
+class WorkList(Word):
     """The lists of 售后工作台 (section 12)."""
 
     UNSHIPPED_REFUNDS = "unshipped_refunds"

@@ -4,7 +4,6 @@ The words themselves are `SecretStr`: they are shown to those who may read the c
 else a message ends up, in a log or in Temporal (P6). There a statement is its reference.
 """
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
@@ -13,6 +12,7 @@ from workflows.messages.actors import Actor, Role
 from workflows.messages.evidence import EvidenceList
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Reference
 from workflows.messages.money import Currency, Minor
+from workflows.messages.words import Word
 
 _WRITERS = frozenset({Role.BUYER, Role.MERCHANT, Role.PLATFORM})
 
@@ -41,7 +41,7 @@ def _party(by: Actor) -> Actor:
     return by
 
 
-class Purpose(StrEnum):
+class Purpose(Word):
     """What a statement is for."""
 
     REPLY = "reply"
@@ -115,7 +115,7 @@ class EvidenceGiven(Message):
         return self
 
 
-class EvidenceStanding(StrEnum):
+class EvidenceStanding(Word):
     """What one giving counts for (D6)."""
 
     DRAFT = "draft"

@@ -1,9 +1,9 @@
 """Where personal data is shown, and which (P1)."""
 
-from enum import StrEnum
+from workflows.messages.words import Word
 
 
-class Surface(StrEnum):
+class Surface(Word):
     """A place where a person's data is shown; each has its own line in the table of what it shows (P1)."""
 
     DEFAULT = "default"
@@ -20,7 +20,7 @@ class Surface(StrEnum):
     """运单"""
 
 
-class Field(StrEnum):
+class Field(Word):
     """One piece of a person's data."""
 
     NAME = "name"

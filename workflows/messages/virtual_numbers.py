@@ -3,7 +3,6 @@
 A real phone is in none of these messages: the activity that binds a number reads it from the vault (P6).
 """
 
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,6 +11,7 @@ from temporalio import activity
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment
+from workflows.messages.words import Word
 
 
 class VirtualNumber(Message):
@@ -26,7 +26,7 @@ class VirtualNumber(Message):
         return f"***********-{self.extension}"
 
 
-class Scope(StrEnum):
+class Scope(Word):
     """What a virtual number is for (P3)."""
 
     ORDER = "order"
@@ -98,7 +98,7 @@ class ReleaseNumber(NumberCommand):
     reason: Code
 
 
-class NumberTerms(Message):
+class NumberTerms(Input):
     """The rulebook's numbers for virtual numbers (P3). A subject keeps those that it was begun under."""
 
     again_months: Annotated[int, Field(ge=1, le=36)] = 3
@@ -147,7 +147,7 @@ class NumberState(Message):
     """Fingerprints of the last commands that were carried out, by their keys."""
 
 
-class NumberStart(Message):
+class NumberStart(Input):
     """What the workflow is started with, and goes on with in its next run."""
 
     subject: NumberSubject
@@ -159,7 +159,7 @@ class NumberStart(Message):
     """None in the first run."""
 
 
-class NumberStage(StrEnum):
+class NumberStage(Word):
     """Where a subject stands."""
 
     OPENING = "opening"

@@ -14,7 +14,7 @@ from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
 from workflows.messages.converter import Unreadable
 from workflows.messages.problems import problems
-from workflows.messages.reading import read_json
+from workflows.messages.reading import read_json, read_own_json
 from workflows.messages.stages import StageName
 from workflows.rules.stages import FACTS, STAGES, Stage, accepted
 
@@ -43,7 +43,7 @@ def read(values: Sequence[object], kind: type[Given]) -> Given | Refusal:
     if isinstance(values[0], Unreadable):
         return _malformed("command", values[0].why)
     try:
-        return read_json(kind, json.dumps(values[0]))
+        return (read_own_json if kind.ours else read_json)(kind, json.dumps(values[0]))
     except ValidationError as error:
         first = problems(error)[0]
         return _malformed(first.field or "command", first.reason)
@@ -83,8 +83,12 @@ def _malformed(field: str, explanation: str) -> Refusal:
 
 
 def fingerprint(command: Command) -> str:
-    """The same for the same command, another for another body under the same key."""
-    content = f"{command.command_name()} {command.model_dump_json(exclude={'case'})}"
+    """The same for the same command, another for another body under the same key.
+
+    What a command leaves out does not count: a field that a later release adds changes no fingerprint.
+    """
+    said = command.model_dump(mode="json", exclude={"case"}, exclude_defaults=True)
+    content = f"{command.command_name()} {json.dumps(said, sort_keys=True)}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,44 @@
+"""Every message, and every value that lies in the database as JSON."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic import BaseModel
+
+import workflows.messages
+from activities.notices.templates import FIELDS
+from activities.postgres.standing import Figure
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import Opened, Stepped
+from workflows.messages.disclosures import ExportRow, StartExport
+from workflows.messages.evidence import Evidence
+from workflows.messages.message import Input, Message
+from workflows.messages.pieces import CasePieces
+
+STORED: Final[Mapping[str, type[BaseModel] | None]] = {
+    "casebook.cases.opened": Opened,
+    "casebook.cases.stepped": Stepped,
+    "casebook.cases.application": ApplicationVersion,
+    "casebook.cases.pieces": CasePieces,
+    "casebook.log.facts": None,
+    "disputes.evidence.attachments": Evidence,
+    "exports.jobs.asked": StartExport,
+    "exports.rows.facts": ExportRow,
+    "casebook.standing.figures": Figure,
+    "notices.outbox.fields": None,
+}
+"""What lies in each column of JSON; None where its names are free, or another column says what they are."""
+
+
+def _messages() -> Iterator[type[BaseModel]]:
+    for module in pkgutil.iter_modules(workflows.messages.__path__):
+        for value in vars(importlib.import_module(f"workflows.messages.{module.name}")).values():
+            if isinstance(value, type) and issubclass(value, Message | Input) and value not in {Message, Input}:
+                yield value
+
+
+MODELS: Final = tuple(
+    sorted({*_messages(), *filter(None, STORED.values()), *FIELDS.values()}, key=lambda each: each.__name__)
+)
