@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import EventType, VersioningBehavior, WorkflowTaskFailedCause
 
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres.books import BookLine, side_by_side
 from starter.cluster.load import Life
 from starter.cluster.processes import LOOK_SECONDS, Ending, WorkerProcess
+from starter.cluster.roll import BadRelease
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Message
 from workflows.messages.money import Minor
@@ -25,6 +26,8 @@ _AT_A_TIME: Final = 8
 _LATER: Final = timedelta(days=30)
 """After the virtual end of each case that silence decided."""
 _NOTICE_SECONDS: Final = 20
+_NAMED_SECONDS: Final = 180
+"""Within which somebody must be told of a release that fails."""
 _OVERTAKEN: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 """Something came for the case while its task ended it: the server has the task done again. No code has failed."""
 
@@ -34,6 +37,7 @@ class Tasks(Message):
 
     completed: int
     failed: int
+    """With the release that was undone, or for a fault of ours."""
     overtaken: int
     """Done again because something came for the case meanwhile."""
     timed_out: int
@@ -56,6 +60,8 @@ class Told:
     """What Temporal's histories tell."""
 
     tasks: Counter[str] = field(default_factory=Counter[str])
+    failed: Counter[str] = field(default_factory=Counter[str])
+    """Failed workflow tasks by case. The server writes the first of several in a row down, and no more."""
     builds: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """By case: the versions that have carried it, in order."""
     again: int = 0
@@ -86,10 +92,13 @@ async def histories(lives: Sequence[Life]) -> Told:
             match event.event_type:
                 case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
                     told.tasks["completed"] += 1
-                    builds[event.workflow_task_completed_event_attributes.deployment_version.build_id] = None
+                    done = event.workflow_task_completed_event_attributes
+                    pinned = done.versioning_behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
+                    builds[done.deployment_version.build_id + ("" if pinned else " (not pinned)")] = None
                 case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                     cause = event.workflow_task_failed_event_attributes.cause
                     told.tasks["overtaken" if cause == _OVERTAKEN else "failed"] += 1
+                    told.failed[life.case.id] += cause != _OVERTAKEN
                 case EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT:
                     told.tasks["timed_out"] += 1
                 case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
@@ -102,15 +111,26 @@ async def histories(lives: Sequence[Life]) -> Told:
     return told
 
 
-def on_versions(builds: Mapping[str, tuple[str, ...]], known: Sequence[str]) -> tuple[str, ...]:
-    """Cases that were not carried by exactly the version that they began on, and versions without a case."""
+def on_versions(builds: Mapping[str, tuple[str, ...]], known: Sequence[str], moved: tuple[str, str]) -> tuple[str, ...]:
+    """Cases that were not carried by exactly the version that they began on, and versions without a case.
+
+    Cases that began on the first of ``moved``, which is not among the ``known``, may have been moved to the second.
+    """
+    known = (*known, moved[0])
     found = [
         f"{case}: carried by {' and '.join(each or '(no version)' for each in those) or 'nobody'}"
         for case, those in builds.items()
-        if len(those) != 1 or those[0] not in known
+        if those != moved and (len(those) != 1 or those[0] not in known)
     ]
     begun = {those[0] for those in builds.values() if those}
     return (*found, *(f"no case began on {build}" for build in known if build not in begun))
+
+
+def noticed(bad: BadRelease) -> tuple[str, ...]:
+    """Whether it took too long until a bad release was named."""
+    if bad.seconds <= _NAMED_SECONDS:
+        return ()
+    return (f"{bad.named_by} named {bad.build} after {bad.seconds:.0f} s, more than {_NAMED_SECONDS}",)
 
 
 async def case_book(pool: asyncpg.Pool, lives: Sequence[Life]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Worker processes as an orchestrator has them: started with an environment, probed by HTTP, ended by signals."""
 
 import asyncio
+import json
 import multiprocessing
 import os
 import re
@@ -18,8 +19,9 @@ from typing import Final
 
 import aiohttp
 
+from starter.cluster.fault import with_fault
 from starter.settings import Settings, variable_name
-from starter.stack import StackError
+from starter.stack import StackError, ports
 from starter.stack.server import last_lines
 from workflows.rules.worker_roles import WorkerRole
 
@@ -57,6 +59,8 @@ FLEET: Final = (
     Place(WorkerRole.NOTIFICATIONS, 1),
 )
 """What a version consists of: where one worker carries cases or money, another must be able to go on."""
+FEW: Final = tuple(place for place in FLEET if place.number == 1)
+"""Enough for a version that takes few cases."""
 
 
 class Ending(StrEnum):
@@ -71,9 +75,11 @@ class Ending(StrEnum):
 class WorkerProcess:
     """One worker of one version."""
 
-    def __init__(self, place: Place, build: str, process: ForkServerProcess, log: Path) -> None:
+    def __init__(self, place: Place, build: str, process: ForkServerProcess, log: Path, metrics: str) -> None:
         self.place = place
         self.build = build
+        self.metrics = metrics
+        """Host and port of its ``/metrics``."""
         self.ending: Ending | None = None
         self._process = process
         self._log = log
@@ -149,6 +155,8 @@ class Fleet:
         self._deployment = deployment
         self._logs = logs
         self.all: list[WorkerProcess] = []
+        self.targets = logs / "targets.json"
+        """Whose metrics there are, as Prometheus reads it."""
 
     def running(self, build: str) -> Sequence[WorkerProcess]:
         """The workers of a version that have not ended, in the order of ``FLEET``."""
@@ -157,13 +165,17 @@ class Fleet:
             key=lambda each: FLEET.index(each.place),
         )
 
-    async def start(self, place: Place, build: str) -> WorkerProcess:
-        """A worker of this version, once it is ready.
+    async def start(self, place: Place, build: str, *, faulty: bool = False) -> WorkerProcess:
+        """A worker of this version, once it is ready; a ``faulty`` one fails at what cases are told.
 
         Raises:
             StackError: it does not come up.
         """
+        port = ports.choose(["metrics"], self._logs / f"metrics-{len(self.all)}.json")["metrics"]
         environment = {
+            "OTEL_METRICS_EXPORTER": "prometheus",
+            "OTEL_EXPORTER_PROMETHEUS_HOST": ports.LOOPBACK,
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(port),
             variable_name("state_dir"): str(self._settings.state_dir.resolve()),
             variable_name("task_queue"): self._settings.task_queue,
             variable_name("role"): place.role.value,
@@ -176,13 +188,20 @@ class Fleet:
         }
         log = self._logs / f"worker-{len(self.all)}.log"
         log.touch()
-        process = _PROCESSES.Process(target=_work, args=(environment, str(log)))
+        process = _PROCESSES.Process(target=_work, args=(environment, str(log), faulty))
         with _nothing_to_load_first():
             process.start()
-        worker = WorkerProcess(place, build, process, log)
+        worker = WorkerProcess(place, build, process, log, f"{ports.LOOPBACK}:{port}")
         self.all.append(worker)
+        self._tell_targets()
         await worker.ready()
         return worker
+
+    def _tell_targets(self) -> None:
+        draft = self.targets.with_suffix(".new")
+        running = [each.metrics for each in self.all if each.exit_code is None]
+        draft.write_text(json.dumps([{"targets": running}]))
+        draft.replace(self.targets)
 
     def give_up(self) -> None:
         """End what still runs."""
@@ -201,7 +220,7 @@ def _nothing_to_load_first() -> Generator[None]:
         sys.modules["__main__"] = main
 
 
-def _work(environment: Mapping[str, str], log: str) -> None:
+def _work(environment: Mapping[str, str], log: str, faulty: bool) -> None:
     """What ``python worker.py`` does in this environment, in a process of its own."""
     handle = os.open(log, os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):
@@ -210,6 +229,8 @@ def _work(environment: Mapping[str, str], log: str) -> None:
     os.environ.update(environment)
     import worker  # noqa: PLC0415 -- loaded before the process was forked, and not needed where it is started from
 
+    if faulty:
+        worker.workers_for = with_fault(worker.workers_for)
     code = worker.main()
     sys.stdout.flush()
     # The interpreter may abort while it tears the SDK's threads down: everything is done, so leave.

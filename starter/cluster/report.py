@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from starter.cluster.check import MoneyPaid, Tasks
-from starter.cluster.roll import Event
+from starter.cluster.roll import BadRelease, Event
 from workflows.messages.message import Message
 from workflows.messages.money import Money
 
@@ -33,6 +33,10 @@ class ClusterReport(Message):
     """Opened cases by what was to happen to them."""
     versions: dict[str, int]
     """Cases by the version that carried them from beginning to end."""
+    bad_release: BadRelease | None
+    """None where it did not come to that."""
+    moved: int
+    """Cases that began on the bad release and were carried to their end by the one before."""
     money: MoneyPaid
     workflow_tasks: Tasks
     activities_again: int
@@ -60,6 +64,11 @@ def page(report: ClusterReport) -> RenderableType:
     table.add_row("cases opened", _counts(report.plans, report.opened))
     table.add_row("cases ended", _counts(report.outcomes, sum(report.outcomes.values())))
     table.add_row("carried by one version each", _counts(report.versions, sum(report.versions.values())))
+    if bad := report.bad_release:
+        table.add_row(
+            f"bad release at {bad.percentage:.0f} %",
+            f"named by {bad.named_by} after {bad.seconds:.0f} s; {report.moved} cases moved back",
+        )
     drained = sum(each.ending == "drained" and each.exit_code == 0 for each in report.workers)
     killed = [each.name for each in report.workers if each.ending == "killed"]
     table.add_row(

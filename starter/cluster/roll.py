@@ -8,11 +8,14 @@ from typing import Final
 
 from starter.cluster.deployment import Deployment
 from starter.cluster.load import Load
-from starter.cluster.processes import FLEET, Fleet, WorkerProcess, until
+from starter.cluster.processes import FEW, FLEET, Fleet, WorkerProcess, until
+from starter.cluster.watching import Alerts
 from workflows.messages.message import Message
 from workflows.rules.worker_roles import WorkerRole
 
 _RAMP: Final = 50.0
+_CAREFUL_RAMP: Final = 5.0
+_LOOK_SECONDS: Final = 1.0
 _SOME_CASES: Final = 3
 """So many cases must have begun on a version before the roll goes on: it is not to happen between two of them."""
 
@@ -27,6 +30,18 @@ class Event(Message):
     """Which run now."""
     opened: int
     ended: int
+
+
+class BadRelease(Message):
+    """A release that failed, and how it was undone."""
+
+    build: str
+    percentage: float
+    """Of the new cases, while it was ramped."""
+    named_by: str
+    """The alert that named it, or what the server says where the machine has no Prometheus."""
+    seconds: float
+    """Until that alert fires, from the first case that it took on."""
 
 
 class Roll:
@@ -65,6 +80,65 @@ class Roll:
                 await self._kill(self._first(new, WorkerRole.WORKFLOWS))
                 await self._kill(await self._one_that_pays(new))
             await self._take_down(last, old)
+
+    async def undo(self, good: str, bad: str, alerts: Alerts | None) -> BadRelease:
+        """Ramp a release with a fault, find it named, take the ramp back, and move its cases. Errors as in ``begin``.
+
+        ``good`` is current; ``bad`` opens cases, and fails at what they are told.
+        """
+        for place in FEW:
+            worker = await self._fleet.start(place, bad, faulty=True)
+            self._tell(f"{worker.name} is ready, with a fault")
+        await self._deployment.ramp(bad, _CAREFUL_RAMP)
+        self._tell(f"{bad} takes {_CAREFUL_RAMP:.0f} % of new cases")
+        await until(lambda: self._taken(bad))
+        first = time.monotonic()
+        self._tell(f"{bad} has its first case")
+        named_by, lasts = await (self._alerted(bad, alerts) if alerts else self._reported(bad))
+        seconds = time.monotonic() - first + lasts
+        await self._deployment.ramp(bad, 0)
+        self._tell(f"{bad} takes no new cases")
+        await until(lambda: self._deployment.takes_none(bad))
+        last = self._fleet.running(bad)
+        # More than once: a case may have been with a worker of its first task when the others were moved.
+        while not await self._deployment.no_longer_needed(bad):
+            if await self._deployment.open(bad):
+                moved = await self._deployment.move(bad, good)
+                self._tell(f"{moved} cases of {bad} go on with {good}")
+            await asyncio.sleep(_LOOK_SECONDS)
+        await self._take_down(last, bad)
+        return BadRelease(
+            build=bad,
+            percentage=_CAREFUL_RAMP,
+            named_by=named_by,
+            seconds=round(seconds, 1),
+        )
+
+    async def _taken(self, build: str) -> bool:
+        return await self._deployment.begun(build) > 0
+
+    async def _alerted(self, build: str, alerts: Alerts) -> tuple[str, float]:
+        """The alert that names a version, and the seconds for which it must still last before it fires."""
+        found: dict[str, float] = {}
+
+        async def named() -> bool:
+            found.update(await alerts.naming(build))
+            return bool(found)
+
+        await until(named)
+        alert, lasts = min(found.items(), key=lambda each: each[1])
+        self._tell(f"the alert {alert} names {build}, and fires in {lasts:.0f} s")
+        return alert, lasts
+
+    async def _reported(self, build: str) -> tuple[str, float]:
+        """What an operator's view would show without alerts: the server reports a case of the version as stuck."""
+
+        async def stuck() -> bool:
+            return await self._deployment.stuck(build) > 0
+
+        await until(stuck)
+        self._tell(f"the server reports a case of {build} as stuck")
+        return "TemporalReportedProblems", 0
 
     async def end(self, build: str) -> None:
         """Stop the last version, once its cases have ended."""

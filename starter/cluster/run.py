@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ from starter.cluster.deployment import Deployment
 from starter.cluster.load import Life, Load, problems
 from starter.cluster.processes import Fleet
 from starter.cluster.report import ClusterReport, WorkerReport
-from starter.cluster.roll import Event, Roll
+from starter.cluster.roll import BadRelease, Event, Roll
+from starter.cluster.watching import Alerts, alerts_on
 from starter.connection import connect
 from starter.settings import Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import opened_vault, prepare_key_store
 from workflows.messages.search_attributes import declarations
 
+_BAD: Final = "bad"
 _THINKS: Final = 6.0
 """Seconds within which each case is acted on: long enough for cases to be open whatever happens to the workers."""
 
@@ -43,11 +45,11 @@ class Scale:
     """How much of it."""
 
     versions: int = 3
-    cases: int = 400
+    cases: int = 800
     """At most."""
     at_a_time: int = 10
     """Cases that are open side by side."""
-    seconds: int = 180
+    seconds: int = 300
     """After which it is given up, and what is not done by then is a difference."""
 
 
@@ -89,12 +91,13 @@ async def roll_on(settings: Settings, stack: Stack, scale: Scale, say: Callable[
         deployment = Deployment(aftersales.temporal, run, run)
         unsent = 0
         late: tuple[str, ...] = ()
+        bad: BadRelease | None = None
         with _fleet(settings, run) as fleet:
             roll = Roll(fleet, deployment, load, tell)
             try:
-                async with asyncio.timeout(scale.seconds):
+                async with asyncio.timeout(scale.seconds), alerts_on(fleet.targets, fleet.targets.parent) as alerts:
                     await roll.begin(builds[0])
-                    await _under_load(roll, load, builds, scale.at_a_time)
+                    bad = await _under_load(_all_of(roll, builds, alerts), load, scale.at_a_time)
                     unsent = await check.unsent_notices(aftersales.pool, load.lives)
                     await roll.end(builds[-1])
             except UsedUp:
@@ -114,12 +117,15 @@ async def roll_on(settings: Settings, stack: Stack, scale: Scale, say: Callable[
             outcomes=dict(load.outcomes),
             plans=dict(Counter(each.plan.value for each in load.lives if each.case)),
             versions=dict(Counter(those[0] for those in found.told.builds.values() if len(those) == 1)),
+            bad_release=bad,
+            moved=sum(those == (_BAD, builds[-1]) for those in found.told.builds.values()),
             money=found.money,
             workflow_tasks=found.told.report(),
             activities_again=found.told.again,
             unsent_notices=unsent,
             differences=(
                 *late,
+                *(check.noticed(bad) if bad else ()),
                 *ended,
                 *found.differences,
                 *([f"{unsent} notices were not sent"] if unsent else []),
@@ -140,7 +146,7 @@ async def _looked_up(
 ) -> _Found:
     told = await check.histories(lives)
     paid, wrongly = await check.money(aftersales.pool, lives)
-    failed = told.tasks["failed"]
+    failed = sum(number for case, number in told.failed.items() if told.builds[case][:1] != (_BAD,))
     there, opened = await deployment.all_cases(), sum(each.case is not None for each in lives)
     return _Found(
         told,
@@ -149,14 +155,19 @@ async def _looked_up(
             *problems(lives),
             *wrongly,
             *await check.case_book(aftersales.pool, lives),
-            *check.on_versions(told.builds, builds),
+            *check.on_versions(told.builds, builds, moved=(_BAD, builds[-1])),
             *([f"{failed} workflow tasks failed"] if failed else []),
             *([f"{opened} cases were opened, Temporal has {there}"] if there != opened else []),
         ),
     )
 
 
-async def _under_load(roll: Roll, load: Load, builds: Sequence[str], at_a_time: int) -> None:
+async def _all_of(roll: Roll, builds: Sequence[str], alerts: Alerts | None) -> BadRelease:
+    await roll.through(builds)
+    return await roll.undo(builds[-1], _BAD, alerts)
+
+
+async def _under_load(whole: Coroutine[None, None, BadRelease], load: Load, at_a_time: int) -> BadRelease:
     """Roll while cases go on, and wait for their ends; an error on one side ends the other.
 
     Raises:
@@ -164,13 +175,14 @@ async def _under_load(roll: Roll, load: Load, builds: Sequence[str], at_a_time: 
     """
     async with asyncio.TaskGroup() as group:
         cases = group.create_task(load.run(at_a_time), name="cases")
-        rolling = group.create_task(roll.through(builds), name="roll")
+        rolling = group.create_task(whole, name="roll")
         await asyncio.wait((cases, rolling), return_when=asyncio.FIRST_COMPLETED)
         if not rolling.done():
             rolling.cancel()
         load.stop()
     if rolling.cancelled():
         raise UsedUp
+    return rolling.result()
 
 
 @asynccontextmanager

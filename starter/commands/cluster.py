@@ -29,10 +29,10 @@ def cluster(
     ] = _USUAL.seconds,
     as_json: Json = False,
 ) -> int:
-    """Roll worker processes from version to version under load, kill two, and show that every case ends right.
+    """Roll workers from version to version under load, kill two, undo a bad release; show that every case ends right.
 
     Runs servers of its own unless the environment names some; development only, for it makes up orders and money and
-    moves clocks. Exit code 1 if a case is lost, paid twice or carried by two versions, or a worker does not end well.
+    moves clocks. Exit code 1 if a case is lost, paid twice or carried by a wrong version, or a worker ends badly.
 
     Example: [cyan]aftersales cluster --versions 2[/]
     """

@@ -1,13 +1,15 @@
 """Workers rolled from one version to the next under load: every case ends right, and what does not is found."""
 
+import shutil
 from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 
 from activities.postgres.books import BookLine
-from starter.cluster.check import on_versions, paid_once, written
+from starter.cluster.check import noticed, on_versions, paid_once, written
 from starter.cluster.load import AMOUNT, Life, Plan, problems
+from starter.cluster.roll import BadRelease
 from starter.cluster.run import Scale, roll_on
 from starter.settings import Settings
 from starter.stack import Stack
@@ -20,7 +22,7 @@ from workflows.messages.stages import CaseKind, OutcomeKind
 from workflows.rules.allocation import refund_number
 
 
-@pytest.mark.slow  # eleven processes, and a payment whose worker is killed waits for its time limit
+@pytest.mark.slow  # fourteen processes, and a payment whose worker is killed waits for its time limit
 async def test_a_roll_under_load_loses_nothing(stack: Stack, settings: Settings, database: str) -> None:
     said: list[str] = []
 
@@ -34,17 +36,24 @@ async def test_a_roll_under_load_loses_nothing(stack: Stack, settings: Settings,
         expected[f"{kind} by {who}"] += number
     assert report.outcomes == dict(expected)
     assert all(expected.values())
-    assert sum(report.versions.values()) == report.opened
-    assert set(report.versions) == {"v1", "v2"}
+    assert report.moved >= 1
+    assert sum(report.versions.values()) + report.moved == report.opened
+    assert {"v1", "v2"} <= set(report.versions) <= {"v1", "v2", "bad"}
     codes = Counter((each.ending, each.exit_code) for each in report.workers)
-    assert codes == {("drained", 0): 10, ("killed", -9): 2}
+    assert codes == {("drained", 0): 13, ("killed", -9): 2}
     # The payment in whose middle a worker was killed was tried again, and paid once.
     assert report.activities_again >= 1
     refunds = report.opened - expected["withdrawn by buyer"]
     assert report.money.refunds == refunds
     assert report.money.cases == report.money.ledger == report.money.gateway == refunds * AMOUNT
-    assert report.workflow_tasks.failed == report.unsent_notices == 0
+    assert report.unsent_notices == 0
     assert "v2 is current" in said
+    # The third release fails at what cases are told: it is named, takes no new cases, and its cases are moved.
+    assert report.workflow_tasks.failed >= 1
+    assert report.bad_release is not None
+    expected_name = "TemporalWorkflowTasksFail" if shutil.which("prometheus") else "TemporalReportedProblems"
+    assert report.bad_release.named_by == expected_name
+    assert said.index("bad takes 5 % of new cases") < said.index("bad takes no new cases")
 
 
 def ended(outcome: OutcomeKind, by: Role, paid: int) -> Outcome:
@@ -112,12 +121,31 @@ def test_money_that_is_not_paid_exactly_once_is_named(says: int, lines: list[Boo
 
 
 def test_a_case_that_changed_its_version_is_named_and_a_version_that_had_none() -> None:
-    carried = {"a": ("v1",), "b": ("v2",), "c": ("v1", "v2"), "d": ("",), "e": ()}
-    assert on_versions(carried, ("v1", "v2", "v3")) == (
+    carried = {
+        "a": ("v1",),
+        "b": ("v2",),
+        "c": ("v1", "v2"),
+        "d": ("",),
+        "e": (),
+        "f": ("bad", "v2"),
+        "g": ("bad",),
+        "h": ("bad", "v1"),
+    }
+    assert on_versions(carried, ("v1", "v2", "v3"), moved=("bad", "v2")) == (
         "c: carried by v1 and v2",
         "d: carried by (no version)",
         "e: carried by nobody",
+        "h: carried by bad and v1",
         "no case began on v3",
+    )
+    assert on_versions({"a": ("v1",)}, ("v1",), moved=("bad", "v1")) == ("no case began on bad",)
+
+
+def test_a_bad_release_that_nobody_names_in_time_is_a_difference() -> None:
+    bad = BadRelease(build="bad", percentage=5, named_by="TemporalWorkflowTasksFail", seconds=180)
+    assert noticed(bad) == ()
+    assert noticed(bad.model_copy(update={"seconds": 181.0})) == (
+        "TemporalWorkflowTasksFail named bad after 181 s, more than 180",
     )
 
 

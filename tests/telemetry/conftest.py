@@ -57,6 +57,8 @@ async def watched(
         "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=tests",
         "OTEL_METRICS_EXPORTER": "prometheus",
         "OTEL_EXPORTER_PROMETHEUS_PORT": str(port),
+        "TEMPORAL_DEPLOYMENT_NAME": "watched",
+        "TEMPORAL_WORKER_BUILD_ID": "v1",
     }
     own = settings.model_copy(update={"task_queue": QUEUE})
     with patch.dict(os.environ, {"OTEL_BSP_SCHEDULE_DELAY": "100"}), exported(environ):

@@ -4,7 +4,11 @@ import shlex
 
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import VersioningBehavior
-from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
+from temporalio.api.workflowservice.v1 import (
+    SetWorkerDeploymentCurrentVersionRequest,
+    SetWorkerDeploymentManagerRequest,
+    SetWorkerDeploymentRampingVersionRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -88,3 +92,39 @@ async def test_a_case_is_moved_to_another_version_and_stays_there(
 
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await version_of(case) == (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id="v2"))
+
+
+async def test_an_operator_takes_a_deployment_over_before_ending_a_ramp(
+    shop: World, client: Client, own_settings: Settings, database: str
+) -> None:
+    name = f"tests/{shop.task_queue}"
+
+    async def manage(identity: str) -> None:
+        request = SetWorkerDeploymentManagerRequest(
+            namespace=client.namespace, deployment_name=name, self=True, identity=identity
+        )
+        await client.workflow_service.set_worker_deployment_manager(request)
+
+    async def ramp(identity: str, percentage: float) -> bool:
+        request = SetWorkerDeploymentRampingVersionRequest(
+            namespace=client.namespace, deployment_name=name, build_id="v1", percentage=percentage, identity=identity
+        )
+        try:
+            await client.workflow_service.set_worker_deployment_ramping_version(request)
+        except RPCError as error:
+            # Also until the server has heard of the version's pollers.
+            if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
+                return False
+            raise
+        return True
+
+    async with running_worker(
+        own_settings.model_copy(update={"deployment_name": name, "build_id": "v1"}), client, database
+    ):
+        await until(lambda: ramp("controller", 5), bool)
+        await manage("controller")
+        assert not await ramp("operator", 0)
+        assert await ramp("controller", 10)
+        await manage("operator")
+        assert await ramp("operator", 0)
+        assert not await ramp("controller", 5)
