@@ -32,7 +32,7 @@ from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from activities.virtual_numbers import VirtualNumbers
 from starter.adapters import Adapters
-from starter.connection import connect, discover
+from starter.connection import connect, discover, temporal_config
 from starter.logs import to_standard_error
 from starter.settings import Settings, SettingsError, load_settings
 from starter.telemetry import exported, measures_of, standing_told
@@ -40,6 +40,7 @@ from starter.telemetry.failures import CountedFailures
 from starter.vault import opened_vault
 from starter.worker.draining import Stop
 from starter.worker.health import Health, answering, what_work_needs
+from starter.worker.renewing import renewed
 from starter.worker.repeated_attempts import RepeatedAttempts
 from starter.worker.roles import Workers, workers_for
 from starter.worker.runner import runner_for
@@ -163,11 +164,12 @@ async def serve(settings: Settings) -> None:
     health = Health()
     with exported():
         async with answering(health, settings.health_listen) as address:
+            configured = temporal_config(settings)
             client = await connect(settings)
             url = discover(settings).database_url
             with _database_told():
-                async with running_worker(settings, client, url) as workers:
-                    health.runs(workers, what_work_needs(settings, client, url))
+                async with running_worker(settings, client, url) as workers, renewed(settings, workers, configured):
+                    health.runs(workers, what_work_needs(settings, workers, url))
                     probes = f", probes on {address}" if address else ""
                     print(f"worker on task queue {', '.join(workers.queues)}{probes}: running", flush=True)
                     await stop.asked()

@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self, Union, get_args, get_origin
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -93,7 +93,8 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
-        description="PostgreSQL to use, as `postgresql://user:password@host:port/database`. "
+        description="PostgreSQL to use, as `postgresql://user:password@host:port/database`, or with the password in a "
+        "file that is read at each new connection: `postgresql://user@host:port/database?password_file=/path`. "
         "Without it, an embedded PostgreSQL runs on the state folder.",
     )
     state_dir: Path = Field(
@@ -297,6 +298,8 @@ class Settings(BaseSettings):
                 "must be postgresql://user:password@host:port/database; in user and password, characters such as "
                 "/ # ? @ : [ ] and % are written as %2F %23 %3F %40 %3A %5B %5D and %25"
             )
+        if urlsplit(url).password is not None and "password_file" in parse_qs(urlsplit(url).query):
+            raise ValueError("has a password and a password_file: only one of them can count")
         return value
 
     @field_validator("payments", "carriers", "numbers", "notices")

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+from activities.postgres.connecting import connect
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import SCHEMA, PersonKeys
 from activities.postgres.pool import open_pool
@@ -73,10 +74,10 @@ async def prepare_key_store(settings: Settings, database_url: str) -> bool:
         return False
     url = key_store_url(settings, database_url)
     try:
-        connection = await asyncpg.connect(url)
+        connection = await connect(url)
     except asyncpg.InvalidCatalogNameError:
         await _make_database(database_url, unquote(urlsplit(url).path.removeprefix("/")))
-        connection = await asyncpg.connect(url)
+        connection = await connect(url)
     try:
         await connection.execute(SCHEMA)
     finally:
@@ -91,7 +92,7 @@ async def key_store_stands(settings: Settings, database_url: str) -> bool:
         OSError: the server cannot be reached.
     """
     try:
-        connection = await asyncpg.connect(key_store_url(settings, database_url))
+        connection = await connect(key_store_url(settings, database_url))
     except asyncpg.InvalidCatalogNameError:
         return False
     try:
@@ -134,7 +135,7 @@ def _own_ring(state_dir: Path) -> Path:
 
 
 async def _make_database(database_url: str, name: str) -> None:
-    connection = await asyncpg.connect(database_url)
+    connection = await connect(database_url)
     try:
         quoted = name.replace('"', '""')
         await connection.execute(f'CREATE DATABASE "{quoted}"')

@@ -8,6 +8,8 @@ from typing import Final, TypeAlias
 import asyncpg
 from asyncpg.connection import LoggedQuery
 
+from activities.postgres.connecting import by_file
+
 _CONNECT_SECONDS: Final = 10
 _STATEMENT_SECONDS: Final = 30
 _IDLE_TRANSACTION_SECONDS: Final = 60
@@ -38,7 +40,8 @@ async def open_pool(
     """Opens a pool. Its connections speak UTC, and give and take ``jsonb`` as Python values.
 
     Args:
-        dsn: ``postgresql://...``, also with a Unix socket: ``postgresql://user@/database?host=/folder``.
+        dsn: ``postgresql://...``, also with a Unix socket: ``postgresql://user@/database?host=/folder``. With
+            ``password_file`` among its parameters the password is read anew for each connection.
         max_size: Connections at most.
         min_size: Connections that are opened at once and kept.
         application_name: How the connections are called in ``pg_stat_activity``.
@@ -48,8 +51,10 @@ async def open_pool(
         OSError: the server cannot be reached.
         asyncpg.PostgresError: the server refuses.
     """
+    address, password = by_file(dsn)
     return await asyncpg.create_pool(
-        dsn,
+        address,
+        password=password,
         min_size=min(min_size, max_size),
         max_size=max_size,
         init=_prepare,

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from activities.postgres.connecting import connect
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 
 _MIGRATIONS: Final = "activities.postgres:migrations"
@@ -123,9 +124,7 @@ async def _migrate(dsn: str, change: Callable[[Config], None]) -> None:
 @asynccontextmanager
 async def _connection(dsn: str) -> AsyncGenerator[AsyncConnection]:
     # asyncpg reads the address itself, so that it means here what it means everywhere.
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
-    )
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: connect(dsn), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             yield connection

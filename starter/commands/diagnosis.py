@@ -26,11 +26,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.postgres import schema
+from activities.postgres.connecting import connect as to_database
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
 from starter.adapters import PORTS, adapter_of, refuse_stubs
 from starter.commands.failures import Exit
+from starter.commands.heartbeats import heard_workers, listed_workers
 from starter.commands.printing import Json, answer
 from starter.connection import connect, discover, missing_search_attributes
 from starter.settings import Settings, SettingsError, load_settings
@@ -203,6 +205,21 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
                 )
         return f"asks the queues {', '.join(queues.values())}"
 
+    async def heard() -> str:
+        described = await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+        no_list = "this server keeps no list of workers (frontend.WorkerHeartbeatsEnabled, ListWorkersEnabled)"
+        if not described.namespace_info.capabilities.worker_heartbeats:
+            return no_list
+        queues = {queue_of(role, settings.task_queue) for role in WorkerRole}
+        try:
+            return heard_workers(await listed_workers(client, queues), datetime.now(UTC))
+        except RPCError as error:
+            if error.status is RPCStatusCode.UNIMPLEMENTED:
+                return no_list
+            raise
+
     async def clock() -> str:
         try:
             await TimeSkipper(client).fast_forward(client.get_workflow_handle(f"doctor/{uuid4()}"), 1)
@@ -220,6 +237,7 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
         ("search attributes", search_attributes),
         ("schedules", scheduled),
         ("worker", worker),
+        ("heartbeats", heard),
     ]
     if settings.development:
         checks.append(("time skipping", clock))
@@ -228,7 +246,7 @@ def _of_temporal(settings: Settings, client: Client) -> Sequence[Check]:
 
 def _of_database(settings: Settings) -> Sequence[Check]:
     async def server() -> str:
-        connection = await asyncpg.connect(discover(settings).database_url, timeout=_PATIENCE)
+        connection = await to_database(discover(settings).database_url)
         try:
             return f"PostgreSQL {await connection.fetchval('SHOW server_version')}"
         finally:

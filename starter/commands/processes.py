@@ -175,7 +175,7 @@ async def serving(
         worker_process.running_worker(settings, client, url) as workers,
     ):
         if health is not None:
-            health.runs(workers, what_work_needs(settings, client, url))
+            health.runs(workers, what_work_needs(settings, workers, url))
         aftersales = Aftersales(
             client, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
         )

@@ -21,7 +21,6 @@ from typing import Final
 import asyncpg
 from aiohttp import web
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.postgres import schema
@@ -132,10 +131,11 @@ async def answering(health: Health, listen: str | None) -> AsyncGenerator[str | 
         await runner.cleanup()
 
 
-def what_work_needs(settings: Settings, client: Client, database_url: str) -> dict[str, Look]:
+def what_work_needs(settings: Settings, workers: Workers, database_url: str) -> dict[str, Look]:
     """What readiness depends on. Connections of its own: a pool that is busy is no outage."""
 
     async def temporal() -> str | None:
+        client = workers.client  # another one once certificates were renewed
         # Not the server's health, which it tells everybody: a key that has expired must show here.
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=_PATIENCE)

@@ -26,8 +26,16 @@ WORKFLOW_TASKS_PER_CONNECTION: Final = 4
 class Workers:
     """Workers that share a client, a database pool and an end."""
 
-    def __init__(self, by_queue: Mapping[str, Worker]) -> None:
+    def __init__(self, client: Client, by_queue: Mapping[str, Worker]) -> None:
+        self.client = client
+        """What they reach Temporal with now."""
         self._by_queue = by_queue
+
+    def go_on_with(self, client: Client) -> None:
+        """Reach Temporal with another client from now on; calls that are under way end with the one before."""
+        for worker in self._by_queue.values():
+            worker.client = client
+        self.client = client
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -93,7 +101,7 @@ def workers_for(
             deployment_config=_version(settings),
             interceptors=interceptors,
         )
-    return Workers(made)
+    return Workers(client, made)
 
 
 def _version(settings: Settings) -> WorkerDeploymentConfig | None:

@@ -405,7 +405,8 @@ async def test_doctor_finds_all_well_once_all_is_set_up(worker_process: Shell) -
 
     found = {each["what"]: each for each in ended.document["checks"]}
     assert (ended.code, ended.document["ok"]) == (0, True), ended.out
-    assert {"Python", "Temporal", "schedules", "worker", "time skipping", "database", "schema"} <= found.keys()
+    whole = {"Python", "Temporal", "schedules", "worker", "heartbeats", "time skipping", "database", "schema"}
+    assert whole <= found.keys()
 
 
 @pytest.mark.parametrize("command", ["show", "log", "outcome", "evidence"])

@@ -43,7 +43,7 @@ async def test_a_worker_from_its_start_to_its_end(client: Client, own_settings: 
     async with probed(health) as address:
         starting = [await probe(address, path) for path in ("/startupz", "/livez", "/readyz")]
         async with running_worker(own_settings, client, database) as workers:
-            health.runs(workers, what_work_needs(own_settings, client, database))
+            health.runs(workers, what_work_needs(own_settings, workers, database))
             await until(lambda: probe(address, "/startupz"), lambda found: found == FINE)
             running = [await probe(address, path) for path in ("/livez", "/readyz")]
             health.drains()
@@ -56,7 +56,7 @@ async def test_a_worker_from_its_start_to_its_end(client: Client, own_settings: 
 
 async def test_a_worker_that_ended_by_itself_is_not_alive(client: Client, own_settings: Settings) -> None:
     worker = Worker(client, task_queue=own_settings.task_queue, activities=[nothing])
-    workers, health = Workers({own_settings.task_queue: worker}), Health()
+    workers, health = Workers(client, {own_settings.task_queue: worker}), Health()
     async with workers.running():
         health.runs(workers, {})
         await until(health.readiness, lambda reasons: reasons == [])
@@ -69,7 +69,8 @@ async def test_a_worker_that_ended_by_itself_is_not_alive(client: Client, own_se
 async def found(settings: Settings, client: Client, url: str) -> dict[str, str]:
     """What readiness would say, by what it is about."""
     health = Health()
-    health.runs(Workers({}), what_work_needs(settings, client, url))
+    workers = Workers(client, {})
+    health.runs(workers, what_work_needs(settings, workers, url))
     reasons = await health.readiness()
     assert PASSWORD not in "".join(reasons)
     return dict(reason.split(": ", 1) for reason in reasons)
