@@ -18,8 +18,8 @@ from workflows.rules.legs import AlertKind
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
     "aftersales_cases_open": "Open cases, by work list, counted every ten minutes.",
-    "aftersales_cases_overdue": "Open cases whose deadline passed more than 5 minutes ago: a promise that is not kept.",
-    "aftersales_cases_most_overdue_seconds": "How long ago the earliest deadline of an open case passed.",
+    "aftersales_cases_overdue": "Open cases 5 minutes past their deadline, or paying for an hour: promises not kept.",
+    "aftersales_cases_most_overdue_seconds": "How long ago the earliest of these limits passed.",
     "aftersales_cases_attention": "Open cases that a person must look at, by reason.",
     "aftersales_cases_attention_oldest_seconds": "How long the case that has waited longest is in its stage.",
     "aftersales_money_in_flight_legs": "Refund legs that are neither paid nor failed, by state and currency.",

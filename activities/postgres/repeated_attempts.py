@@ -1,13 +1,10 @@
-"""Where to look for work that does not move: activities that are tried again and again, and cases that are overdue."""
+"""Where to look for work that does not move: activities that are tried again and again, and overdue cases."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from activities.postgres.connection import Connection
-
-_LATE: Final = timedelta(minutes=5)
-"""As in the gauge of overdue cases: a deadline that passed a moment ago is being acted on."""
+from activities.postgres.overdue import PAST_DEADLINE, PAYING_TOO_LONG
 
 
 @dataclass(frozen=True)
@@ -18,7 +15,7 @@ class Suspect:
     since: datetime
     """Since when it is tried, or since its deadline."""
     overdue: bool
-    """Its case is open and past its deadline."""
+    """Its case is open and past its deadline, or has been paying for too long."""
 
 
 async def note(connection: Connection, workflow_id: str, activity: str, attempt: int, at: datetime) -> None:
@@ -45,22 +42,20 @@ async def strike(connection: Connection, workflow_id: str, activity: str | None 
 
 
 async def suspects(connection: Connection, limit: int) -> list[Suspect]:
-    """What was noted, and what is past its deadline: each workflow once, the longest first."""
+    """What was noted, and what is overdue: each workflow once, the longest first."""
     rows = await connection.fetch(
-        """
+        f"""
         WITH overdue AS (
-            SELECT case_id, due_rank FROM casebook.cases WHERE closed_at IS NULL AND due_rank < now() - $2::interval
-            ORDER BY due_rank LIMIT $1
+            ({PAST_DEADLINE} ORDER BY due_rank LIMIT $1) UNION ALL ({PAYING_TOO_LONG} ORDER BY since LIMIT $1)
         ), noted AS (
             SELECT workflow_id, min(since) AS since FROM casebook.repeated_attempts GROUP BY workflow_id
             ORDER BY since LIMIT $1
         )
         SELECT workflow_id, min(since) AS since, bool_or(overdue) AS overdue FROM (
-            SELECT case_id AS workflow_id, due_rank AS since, true AS overdue FROM overdue
+            SELECT case_id AS workflow_id, since, true AS overdue FROM overdue
             UNION ALL SELECT workflow_id, since, false FROM noted
         ) AS suspected GROUP BY workflow_id ORDER BY since, workflow_id LIMIT $1
-        """,
+        """,  # noqa: S608 -- of constants
         limit,
-        _LATE,
     )
     return [Suspect(row["workflow_id"], row["since"], row["overdue"]) for row in rows]

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pydantic import Field, TypeAdapter
 
 from activities.postgres.connection import Connection
+from activities.postgres.overdue import PAST_DEADLINE, PAYING_TOO_LONG
 from workflows.messages.message import Message
 
 
@@ -26,10 +27,10 @@ _FIGURES = TypeAdapter(tuple[Figure, ...])
 
 _OPEN = {"cases": "SELECT work_list, count(*) AS open FROM casebook.cases WHERE closed_at IS NULL GROUP BY work_list"}
 _WAITING = {
-    "overdue": """
-        SELECT work_list, count(*) AS overdue, extract(epoch FROM now() - min(due_rank)) AS most_overdue
-        FROM casebook.cases WHERE closed_at IS NULL AND due_rank < now() - interval '5 minutes' GROUP BY work_list
-    """,
+    "overdue": f"""
+        SELECT work_list, count(*) AS overdue, extract(epoch FROM now() - min(since)) AS most_overdue
+        FROM ({PAST_DEADLINE} UNION ALL {PAYING_TOO_LONG}) AS overdue GROUP BY work_list
+    """,  # noqa: S608 -- of constants
     "attention": """
         SELECT attention AS reason, count(*) AS cases,
                extract(epoch FROM now() - min(coalesce(stage_since, opened_at))) AS oldest

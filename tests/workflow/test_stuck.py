@@ -1,18 +1,23 @@
 """Cases that do not move though they should are found, with what keeps them."""
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from activities.gateways.payment_stub import Behaviour, Mode
+from activities.postgres import standing
 from starter.client import Case
 from starter.settings import Settings
 from starter.stuck import Stuck, Why, stuck
 from starter.worker import repeated_attempts
+from tests.workflow import disputes
+from tests.workflow.test_answers import held
 from tests.workflow.world import Working, World, until
 from worker import running_worker
-from workflows.messages.actors import merchant
-from workflows.messages.commands import Approve
-from workflows.messages.stages import OutcomeKind, StageName, Stopped
+from workflows.messages.actors import merchant, officer
+from workflows.messages.commands import Approve, RetryPayment
+from workflows.messages.stages import OutcomeKind, StageName, Stopped, WorkList
 
 
 def approve(world: World) -> Approve:
@@ -78,6 +83,73 @@ async def test_what_is_past_its_deadline_is_told_with_what_it_waits_for(shop: Wo
         (Why.NOBODY_WORKS, None, True),
         (Why.UNKNOWN, None, True),
     ]
+
+
+async def long_ago(world: World, case: Case) -> None:
+    """As if everything about the case had happened a while ago."""
+    earlier = """
+        UPDATE casebook.cases SET opened_at = opened_at - $2::interval, stage_since = stage_since - $2::interval,
+                                  due_at = due_at - $2::interval
+        WHERE case_id = $1
+    """
+    await world.pool.execute(earlier, case.id, timedelta(days=40))
+
+
+async def reviewed_dispute(world: World) -> Case:
+    dispute = await disputes.intervened(world, await disputes.rejected_refund(world))
+    await dispute.handle.terminate("by mistake")
+    return dispute
+
+
+async def withdrawal_with_an_expiry(world: World) -> Case:
+    """The end of the allowance's validity is handed over to a withdrawal that nobody carries any more (A6)."""
+    allowance = await world.allowance(spent=1000, days=0)
+    case = await world.withdrawal(allowance)
+    await world.at(case, StageName.RETENTION)
+    await case.handle.terminate("by mistake")
+    request = {"allowance_id": allowance, "merchant_id": world.merchant, "buyer_id": world.buyer}
+    expiry = await world.aftersales.schedule_expiry({**request, "valid_until": datetime.now(UTC)})
+    assert (await expiry.outcome()).outcome is OutcomeKind.HANDED_OVER
+    return case
+
+
+async def paying(world: World) -> Case:
+    """An officer's retry of a declined payment, which is held up."""
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await case.act(approve(world))
+    await world.at(case, StageName.PAYMENT_ATTENTION)
+    async with held(world.pool, "SELECT FROM ledger.funds WHERE fund = $1", f"order/{order_no}"):
+        await case.act(RetryPayment(key="r-1", by=officer("o-1"), reason="card_unblocked"))
+        await case.handle.terminate("by mistake")
+    return case
+
+
+@pytest.mark.parametrize(
+    ("arrange", "work_list"),
+    [
+        (reviewed_dispute, WorkList.EVIDENCE_DUE),
+        (withdrawal_with_an_expiry, WorkList.WITHDRAWALS),
+        (paying, WorkList.PAYMENTS),
+    ],
+)
+async def test_what_a_stopped_case_has_promised_is_overdue_in_the_end(
+    world: World, arrange: Callable[[World], Awaitable[Case]], work_list: WorkList
+) -> None:  # section 11
+    case = await arrange(world)
+    before = await found(world, case)
+
+    await long_ago(world, case)
+    told = await until(lambda: found(world, case), bool)
+    async with world.pool.acquire() as connection:
+        figures = await standing.measure(connection)
+
+    assert before is None
+    assert told
+    assert (told.why, told.stopped, told.overdue) == (Why.STOPPED, Stopped.TERMINATED, True)
+    overdue_in = {each.labels["work_list"] for each in figures if each.name == "aftersales_cases_overdue"}
+    assert work_list in overdue_in
 
 
 async def test_what_was_noted_and_goes_on_is_not_told_and_taken_out(world: World) -> None:
