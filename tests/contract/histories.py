@@ -48,9 +48,9 @@ def activities() -> dict[str, tuple[Any, Any]]:
 def workflow_types() -> dict[str, tuple[Any, Any]]:
     """What each workflow is started with and gives, by its name."""
     found: dict[str, tuple[Any, Any]] = {}
-    kind: Any
-    for kind in WORKFLOWS:
-        definition = vars(kind)["__temporal_workflow_definition"]
+    kinds: tuple[Any, ...] = tuple(WORKFLOWS)
+    for kind in kinds:
+        definition = kind.__temporal_workflow_definition
         found[definition.name] = (kind.started_with, definition.ret_type)
     return found
 

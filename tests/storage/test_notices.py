@@ -273,7 +273,7 @@ async def test_a_notice_of_a_newer_release_waits_for_a_worker_of_that_release(
     pool: asyncpg.Pool, sender: NoticeSender
 ) -> None:
     await queue(pool, goods_underway(officer("o-1")), goods_underway(officer("o-2")), goods_underway(officer("o-3")))
-    ended = {"subject": "DY-1001", "outcome": "newer"}
+    ended: dict[str, str | int] = {"subject": "DY-1001", "outcome": "newer"}
     await queue(pool, Notice(template=NoticeTemplate.CASE_CLOSED, to=officer("o-4"), fields=ended))
     await pool.execute("UPDATE notices.outbox SET template = 'newer' WHERE recipient_id = 'o-1'")
     await pool.execute("UPDATE notices.outbox SET recipient_role = 'newer' WHERE recipient_id = 'o-2'")
