@@ -1,6 +1,6 @@
 """What Temporal and the database need before cases can run: schema, search attributes, schedules."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
 from alembic.util import CommandError
@@ -10,6 +10,7 @@ from activities.postgres import renewal, schema
 from activities.postgres.pool import open_pool
 from starter import retention, schedules
 from starter.connection import ensure_search_attributes, missing_search_attributes
+from starter.database_roles import differing_roles, grant_roles
 from starter.schedules import Wanted
 from starter.settings import Settings
 from starter.vault import key_store_stands, opened_vault, prepare_key_store
@@ -26,6 +27,8 @@ class Lacking:
     """Whether the database of persons' keys, or its table, is missing."""
     vault: tuple[str, ...]
     """What of the vault is to be written anew, since earlier releases wrote it in another form."""
+    roles: tuple[str, ...]
+    """Roles of the databases that are missing, or have other rights than stated."""
     search_attributes: tuple[str, ...]
     schedules: tuple[Wanted, ...]
     retention: tuple[timedelta, timedelta] | None
@@ -50,6 +53,7 @@ async def lacking(settings: Settings, client: Client, database_url: str) -> Lack
         schema=None if revision == schema.head() else revision or "none",
         key_store=not await key_store_stands(settings, database_url),
         vault=await _vault_to_renew(database_url),
+        roles=await differing_roles(settings, database_url),
         search_attributes=tuple(await missing_search_attributes(client, declarations())),
         schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
         retention=await _retention(settings, client),
@@ -61,6 +65,7 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
 
     Raises:
         SchemaMismatch: the database has a schema that is newer than this code.
+        CannotMakeRoles: the database's login may not make the roles, or not grant on the tables; all else is done.
         SettingsError: there is something in the vault to write anew, and the key ring is malformed.
         ValueError: a search attribute exists with another type.
         OSError: the database cannot be reached.
@@ -78,7 +83,11 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
     await schedules.put(client, found.schedules)
     if found.retention:
         await retention.keep(client, found.retention[1])
-    return found
+    # Last, since the login may not be allowed to: all else is there then. What was missing before has tables now.
+    roles = await differing_roles(settings, database_url)
+    if roles:
+        await grant_roles(settings, database_url)
+    return replace(found, roles=roles)
 
 
 async def _vault_to_renew(database_url: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from activities.postgres.roles import NO_LONGER_PREFIX
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
@@ -25,6 +26,7 @@ STUB: Final = "stub"
 DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
 _LOOKUP_KEY_LENGTH: Final = 32
 _ALL_ROLES: Final = "all"
+_NO_ROLES: Final = "none"
 _FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _HIGHEST_PORT: Final = 65_535
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -187,6 +189,12 @@ class Settings(BaseSettings):
         validation_alias="TEMPORAL_WORKER_BUILD_ID",
         min_length=1,
         description="Which version of the deployment this is. Set by Temporal's worker controller.",
+    )
+    database_roles: str = Field(
+        default="aftersales",
+        pattern=rf"^[a-z_][a-z0-9_]{{0,{NO_LONGER_PREFIX - 1}}}$",
+        description="What the names of the database roles begin with that `aftersales setup` makes, such as "
+        "`aftersales_worker`; `none` makes none. See [running.md](running.md#roles-of-the-databases).",
     )
     database_pool_size: int = Field(
         default=10, ge=1, le=1000, description="Database connections that one process holds at most."
@@ -366,6 +374,11 @@ class Settings(BaseSettings):
         """What a worker process does."""
         words = _words(self.role)
         return frozenset(role for role in WorkerRole if role in words or _ALL_ROLES in words)
+
+    @property
+    def role_prefix(self) -> str | None:
+        """What the names of the databases' roles begin with; None where there are to be none."""
+        return None if self.database_roles == _NO_ROLES else self.database_roles
 
     @property
     def versioned(self) -> bool:

@@ -11,12 +11,14 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from activities.postgres import schema
+from activities.postgres.roles import DatabaseRole
 from activities.postgres.vault import Vault
 from starter.connection import connect
+from starter.database_roles import grant_roles
 from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import opened_vault, prepare_key_store
-from tests.databases import database_for_one_test
+from tests.databases import database_for_one_test, log_in_as
 from workflows.messages.search_attributes import declarations
 
 _WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
@@ -101,10 +103,32 @@ async def client(stack: Stack, settings: Settings) -> Client:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database(stack: Stack, settings: Settings) -> str:
-    """The address of the stack's database, with the schema that this code knows, and a key store beside it."""
+    """The address of the stack's database, with the schema that this code knows, its roles, and a key store beside it.
+
+    As the owner: tests look into the books. Whatever they try is to run as its own role, see below.
+    """
     await schema.upgrade(stack.database_url)
     await prepare_key_store(settings, stack.database_url)
+    await grant_roles(settings, stack.database_url)
     return stack.database_url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def as_worker(database: str) -> str:
+    """The stack's database as a worker has it, with no right but those of its role."""
+    return await log_in_as(DatabaseRole.WORKER, database)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def as_client(database: str) -> str:
+    """The stack's database as services with the typed client have it."""
+    return await log_in_as(DatabaseRole.CLIENT, database)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def as_codec(database: str) -> str:
+    """The stack's database as the codec server has it."""
+    return await log_in_as(DatabaseRole.CODEC, database)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from activities.postgres.roles import DatabaseRole, role_name
+
 
 @asynccontextmanager
 async def database_for_one_test(server: str, template: str = "template1") -> AsyncGenerator[str]:
@@ -24,3 +26,17 @@ async def database_for_one_test(server: str, template: str = "template1") -> Asy
 def address_of(database: str, server: str) -> str:
     """The address of another database on the server of this address."""
     return urlsplit(server)._replace(path=f"/{database}").geturl()
+
+
+async def log_in_as(role: DatabaseRole, database: str, prefix: str = "aftersales") -> str:
+    """The address of a database for a login that is a member of this role, which must be there."""
+    login = f"{role_name(prefix, role)}_login"
+    administrator = await asyncpg.connect(database)
+    try:
+        await administrator.execute(f"CREATE ROLE {login} LOGIN IN ROLE {role_name(prefix, role)}")
+    except asyncpg.DuplicateObjectError:
+        pass
+    finally:
+        await administrator.close()
+    parts = urlsplit(database)
+    return parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}").geturl()

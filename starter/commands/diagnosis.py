@@ -4,7 +4,7 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -27,6 +27,7 @@ from temporalio.testing import TimeSkipper
 
 from activities.postgres import schema
 from activities.postgres.connecting import connect as to_database
+from activities.postgres.granting import Right
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
@@ -35,6 +36,7 @@ from starter.commands.failures import Exit
 from starter.commands.heartbeats import heard_workers, listed_workers
 from starter.commands.printing import Json, answer
 from starter.connection import connect, discover, missing_search_attributes
+from starter.database_roles import standings
 from starter.settings import Settings, SettingsError, load_settings
 from starter.vault import key_provider, key_store_stands
 from workflows.messages.search_attributes import declarations
@@ -45,6 +47,8 @@ _PATIENCE: Final = 10
 _SET_UP: Final = "run `aftersales setup`"
 _START: Final = "run `aftersales up`, or check TEMPORAL_ADDRESS and DATABASE_URL"
 _KEYS: Final = "give every process the same AFTERSALES_KEY_FILE or AFTERSALES_KEYS"
+_OWN_LOGIN: Final = "give each kind of process a login in its own role (docs/running.md), and setup alone the owner's"
+_TOLD: Final = 5
 _POLLED_LATELY: Final = timedelta(minutes=2)
 
 
@@ -264,7 +268,32 @@ def _of_database(settings: Settings) -> Sequence[Check]:
             raise Problem("persons' keys have no place", _SET_UP)
         return "persons' keys are in a database of their own"
 
-    return (("database", server), ("schema", revision), ("key store", key_store))
+    async def role() -> str:
+        as_whom = await standings(settings, discover(settings).database_url)
+        if not as_whom:
+            return "there is no database yet"
+        owner = [each.login for each in as_whom if each.owns]
+        if owner:
+            if not settings.development:
+                raise Problem(f"{owner[0]} owns the tables and may do everything", _OWN_LOGIN)
+            return f"{owner[0]} owns the tables and may do everything"
+        for each in as_whom:
+            if each.rights.beyond:
+                raise Problem(f"{each.login} may do more than it needs: {_told(each.rights.beyond)}", _OWN_LOGIN)
+            if each.rights.lacking:
+                raise Problem(f"{each.login} lacks what it needs: {_told(each.rights.lacking)}", _SET_UP)
+        named = sorted({name for each in as_whom for name in each.roles})
+        if not named:
+            raise Problem(f"{as_whom[0].login} is a member of no role of ours", _OWN_LOGIN)
+        return f"{as_whom[0].login} is {' and '.join(named)}, and may do nothing else"
+
+    return (("database", server), ("schema", revision), ("key store", key_store), ("database role", role))
+
+
+def _told(rights: Collection[Right]) -> str:
+    tables = sorted({f"{privilege} on {table}" for table, privilege, _ in rights})
+    more = len(tables) - _TOLD
+    return ", ".join(tables[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def _installed(package: str) -> bool:

@@ -18,6 +18,7 @@ from activities.postgres.addresses import ContactOfOthers, DefaultAddressNeeded
 from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
 from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
 from activities.postgres.flags import OtherMarkingUnderKey
+from activities.postgres.granting import CannotMakeRoles
 from activities.postgres.limits import LimitReached
 from activities.postgres.parcels import EventKeyReused
 from activities.postgres.pauses import DeclaredOtherwise
@@ -109,7 +110,7 @@ def describe(error: Exception) -> Failure | None:
     match error:
         case UsageError():
             return Failure("usage", str(error), Exit.USAGE, field=error.field)
-        case SettingsError() | PolicyError() | CalendarError() | KeyRingError() | UnknownKey():
+        case SettingsError() | PolicyError() | CalendarError() | KeyRingError() | UnknownKey() | CannotMakeRoles():
             return Failure("setting", str(error), Exit.USAGE)
         case UnknownOrder():
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")

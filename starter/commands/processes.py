@@ -18,12 +18,13 @@ from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.policies import Policies
 from activities.postgres import schema
+from activities.postgres.granting import script
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
 from starter.client import Aftersales
 from starter.codec_server import development_settings, ui_endpoint
 from starter.codec_server import running as codec_server
-from starter.commands.failures import Exit
+from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer, json_line, notes
 from starter.commands.stopping import told_to_stop
 from starter.connection import connect, discover
@@ -69,13 +70,30 @@ def setup(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what differs; exit code 1 if anything does.")
     ] = False,
+    print_roles: Annotated[
+        bool,
+        typer.Option("--print-roles", help="Only print the SQL of the databases' roles, for whoever may make roles."),
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Bring schema, search attributes and schedules up to this release. Doing it again changes nothing.
+    """Bring schema, database roles, search attributes and schedules up to this release. Again, it changes nothing.
 
     Example: [cyan]aftersales setup --dry-run[/]
     """
+    if print_roles:
+        return _print_roles(load_settings(), as_json)
     return asyncio.run(_setup(load_settings(), dry_run=dry_run, as_json=as_json))
+
+
+def _print_roles(settings: Settings, as_json: bool) -> int:
+    if settings.role_prefix is None:
+        raise UsageError("AFTERSALES_DATABASE_ROLES is none", "--print-roles")
+    sql = script(settings.role_prefix)
+    if as_json:
+        json_line({"sql": sql})
+    else:
+        print(sql)
+    return Exit.OK
 
 
 async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
@@ -92,6 +110,7 @@ async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         "schema": {"was": found.schema, "is": schema.head()} if found.schema else None,
         "key_store": found.key_store,
         "vault": found.vault,
+        "roles": found.roles,
         "search_attributes": found.search_attributes,
         "schedules": [each.id for each in found.schedules],
         "retention": {"was": found.retention[0], "is": found.retention[1]} if found.retention else None,
@@ -110,6 +129,8 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
         table.add_row("key store", "missing", "ready")
     for form in found.vault:
         table.add_row(f"{form} of the vault", "in an earlier form", "written anew")
+    for name in found.roles:
+        table.add_row(f"database role {name}", "missing or other rights", "as stated")
     for name in found.search_attributes:
         table.add_row(f"search attribute {name}", "missing", declarations()[name])
     for each in found.schedules:

@@ -15,13 +15,16 @@ import typer
 from temporalio.client import Client, ScheduleIntervalSpec, ScheduleSpec, ScheduleUpdate, ScheduleUpdateInput
 from typer.testing import CliRunner
 
+from activities.postgres.roles import DatabaseRole
 from activities.privacy.keys import new_key
 from starter.commands.acting import AMOUNTS, COMMANDS
 from starter.commands.application import WORDS, application
 from starter.commands.failures import ended
+from starter.database_roles import grant_roles
 from starter.retention import retention
+from starter.settings import Settings
 from tests.cli.shell import Shell
-from tests.databases import address_of
+from tests.databases import address_of, log_in_as
 from tests.worker.processes import probe
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
 
@@ -454,3 +457,25 @@ def _command_line(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
+
+
+async def test_doctor_tells_in_which_database_role_it_is(shell: Shell, database: str, settings: Settings) -> None:
+    await grant_roles(settings, database)
+    as_codec = await log_in_as(DatabaseRole.CODEC, database)
+
+    async def told(url: str) -> dict[str, Any]:
+        ended = await shell.having(DATABASE_URL=url).run("doctor", "--json")
+        (check,) = [each for each in ended.document["checks"] if each["what"] == "database role"]
+        return check
+
+    assert (await told(database))["finding"].endswith("owns the tables and may do everything")
+    assert (await told(as_codec))["finding"] == "aftersales_codec_login is aftersales_codec, and may do nothing else"
+    owner = await asyncpg.connect(database)
+    try:
+        await owner.execute("GRANT DELETE ON vault.looks TO aftersales_codec_login")
+        more = await told(as_codec)
+        await owner.execute("REVOKE DELETE ON vault.looks FROM aftersales_codec_login")
+    finally:
+        await owner.close()
+    assert not more["ok"]
+    assert "DELETE on vault.looks" in more["finding"]

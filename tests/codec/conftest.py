@@ -9,9 +9,10 @@ import pytest
 import pytest_asyncio
 
 from activities.postgres.pool import open_pool
-from activities.postgres.vault import Vault
 from activities.privacy.keys import FixedKeys, new_key, read_keys
 from starter.codec_server import CodecServerSettings, running
+from starter.settings import Settings
+from starter.vault import opened_vault
 from tests.codec.serving import Caller, serving
 
 Serve = Callable[[CodecServerSettings], AbstractAsyncContextManager[Caller]]
@@ -30,12 +31,18 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture(scope="session")
-def serve(ring: FixedKeys, pool: asyncpg.Pool, vault: Vault) -> Serve:
-    """Runs a server with these settings, and gives somebody who asks it, without a token."""
+def serve(ring: FixedKeys, settings: Settings, as_codec: str) -> Serve:
+    """Runs a server with these settings, in its own database role, and gives somebody who asks it without a token."""
+    own = settings
 
     @asynccontextmanager
     async def serve(settings: CodecServerSettings) -> AsyncGenerator[Caller]:
-        async with running(settings, ring, pool, vault) as address, aiohttp.ClientSession() as session:
+        async with (
+            await open_pool(as_codec) as pool,
+            opened_vault(own, as_codec) as vault,
+            running(settings, ring, pool, vault) as address,
+            aiohttp.ClientSession() as session,
+        ):
             yield Caller(session, address)
 
     return serve

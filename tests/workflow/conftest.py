@@ -15,6 +15,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.client import Aftersales
 from starter.settings import Settings
+from starter.vault import opened_vault
 from tests.processes.observing import undeclared, unsaid
 from tests.workflow.world import Working, World
 from worker import running_worker
@@ -35,11 +36,11 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def worker_running(
-    settings: Settings, policies: Path, skipper: TimeSkipper, database: str
+    settings: Settings, policies: Path, skipper: TimeSkipper, database: str, as_worker: str
 ) -> AsyncIterator[None]:
-    """A worker that runs for the whole session."""
+    """A worker that runs for the whole session, in its own database role."""
     with_variants = settings.model_copy(update={"policies_dir": policies})
-    async with running_worker(with_variants, skipper.client, database):
+    async with running_worker(with_variants, skipper.client, as_worker):
         yield
     # Whatever the tests did: no case has gone a way that its process does not declare.
     async with await open_pool(database, max_size=1, application_name="tests") as pool:
@@ -71,13 +72,34 @@ def policies(state_dirs: Path) -> Path:
     return folder
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def client_pool(as_client: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections of the typed client, in its own database role."""
+    async with await open_pool(as_client, max_size=20, application_name="tests-client") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vault(settings: Settings, as_client: str) -> AsyncIterator[Vault]:
+    """The vault as the typed client has it."""
+    async with opened_vault(settings, as_client) as opened:
+        yield opened
+
+
 @pytest.fixture
 def world(
-    worker_running: None, settings: Settings, policies: Path, skipper: TimeSkipper, pool: asyncpg.Pool, vault: Vault
+    worker_running: None,
+    settings: Settings,
+    policies: Path,
+    skipper: TimeSkipper,
+    pool: asyncpg.Pool,
+    client_pool: asyncpg.Pool,
+    vault: Vault,
 ) -> World:
     """A shop with its own merchant, so that tests that run side by side do not meet."""
     del worker_running
-    return World(Aftersales(skipper.client, settings.task_queue, pool, vault, Policies(policies)), skipper, pool)
+    aftersales = Aftersales(skipper.client, settings.task_queue, client_pool, vault, Policies(policies))
+    return World(aftersales, skipper, pool)
 
 
 @pytest.fixture
@@ -87,15 +109,15 @@ def own_settings(world: World, settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def working(own_settings: Settings, world: World, database: str) -> Working:
+def working(own_settings: Settings, world: World, as_worker: str) -> Working:
     """Runs the worker of ``shop`` for as long as its context lasts."""
-    return lambda: running_worker(own_settings, world.skipper.client, database)
+    return lambda: running_worker(own_settings, world.skipper.client, as_worker)
 
 
 @pytest.fixture
 def shop(own_settings: Settings, world: World) -> World:
     """A world whose cases wait while nobody is ``working``."""
     aftersales = Aftersales(
-        world.skipper.client, own_settings.task_queue, world.pool, world.aftersales.vault, Policies()
+        world.skipper.client, own_settings.task_queue, world.aftersales.pool, world.aftersales.vault, Policies()
     )
     return World(aftersales, world.skipper, world.pool)

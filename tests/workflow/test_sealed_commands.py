@@ -66,7 +66,8 @@ async def waiting(world: World) -> Case:
 
 
 def approval(world: World, **changes: Any) -> Approve:
-    return Approve(**{"key": "a", "by": merchant(world.merchant), **changes})
+    fields: dict[str, Any] = {"key": "a", "by": merchant(world.merchant), **changes}
+    return Approve(**fields)
 
 
 async def failed(client: Client, case: Case, command: object) -> ApplicationError:

@@ -103,7 +103,7 @@ class World:
                 "on_delivery_run_at": on_delivery_run_at,
             }
         )
-        async with self.pool.acquire() as connection:
+        async with self.aftersales.pool.acquire() as connection:
             report = await loading.load_orders(connection, [json.dumps(in_clear(record))], self.aftersales.vault)
         assert not report.problems
         return record.order_no
@@ -131,7 +131,7 @@ class World:
             "account_name": account_name,
             "valid_until": (datetime.now(UTC) + timedelta(days=days)).isoformat(),
         }
-        async with self.pool.acquire() as connection:
+        async with self.aftersales.pool.acquire() as connection:
             report = await loading.load_allowances(connection, [json.dumps(record)], self.aftersales.vault)
         assert not report.problems
         return str(record["allowance_id"])

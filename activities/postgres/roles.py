@@ -1,0 +1,149 @@
+"""Who may do what in the databases: one PostgreSQL role for each kind of process, and all that it needs.
+
+The owner, with whose login `aftersales setup` runs, may do everything; it migrates, and renews the vault. The others
+are groups without a login: what logs in is made a member of one. Every table stands here, with nothing for a role that
+has no need of it, so that a table that is new cannot be forgotten.
+
+Append-only tables are so for all of them: no role may delete or truncate, and where one may update, it is to lock the
+row, and the table's trigger refuses the change.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class DatabaseRole(StrEnum):
+    """The kinds of processes that log in, beside the owner's `aftersales setup`."""
+
+    WORKER = "worker"
+    CLIENT = "client"
+    """Services with the typed client, the merchants' desk and the command line."""
+    CODEC = "codec"
+    ARCHIVE = "archive"
+    """Whoever copies cases and books to where they are kept for longer."""
+
+
+Privileges = tuple[str, ...]
+"""As SQL writes them: ``SELECT``, ``UPDATE (flag)``."""
+
+NO_LONGER_PREFIX: Final = 40
+"""Characters of the prefix of the roles' names: PostgreSQL cuts a name after 63."""
+
+_READ: Final = ("SELECT",)
+_APPEND: Final = ("SELECT", "INSERT")
+_KEEP: Final = ("SELECT", "INSERT", "UPDATE")
+_ALL: Final = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def _each(
+    *, worker: Privileges = (), client: Privileges = (), codec: Privileges = (), archive: Privileges = ()
+) -> Mapping[DatabaseRole, Privileges]:
+    return {
+        DatabaseRole.WORKER: worker,
+        DatabaseRole.CLIENT: client,
+        DatabaseRole.CODEC: codec,
+        DatabaseRole.ARCHIVE: archive,
+    }
+
+
+_STUB: Final = _each(worker=_ALL)
+"""Tables of a stand-in of development; where there is an adapter nothing is in them."""
+_STUB_THAT_IS_TOLD: Final = _each(worker=_ALL, client=_ALL)
+"""The same, of the one that the command line tells how to behave (`aftersales gateway`)."""
+
+GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
+    "public.alembic_version": _each(worker=_READ, client=_READ, codec=_READ, archive=_READ),
+    # Cases
+    "casebook.cases": _each(
+        worker=_KEEP,
+        client=("SELECT", "UPDATE (flag)"),
+        codec=("SELECT (case_id, merchant_id, buyer_id, order_no)",),
+        archive=_READ,
+    ),
+    "casebook.log": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "casebook.standing": _each(worker=("SELECT", "UPDATE")),
+    "disputes.evidence": _each(worker=_KEEP, client=_READ, archive=_READ),
+    "disputes.statements": _each(
+        worker=_READ,
+        client=_APPEND,
+        codec=_READ,
+    ),
+    "notices.outbox": _each(worker=_KEEP),
+    "declarations.pauses": _each(worker=_READ, client=_KEEP),
+    "declarations.exemptions": _each(worker=_READ, client=_APPEND),
+    # Money
+    "ledger.funds": _each(worker=("SELECT", "INSERT", "UPDATE (currency)"), client=_READ, archive=_READ),
+    "ledger.fund_parts": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "ledger.legs": _each(worker=_KEEP, client=_READ, archive=_READ),
+    "ledger.leg_parts": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "ledger.leg_events": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "ledger.owed_once": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "ledger.alerts": _each(worker=_APPEND, client=("SELECT", "UPDATE")),
+    "ledger.differences": _each(worker=_KEEP, client=_READ),
+    # What was sold, and what merchants keep
+    "shop.orders": _each(
+        worker=_READ,
+        client=("SELECT", "INSERT", "UPDATE (outbound_at, shipped_at, on_delivery_run_at)"),
+        codec=("SELECT (order_no, merchant_id, buyer_id)",),
+    ),
+    "shop.order_lines": _each(worker=_READ, client=_APPEND),
+    "shop.order_tenders": _each(worker=_READ, client=_APPEND),
+    "shop.parcel_lines": _each(worker=_READ, client=_KEEP),
+    "shop.allowances": _each(
+        worker=("SELECT", "UPDATE"), client=("SELECT", "INSERT", "UPDATE (valid_until, account_lookup)")
+    ),
+    "shop.return_addresses": _each(worker=_READ, client=_KEEP),
+    "shop.return_address_versions": _each(worker=_READ, client=_APPEND),
+    "shop.flags": _each(worker=_READ, client=_KEEP),
+    "shop.flag_history": _each(client=_APPEND),
+    "shop.remarks": _each(client=("SELECT", "INSERT", "UPDATE (person, sealed)")),
+    "shop.score_changes": _each(worker=_APPEND, client=_READ),
+    "logistics.events": _each(worker=_APPEND, client=_APPEND),
+    "logistics.watches": _each(worker=("SELECT", "INSERT", "DELETE"), client=_APPEND),
+    # Persons
+    "vault.recipients": _each(worker=_READ, client=_ALL),
+    "vault.items": _each(
+        worker=_READ,
+        client=("SELECT", "INSERT", "DELETE"),
+        codec=("SELECT (reference, kind, person, sealed)",),
+    ),
+    "vault.lookups": _each(worker=_READ, client=("SELECT", "INSERT", "DELETE")),
+    "vault.looks": _each(client=_APPEND, codec=_APPEND),
+    "vault.erasures": _each(client=_APPEND),
+    "vault.number_subjects": _each(worker=_KEEP, client=_READ),
+    "vault.bindings": _each(worker=_KEEP, client=_READ),
+    "vault.renewals": _each(),
+    "exports.jobs": _each(client=_APPEND),
+    "exports.rows": _each(client=("SELECT", "INSERT", "DELETE")),
+    "exports.accounts": _each(client=_KEEP),
+    "exports.movements": _each(client=_APPEND),
+    # Stand-ins
+    "channels.sent": _STUB,
+    "channels.failures": _STUB,
+    "gateway.refunds": _STUB_THAT_IS_TOLD,
+    "gateway.behaviours": _STUB_THAT_IS_TOLD,
+    "gateway.callbacks": _STUB_THAT_IS_TOLD,
+    "carrier.events": _STUB,
+    "carrier.announcements": _STUB,
+    "carrier.behaviours": _STUB,
+    "numbers.pool": _STUB,
+    "numbers.bindings": _STUB,
+    "numbers.behaviours": _STUB,
+}
+"""The database of the cases: what each role may do with each table."""
+
+KEY_STORE_GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
+    "keystore.person_keys": _each(
+        worker=("SELECT (id, ring_key, wrapped)",),
+        # It forgets persons: the row's former version, the key in it, is cleaned up at once (MAINTAIN is for VACUUM).
+        client=("SELECT", "INSERT", "UPDATE (ring_key, wrapped, destroyed_at)", "MAINTAIN"),
+        codec=("SELECT (id, ring_key, wrapped)",),
+    ),
+}
+"""The key store: keys are made by whoever keeps texts, and read by whoever opens them."""
+
+
+def role_name(prefix: str, role: DatabaseRole) -> str:
+    """How a role is called where the names of all begin with ``prefix``."""
+    return f"{prefix}_{role}"
