@@ -63,6 +63,7 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     ),
     "casebook.log": _each(worker=_APPEND, client=_READ, archive=_READ),
     "casebook.standing": _each(worker=("SELECT", "UPDATE")),
+    "casebook.repeated_attempts": _each(worker=_ALL, client=("SELECT", "DELETE")),
     "disputes.evidence": _each(worker=_KEEP, client=_READ, archive=_READ),
     "disputes.statements": _each(
         worker=_READ,
