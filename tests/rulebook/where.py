@@ -3,6 +3,7 @@
 ``python -m tests.rulebook.where`` writes the last table of that page anew.
 """
 
+import functools
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ HEADING = "## Where each rule is carried out and tested"
 CODE = ("workflows", "activities", "starter")
 OTHER_CODE = ("worker.py",)
 
+_NUMBER = re.compile(r"\b[RTDALP]\d+\b")
 _ROW = re.compile(r"^\| ([RTDALP]\d+) \|", re.MULTILINE)
 
 
@@ -23,8 +25,12 @@ def rules() -> list[str]:
 
 def standing_at(rule: str, files: list[Path]) -> list[Path]:
     """The files that name a rule by its own number."""
-    number = re.compile(rf"\b{rule}\b")
-    return [file for file in files if number.search(file.read_text(encoding="utf-8"))]
+    return [file for file in files if rule in _numbers_in(file)]
+
+
+@functools.cache
+def _numbers_in(file: Path) -> frozenset[str]:
+    return frozenset(_NUMBER.findall(file.read_text(encoding="utf-8")))
 
 
 def code() -> list[Path]:

@@ -1,5 +1,6 @@
 """Working days and hours in Asia/Shanghai (section 9): arrival of money (R5), time for evidence (D5)."""
 
+import functools
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cache
@@ -268,12 +269,17 @@ def test_wrong_hours_are_refused() -> None:
             ask(at.replace(tzinfo=None))
 
 
+@functools.cache
+def _holidays_of(year: int) -> holidays.HolidayBase:
+    return holidays.country_holidays("CN", years=year)
+
+
 def test_both_sources_say_the_same_of_each_day_that_they_have_published() -> None:  # section 9
     """Where a new release differs on a day, the State Council's notice decides, and an override keeps it."""
     calendar, day, differs = built_in(), date(2004, 1, 1), list[str]()
     while True:
         try:
-            first, second = published(day), holidays.country_holidays("CN", years=day.year).is_working_day(day)
+            first, second = published(day), _holidays_of(day.year).is_working_day(day)
         except NotImplementedError:
             break
         if not calendar.day(day).known:
