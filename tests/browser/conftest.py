@@ -83,7 +83,9 @@ async def stack(browser: "Browser", state_dirs: Path, codec_settings: CodecServe
 @pytest.fixture(scope="session")
 def settings(stack: Stack, state_dirs: Path) -> Settings:
     """Settings that lead to `stack`."""
-    return Settings.model_validate({"state_dir": state_dirs / "browser", "database_url": stack.database_url})
+    return Settings.model_validate(
+        {"state_dir": state_dirs / "browser", "database_url": stack.database_url, "workflow_sandbox": False}
+    )
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

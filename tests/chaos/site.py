@@ -51,7 +51,12 @@ class Site:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(ROOT / "worker.py")),
                 cwd=ROOT,
-                env={**os.environ, "AFTERSALES_STATE_DIR": str(self.state_dir), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    "AFTERSALES_STATE_DIR": str(self.state_dir),
+                    "AFTERSALES_WORKFLOW_SANDBOX": "false",
+                    "PYTHONUNBUFFERED": "1",
+                },
                 stdout=log,
                 stderr=log,
             )

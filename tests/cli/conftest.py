@@ -64,6 +64,7 @@ async def shell(settings: Settings, database: str) -> AsyncIterator[Shell]:
         **own,
         f"{PREFIX}STATE_DIR": str(settings.state_dir),
         f"{PREFIX}TASK_QUEUE": TASK_QUEUE,
+        f"{PREFIX}WORKFLOW_SANDBOX": "false",
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "160",
     }

@@ -44,7 +44,7 @@ async def test_the_demo_leaves_nothing_of_anybody_in_clear(
     state_dir: Path, browser_page: "Page", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark_the_demo(monkeypatch)
-    watched, settings = Watched(state_dir), Settings(state_dir=state_dir, task_queue="demo")
+    watched, settings = Watched(state_dir), Settings(state_dir=state_dir, task_queue="demo", workflow_sandbox=False)
     traced = functools.partial(connect, interceptors=[watched.interceptor], runtime=watched.runtime)
     monkeypatch.setattr(demo, "connect", traced)
 

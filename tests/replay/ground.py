@@ -48,8 +48,8 @@ class Ground:
 
 @asynccontextmanager
 async def ground(state_dir: Path, *, cached: int = PLENTY) -> AsyncGenerator[Ground]:
-    """Servers on ``state_dir``, and a worker that keeps so many cases in its cache."""
-    settings = Settings(state_dir=state_dir, max_cached_workflows=cached)
+    """Servers on ``state_dir``, and a worker that keeps so many cases in its cache, without the sandbox."""
+    settings = Settings(state_dir=state_dir, max_cached_workflows=cached, workflow_sandbox=False)
     async with embedded_stack(settings, search_attributes=declarations(), headless=True) as stack:
         await schema.upgrade(stack.database_url)
         await prepare_key_store(settings, stack.database_url)

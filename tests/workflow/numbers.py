@@ -41,7 +41,7 @@ from workflows.virtual_number import VirtualNumberEntity
 
 HASH_KEY = b"a key of the provider's own"
 OFFICER = officer("f-1")
-RUNNER = runner_for(sandboxed=True, versioned=False)
+RUNNER = runner_for(sandboxed=False, versioned=False)
 
 
 @asynccontextmanager
