@@ -23,7 +23,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-all lint format docs pictures histories resets costs bench capacity lock audit \
+.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories resets costs bench capacity lock audit \
 	sbom venv clean
 
 help: ## This list
@@ -40,6 +40,9 @@ cluster: venv ## Roll workers from version to version under load, and check ever
 
 test: venv ## The test suite, in parallel
 	@$(bin)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-fast: venv ## The tests that need no server, within a minute: rules, messages, layout, and every history replayed
+	@$(bin)/python -m pytest $(PARALLEL) tests/unit tests/rulebook tests/processes tests/replay/test_replay.py $(ARGS)
 
 test-all: ## The test suite on each Python from 3.11 to 3.14
 	@for version in $(VERSIONS); do \

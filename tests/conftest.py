@@ -1,6 +1,7 @@
 """What all tests share: one stack for each test process, and an end of the session that cannot abort."""
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +23,7 @@ from tests.databases import database_for_one_test, log_in_as
 from workflows.messages.search_attributes import declarations
 
 _WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
+_INSTALLED_BY = re.compile(r"on Debian: apt install ([a-z0-9. -]+)")
 _session = pytest.StashKey[pytest.Session]()
 
 
@@ -38,10 +40,10 @@ def pytest_configure() -> None:
     # The sandbox loads a workflow's modules anew for each case, and would compile them each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-
-
     # Temporal's server collects its garbage less often: memory for processor time.
     os.environ.setdefault("GOGC", "400")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a slow test come first and those that need no server last, so that parallel processes end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
@@ -61,11 +63,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     session = config.stash.get(_session, None)
     if session is None:
         return
+    for line in _what_is_missing(config):
+        config.get_terminal_writer().line(line)
     config.get_terminal_writer().flush()
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
         if stream is not None:
             stream.flush()
     os._exit(int(session.exitstatus))
+
+
+def _what_is_missing(config: pytest.Config) -> list[str]:
+    """One line, where tests were skipped for want of a program: how many, and the command that installs it."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped: list[pytest.TestReport] = reporter.stats.get("skipped", []) if reporter else []
+    found = [match[1] for report in skipped if (match := _INSTALLED_BY.search(str(report.longrepr)))]
+    packages = sorted({package for each in found for package in each.split()})
+    return [f"{len(found)} skipped for want of programs: apt install {' '.join(packages)}"] if found else []
 
 
 @pytest.fixture(scope="session")
