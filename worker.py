@@ -44,20 +44,23 @@ from starter.worker.renewing import renewed
 from starter.worker.repeated_attempts import RepeatedAttempts
 from starter.worker.roles import Workers, workers_for
 from starter.worker.runner import runner_for
-from workflows.compensation import Compensation
-from workflows.dispute import Dispute
+from workflows.definitions import (
+    AllowanceExpiry,
+    AllowanceWithdrawal,
+    Compensation,
+    Dispute,
+    LateShipment,
+    MerchantRefund,
+    Refund,
+    Return,
+)
 from workflows.late_callback import LateCallback
-from workflows.late_shipment import LateShipment
-from workflows.merchant_refund import MerchantRefund
 from workflows.messages.sealed import require_sealed
 from workflows.notices import NoticeResend
 from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
-from workflows.refund import Refund
-from workflows.returns import Return
 from workflows.rules.worker_roles import WorkerRole
 from workflows.virtual_number import VirtualNumberEntity
-from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
 WORKFLOWS = (
     Refund,

@@ -2,11 +2,11 @@
 
 from temporalio import workflow
 
-from workflows.answers import until_answered
 from workflows.messages import activities
 from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
 from workflows.queues import queue_for
+from workflows.shell.answers import until_answered
 from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 

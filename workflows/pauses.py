@@ -7,9 +7,9 @@ from contextlib import suppress
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from workflows.answers import until_answered
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
 from workflows.messages.commands import PausesChanged
+from workflows.shell.answers import until_answered
 from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
 

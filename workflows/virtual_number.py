@@ -20,8 +20,6 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from workflows.answers import local_first, until_answered
-from workflows.case import TIMER_SLACK, refused_command
 from workflows.messages.cases import Refusal
 from workflows.messages.sealed import why_refused
 from workflows.messages.virtual_numbers import (
@@ -52,6 +50,8 @@ from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint, not_sealed, read
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
+from workflows.shell.answers import local_first, until_answered
+from workflows.shell.case import TIMER_SLACK, refused_command
 from workflows.starts import reads_its_start
 from workflows.unopened import KeyIsGone, unopened
 from workflows.versions import LASTS_MONTHS

@@ -8,18 +8,21 @@ from typing import Any, Final
 from pydantic import BaseModel
 from temporalio import workflow
 
-from workflows.case import CaseWorkflow
-from workflows.compensation import Compensation
-from workflows.dispute import Dispute
-from workflows.late_shipment import LateShipment
-from workflows.merchant_refund import MerchantRefund
+from workflows.definitions import (
+    AllowanceExpiry,
+    AllowanceWithdrawal,
+    Compensation,
+    Dispute,
+    LateShipment,
+    MerchantRefund,
+    Refund,
+    Return,
+)
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, Request, ReturnRequest
 from workflows.messages.virtual_numbers import NumberStart, NumberSubject, Scope
-from workflows.refund import Refund
-from workflows.returns import Return
 from workflows.rules.identity import case_id
+from workflows.shell.case import CaseWorkflow
 from workflows.virtual_number import VirtualNumberEntity
-from workflows.withdrawal import AllowanceExpiry, AllowanceWithdrawal
 
 WORKFLOWS: Final[tuple[type[CaseWorkflow | VirtualNumberEntity], ...]] = (
     Refund,

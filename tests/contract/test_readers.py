@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 READERS: Final[Mapping[str, str]] = {
     # Who, under which key, about what
-    "workflows/case.py:take": "Command.key",
+    "workflows/shell/mailbox.py:accept": "Command.key",
     "workflows/rules/admission.py:may_see": "Actor.role Actor.id",
     "workflows/rules/admission.py:refused_stranger": "Command.by",
     "workflows/rules/admission.py:for_another_case": "Command.case",
@@ -51,14 +51,14 @@ READERS: Final[Mapping[str, str]] = {
     """,
     "activities/postgres/reservations.py:*": "BankTransfer.account",
     "workflows/rules/refund.py:first_stage": "ReturnRequest.exchange",
-    "workflows/late_shipment.py:__init__": "LateShipmentRequest.ships_until",
-    "workflows/withdrawal.py:*": "ExpiryRequest.valid_until",
+    "workflows/definitions.py:__init__": "LateShipmentRequest.ships_until",
+    "workflows/definitions.py:*": "ExpiryRequest.valid_until",
     "activities/opening.py:_owed_once": "CompensationRequest.insured",
     "activities/opening.py:_look_at_compensation": """
         CompensationRequest.about CompensationRequest.cause CompensationRequest.amount
     """,
     # Evidence
-    "workflows/case.py:given": """
+    "workflows/kinds/case.py:given": """
         Reject.evidence SubmitEvidence.evidence SubmitEvidence.statement SubmitEvidence.amount SubmitEvidence.final
         ConfirmReceipt.evidence OpenDispute.evidence ProveShipment.evidence ProveExemption.evidence
     """,
@@ -67,40 +67,40 @@ READERS: Final[Mapping[str, str]] = {
     "activities/postgres/vault.py:missing_attachment": "Evidence.sha256",
     "workflows/rules/details.py:_application": "Evidence.media_type",
     # Decisions
-    "workflows/disputable.py:rejection": """
+    "workflows/kinds/disputed.py:rejection": """
         Reject.reason Reject.shipping ShippingProof.carrier ShippingProof.tracking_no ShippingProof.shipped_at
     """,
-    "workflows/disputable.py:_open_dispute": "OpenDispute.reason",
-    "workflows/payable.py:take_account": "GiveRefundAccount.account",
-    "workflows/payable.py:closed_by_officer": "CloseCase.reason CloseCase.proof",
-    "workflows/case.py:_move_policy": "MovePolicy.version MovePolicy.reason",
-    "workflows/case.py:_move_deadline": "MoveDeadline.until MoveDeadline.reason",
-    "workflows/case.py:_reckon_anew": "PausesChanged.window",
+    "workflows/kinds/disputed.py:_write_as_disputed": "OpenDispute.reason",
+    "workflows/kinds/order_money.py:take_account": "GiveRefundAccount.account",
+    "workflows/kinds/every_case.py:closed_by_officer": "CloseCase.reason CloseCase.proof",
+    "workflows/kinds/every_case.py:move_policy": "MovePolicy.version MovePolicy.reason",
+    "workflows/kinds/every_case.py:move_deadline": "MoveDeadline.until MoveDeadline.reason",
+    "workflows/kinds/every_case.py:reckon_anew": "PausesChanged.window",
     # Goods
-    "workflows/returning.py:_agree": "AgreeReturn.address_id AgreeReturn.clauses",
-    "workflows/incoming.py:enter_tracking": """
+    "workflows/kinds/returning.py:returning": "AgreeReturn.address_id AgreeReturn.clauses",
+    "workflows/kinds/incoming.py:enter_tracking": """
         EnterTracking.parcel EnterTracking.freight_paid EnterTracking.refund_account
         Parcel.carrier Parcel.tracking_no
     """,
-    "workflows/returning.py:_confirm_receipt": """
+    "workflows/kinds/returning.py:_confirm_receipt": """
         ConfirmReceipt.accepted ConfirmReceipt.reason LineQuantity.line LineQuantity.quantity
     """,
-    "workflows/outgoing.py:reship": "Reship.parcel",
-    "workflows/outgoing.py:send_back": "SendBack.parcel",
-    "workflows/payable.py:parcel": "ReportParcel.event ReportParcel.carrier ReportParcel.tracking_no",
-    "workflows/refund.py:_refund": "ReportParcel.happened_at",
-    "workflows/late_shipment.py:_prove": "ProveShipment.parcel ProveShipment.shipped_at",
-    "workflows/late_shipment.py:_refer_to": "ProveExemption.exemption",
+    "workflows/kinds/outgoing.py:reship": "Reship.parcel",
+    "workflows/kinds/outgoing.py:send_back": "SendBack.parcel",
+    "workflows/kinds/every_case.py:parcel_line": "ReportParcel.event ReportParcel.carrier ReportParcel.tracking_no",
+    "workflows/kinds/refund.py:money_only": "ReportParcel.happened_at",
+    "workflows/kinds/late_shipment.py:_prove": "ProveShipment.parcel ProveShipment.shipped_at",
+    "workflows/kinds/late_shipment.py:_refer_to": "ProveExemption.exemption",
     # Disputes
     "workflows/rules/dispute.py:refused_acceptance": "AcceptSettlement.amount",
     "workflows/rules/dispute.py:settled": "OfferSettlement.lines OfferSettlement.freight",
     "workflows/rules/dispute.py:ruled": """
         Rule.fault Rule.refund Rule.lines Rule.freight Rule.return_freight Rule.reason
     """,
-    "workflows/dispute.py:_dispute": "ConfirmProposal.reason",
+    "workflows/kinds/dispute.py:dispute": "ConfirmProposal.reason",
     # Money
-    "workflows/settlement.py:pay": "RetryPayment.reason RetryPayment.partly",
-    "workflows/settlement.py:_settle_manually": """
+    "workflows/kinds/money.py:with_gateway": "RetryPayment.reason RetryPayment.partly",
+    "workflows/kinds/money.py:_pay_by_hand": """
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
         RecordManualTransfer.transferred_at RecordManualTransfer.amount
     """,

@@ -60,9 +60,16 @@ def test_activities_know_messages_and_rules_only(path: Path) -> None:
     assert not [name for name in ours if not any(within(name, package) for package in allowed)]
 
 
-def test_rules_know_nothing_of_temporal() -> None:
-    for path in sources("workflows/rules"):
-        assert not [name for name in imports_of(path) if within(name, "temporalio")], path
+@pytest.mark.parametrize(
+    "path", sources("workflows/rules", "workflows/kinds"), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_what_decides_knows_nothing_of_what_carries_it_out(path: Path) -> None:
+    outside = ("temporalio", "asyncio", "workflows.shell", "workflows.definitions")
+    assert not [name for name in imports_of(path) if any(within(name, package) for package in outside)]
+    if path.parent.name == "kinds":
+        ours = [name for name in imports_of(path) if any(within(name, package) for package in OURS)]
+        allowed = ("workflows.kinds", "workflows.messages", "workflows.rules")
+        assert not [name for name in ours if not any(within(name, package) for package in allowed)]
 
 
 def loaded_by(paths: list[Path]) -> list[str]:
@@ -92,7 +99,7 @@ def test_no_workflow_loads_what_only_activities_need() -> None:
     """Masks and look-ups read lists and numbering plans, which would take time and memory in every sandbox."""
     loaded = loaded_by(sorted((ROOT / "workflows").glob("*.py")))
 
-    assert "workflows.refund" in loaded
+    assert "workflows.kinds.refund" in loaded
     assert not [name for name in loaded if within(name, "phonenumbers") or within(name, "workflows.rules.masking")]
 
 

@@ -18,13 +18,13 @@ from starter.settings import Settings
 from starter.vault import key_provider
 from starter.worker.runner import runner_for
 from tests.workflow.world import World, until
+from workflows.definitions import Refund
 from workflows.messages.actors import merchant
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Approve
 from workflows.messages.converter import data_converter
 from workflows.messages.sealed import require_sealed
 from workflows.messages.stages import OutcomeKind, StageName
-from workflows.refund import Refund
 
 
 @pytest.fixture

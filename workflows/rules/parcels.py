@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 from workflows.messages.actors import carrier
 from workflows.messages.cases import Refusal
@@ -14,8 +14,25 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, Parcel
 from workflows.messages.pieces import LineQuantity
 from workflows.rules.refusals import refused
 
-Told: TypeAlias = CarrierEvent | ReportParcel
-"""What a carrier tells, by way of the book or to the case itself."""
+
+class Told(Protocol):
+    """What a carrier tells, by way of the book or to the case itself."""
+
+    @property
+    def parcel(self) -> Parcel:
+        """Which one."""
+        ...
+
+    @property
+    def event(self) -> ParcelEvent:
+        """What happened to it."""
+        ...
+
+    @property
+    def happened_at(self) -> datetime:
+        """When, as the carrier says."""
+        ...
+
 
 _ENDS: Final = frozenset({ParcelEvent.SIGNED, ParcelEvent.RETURNED_TO_WAREHOUSE})
 _DELIVERY: Final = _ENDS | {ParcelEvent.REFUSED}

@@ -6,23 +6,14 @@ from typing import Any, Final, TypeVar
 from temporalio import workflow
 from temporalio.common import RawValue
 
-from workflows.case import CaseWorkflow, refused_command
+from workflows.kinds.kind import OF_EVERY_CASE, Kind
 from workflows.messages.cases import CaseView, Refusal
-from workflows.messages.commands import (
-    Command,
-    GatewayCallback,
-    MoveDeadline,
-    MovePolicy,
-    PausesChanged,
-    ReportParcel,
-)
+from workflows.messages.commands import Command
 from workflows.messages.sealed import why_refused
 from workflows.rules import admission
+from workflows.shell.case import CaseWorkflow, refused_command
 from workflows.starts import reads_its_start
 from workflows.unopened import KeyIsGone, unopened
-
-OF_EVERY_CASE = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
-"""What the platform may ask of each case, and what the world tells."""
 
 _NOT_SEALED: Final = "it was not encrypted, or for no case"
 _OTHER_SIGNALS_ARE_LOGGED: Final = "other-signals-are-logged"
@@ -31,15 +22,16 @@ _OTHER_SIGNALS_ARE_LOGGED: Final = "other-signals-are-logged"
 CaseType = TypeVar("CaseType", bound=type[CaseWorkflow])
 
 
-def takes(*commands: type[Command]) -> Callable[[CaseType], CaseType]:
-    """Give a kind of case the updates, the signals and the ``view`` query of its commands; it reads its own start.
+def takes(kind: Kind) -> Callable[[CaseType], CaseType]:
+    """Give a workflow the updates, the signals and the ``view`` query of its kind's commands; it reads its own start.
 
     Every kind also takes the facts of the world, what the carrier and the gateway tell, and what the platform asks
     of all open cases.
     """
 
     def decorate(case: CaseType) -> CaseType:
-        case.commands = tuple(dict.fromkeys((*commands, *OF_EVERY_CASE)))
+        case.case_kind = kind
+        case.commands = tuple(dict.fromkeys((*kind.commands, *OF_EVERY_CASE)))
         for command in case.commands:
             name = command.command_name()
             setattr(case, f"{name}_update", _update(name, command))
@@ -93,7 +85,7 @@ def _signal(name: str, command_type: type[Command]) -> Any:
         if self.unreadable:
             return
         for digest in unopened(values):
-            if not workflow.patched(self.heard.marker_of(digest)):
+            if not workflow.patched(self.mailbox.heard.marker_of(digest)):
                 raise KeyIsGone
         command = admission.read(values, command_type)
         if isinstance(command, Refusal):

@@ -7,10 +7,10 @@ from temporalio import workflow
 from workflows.messages.cases import Opened, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.requests import ExpiryRequest, LateShipmentRequest
-from workflows.payable import PayableCase
+from workflows.shell.case import CaseWorkflow
 
 
-class SleepingCase(PayableCase):
+class SleepingCase(CaseWorkflow):
     """A case that opens at a moment which may be moved meanwhile (A6, L1)."""
 
     opens_by_rule = "section 1"

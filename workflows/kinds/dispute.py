@@ -1,0 +1,290 @@
+"""Disputes 纠纷: negotiation, intervention with evidence, and a ruling (D1 to D9).
+
+A dispute about an open case is that case's child: its ruling is its result, and the case carries it out. One about an
+ended case, or about an order without a case, carries its ruling out itself; so does one whose case was stopped from
+outside.
+"""
+
+from dataclasses import replace
+
+from workflows.kinds import evidence
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision, TellCase
+from workflows.kinds.events import DeadlinePassed, Event
+from workflows.kinds.order_money import refund
+from workflows.kinds.owed import compensation_of
+from workflows.messages.actors import CLOCK, Role
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal
+from workflows.messages.commands import (
+    AcceptSettlement,
+    CaseSettled,
+    Command,
+    ConfirmProposal,
+    DisputeIntervened,
+    OfferSettlement,
+    Resolve,
+    Rule,
+    SubmitEvidence,
+)
+from workflows.messages.payouts import Remainder
+from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest
+from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
+from workflows.messages.scores import ScoreCause, ScoreChange
+from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules.compensation import return_freight_owed
+from workflows.rules.dispute import (
+    given_facts,
+    intervention_key,
+    refused_acceptance,
+    refused_evidence_after_final,
+    refused_offer,
+    refused_ruling,
+    resolved,
+    ruled,
+    settled,
+    upheld,
+)
+from workflows.rules.evidence import evidence_facts
+from workflows.rules.refund import ruled_parts
+from workflows.rules.returns import is_whole_order
+from workflows.rules.stages import EVIDENCE, EVIDENCE_WORKING_HOURS, RULING, RULING_OVERDUE, RULING_PROPOSED
+
+ENDS = {
+    Verdict.RESOLVED: OutcomeKind.RESOLVED,
+    Verdict.SETTLED: OutcomeKind.SETTLED,
+    Verdict.UPHELD: OutcomeKind.RULED,
+    Verdict.RULED: OutcomeKind.RULED,
+}
+"""How a dispute ends whose ruling somebody else carries out, or that pays nothing."""
+
+RULES = {Verdict.RESOLVED: "D2", Verdict.SETTLED: "D2", Verdict.RULED: "D8"}
+"""Under which rule a dispute ends; what silence comes to ends it under the rule of its stage (D4, D5)."""
+
+
+def dispute(case: Case, event: Event) -> Decision:
+    """What becomes of an event until the dispute has ended."""
+    claim = case.state.claim
+    match event:
+        case Resolve():  # D2
+            return _end(case, resolved(event.by, "resolved_by_buyer"), event)
+        case CaseSettled():  # D2
+            return _end(case, resolved(CLOCK, "case_decided_itself"), event)
+        case OfferSettlement():  # D2
+            return _offered(case, event)
+        case AcceptSettlement() if claim.offer:  # D2
+            return _end(case, settled(claim.offer, event), event)
+        case SubmitEvidence():  # D6
+            return _take_evidence(case, event)
+        case Rule():  # D8
+            return _end(case, ruled(event, _claimed(case)), event)
+        case ConfirmProposal() if claim.proposal:  # D5
+            confirmed = claim.proposal.model_copy(update={"by": event.by, "reason": event.reason})
+            return _end(case, confirmed, event)
+        case DeadlinePassed() if case.state.stage is StageName.NEGOTIATION:  # D2
+            return _intervene(case)
+        case DeadlinePassed() if _demanded(case) and Role.MERCHANT in claim.gave:  # D6: the draft counts
+            return _close_evidence(case, case.silent("evidence_closed"))
+        case DeadlinePassed() if case.stage is EVIDENCE:  # D4
+            charges = _charge(case, ScoreCause.EVIDENCE_TIMEOUT)
+            return _end(case, upheld(_claimed(case), CLOCK), None, charges)
+        case DeadlinePassed() if case.stage is EVIDENCE_WORKING_HOURS:  # D5
+            return _propose(case)
+        case DeadlinePassed():  # D8
+            return case.enter(RULING_OVERDUE, case.silent("ruling_overdue"), attention=Attention.RULING_OVERDUE)
+        case _:
+            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+
+
+def _intervene(case: Case) -> Decision:
+    """D3, D4, D5, D9: the case is locked, evidence is demanded, and it costs the merchant points."""
+    entry, charges = case.silent("intervened"), _charge(case, ScoreCause.INTERVENTION)
+    if Role.MERCHANT in case.state.claim.finals:  # D6: it has nothing to add
+        intervened = case.enter(RULING, entry, charges=charges)
+    else:
+        upholds = case.policy.dispute.evidence_silence == "uphold"
+        demanded = case.notice(NoticeTemplate.EVIDENCE_DEMANDED, case.merchant)
+        stage = EVIDENCE if upholds else EVIDENCE_WORKING_HOURS
+        intervened = case.enter(stage, entry, notices=demanded, charges=charges)
+    return replace(intervened, first=_intervention(case))
+
+
+def _intervention(case: Case) -> tuple[TellCase, ...]:
+    """D3: what tells the disputed case that the platform has stepped in."""
+    if case.carried_out_by is None:
+        return ()
+    told = DisputeIntervened(key=intervention_key(case.case_id), by=CLOCK)
+    return (TellCase(case.carried_out_by, told),)
+
+
+def _offered(case: Case, command: OfferSettlement) -> Decision:
+    """D2: the offer stands from now on, and the buyer is told of it."""
+    return case.but(claim=case.state.claim.but(offer=command)).stay(
+        case.obeyed(command, "settlement_offered", amount=command.amount),
+        notices=case.notice(
+            NoticeTemplate.SETTLEMENT_OFFERED, case.buyer, amount=command.amount, currency=case.asked.currency
+        ),
+    )
+
+
+def _take_evidence(case: Case, command: SubmitEvidence) -> Decision:
+    """D6: a draft until the deadline or the final word; what comes later is kept, and marked late."""
+    role, late, claim = command.by.role, _is_late(case), case.state.claim
+    given = EvidenceGiven(
+        key=f"step-{case.state.steps + 1}",
+        by=command.by,
+        attachments=command.evidence,
+        statement=command.statement,
+        amount=command.amount,
+        currency=case.asked.currency if command.amount is not None else None,
+        final=command.final,
+        late=late,
+    )
+    entry = case.obeyed(command, "evidence_submitted", **given_facts(given), **evidence_facts(command.evidence))
+    case = evidence.counted(case, command)
+    if not late:
+        finals = claim.finals | {role} if command.final else claim.finals
+        case = case.but(claim=claim.but(gave=claim.gave | {role}, finals=finals))
+    if command.final and role is Role.MERCHANT and _demanded(case):
+        return _close_evidence(case, entry, given)
+    return case.stay(entry, evidence=given)
+
+
+def _close_evidence(case: Case, entry: LogEntry, given: EvidenceGiven | None = None) -> Decision:
+    """D6, D8: the merchant has given what it has, and the platform rules; the buyer has the time that was set."""
+    closed = case.but(claim=case.state.claim.but(evidence_ended=case.due))
+    return closed.enter(RULING, entry, evidence=given)
+
+
+def _propose(case: Case) -> Decision:
+    """D5: ruled on what is there; the merchant's fault is proposed, and an officer confirms."""
+    claim = case.state.claim.but(proposal=upheld(_claimed(case), CLOCK), evidence_ended=case.due)
+    charges = _charge(case, ScoreCause.EVIDENCE_TIMEOUT)
+    return case.but(claim=claim).enter(RULING_PROPOSED, case.silent("fault_proposed"), charges=charges)
+
+
+def _end(case: Case, ruling: Ruling, command: Command | None, charges: tuple[ScoreChange, ...] = ()) -> Decision:
+    """D8, D9: told to whoever carries it out, or carried out; a lost ruling costs points.
+
+    The server asks for the cancellation of a dispute whose case has been stopped; others may ask for it as well. Only
+    then the case is looked for, by a word that it knows already: who was to carry the ruling out may run no more.
+    """
+    case = case.but(ruling=ruling)
+    if ruling.fault in (Fault.MERCHANT, Fault.BOTH):
+        charges = (*charges, *_charge(case, ScoreCause.RULING_LOST))
+    rule = RULES.get(ruling.verdict, case.stage.rule)
+    entry = case.entry(
+        f"dispute_{ruling.verdict}",
+        ruling.by,
+        rule,
+        command,
+        fault=ruling.fault,
+        award=ruling.award,
+        amount=ruling.amount,
+        reason=ruling.reason,
+    )
+    if case.carried_out_by and case.cancellations:
+        (told,) = _intervention(case)
+
+        def looked_for(case: Case, runs: bool) -> Decision:
+            stopped = () if runs else (case.entry("disputed_case_stopped", CLOCK, "D8"),)
+            return _ended(case, ruling, rule, charges, entry, *stopped, own=not runs)
+
+        return Decision(effect=told, state=case.state, then=looked_for)
+    return _ended(case, ruling, rule, charges, entry, own=case.carried_out_by is None)
+
+
+def _ended(
+    case: Case, ruling: Ruling, rule: str, charges: tuple[ScoreChange, ...], *entries: LogEntry, own: bool
+) -> Decision:
+    owed = _return_freight(case) if own and ruling.return_freight is FreightBearer.MERCHANT else ()
+    if own and ruling.amount:
+        decision = refund(
+            case,
+            *entries,
+            by=ruling.by,
+            rule=rule,
+            wanted=ruled_parts(ruling),
+            remainder=Remainder(counts=case.opened.counts),
+            charges=charges,
+            notices=_told(case, ruling),
+        )
+    else:
+        decision = case.close(
+            OutcomeKind.DISMISSED if own and ruling.verdict is Verdict.RULED else ENDS[ruling.verdict],
+            *entries,
+            rule=rule,
+            by=ruling.by,
+            notices=_told(case, ruling),
+            charges=charges,
+        )
+    return replace(decision, first=owed)
+
+
+def _return_freight(case: Case) -> tuple[CompensationRequest, ...]:
+    """D8, T10: what sending the goods of an ended return back has cost."""
+    claimed = _claimed(case)
+    if claimed.about is None:
+        return ()
+    owed = return_freight_owed(case.opened.return_freight, case.policy.returns.most_return_freight, 0)
+    insured = case.opened.insurance_paid
+    if owed > insured or (owed and not is_whole_order(claimed, case.order)):  # R16: see returning
+        return (compensation_of(case.order, claimed.about, CompensationCause.RETURN_FREIGHT, owed, insured),)
+    return ()
+
+
+def _told(case: Case, ruling: Ruling) -> tuple[Notice, ...]:
+    return case.notice_to_both(
+        NoticeTemplate.DISPUTE_RULED,
+        verdict=ruling.verdict,
+        fault=ruling.fault,
+        amount=ruling.amount,
+        currency=case.asked.currency,
+    )
+
+
+def _charge(case: Case, cause: ScoreCause) -> tuple[ScoreChange, ...]:
+    """D9: what it costs by the policy."""
+    numbers = case.policy.dispute
+    points = {
+        ScoreCause.INTERVENTION: numbers.points_for_intervention,
+        ScoreCause.RULING_LOST: numbers.points_for_lost_ruling,
+        ScoreCause.EVIDENCE_TIMEOUT: numbers.points_for_timeout,
+    }[cause]
+    return (ScoreChange(merchant_id=case.parties.merchant_id, cause=cause, points=points),)
+
+
+def _demanded(case: Case) -> bool:
+    return case.stage in (EVIDENCE, EVIDENCE_WORKING_HOURS)
+
+
+def _is_late(case: Case) -> bool:
+    """D6: not before the deadline has been acted on, however late it is looked at (section 11)."""
+    ended = case.state.claim.evidence_ended
+    return ended is not None and case.now >= ended
+
+
+def _claimed(case: Case) -> DisputeRequest:
+    if not isinstance(case.request, DisputeRequest):
+        raise TypeError("a dispute is opened by a claim")
+    return case.request
+
+
+def refused_content(case: Case, command: Command) -> Refusal | None:
+    """D2, D5, D6, D8: offers, acceptances, evidence and rulings must fit the claim."""
+    claim = case.state.claim
+    match command:
+        case OfferSettlement():
+            return refused_offer(command, _claimed(case))
+        case AcceptSettlement():
+            return refused_acceptance(command, claim.offer)
+        case SubmitEvidence() if command.by.role in claim.finals and not _is_late(case):
+            return refused_evidence_after_final()
+        case Rule():
+            return refused_ruling(command, _claimed(case))
+        case ConfirmProposal() if claim.proposal is None:
+            return Refusal(
+                code="nothing_proposed", field="command", rule="D5", explanation="the merchant was not silent"
+            )
+        case _:
+            return None

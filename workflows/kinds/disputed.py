@@ -1,0 +1,390 @@
+"""A case that the buyer may have decided by the platform: how a dispute moves it (D1 to D3, D8).
+
+The dispute is a case of its own. While it is in negotiation the disputed case goes on as before; from intervention on
+it is locked and its clock stands still; then it goes on with what was ruled, or where it stood.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from workflows.kinds import every_case, order_money
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision, StartDispute, TellCase
+from workflows.kinds.events import DisputeEnded, Event
+from workflows.kinds.evidence import keeping_evidence
+from workflows.kinds.state import DisputeState, Standstill
+from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, ParcelWatch, Refusal, Span
+from workflows.messages.commands import (
+    Amend,
+    CaseSettled,
+    Command,
+    ConfirmReceipt,
+    DisputeIntervened,
+    GiveRefundAccount,
+    OpenDispute,
+    Reject,
+    ReportParcel,
+)
+from workflows.messages.parcels import Parcel, ParcelPurpose
+from workflows.messages.payouts import Part, Remainder
+from workflows.messages.pieces import CasePieces, PieceUse
+from workflows.messages.requests import BankTransfer, DisputeRequest
+from workflows.messages.rulings import Ruling, Verdict
+from workflows.messages.scores import ScoreChange
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules.applications import version_facts, version_of
+from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
+from workflows.rules.evidence import evidence_facts, is_ours
+from workflows.rules.identity import case_id
+from workflows.rules.pieces import pieces_of
+from workflows.rules.refund import refused_application, refused_worthless, ruled_parts
+from workflows.rules.shipping import refused_unsent
+from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, STAGES, Stage
+
+SECOND = timedelta(seconds=1)
+
+
+def about_dispute(case: Case, event: Event) -> Decision | None:
+    """What a dispute, or the lock under it, makes of an event; None where the case sees to it as ever."""
+    locked = case.stage is LOCKED
+    match event:
+        case OpenDispute():
+            return _open_dispute(case, event)
+        case DisputeIntervened():
+            return _lock(case, event)
+        case DisputeEnded():
+            return _dispute_ended(case.but(dispute=case.state.dispute.but(current=None)), event)
+        case GiveRefundAccount() if locked:
+            return order_money.take_account(case, event)
+        case ConfirmReceipt() if locked:  # D3: recorded now, looked at when the case goes on
+            return keeping_evidence(case, event, "receipt_confirmed", lambda case, given: _keep(case, event, given))
+        case ReportParcel() if locked:
+            return replace(
+                every_case.note_parcel(case, event),
+                state=case.but(dispute=_kept(case.state.dispute, event)).state,
+            )
+        case _:
+            return None
+
+
+def kept_event(case: Case) -> tuple[Case, Command] | None:
+    """What was told under the lock and is to be looked at now, and the case without it."""
+    dispute = case.state.dispute
+    if not dispute.kept or dispute.standstill or case.state.stage in DECIDED:
+        return None
+    event, *others = dispute.kept
+    return case.but(dispute=dispute.but(kept=tuple(others))), event
+
+
+def ruling_of(event: Event) -> Ruling | None:
+    """The ruling that a case is to carry out; None for all else, and for a dispute that left it as it was."""
+    ruling = event.ruling if isinstance(event, DisputeEnded) else None
+    return ruling if ruling and ruling.verdict is not Verdict.RESOLVED else None
+
+
+# What a dispute does to its case ------------------------------------------------------------------------
+
+
+def _open_dispute(case: Case, command: OpenDispute) -> Decision:
+    """D1: on the case as it was last applied for. A case that waits for the buyer waits on; others go on (D2)."""
+    if any(is_ours(each) for each in command.evidence):
+        return keeping_evidence(case, command, "dispute_opened", lambda case, _: _write_as_disputed(case, command))
+    return _write_as_disputed(case, command)
+
+
+def _write_as_disputed(case: Case, command: OpenDispute) -> Decision:
+    """D1, D10: nothing of it is written where the same has been disputed otherwise."""
+    dispute = case.state.dispute.but(opened=case.state.dispute.opened + 1)
+    application = case.application
+    request = DisputeRequest(
+        request_key=f"d{dispute.opened}",
+        order_no=case.order.order_no,
+        merchant_id=case.parties.merchant_id,
+        buyer_id=str(case.parties.buyer_id),
+        about=case.case_id,
+        lines=application.lines,
+        freight=application.freight,
+        reason=application.reason,
+        method=application.method,
+        dispute_reason=command.reason,
+        evidence=command.evidence,
+    )
+    entry = case.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request))
+    opening = case.but(dispute=dispute)
+    if case.stage.silence in ANSWERED_BY_DISPUTE:
+        written = _stand_still(opening, DISPUTED, entry, disputes=True)
+    else:
+        written = opening.stay(entry, disputes=True)
+    return replace(written, effect=StartDispute(request), then=_dispute_started, answers=False)
+
+
+def _dispute_started(case: Case, started: str | None) -> Decision:
+    if started is None:
+        entry = case.entry("dispute_broken_off", CLOCK, "D1")
+        return replace(_go_on(case, entry, Attention.DISPUTE_BROKEN_OFF), answers=True)
+    return Decision(state=case.but(dispute=case.state.dispute.but(current=started)).state, answered=True)
+
+
+def _dispute_ended(case: Case, ended: DisputeEnded) -> Decision | None:
+    match ended:
+        case DisputeEnded(ruling=Ruling(verdict=Verdict.RESOLVED, by=by)):
+            return _go_on(case, case.entry("dispute_resolved", by, "D2"))
+        case DisputeEnded(refused=True):  # D10: another dispute about the same was quicker
+            return _go_on(case, case.entry("dispute_refused", CLOCK, "D10"))
+        case DisputeEnded(ruling=None):
+            return _go_on(case, case.entry("dispute_broken_off", CLOCK, "D1"), Attention.DISPUTE_BROKEN_OFF)
+        case _:
+            return None
+
+
+def ruled(case: Case) -> Case:
+    """The case once its dispute has been ruled on: nothing stands still any more (D8)."""
+    return case.but(dispute=case.state.dispute.but(current=None, standstill=None))
+
+
+def _lock(case: Case, told: DisputeIntervened) -> Decision:
+    """D3: the platform has stepped in; what is being paid already is finished (section 11).
+
+    The word may come after the dispute has ended, and must not lock the case for ever then.
+    """
+    current = case.state.dispute.current
+    if case.state.stage in DECIDED or current is None or told.key != intervention_key(current):
+        return case.stay(case.entry("dispute_intervened", CLOCK, "D3"))
+    return _stand_still(case, LOCKED, case.entry("locked", CLOCK, "D3"))
+
+
+def _stand_still(case: Case, stage: Stage, entry: LogEntry, *, disputes: bool = False) -> Decision:
+    """D3: the clock stops, and what is left of it is kept; one that stands still already stays as it is."""
+    clock = case.state.clock
+    stood = case.state.dispute.standstill or Standstill(
+        stage=case.state.stage,
+        reminder_minutes=clock.span.reminder_minutes if clock.span and not clock.reminded else 0,
+        attention=case.state.attention,
+    )
+    standing = case.but(dispute=case.state.dispute.but(standstill=stood))
+    return replace(case.enter(stage, entry, stops=case.running, disputes=disputes), state=standing.state)
+
+
+def _go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> Decision:
+    """Where the case stood, with the time that was left (D3)."""
+    stood = case.state.dispute.standstill
+    if stood is None:
+        return case.stay(entry, attention=attention or case.state.attention)
+    span: Span | None = None
+    if stood.left is not None:
+        seconds = -(-stood.left // SECOND)
+        began_at = case.now + stood.left - seconds * SECOND  # a span has whole seconds; what was left has not
+        span = Span(seconds=seconds, since=began_at, reminder_minutes=stood.reminder_minutes)
+    going = case.but(dispute=case.state.dispute.but(standstill=None))
+    return going.enter(STAGES[stood.stage], entry, span=span, attention=attention or stood.attention)
+
+
+def _keep(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -> Decision:
+    noted = case.stay(case.obeyed(command, "receipt_confirmed"), evidence=given)
+    return replace(noted, state=case.but(dispute=_kept(case.state.dispute, command)).state)
+
+
+def _kept(dispute: DisputeState, event: ConfirmReceipt | ReportParcel) -> DisputeState:
+    return dispute.but(kept=(*dispute.kept, event))
+
+
+# What the kinds that can be disputed decide -------------------------------------------------------------
+
+
+def refund(
+    case: Case,
+    *decided: LogEntry,
+    by: Actor,
+    rule: str,
+    wanted: tuple[Part, ...] | None = None,
+    remainder: Remainder | None = None,
+    charges: tuple[ScoreChange, ...] = (),
+    notices: tuple[Notice, ...] = (),
+    pieces: CasePieces | None = None,
+) -> Decision:
+    """Pay back; a dispute that is still open learns of it, without the money waiting for that (D2)."""
+    told = tell_settled(case)
+    if told:
+        case = case.but(dispute=case.state.dispute.but(told_settled=True))
+    decision = order_money.refund(
+        case,
+        *decided,
+        by=by,
+        rule=rule,
+        wanted=wanted,
+        remainder=remainder,
+        charges=charges,
+        notices=notices,
+        pieces=pieces,
+    )
+    return replace(decision, aside=told)
+
+
+def tell_settled(case: Case) -> TellCase | None:
+    """D2: the case has been decided; there is nothing left to dispute. None where nobody is to be told."""
+    dispute = case.state.dispute
+    if dispute.current is None or dispute.told_settled:
+        return None
+    return TellCase(dispute.current, CaseSettled(key=f"settled-{dispute.opened}", by=CLOCK))
+
+
+def carry_out(case: Case, ruling: Ruling, pieces: CasePieces | None = None) -> Decision:
+    """D8: what was ruled, counting what has been paid already."""
+    case = case.but(ruling=ruling)
+    entry = ruling_entry(case, ruling)
+    if not ruling.amount:
+        notices = case.closed_notices(OutcomeKind.DISMISSED)
+        return case.close(OutcomeKind.DISMISSED, entry, rule="D8", by=ruling.by, notices=notices, pieces=pieces)
+    return refund(
+        case,
+        entry,
+        by=ruling.by,
+        rule="D8",
+        wanted=ruled_parts(ruling),
+        remainder=Remainder(counts=case.case_id),
+        pieces=pieces,
+    )
+
+
+def ruling_entry(case: Case, ruling: Ruling) -> LogEntry:
+    """The log line of a ruling that is carried out."""
+    facts = {"verdict": ruling.verdict, "fault": ruling.fault, "amount": ruling.amount}
+    return case.entry("ruling_carried_out", ruling.by, "D8", None, **facts)
+
+
+def reject(case: Case, command: Reject, stage: Stage = REJECTED) -> Decision:
+    """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
+    return case.enter(
+        stage,
+        rejection(case, command),
+        watch=proven(command),
+        evidence=case.given(command, "rejected"),
+        notices=case.notice(
+            NoticeTemplate.REQUEST_REJECTED,
+            case.buyer,
+            reason=command.reason,
+            window_days=case.policy.refund.escalation_window_days,
+        ),
+    )
+
+
+def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
+    """R6, R12, R13: told to the merchant, who decides with a new clock; refused where its pieces are not left."""
+    named: NamedAccount | None = None
+    if isinstance(command.method, BankTransfer):
+        named = NamedAccount(account=command.method.account, field="method.account")
+    version = version_of(command, case.now, case.state.applied)
+    return case.but(amended=command).enter(
+        stage,
+        case.obeyed(command, "amended", **version_facts(version)),
+        application=version,
+        account=named,
+        evidence=case.given(command, "amended"),
+        pieces=pieces_of(command, use_of(case)),
+        claims=True,
+        notices=case.notice(
+            NoticeTemplate.REQUEST_AMENDED,
+            case.merchant,
+            version=version.version,
+            amount=version.amount,
+            currency=case.asked.currency,
+            on_silence=stage.silence,
+        ),
+    )
+
+
+def close_as_rejected(case: Case, outcome: OutcomeKind = OutcomeKind.REJECTED) -> Decision:
+    """R6: the window has passed. T15: or the buyer has the goods back that were rejected, or ruled on."""
+    return case.close(
+        outcome,
+        case.silent("closed_as_rejected"),
+        rule="R6" if case.stage is REJECTED else case.stage.rule,
+        by=CLOCK,
+        notices=case.closed_notices(outcome),
+    )
+
+
+def use_of(case: Case) -> PieceUse:
+    """What the case does with the pieces that it names (R13)."""
+    uses = {CaseKind.RETURN: PieceUse.RETURN, CaseKind.EXCHANGE: PieceUse.EXCHANGE}
+    return uses.get(case.kind, PieceUse.REFUND)
+
+
+def proven(command: Reject) -> ParcelWatch | None:
+    """R15: what becomes of the parcel that a rejection names as proof is told to the case."""
+    proof = command.shipping
+    parcel = Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no) if proof else None
+    if proof is None or parcel is None:
+        return None
+    return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER, shipped_at=proof.shipped_at)
+
+
+def rejection(case: Case, command: Reject) -> LogEntry:
+    """The log line of a rejection."""
+    facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
+    if command.shipping:
+        facts["carrier"] = command.shipping.carrier
+        facts["tracking_no"] = command.shipping.tracking_no
+        facts["shipped_at"] = command.shipping.shipped_at.isoformat()
+    return case.obeyed(command, "rejected", **facts)
+
+
+def said_after_end(case: Case, ended: DisputeEnded) -> LogEntry | None:
+    """The log line of a ruling that came when the case had ended."""
+    ruling = ruling_of(ended)
+    return case.entry("ruling_after_end", ruling.by, "D8", None, amount=ruling.amount) if ruling else None
+
+
+# What is refused ----------------------------------------------------------------------------------------
+
+
+def refused_content(case: Case, command: Command) -> Refusal | None:
+    """D1: one dispute at a time. R6, R8: an amended request must fit the order, and there is an end to it."""
+    dispute = case.state.dispute
+    match command:
+        case OpenDispute() if case.state.ruling:
+            return Refusal(code="ruled_before", field="command", rule="D10", explanation="the case has been ruled on")
+        case OpenDispute() if dispute.current:
+            return Refusal(
+                code="dispute_open", field="command", rule="D1", explanation=f"{dispute.current} is open on this case"
+            )
+        case ConfirmReceipt() if dispute.standstill and ConfirmReceipt not in STAGES[dispute.standstill.stage].accepts:
+            return Refusal(
+                code="nothing_to_receive",
+                field="command",
+                rule="D3",
+                explanation="where the case stood when it was locked, no goods were to be received",
+            )
+        case ConfirmReceipt() if any(isinstance(each, ConfirmReceipt) for each in dispute.kept):
+            return Refusal(
+                code="said_before",
+                field="command",
+                rule="D3",
+                explanation="a receipt is recorded already, and counts once the case goes on",
+            )
+        case Amend() if case.state.applied and case.state.applied.version >= case.policy.refund.most_applications:
+            return Refusal(
+                code="too_many_applications",
+                field="command",
+                rule="R6",
+                explanation=f"a case can be applied for {case.policy.refund.most_applications} times",
+            )
+        case Amend():
+            return _refused_amendment(case, command)
+        case _:
+            return None
+
+
+def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
+    use, by_pieces = use_of(case), case.policy.refund.by_pieces
+    if refusal := refused_application(command, case.order, {}, use=use, by_pieces=by_pieces):
+        return refusal
+    if use is PieceUse.REFUND:
+        return refused_worthless(command, CaseKind.SHIPPED_REFUND)
+    if not command.lines:
+        return Refusal(
+            code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"
+        )
+    return refused_unsent(command.lines, case.order)

@@ -1,0 +1,161 @@
+"""Goods on their way back to the merchant: which parcel, and whether it has arrived (T3, T6, T7, T14)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeAlias
+
+from workflows.kinds import every_case
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.outgoing import heard_of, told_of_outgoing, with_goods
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span, Stepped
+from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
+from workflows.messages.parcels import ParcelHistory, ParcelPurpose
+from workflows.messages.stages import Attention
+from workflows.rules.parcels import came_back, signed_at
+from workflows.rules.returns import extended
+from workflows.rules.stages import (
+    ADDRESS_MISSING,
+    AWAITING_RETURN,
+    GOODS_HELD,
+    RESHIP_FAILED,
+    RESHIP_OVERDUE,
+    RESHIPMENT,
+    RETURN_DELAYED,
+    RETURN_EXTENDED,
+    RETURN_IN_TRANSIT,
+    RETURN_OVERDUE,
+    RETURN_RECEIVED,
+    RETURN_REFUSED,
+    RETURN_REVIEW,
+    Stage,
+)
+
+UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
+"""The goods are with the carrier, and time is left (T6, T7)."""
+
+NOT_SENT = (RETURN_REVIEW, ADDRESS_MISSING, AWAITING_RETURN)
+"""The buyer is to send goods back, and has not yet (T1, T3)."""
+
+WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)
+"""The merchant has the goods of an exchange and owes others (T8)."""
+
+OnceSigned: TypeAlias = Callable[[Case, LogEntry, datetime], Decision]
+"""What is done once the merchant has signed for the goods: the log line that says so, and when it was."""
+
+
+def enter_tracking(case: Case, command: EnterTracking, once_signed: OnceSigned) -> Decision:
+    """T3, T4: which parcel it is; the carrier may have told of it before."""
+    before = case.state.goods.parcel
+    entry = case.obeyed(
+        command,
+        "tracking_entered",
+        carrier=command.parcel.carrier,
+        tracking_no=command.parcel.tracking_no,
+        freight_paid=command.freight_paid,
+    )
+    watch = ParcelWatch(
+        parcel=command.parcel,
+        purpose=ParcelPurpose.RETURN,
+        instead_of=before if before != command.parcel else None,
+        freight_paid=command.freight_paid,
+    )
+
+    def entered(case: Case, stepped: Stepped) -> Decision:
+        case = heard_of(case, *stepped.parcel_events)  # the carrier was quicker than the buyer
+        number = {"tracking_no": command.parcel.tracking_no}
+        if _came_back(case):
+            return _not_received(case, case.entry("goods_came_back", CLOCK, "T14", None, **number))
+        if signed := _signed_at(case):
+            return once_signed(case, case.entry("goods_signed", CLOCK, "T6", None, **number), signed)
+        return Decision(state=case.state)
+
+    with_parcel = with_goods(case, parcel=command.parcel, freight_paid=command.freight_paid)
+    with_parcel = with_parcel.but(account=command.refund_account or case.state.account)
+    account = _named(command)
+    if case.stage in UNDERWAY:
+        return with_parcel.stay(entry, attention=None, watch=watch, account=account, then=entered)
+    return with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account, then=entered)
+
+
+def carrier_tells(case: Case, report: ReportParcel, once_signed: OnceSigned) -> Decision:
+    """T6, T14: what the carrier says may come late, repeated, out of order, or before the tracking number."""
+    case = heard_of(case, report)
+    line = every_case.parcel_line(case, report)
+    if case.stage in NOT_SENT and came_back([report], report.parcel, None):
+        # T14, T15: the buyer has not taken what it is to send back, and whoever has it must not keep the money too.
+        return _not_received(with_goods(case, agreed_at=case.state.goods.agreed_at or case.now), line)
+    if report.parcel == case.state.goods.parcel:
+        awaited = case.stage in (*UNDERWAY, RETURN_OVERDUE)
+        if _came_back(case):
+            if awaited or _received_by_sign_off(case):
+                return _not_received(case, line)
+        elif awaited and (signed := _signed_at(case)):
+            return once_signed(case, line, signed)
+    moved = told_of_outgoing(case, report) or case.stay(line)
+    stage = moved.step.stage if moved.step else case.stage
+    return replace(moved, state=with_goods(case, with_merchant=True).state) if stage in _MERCHANT_HAS else moved
+
+
+_MERCHANT_HAS = (RESHIP_FAILED, GOODS_HELD)
+
+
+def extend_receipt(case: Case, command: ExtendReceipt) -> Decision:
+    """T7: the time that is left goes on, and more is added to it."""
+    span = extended(case.running, case.policy.returns.extension_days) if case.running else None
+    return with_goods(case, extended=True).enter(RETURN_EXTENDED, case.obeyed(command, "receipt_extended"), span=span)
+
+
+def ask_for_return(case: Case, once_signed: OnceSigned) -> Decision:
+    """Before a person is called: the carrier may have told nobody of a sign-off (T6)."""
+
+    def known(case: Case, history: ParcelHistory) -> Decision:
+        case = heard_of(case, *history.events)
+        if _came_back(case):
+            return _not_received(case, case.silent("goods_came_back"))
+        if signed := _signed_at(case):
+            return once_signed(case, case.silent("goods_signed"), signed)
+        return _overdue(case)
+
+    parcel = case.state.goods.parcel
+    return Decision(effect=AskCarrier(parcel), state=case.state, then=known) if parcel else _overdue(case)
+
+
+def span_from(case: Case, stage: Stage, happened_at: datetime) -> Span | None:
+    """The stage's time counts from what happened, however late it was told (T6, T8)."""
+    span = stage.span(case.policy) if stage.span else None
+    # A carrier's clock may be ahead of ours.
+    return span.model_copy(update={"since": min(happened_at, case.now)}) if span else None
+
+
+def _overdue(case: Case) -> Decision:
+    return case.enter(RETURN_OVERDUE, case.silent("return_overdue"), attention=Attention.RETURN_OVERDUE)
+
+
+def _signed_at(case: Case) -> datetime | None:
+    """When the merchant has signed for the goods, once the return was agreed on (T6, T14)."""
+    goods = case.state.goods
+    return signed_at(goods.told, goods.parcel, goods.agreed_at) if goods.agreed_at else None
+
+
+def _came_back(case: Case) -> bool:
+    goods = case.state.goods
+    return goods.agreed_at is not None and came_back(goods.told, goods.parcel, goods.agreed_at)
+
+
+def _received_by_sign_off(case: Case) -> bool:
+    """The merchant counts as having the goods by a sign-off alone, and not by its own word (T14)."""
+    return not case.state.goods.confirmed and case.stage in (RETURN_RECEIVED, *WITH_MERCHANT)
+
+
+def _not_received(case: Case, entry: LogEntry) -> Decision:
+    """T14: refused, or back with the buyer: silence decides nothing, and a person finds out who has the goods."""
+    without = with_goods(case, with_merchant=False, received=False)
+    return without.enter(RETURN_REFUSED, entry, attention=Attention.RETURN_REFUSED)
+
+
+def _named(command: EnterTracking) -> NamedAccount | None:
+    """R17: what the buyer names with the tracking number must be its own."""
+    return NamedAccount(account=command.refund_account, field="refund_account") if command.refund_account else None

@@ -1,0 +1,120 @@
+"""Paying an order back, and where to: cash on delivery goes to an account that the buyer names (T4, R17)."""
+
+from dataclasses import replace
+
+from workflows.kinds import every_case, money
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.events import DeadlinePassed, Event
+from workflows.kinds.state import DecidedRefund
+from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Refusal
+from workflows.messages.commands import CloseCase, GiveRefundAccount, ReportParcel
+from workflows.messages.payouts import Part, Payer, Remainder
+from workflows.messages.pieces import CasePieces
+from workflows.messages.requests import BankTransfer, OriginalRoute
+from workflows.messages.scores import ScoreChange
+from workflows.messages.stages import Attention
+from workflows.rules.identity import order_fund
+from workflows.rules.refund import wanted_parts
+from workflows.rules.stages import AWAITING_ACCOUNT
+
+
+def refund(
+    case: Case,
+    *decided: LogEntry,
+    by: Actor,
+    rule: str,
+    wanted: tuple[Part, ...] | None = None,
+    remainder: Remainder | None = None,
+    charges: tuple[ScoreChange, ...] = (),
+    notices: tuple[Notice, ...] = (),
+    pieces: CasePieces | None = None,
+) -> Decision:
+    """Pay back what is asked for, or ``wanted`` of it; ``by`` decided it under ``rule``.
+
+    A cash-on-delivery order is paid back in advance by the platform, to the account that the buyer names.
+    Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
+    """
+    wanted = wanted if wanted is not None else wanted_parts(case.application)
+    decision = DecidedRefund(by=by, rule=rule, wanted=wanted, remainder=remainder, charges=charges, notices=notices)
+    by_route = isinstance(case.application.method, OriginalRoute)
+    if wanted and case.order.cash_on_delivery and case.state.account is None and by_route:
+        asked = case.entry("account_asked", CLOCK, "T4")
+        return _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
+    return _pay(case, decision, *decided, pieces=pieces)
+
+
+def _pay(case: Case, decision: DecidedRefund, *decided: LogEntry, pieces: CasePieces | None = None) -> Decision:
+    account = case.state.account
+
+    def another(case: Case, refusal: Refusal) -> Decision:
+        return _ask_for_another(case.but(decided=decision), refusal, *decided, pieces=pieces)
+
+    return money.pay(
+        case.but(decided=None),
+        *decided,
+        fund=order_fund(case.order.order_no),
+        wanted=decision.wanted,
+        method=BankTransfer(account=account) if account else case.application.method,
+        by=decision.by,
+        rule=decision.rule,
+        payer=Payer.PLATFORM if case.order.cash_on_delivery else Payer.MERCHANT,
+        remainder=decision.remainder,
+        charges=decision.charges,
+        notices=decision.notices,
+        pieces=pieces,
+        if_refused=another,
+    )
+
+
+def in_want_of_account(case: Case, event: Event) -> Decision:
+    """T4: until the buyer has named an account, or an officer ends the case instead."""
+    match event:
+        case GiveRefundAccount():
+            if case.state.decided is None:
+                raise ValueError("an account is wanted for what has been decided")
+            named = case.but(account=event.account)
+            return _pay(named, case.state.decided, case.obeyed(event, "refund_account_given"))
+        case CloseCase():
+            return every_case.closed_by_officer(case, event)
+        case ReportParcel():
+            return every_case.note_parcel(case, event)
+        case DeadlinePassed():
+            return _want_account(case, case.silent("account_asked"), attention=Attention.ACCOUNT_MISSING)
+        case _:
+            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+
+
+def _ask_for_another(case: Case, refusal: Refusal, *decided: LogEntry, pieces: CasePieces | None) -> Decision:
+    """R17: the account is not the buyer's. Whoever named it just now is told; else the buyer and staff are."""
+    case = case.but(account=None)
+    if case.stage is AWAITING_ACCOUNT:
+        return Decision(state=case.state, refuse=refusal)
+    told = case.entry("account_refused", CLOCK, refusal.rule, code=refusal.code)
+    return _want_account(case, *decided, told, attention=Attention.ACCOUNT_MISSING, pieces=pieces)
+
+
+def _want_account(
+    case: Case, *asked: LogEntry, attention: Attention | None = None, pieces: CasePieces | None = None
+) -> Decision:
+    notices = case.notice(NoticeTemplate.ACCOUNT_WANTED, case.buyer)
+    return case.enter(AWAITING_ACCOUNT, *asked, notices=notices, attention=attention, pieces=pieces)
+
+
+def take_account(case: Case, command: GiveRefundAccount) -> Decision:
+    """T4: the account goes into the payment only, never into the log or a view, which the merchant sees."""
+    taken = case.stay(case.obeyed(command, "refund_account_given"), account=NamedAccount(account=command.account))
+    return replace(taken, state=case.but(account=command.account).state)
+
+
+def refused_content(case: Case, command: GiveRefundAccount) -> Refusal | None:
+    """T4: only cash on delivery needs an account, and whoever is asked for another one (R17)."""
+    if case.order.cash_on_delivery or case.stage is AWAITING_ACCOUNT:
+        return None
+    return Refusal(
+        code="not_cash_on_delivery",
+        field="account",
+        rule="T4",
+        explanation="the order was paid in advance, and goes back the way it was paid",
+    )

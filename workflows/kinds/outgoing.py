@@ -1,0 +1,128 @@
+"""Goods that the merchant sends to the buyer: those of an exchange (T8), or back what it has rejected (T15).
+
+Whether the buyer has them is the carrier's word. A parcel that was refused, went back or was never signed for has not
+been received, whatever silence would come to: a person is called (T14).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workflows.kinds import every_case
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.state import GoodsState, ParcelTold
+from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, Stepped
+from workflows.messages.commands import ReportParcel, Reship, SendBack
+from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
+from workflows.messages.stages import Attention, OutcomeKind
+from workflows.rules.parcels import Told, came_back, signed_at
+from workflows.rules.stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK, Stage
+
+
+@dataclass(frozen=True)
+class Sending:
+    """How goods go to the buyer, and where the case stands once they have not arrived."""
+
+    underway: Stage
+    failed: Stage
+    attention: Attention
+
+
+EXCHANGE = Sending(EXCHANGE_UNDERWAY, RESHIP_FAILED, Attention.RESHIP_FAILED)
+BACK = Sending(SENT_BACK, GOODS_HELD, Attention.GOODS_HELD)
+
+
+def heard_of(case: Case, *told: Told) -> Case:
+    """Keep what tells whether a parcel has arrived."""
+    known = case.state.goods.told
+    new = [ParcelTold(parcel=each.parcel, event=each.event, happened_at=each.happened_at) for each in told]
+    return with_goods(case, told=(*known, *dict.fromkeys(each for each in new if each not in known)))
+
+
+def with_goods(case: Case, **changed: object) -> Case:
+    """The case with this changed of where its goods are."""
+    return case.but(goods=case.state.goods.but(**changed))
+
+
+def reship(case: Case, command: Reship) -> Decision:
+    """T8: other goods, which the buyer is to confirm."""
+    entry = _sent(case, command, "reshipped")
+    sent = with_goods(case, outgoing=command.parcel, with_merchant=False, confirmed=True)
+    return _send(sent, command.parcel, entry, EXCHANGE_UNDERWAY, NoticeTemplate.EXCHANGE_SHIPPED)
+
+
+def send_back(case: Case, command: SendBack) -> Decision:
+    """T15: the goods that the merchant does not take."""
+    entry = _sent(case, command, "sent_back")
+    sent = with_goods(case, outgoing=command.parcel, with_merchant=False)
+    return _send(sent, command.parcel, entry, SENT_BACK, NoticeTemplate.GOODS_SENT_BACK)
+
+
+def exchanged(case: Case, entry: LogEntry) -> Decision:
+    """T8: the buyer has the other goods."""
+    notices = case.closed_notices(OutcomeKind.EXCHANGED)
+    return case.close(OutcomeKind.EXCHANGED, entry, rule="T8", by=entry.by, notices=notices)
+
+
+def told_of_outgoing(case: Case, report: ReportParcel) -> Decision | None:
+    """T14: where the case goes on what the carrier says of goods on their way to the buyer; None for nowhere."""
+    sending = next((each for each in (EXCHANGE, BACK) if case.stage in (each.underway, each.failed)), None)
+    goods = case.state.goods
+    if sending is None or report.parcel != goods.outgoing:
+        return None
+    if case.stage is sending.underway and _came_back(goods):
+        return case.enter(sending.failed, every_case.parcel_line(case, report), attention=sending.attention)
+    if case.stage is sending.failed and report.event is ParcelEvent.SIGNED and _buyer_signed(goods):
+        return case.enter(sending.underway, every_case.parcel_line(case, report))
+    return None
+
+
+def once_the_buyer_has_them(case: Case, sending: Sending, do: Callable[[Case], Decision]) -> Decision:
+    """T14: by all that the carrier knows, asked where it has told nothing; where not, a person is called."""
+
+    def known(case: Case) -> Decision:
+        goods = case.state.goods
+        if _buyer_signed(goods):
+            return do(case)
+        entry = case.silent("goods_came_back" if _came_back(goods) else "goods_not_signed")
+        failed = with_goods(case, with_merchant=True)
+        return failed.enter(sending.failed, entry, attention=sending.attention)
+
+    goods = case.state.goods
+    if goods.outgoing and not _buyer_signed(goods) and not _came_back(goods):
+        return Decision(
+            effect=AskCarrier(goods.outgoing),
+            state=case.state,
+            then=lambda case, history: known(_all_heard(case, history)),
+        )
+    return known(case)
+
+
+def _all_heard(case: Case, history: ParcelHistory) -> Case:
+    return heard_of(case, *history.events)
+
+
+def _send(case: Case, parcel: Parcel, entry: LogEntry, stage: Stage, template: NoticeTemplate) -> Decision:
+    def sent(case: Case, stepped: Stepped) -> Decision:
+        return Decision(state=heard_of(case, *stepped.parcel_events).state)
+
+    return case.enter(
+        stage,
+        entry,
+        watch=ParcelWatch(parcel=parcel, purpose=ParcelPurpose.RESHIPMENT),
+        notices=case.notice(template, case.buyer),
+        then=sent,
+    )
+
+
+def _sent(case: Case, command: Reship | SendBack, event: str) -> LogEntry:
+    parcel = command.parcel
+    return case.obeyed(command, event, carrier=parcel.carrier, tracking_no=parcel.tracking_no)
+
+
+def _buyer_signed(goods: GoodsState) -> bool:
+    return signed_at(goods.told, goods.outgoing, None) is not None
+
+
+def _came_back(goods: GoodsState) -> bool:
+    return came_back(goods.told, goods.outgoing, None)

@@ -1,0 +1,194 @@
+"""The state of a case: one value, from which, with the book, a case can go on."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from workflows.messages.actors import Actor, Role
+from workflows.messages.addresses import ReturnAddress
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import BalanceChange, Due, LogEntry, Notice, Span
+from workflows.messages.commands import Amend, ConfirmReceipt, OfferSettlement, ReportParcel
+from workflows.messages.message import CaseId, Instant, Reference
+from workflows.messages.money import Minor, Money
+from workflows.messages.orders import OrderFacts
+from workflows.messages.parcels import Parcel, ParcelEvent
+from workflows.messages.payouts import LegStatus, Part, Payout, Remainder
+from workflows.messages.policy import Policy
+from workflows.messages.rulings import Ruling
+from workflows.messages.scores import ScoreChange
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
+
+VERSION: Final = 1
+
+Kept = TypeVar("Kept", bound="StateValue")
+
+
+class StateValue(BaseModel):
+    """A part of the state: frozen. What a newer release adds is passed over, what an older one lacks has defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    def but(self: Kept, **changed: Any) -> Kept:
+        """The same with these fields changed."""
+        return self.model_copy(update=changed)
+
+
+class RunningClock(StateValue):
+    """The clock of a stage: how long it runs, since when, and when silence decides."""
+
+    span: Span | None = None
+    began_at: Instant
+    due: Due | None = None
+    reminded: bool = False
+    """The notice that the deadline is near has gone out (R1)."""
+
+
+class PayoutState(StateValue):
+    """A payment that has been decided, until it has arrived or is given up (section 10)."""
+
+    payout: Payout
+    by: Actor
+    """Who decided it."""
+    rule: str
+    balance: BalanceChange | None = None
+    bonus_voided: Money | None = None
+    compensates: bool = False
+    """It is no refund: booked apart (L3)."""
+    submitted_at: Instant
+    told: Minor | None = None
+    """What both sides believe is paid, in minor units; None before anything is reserved (R14)."""
+    overdue: bool = False
+    """The time for its arrival is over."""
+    unsaid: tuple[LogEntry, ...] = ()
+    """What an officer has done and no step has said yet."""
+    looks: int = 0
+    """How often the gateway, or the fund, has been looked at since the last waiting began."""
+
+
+class DecidedRefund(StateValue):
+    """A refund that waits for an account to go to (T4)."""
+
+    by: Actor
+    rule: str
+    wanted: tuple[Part, ...]
+    remainder: Remainder | None = None
+    charges: tuple[ScoreChange, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+class Standstill(StateValue):
+    """Where a case stood when a dispute stopped its clock, and what it goes back to (D3)."""
+
+    stage: StageName
+    left: timedelta | None = None
+    """What was left of the clock; None where none ran."""
+    reminder_minutes: int = 0
+    """When the notice near the deadline goes; 0 where it has gone."""
+    attention: Attention | None = None
+
+
+class DisputeState(StateValue):
+    """What a case knows of disputes about it (D1 to D3, D8)."""
+
+    opened: int = 0
+    """How many have been opened so far."""
+    current: CaseId | None = None
+    told_settled: bool = False
+    """The dispute has been told that there is nothing left to decide."""
+    standstill: Standstill | None = None
+    kept: tuple[ConfirmReceipt | ReportParcel, ...] = ()
+    """What was told under the lock, and is looked at when the case goes on."""
+
+
+class ParcelTold(StateValue):
+    """What a carrier has told of a parcel."""
+
+    parcel: Parcel
+    event: ParcelEvent
+    happened_at: datetime
+
+
+class GoodsState(StateValue):
+    """Where the goods of a case are (R3, R7, T1 to T15)."""
+
+    exchange: bool = False
+    """Other goods are wanted, not money."""
+    wants_money: frozenset[Role] = frozenset()
+    """Who has said so far that an exchange is to become a refund (T9)."""
+    out: tuple[Parcel, ...] = ()
+    """Parcels on their way to the buyer with goods of this case (R3, R7, R15)."""
+    back: tuple[Parcel, ...] = ()
+    """Parcels that are in the warehouse again."""
+    parcel: Parcel | None = None
+    """The one in which the buyer sends the goods back (T3)."""
+    agreed_at: Instant | None = None
+    freight_paid: Minor = 0
+    """What sending them back has cost the buyer, in minor units (T10)."""
+    insurance_paid: Minor = 0
+    extended: bool = False
+    """The receipt has been extended, which is for once (T7)."""
+    received: bool = False
+    """The merchant has got the goods, by the carrier's word or its own."""
+    confirmed: bool = False
+    """By its own (T14)."""
+    with_merchant: bool = False
+    """The merchant has goods that are the buyer's until they are paid for (T15)."""
+    outgoing: Parcel | None = None
+    """The parcel in which the merchant sends goods to the buyer (T8, T15)."""
+    told: tuple[ParcelTold, ...] = ()
+    """How journeys ended, of whatever parcel: its number may be entered later, or corrected (T3)."""
+
+
+class ClaimState(StateValue):
+    """How far a dispute has come (D2 to D8)."""
+
+    evidence_ended: Instant | None = None
+    """When the time for evidence was over; None where it is not, or was never asked for."""
+    gave: frozenset[Role] = frozenset()
+    finals: frozenset[Role] = frozenset()
+    """Who has given its final word (D6)."""
+    offer: OfferSettlement | None = None
+    proposal: Ruling | None = None
+
+
+class State(StateValue):
+    """A case between two steps."""
+
+    version: int = VERSION
+    kind: CaseKind | None = None
+    stage: StageName = StageName.OPENING
+    steps: int = 0
+    """How many steps have been written down since the opening."""
+    clock: RunningClock
+    attention: Attention | None = None
+    outcome: OutcomeKind | None = None
+    refunded: Minor = 0
+    compensated: Minor = 0
+    """Paid beside refunds (L3)."""
+    legs: tuple[LegStatus, ...] = ()
+    ruling: Ruling | None = None
+    """How a dispute ended, or what the case carries out (D8)."""
+    return_address: ReturnAddress | None = None
+    policy: Policy | None = None
+    """The one that it has moved to since its opening (section 2)."""
+    order: OrderFacts | None = None
+    """The order as it has been reported since the opening (R7)."""
+    amended: Amend | None = None
+    """What is applied for now, where it is not what the case was opened with (R6)."""
+    applied: ApplicationVersion | None = None
+    """The current version of the application (R10)."""
+    account: Reference | None = None
+    """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
+    decided: DecidedRefund | None = None
+    payout: PayoutState | None = None
+    evidence: dict[Role, int] = {}
+    """How often each party has given evidence (R16)."""
+    kept_evidence: frozenset[str] = frozenset()
+    """The keys under which evidence is kept already."""
+    dispute: DisputeState = DisputeState()
+    goods: GoodsState = GoodsState()
+    claim: ClaimState = ClaimState()
+    retained: bool = False
+    """The merchant has offered to keep the withdrawal from happening (A3)."""

@@ -1,0 +1,115 @@
+"""From a plan to the step that is written, and from the book's answer to the state that follows."""
+
+from datetime import datetime
+
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import StepPlan, Ticks
+from workflows.kinds.state import RunningClock, Standstill, State
+from workflows.messages.actors import officer
+from workflows.messages.cases import CaseKey, LogEntry, Notice, NoticeTemplate, Span, Step, Stepped
+from workflows.messages.payouts import Reservation
+from workflows.messages.stages import Attention
+from workflows.rules.stages import CLOSED
+
+STAFF = officer("staff")
+"""Whoever of the platform's staff answers calls for attention."""
+
+
+def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry, ...] = ()) -> Step:
+    """The case's next step; ``before`` are log lines that go with it."""
+    clock = case.state.clock
+    match plan.ticks:
+        case Ticks.ANEW:
+            span = asked_span(case, plan)
+        case Ticks.ON:
+            span = Span(until=clock.due.at) if clock.due else None
+        case Ticks.MOVED:
+            span = plan.moved
+    return Step(
+        case=key,
+        step=case.state.steps + 1,
+        at=case.now,
+        entries=(*before, *plan.entries),
+        kind=case.kind,
+        stage=plan.stage.name,
+        work_list=plan.stage.work_list,
+        span=span,
+        attention=plan.attention,
+        outcome=plan.outcome,
+        refunded=plan.refunded,
+        compensated=plan.compensated,
+        notices=(*plan.notices, *_calls_staff(case, plan.attention)),
+        reserve=plan.reserve,
+        only_with_room=plan.only_with_room,
+        balance=plan.balance,
+        address=plan.address,
+        watch=plan.watch,
+        evidence=plan.evidence,
+        charges=plan.charges,
+        disputes=plan.disputes,
+        account=plan.account,
+        stops=plan.stops,
+        application=plan.application,
+        policy_version=plan.policy_version,
+        pieces=plan.pieces,
+        claims=plan.claims,
+        proof=plan.proof,
+        exemption=plan.exemption,
+    )
+
+
+def asked_span(case: Case, plan: StepPlan) -> Span | None:
+    """How long the stage lasts that a plan begins; a case that has ended waits for nothing."""
+    if plan.span or plan.stage is CLOSED:
+        return plan.span
+    return plan.stage.span(case.policy) if plan.stage.span else None
+
+
+def _calls_staff(case: Case, attention: Attention | None) -> tuple[Notice, ...]:
+    """Tell the platform's staff once that a case has come to need a person."""
+    if attention is None or attention is case.state.attention:
+        return ()
+    return case.notice(NoticeTemplate.ATTENTION_RAISED, STAFF, attention=attention)
+
+
+def begun(span: Span | None, at: datetime) -> RunningClock:
+    """A clock that begins at a moment; its deadline is the book's to say."""
+    return RunningClock(span=span, began_at=span.since or at if span else at)
+
+
+def written(state: State, plan: StepPlan, step: Step, stepped: Stepped, span: Span | None) -> State:
+    """The state once ``step`` has been written: ``state`` is as the decision left it."""
+    clock = state.clock
+    match plan.ticks:
+        case Ticks.ANEW:
+            clock = begun(span, step.at).but(due=stepped.due)
+        case Ticks.MOVED:
+            clock = clock.but(due=stepped.due)
+        case Ticks.ON:
+            pass
+    if stepped.policy and plan.ticks is Ticks.MOVED and plan.stage.span:
+        clock = clock.but(span=plan.stage.span(stepped.policy))
+    changed: dict[str, object] = {
+        "stage": plan.stage.name,
+        "attention": plan.attention,
+        "clock": clock,
+        "steps": step.step if stepped.number is None else stepped.number,
+    }
+    if plan.outcome:
+        changed |= {"outcome": plan.outcome, "refunded": plan.refunded, "compensated": plan.compensated}
+    if plan.application:
+        changed["applied"] = plan.application
+    if plan.evidence:
+        changed["kept_evidence"] = state.kept_evidence | {plan.evidence.key}
+    if stepped.address:
+        changed["return_address"] = stepped.address
+    if stepped.policy:
+        changed["policy"] = stepped.policy
+    if stepped.left is not None and state.dispute.standstill:
+        stood: Standstill = state.dispute.standstill.but(left=stepped.left)
+        changed["dispute"] = state.dispute.but(standstill=stood)
+    if stepped.reserved and stepped.reserved.reservation is Reservation.RESERVED and state.payout:
+        changed["legs"] = stepped.reserved.legs
+        due = stepped.reserved.due
+        changed["payout"] = state.payout.but(told=state.payout.payout.amount if due is None else due)
+    return state.but(**changed)

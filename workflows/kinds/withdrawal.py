@@ -1,0 +1,86 @@
+"""Allowance withdrawal 膨胀金提现, asked for by the buyer (A1 to A5) or by the end of validity (A6)."""
+
+from workflows.kinds import money
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.events import DeadlinePassed, Event
+from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.cases import BalanceChange, LogEntry, Stepped, Thaw
+from workflows.messages.commands import PayOut, Retain, Withdraw
+from workflows.messages.money import Money
+from workflows.messages.payouts import Part, Remainder
+from workflows.messages.requests import OriginalRoute
+from workflows.messages.stages import OutcomeKind, StageName
+from workflows.rules.allowance import split
+from workflows.rules.identity import allowance_fund
+
+
+def opened(case: Case) -> Decision:
+    """A2: where nothing is spent, all is paid back at once."""
+    if case.opened.stage is not StageName.PAYING:
+        return Decision()
+    return _pay_principal(case, case.entry("nothing_spent", CLOCK, "A2"), CLOCK, "A2")
+
+
+def withdrawal(case: Case, event: Event) -> Decision:
+    """What becomes of an event while the merchant may offer to keep the balance."""
+    match event:
+        case PayOut():  # A3
+            return _pay_principal(case, case.obeyed(event, "paid_out"), event.by, "A3")
+        case DeadlinePassed():  # A3
+            return _pay_principal(case, case.silent("paid_out_by_silence"), CLOCK, "A3")
+        case Retain():  # A3: the clock runs on until the buyer withdraws
+            return case.but(retained=True).stay(case.obeyed(event, "retention_offered"))
+        case Withdraw():  # A3, A5
+            return _give_back(case, event)
+        case _:
+            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+
+
+def _give_back(case: Case, command: Withdraw) -> Decision:
+    """A5: the balance thaws; unless its validity has ended meanwhile, for then the principal is due (A6)."""
+
+    def given_back(case: Case, stepped: Stepped) -> Decision:
+        if stepped.thaw is Thaw.VALIDITY_ENDED:
+            return _pay_principal(case, case.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
+        outcome = OutcomeKind.RETAINED if case.state.retained else OutcomeKind.WITHDRAWN
+        return case.close(
+            outcome,
+            case.entry("balance_thawed", command.by, "A5", None, allowance=case.allowance.allowance_id),
+            rule="A3" if case.state.retained else "A5",
+            by=command.by,
+            notices=case.closed_notices(outcome),
+        )
+
+    entry = case.obeyed(command, "withdrawn")
+    return case.stay(entry, attention=None, balance=BalanceChange.THAW, then=given_back)
+
+
+def expired(case: Case) -> Decision:
+    """A6: the validity has ended: what is left is paid back, by whoever has been asked for it already."""
+    if case.opened.handed_over_to:
+        return case.close(
+            OutcomeKind.HANDED_OVER,
+            case.entry("handed_over", CLOCK, "A6", None, case=case.opened.handed_over_to),
+            rule="A6",
+            by=CLOCK,
+        )
+    return _pay_principal(case, case.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
+
+
+def _pay_principal(case: Case, decided: LogEntry, by: Actor, rule: str) -> Decision:
+    """A1: the unspent principal goes back, the unspent bonus is void."""
+    allowance = case.allowance
+    shares = split(allowance.principal, allowance.bonus, allowance.spent)
+    return money.pay(
+        case,
+        decided,
+        fund=allowance_fund(allowance.allowance_id),
+        wanted=(Part(name="principal", amount=shares.withdrawable),) if shares.withdrawable else (),
+        remainder=Remainder(counts=None),  # A6: what another case has paid back of it is not paid twice
+        method=OriginalRoute(),
+        by=by,
+        rule=rule,
+        balance=BalanceChange.VOID,
+        bonus_voided=Money(amount=shares.bonus_lost, currency=allowance.currency),
+    )

@@ -1,0 +1,96 @@
+"""How a case writes to its book, and calls other activities (section 11)."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from temporalio import workflow
+
+from workflows.messages import activities
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import CaseKey, LogEntry, Step, Stepped
+from workflows.queues import queue_for
+from workflows.rules.answers import written_as
+from workflows.rules.growth import Heard
+from workflows.shell.answers import local_first, until_answered
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+_MORE_REFUSED = "more_refused"
+
+
+class Book:
+    """The case's side of its book: which steps go there how, and the log lines that wait for the next one."""
+
+    def __init__(self, heard: Heard, line: Callable[..., LogEntry]) -> None:
+        self._heard = heard
+        self._line = line
+        self.woken = False
+        """Whether a command or a deadline has brought about what happens now, and no activity is in the history yet."""
+        self.unwritten: list[LogEntry] = []
+        """Log lines that the next step takes along."""
+
+    @property
+    def key(self) -> CaseKey:
+        """What every step repeats of its case."""
+        info = workflow.info()
+        # A reset gives the case a new run, and it is the same case: its book is the one that the first run opened.
+        return CaseKey(case_id=info.workflow_id, run_id=info.original_execution_run_id)
+
+    def has_more_to_say(self) -> bool:
+        """Whether lines are left that no step has taken along."""
+        return bool(self.unwritten or self._heard.left_out)
+
+    def lines_to_go(self) -> tuple[LogEntry, ...]:
+        """What the next step takes along, if a regular activity is given it."""
+        # R16: what came beyond the lines that are written of refused signals, in one line.
+        more = self._line(_MORE_REFUSED, CLOCK, "R16", count=self._heard.left_out) if self._heard.left_out else None
+        return (*self.unwritten, *((more,) if more else ()))
+
+    async def write(self, step: Step) -> Stepped:
+        """Write ``step`` down: as a regular activity where a command or a deadline has brought it about.
+
+        A local activity is carried out before the server has heard of it. If its workflow task is then lost, the
+        task is done again, perhaps with a command that was not there before, and the case would go another way
+        than its book. A regular activity is in the history first. What follows from the history alone may be
+        written locally, which costs half.
+
+        Only a regular one takes along the log lines that signals have left: a step that is done again after a lost
+        workflow task must be the same, while more signals may have come.
+        """
+        fits = written_as(step)
+        if self.woken:
+            summary = f"record: {step.stage}"
+            return await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
+        return await local_first(activities.record_step, step, fits=fits, tell=self.begun_anew)
+
+    def wrote(self, step: Step) -> None:
+        """The lines that ``step`` has taken along are written."""
+        self.unwritten = [entry for entry in self.unwritten if entry not in step.entries]
+        self._heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
+
+    async def outside(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        seconds: int,
+        summary: str,
+        fits: Callable[[Found], bool] = lambda _: True,
+    ) -> Found:
+        """A regular activity, tried until its answer ``fits``; each time that it is begun anew is a log line."""
+        found = await until_answered(
+            activity,
+            given,
+            seconds=seconds,
+            summary=summary,
+            task_queue=queue_for(activity),
+            fits=fits,
+            tell=self.begun_anew,
+        )
+        self.woken = False
+        return found
+
+    def begun_anew(self, activity: str, why: str) -> None:
+        """Section 11: an activity has failed for good, or was answered with what only a person can have made up."""
+        self.unwritten.append(self._line("activity_begun_anew", CLOCK, "section 11", activity=activity, why=why))
