@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from workflows.messages.actors import Actor, Role, buyer, carrier, merchant, officer
 from workflows.messages.cases import Refusal
+from workflows.messages.reading import read_own
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
     Binding,
@@ -325,7 +326,7 @@ def test_an_older_worker_reads_what_a_newer_one_has_carried_over() -> None:
     start = NumberStart(subject=subject(Scope.ORDER), state=state(bound=True)).model_dump(mode="json")
     start["state"]["of_tomorrow"] = start["terms"]["of_tomorrow"] = start["of_tomorrow"] = 1
 
-    assert NumberStart.model_validate(start).state == state(bound=True)
+    assert read_own(NumberStart, start).state == state(bound=True)
 
 
 # What is seen --------------------------------------------------------------------------------------------
