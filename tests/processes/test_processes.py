@@ -64,7 +64,8 @@ def test_every_outcome_is_reached_by_some_process() -> None:
 
 @pytest.mark.parametrize("kind", list(PROCESSES))
 def test_every_event_is_written_by_a_workflow(kind: CaseKind) -> None:
-    written = [*(ROOT / "workflows").glob("*.py"), ROOT / "workflows" / "rules" / "applications.py"]
+    decided = [each for folder in ("kinds", "shell") for each in (ROOT / "workflows" / folder).glob("*.py")]
+    written = [*decided, ROOT / "workflows" / "rules" / "applications.py"]
     sources = "".join(path.read_text(encoding="utf-8") for path in written)
     declared = {event for event in events((*PROCESSES[kind], *MONEY)) if not event.startswith(FACTS_OF_PARCELS)}
     made = {event for event in declared if event.startswith(VERDICTS)}

@@ -114,9 +114,9 @@ async def withdrawal_with_an_expiry(world: World) -> Case:
 
 
 async def paying(world: World) -> Case:
-    """An officer's retry of a declined payment, which is held up."""
+    """An officer's retry of a declined payment, which is held up, and declined once it is let through."""
     order_no = await world.order()
-    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no))
     case = await world.refund(order_no=order_no)
     await case.act(approve(world))
     await world.at(case, StageName.PAYMENT_ATTENTION)
