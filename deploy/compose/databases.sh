@@ -8,6 +8,8 @@ CREATE ROLE :"name" LOGIN PASSWORD :'password';
 SQL
 done
 psql --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" <<'SQL'
+-- `aftersales setup` makes the roles of the other processes.
+ALTER ROLE aftersales CREATEROLE;
 CREATE DATABASE temporal OWNER temporal;
 CREATE DATABASE temporal_visibility OWNER temporal;
 CREATE DATABASE aftersales OWNER aftersales;
