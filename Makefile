@@ -23,8 +23,8 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories resets costs bench capacity lock audit \
-	sbom venv clean
+.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories resets costs bench bench-encode capacity \
+	lock audit sbom venv clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -85,6 +85,9 @@ capacity: venv ## Measure what a case costs and write the tables of docs/capacit
 
 bench: venv ## Write docs/benchmarks.md anew: the work lists with a million open cases (minutes, gigabytes)
 	@$(bin)/python -m tests.benchmarks.work_lists $(ARGS)
+
+bench-encode: venv ## Write into docs/benchmarks.md how long callers of the codec server wait beside unclosed notes
+	@$(bin)/python -m tests.benchmarks.encode
 
 lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for newer releases)
 	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
