@@ -32,9 +32,12 @@ SCHEMAS: dict[str, Any] = {
 }
 EXIT_SECONDS = 10
 """How long after its grace a worker process is gone at the latest."""
+DATABASES = {"DATABASE_URL", "AFTERSALES_KEY_STORE_URL"}
 SECRETS = {
-    "aftersales": {"DATABASE_URL", "AFTERSALES_KEY_STORE_URL", "AFTERSALES_LOOKUP_KEY"},
-    "aftersales-codec": {"AFTERSALES_CODEC_TOKEN_SECRET"},
+    "aftersales": {"AFTERSALES_LOOKUP_KEY"},
+    "aftersales-setup": DATABASES,
+    "aftersales-worker": DATABASES,
+    "aftersales-codec": {*DATABASES, "AFTERSALES_CODEC_TOKEN_SECRET"},
     "aftersales-keys": {"keys"},
     "temporal-client-tls": {"tls.crt", "tls.key"},
 }
@@ -138,15 +141,27 @@ def test_every_setting_is_known_and_right(overlay: str) -> None:
 def test_what_is_secret_comes_from_documented_secrets(overlay: str) -> None:
     guide = (ROOT / "deploy" / "README.md").read_text()
     for pod in pods(overlay):
-        named = {each["secretRef"]["name"] for each in pod.container.get("envFrom", []) if "secretRef" in each}
+        named = given(pod)
         named |= {each["secret"]["secretName"] for each in pod.spec["volumes"] if "secret" in each}
         assert named <= set(SECRETS)
         for name in named:
             assert f"`{name}`" in guide
             assert all(f"`{key}`" in guide for key in SECRETS[name])
         inline = {each["name"] for each in pod.container.get("env", [])}
-        assert not inline & SECRETS["aftersales"]
+        assert not inline & set[str]().union(*SECRETS.values())
     assert not [each for each in rendered(overlay) if each["kind"] == "Secret"]
+
+
+@each_overlay
+def test_each_process_logs_in_to_the_databases_as_its_own_kind_only(overlay: str) -> None:
+    kinds = {pod.name: "worker" for pod in workers(overlay).values()}
+    kinds |= {"aftersales-setup": "setup", "aftersales-codec": "codec"}
+    assert {pod.name for pod in pods(overlay)} == set(kinds)
+    for pod in pods(overlay):
+        # Its own Secret, and one that holds no login. The owner's is setup's own.
+        assert given(pod) == {"aftersales", f"aftersales-{kinds[pod.name]}"}, pod.name
+        assert SECRETS[f"aftersales-{kinds[pod.name]}"] >= DATABASES
+    assert not SECRETS["aftersales"] & DATABASES
 
 
 @each_overlay
@@ -343,6 +358,11 @@ def test_the_example_of_external_secrets_has_every_key() -> None:
 def _entries(kustomization: Manifest) -> list[str]:
     patches = [each["path"] for each in kustomization.get("patches", []) if "path" in each]
     return [*kustomization.get("resources", []), *kustomization.get("configurations", []), *patches]
+
+
+def given(pod: Pod) -> set[str]:
+    """The Secrets whose keys a pod has as environment variables."""
+    return {each["secretRef"]["name"] for each in pod.container.get("envFrom", []) if "secretRef" in each}
 
 
 def mounts(pod: Pod) -> set[str]:
