@@ -1,5 +1,6 @@
 #!/bin/bash
 # Runs once, on an empty volume: a role and databases for Temporal, another for ours. Neither can read the other's.
+# The logins of our processes beside the owner's are made by roles.sh.
 set -eu
 for name in temporal aftersales; do
     psql --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" \
@@ -8,8 +9,6 @@ CREATE ROLE :"name" LOGIN PASSWORD :'password';
 SQL
 done
 psql --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" <<'SQL'
--- `aftersales setup` makes the roles of the other processes.
-ALTER ROLE aftersales CREATEROLE;
 CREATE DATABASE temporal OWNER temporal;
 CREATE DATABASE temporal_visibility OWNER temporal;
 CREATE DATABASE aftersales OWNER aftersales;
