@@ -11,7 +11,18 @@ from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
-from activities.postgres import allowances, casebook, evidence, ledger, lookups, matters, owed_once, parcels, pieces
+from activities.postgres import (
+    allowances,
+    casebook,
+    evidence,
+    ledger,
+    lookups,
+    matters,
+    owed_once,
+    parcels,
+    pieces,
+    resuming,
+)
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.messages.activities import open_case
@@ -53,7 +64,7 @@ from workflows.rules.compensation import (
 )
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_attachment, refused_evidence
-from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, subject
+from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, request_digest, subject
 from workflows.rules.matters import (
     Matter,
     approved_at_once,
@@ -99,8 +110,13 @@ class Opening:
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
                 run_id, opened = before
+                resumed = await resuming.resumed(connection, opening.case.case_id)
                 if run_id != opening.case.run_id:
-                    return _refused(*_DUPLICATE)
+                    if not await self._may_go_on(connection, opening):
+                        return _refused(*_DUPLICATE)
+                    await resuming.take_over(connection, opening.case.case_id, opening.case.run_id)
+                if resumed:
+                    return opened.model_copy(update={"resumed": resumed})
             else:
                 if isinstance(opening.request, Application):  # R13: of two that want the same piece, one waits
                     await pieces.lock(connection, opening.request.order_no)
@@ -117,6 +133,15 @@ class Opening:
             self._measures.opened(opened.kind)
         self._wake_notices()
         return await self._look_again(opening, opened)
+
+    async def _may_go_on(self, connection: Connection, opening: OpenCase) -> bool:
+        """Whether another run may take the case over: it is open, and the request is the one that opened it.
+
+        A server starts no second run while the first one runs. Should one run elsewhere, it is fenced off.
+        """
+        case = await casebook.find(connection, opening.case.case_id)
+        digest = await casebook.digest_of_request(connection, opening.case.case_id)
+        return case is not None and case.closed_at is None and digest == request_digest(opening.request)
 
     async def _look_again(self, opening: OpenCase, opened: Opened) -> Opened:
         """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""

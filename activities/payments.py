@@ -402,7 +402,7 @@ async def _close(
     if not legs or not all(_paid(leg) for leg in legs):
         return None
     stepped = await casebook.write_step(connection, as_paid(closing, _sum(legs)), tally=tally)  # R14
-    return Settled(legs=legs, closed=True, number=stepped.number)
+    return Settled(legs=legs, closed=stepped.written, number=stepped.number, ahead=stepped.ahead, fenced=stepped.fenced)
 
 
 async def _pay_by_hand(connection: Connection, settling: SettleManually, tally: Tally) -> list[LegStatus]:

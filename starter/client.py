@@ -36,6 +36,7 @@ from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.priorities import of_merchant
 from starter.privacy import Privacy
+from starter.recovery import Stranded, start_anew
 from starter.running import Runs
 from starter.settings import Settings, load_settings
 from starter.stated_requests import OrderPaid, as_request, as_stated
@@ -212,6 +213,14 @@ class Aftersales:
     def case(self, identifier: str) -> Case:
         """The case with this id, whether it exists or not."""
         return Case(self, identifier)
+
+    async def take_up(self, case: Stranded) -> bool:
+        """Start an open case anew that no workflow carries; False where it cannot be, or runs already.
+
+        Raises:
+            RPCError: Temporal does not answer.
+        """
+        return await start_anew(self.temporal, self._task_queue, case)
 
     async def gateway_callback(self, callback: GatewayCallback) -> None:
         """Hand on what the payment gateway tells (section 10); late and repeated callbacks are welcome.

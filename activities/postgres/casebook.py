@@ -20,6 +20,7 @@ from activities.postgres import (
     pauses,
     requirements,
     reservations,
+    resuming,
     scores,
 )
 from activities.postgres.connection import Connection
@@ -34,6 +35,7 @@ from workflows.messages.cases import (
     NoticeTemplate,
     OpenCase,
     Opened,
+    OpenedBy,
     Refusal,
     Span,
     Step,
@@ -61,9 +63,12 @@ async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str,
     """The run that opened this case and what it found, or None; the case is locked against another opening."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", opening.case.case_id)
     row = await connection.fetchrow(
-        "SELECT run_id, opened FROM casebook.cases WHERE case_id = $1", opening.case.case_id
+        "SELECT run_id, opened, opened_at FROM casebook.cases WHERE case_id = $1", opening.case.case_id
     )
-    return (row["run_id"], read_own(Opened, row["opened"])) if row else None
+    if row is None:
+        return None
+    opened = read_own(Opened, row["opened"]).model_copy(update={"opened_at": row["opened_at"]})
+    return row["run_id"], opened
 
 
 async def digest_of_request(connection: Connection, case_id: str) -> str | None:
@@ -97,9 +102,10 @@ async def write_opening(
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
             stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
-            application, pieces
+            application, pieces, request
         )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19, $20)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19, $20,
+                $21)
         """,
         case.case_id,
         case.run_id,
@@ -121,6 +127,7 @@ async def write_opening(
         request_digest(request),
         version_of(request, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
         pieces.model_dump(mode="json") if pieces else None,
+        OpenedBy(request=request, carried_out_by=opening.carried_out_by).model_dump(mode="json"),
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
@@ -137,11 +144,11 @@ async def write_step(
     again from its first step on, and a run can be reset to long before (``repeated_steps``). A step that needs what
     is not there (an address, a statement, a declaration, a version of the policy) is not written, and its refusal says
     so; nor is one that looks for room and finds none. ``policy_now`` gives a profile as it is in force.
-    What is written for the first time goes into ``tally``.
+    What is written for the first time goes into ``tally``. Where the book has come further than the run that writes, or
+    another way, it says how far; where another run has taken the case over, it says that. Neither is written.
 
     Raises:
-        StepOutOfOrder: the step does not follow the last one, belongs to another case that was started under the same
-            id, or to a run that has taken another way than the book has.
+        StepOutOfOrder: the book does not have the case, or not the steps before this one.
     """
     case = step.case
     row = await connection.fetchrow(
@@ -151,11 +158,15 @@ async def write_step(
         """,
         case.case_id,
     )
-    if row is None or row["run_id"] != case.run_id:
-        raise StepOutOfOrder(f"{case.case_id} was not opened by this run")
+    if row is None:
+        raise StepOutOfOrder(f"{case.case_id} is not in the book")
+    if row["run_id"] != case.run_id:
+        return Stepped(fenced=True, written=False, step=step.step)
     try:
         number, before = await place_of(connection, step, Book(row["step"], row["stepped"] or {}))
     except AnotherWay as error:
+        if ahead := await resuming.resumed(connection, case.case_id):
+            return Stepped(ahead=ahead, written=False, step=step.step)
         raise StepOutOfOrder(str(error)) from error
     if before:
         return before
@@ -294,7 +305,8 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
             due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
             closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
             return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
-            asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces)
+            asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces),
+            state = coalesce($20, state)
         WHERE case_id = $1
         """,
         step.case.case_id,
@@ -316,6 +328,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
         step.application.amount if step.application else None,
         step.application.model_dump(mode="json") if step.application else None,
         step.pieces.model_dump(mode="json") if step.pieces else None,
+        step.state,
     )
 
 
@@ -498,9 +511,4 @@ async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:
         """,
         case_id,
     )
-    return [_entry(dict(row)) for row in rows]
-
-
-def _entry(row: dict[str, str | datetime]) -> LogEntry:
-    by = {"role": row.pop("actor_role"), "id": row.pop("actor_id")}
-    return read_own(LogEntry, {**row, "by": by})
+    return [resuming.entry_of(dict(row)) for row in rows]

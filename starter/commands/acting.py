@@ -19,9 +19,16 @@ from starter.commands.opening import DEFAULT_CURRENCY, MOST_PLACES, BankAccount,
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
-from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, LineQuantity, PausesChanged
+from workflows.messages.commands import (
+    CaseSettled,
+    Command,
+    DisputeIntervened,
+    LineQuantity,
+    PausesChanged,
+    RulingTold,
+)
 
-_BETWEEN_WORKFLOWS: Final = frozenset({DisputeIntervened, CaseSettled, PausesChanged})
+_BETWEEN_WORKFLOWS: Final = frozenset({DisputeIntervened, RulingTold, CaseSettled, PausesChanged})
 """What cases, disputes and declarations tell each other: nobody says it in their place."""
 
 COMMANDS: Final[Mapping[str, type[Command]]] = {

@@ -62,6 +62,7 @@ WORDS: Final = (
     Word("list", CASES, "listing", "list_cases"),
     Word("watch", CASES, "watching", "watch"),
     Word("stuck", CASES, "stuck", "stuck_cases"),
+    Word("recover", CASES, "recovering", "recover"),
     Word("statements", CASES, "disputing", "statements"),
     Word("evidence", CASES, "disputing", "evidence"),
     Word("fast-forward", CASES, "clock", "fast_forward"),

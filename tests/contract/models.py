@@ -10,8 +10,9 @@ from pydantic import BaseModel
 import workflows.messages
 from activities.notices.templates import FIELDS
 from activities.postgres.standing import Figure
+from workflows.kinds.state import State
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import Opened, Stepped
+from workflows.messages.cases import Opened, OpenedBy, Stepped
 from workflows.messages.disclosures import ExportRow, StartExport
 from workflows.messages.evidence import Evidence
 from workflows.messages.message import Input, Message
@@ -22,6 +23,8 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.cases.stepped": Stepped,
     "casebook.cases.application": ApplicationVersion,
     "casebook.cases.pieces": CasePieces,
+    "casebook.cases.state": State,
+    "casebook.cases.request": OpenedBy,
     "casebook.log.facts": None,
     "disputes.evidence.attachments": Evidence,
     "exports.jobs.asked": StartExport,

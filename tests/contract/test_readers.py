@@ -98,6 +98,7 @@ READERS: Final[Mapping[str, str]] = {
         Rule.fault Rule.refund Rule.lines Rule.freight Rule.return_freight Rule.reason
     """,
     "workflows/kinds/dispute.py:dispute": "ConfirmProposal.reason",
+    "workflows/kinds/kind.py:handle": "RulingTold.ruling",
     # Money
     "workflows/kinds/money.py:with_gateway": "RetryPayment.reason RetryPayment.partly",
     "workflows/kinds/money.py:_pay_by_hand": """

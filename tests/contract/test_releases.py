@@ -26,7 +26,7 @@ from tests.contract.samples import Made, full_sample
 from tests.replay import recorded
 from workflows.messages.actors import CLOCK, merchant, officer
 from workflows.messages.cases import CaseKey, CaseView, OpenCase, Refusal
-from workflows.messages.commands import Approve, CaseSettled, Command, DisputeIntervened, PausesChanged
+from workflows.messages.commands import Approve, CaseSettled, Command, DisputeIntervened, PausesChanged, RulingTold
 from workflows.messages.converter import MessageConverter, ShowingConverter
 from workflows.messages.message import NO_DIGEST, Input
 from workflows.messages.payouts import Payout
@@ -58,6 +58,7 @@ BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
     "LiftPause": _OFFICER,
     "LateShipmentPolicy": {"fixed": None},
     "OpenCase": {"request": LateShipmentRequest(order_no="o", merchant_id="m", buyer_id="b", ships_until=_AT)},
+    "OpenedBy": {"request": LateShipmentRequest(order_no="o", merchant_id="m", buyer_id="b", ships_until=_AT)},
     "Policy": dict(_POLICY),
     "ReturnAgreed": {"clauses": "no_ems"},
     "ReturnPolicy": dict(_POLICY.returns),
@@ -338,6 +339,7 @@ REQUESTS: Final = {each.request for each in contracts()}
 COMMANDS: Final = {each.takes for one in contracts() for each in one.updates.values() if each.takes} - {
     PausesChanged,
     DisputeIntervened,
+    RulingTold,
     CaseSettled,
 }
 

@@ -1,8 +1,9 @@
 """Cases whose workflow is terminated and reset, as docs/operations.md tells operators to: the case book goes on.
 
 Every path is stopped and reset wherever it rests, and must end as it always does. Once it has ended, it is reset to
-before earlier workflow tasks: its run then finds in the book what it did before, or takes another way and stands still
-without having changed anything. Without ``--every-reset`` some paths are walked, with some of their tasks.
+each of its workflow tasks: its run then goes on where the book stands, which is the same end, and changes nothing. One
+that waits for a moment that is over by the book is asked to look there. Without ``--every-reset`` some paths are
+walked, with some of their tasks.
 """
 
 import asyncio
@@ -25,7 +26,9 @@ from tests.replay.ground import Ground, ground
 from tests.replay.paths import PATHS
 from tests.replay.registry import merchant_of
 from tests.workflow.world import World, until
+from workflows.messages.actors import officer
 from workflows.messages.cases import LogEntry, Outcome
+from workflows.messages.commands import LookAtBook
 
 SOME = (
     "unshipped_approved",
@@ -161,26 +164,19 @@ async def test_a_case_that_is_reset_ends_as_it_always_does(
     tasks = await finished_tasks(client, case_id, run_id)
     for task in tasks if every else sorted({tasks[0], tasks[len(tasks) // 2], tasks[-1]}):
         await reset(client, case_id, run_id, task)
-        raw = await until(lambda: described(client, case_id), lambda raw: ended(raw) or stands_still(raw))
-        if ended(raw):
+        raw = await until(lambda: described(client, case_id), lambda raw: ended(raw) or at_rest(raw))
+        if not ended(raw) and first.kind is None:
+            continue  # nothing was opened, and the run waits for the moment to open it
+        if not ended(raw):
+            asked = LookAtBook(key=f"look-{task}", by=officer("op-1"))
+            await client.get_workflow_handle(case_id).signal(asked.command_name(), asked)
+        async with asyncio.timeout(30):
             again = await how_it_ended(world, case_id)
-            assert (again.outcome, again.refunded) == (first.outcome, first.refunded), f"reset to {task}"
+        # What was done before is told with the moment at which it was done again.
+        assert again.model_copy(update={"closed_at": first.closed_at}) == first, f"reset to {task}"
         assert await books(world) == before, f"reset to {task}"
         assert (await written(world, case_id))[: len(log)] == log, f"reset to {task}"
-    # Whatever became of an earlier one: the first run's last task is where it can be taken up.
-    await reset(client, case_id, run_id, tasks[-1])
-    async with asyncio.timeout(30):
-        assert (await how_it_ended(world, case_id)).outcome is path.ends
-    assert await books(world) == before
 
 
 def ended(raw: DescribeWorkflowExecutionResponse) -> bool:
     return raw.workflow_execution_info.status == Status.WORKFLOW_EXECUTION_STATUS_COMPLETED
-
-
-def stands_still(raw: DescribeWorkflowExecutionResponse) -> bool:
-    """Whether it waits again, or has found that it takes another way than its book (StepOutOfOrder)."""
-    another_way = [
-        each for each in raw.pending_activities if each.last_failure.application_failure_info.type == "StepOutOfOrder"
-    ]
-    return bool(another_way) or at_rest(raw)

@@ -63,13 +63,12 @@ async def test_without_it_an_update_is_obeyed_and_an_error_is_told(world: World,
 
 
 @asynccontextmanager
-async def another_runs(world: World, case: Case) -> AsyncGenerator[None]:
-    """The case's row is another run's, so that each attempt at a step fails at once."""
-    row = "UPDATE casebook.cases SET run_id = $2 WHERE case_id = $1"
-    run_id = await world.pool.fetchval("SELECT run_id FROM casebook.cases WHERE case_id = $1", case.id)
-    await world.pool.execute(row, case.id, "another")
+async def book_is_behind(world: World, case: Case) -> AsyncGenerator[None]:
+    """The case's row lacks steps, so that each attempt at a step fails at once."""
+    row = "UPDATE casebook.cases SET step = step + $2 WHERE case_id = $1"
+    await world.pool.execute(row, case.id, -1)
     yield
-    await world.pool.execute(row, case.id, run_id)
+    await world.pool.execute(row, case.id, 1)
 
 
 def locked(world: World, case: Case) -> AbstractAsyncContextManager[None]:
@@ -80,9 +79,9 @@ def locked(world: World, case: Case) -> AbstractAsyncContextManager[None]:
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        (another_runs, ("complete", "--result", "{}")),
+        (book_is_behind, ("complete", "--result", "{}")),
         (locked, ("fail", "--reason", "by_mistake")),  # which the server refuses between two attempts
-        (another_runs, ("update-options", "--retry-maximum-attempts", "1")),
+        (book_is_behind, ("update-options", "--retry-maximum-attempts", "1")),
     ],
     ids=["complete", "fail", "update-options"],
 )

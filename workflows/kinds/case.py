@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks, Verdict
-from workflows.kinds.state import State
+from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks
+from workflows.kinds.state import Decided, State
 from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Opened, Span
 from workflows.messages.commands import Command, SubmitEvidence
@@ -34,8 +34,8 @@ class Case:
     """The case's own time, in UTC."""
     carried_out_by: CaseId | None = None
     """The case that carries a dispute's ruling out, and has started it (D8)."""
-    cancellations: int = 0
-    """How often somebody has asked for the workflow's cancellation."""
+    detached: bool = False
+    """Whether the run that waits for its result may be no more (D8)."""
 
     # What it is about ---------------------------------------------------------------------------------
 
@@ -161,21 +161,34 @@ class Case:
     # Decisions ----------------------------------------------------------------------------------------
 
     def enter(
-        self, stage: Stage, *entries: LogEntry, then: Then | None = None, if_refused: Then | None = None, **planned: Any
+        self,
+        stage: Stage,
+        *entries: LogEntry,
+        then: Then | None = None,
+        follow_up: str = "",
+        if_refused: Then | None = None,
+        **planned: Any,
     ) -> Decision:
         """Go to ``stage``, where a clock begins to run: its own, or the ``span`` that is given. See ``StepPlan``."""
         plan = StepPlan(stage, entries, **planned)
-        return Decision(step=plan, state=self.state, then=then, if_refused=if_refused)
+        return Decision(step=plan, state=self.state, then=then, follow_up=follow_up, if_refused=if_refused)
 
     def stay(
-        self, *entries: LogEntry, then: Then | None = None, if_refused: Then | None = None, **planned: Any
+        self,
+        *entries: LogEntry,
+        then: Then | None = None,
+        follow_up: str = "",
+        if_refused: Then | None = None,
+        **planned: Any,
     ) -> Decision:
         """Write down what changes neither the stage nor its clock."""
         planned = {"attention": self.state.attention, **planned}
         if self.stage is CLOSED:  # how it ended stands beside every line that comes after
             state = self.state
             planned |= {"outcome": state.outcome, "refunded": state.refunded, "compensated": state.compensated}
-        return self.enter(self.stage, *entries, ticks=Ticks.ON, then=then, if_refused=if_refused, **planned)
+        return self.enter(
+            self.stage, *entries, ticks=Ticks.ON, then=then, follow_up=follow_up, if_refused=if_refused, **planned
+        )
 
     def close(
         self,
@@ -187,7 +200,7 @@ class Case:
     ) -> Decision:
         """The last step of a case that ends without a payment, or with what had been paid before."""
         plan = StepPlan(CLOSED, entries, outcome=outcome, **planned)
-        return Decision(step=plan, state=self.state, verdict=Verdict(rule, by))
+        return Decision(step=plan, state=self.state, verdict=Decided(rule=rule, by=by))
 
     # Evidence -----------------------------------------------------------------------------------------
 

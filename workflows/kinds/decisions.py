@@ -8,8 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from workflows.kinds.state import State
-from workflows.messages.actors import Actor
+from workflows.kinds.state import Decided, State
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     AddressChoice,
@@ -29,7 +28,6 @@ from workflows.messages.cases import (
 )
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
-from workflows.messages.money import Money
 from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import Payout
 from workflows.messages.pieces import CasePieces
@@ -93,15 +91,6 @@ class StepPlan:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Who has decided how a case ends, and under which rule; for its outcome."""
-
-    rule: str
-    by: Actor
-    bonus_voided: Money | None = None
-
-
-@dataclass(frozen=True)
 class AskCarrier:
     """Ask the carrier for all that it knows of a parcel. Answered with a ``ParcelHistory``."""
 
@@ -135,9 +124,11 @@ class TakeCallback:
 
 @dataclass(frozen=True)
 class StartDispute:
-    """Start a dispute, and hear of its end. Answered with True, or False where there is or was such a case."""
+    """Start a dispute, and hear of its end. Answered with its id, or None where there is or was such a case."""
 
     request: DisputeRequest
+    again: bool = False
+    """An earlier run of the case may have started it: then it is found, and answered with its id."""
 
 
 @dataclass(frozen=True)
@@ -187,9 +178,11 @@ class Decision:
     """The state once the step is written, or at once where there is none. None for no change."""
     then: Then | None = None
     """Told the answer to the effect, or else to the step."""
+    follow_up: str = ""
+    """The name of ``then``, where it follows a step: whichever run comes next does the same (resuming)."""
     if_refused: Then | None = None
     """Told the refusal, where the book refuses the step: nothing was written. Else whoever asked is told."""
-    verdict: Verdict | None = None
+    verdict: Decided | None = None
     """Of a step that ends the case."""
     closed: ClosedElsewhere | None = None
     refuse: Refusal | None = None

@@ -24,6 +24,7 @@ from workflows.messages.commands import (
     OfferSettlement,
     Resolve,
     Rule,
+    RulingTold,
     SubmitEvidence,
 )
 from workflows.messages.payouts import Remainder
@@ -42,6 +43,7 @@ from workflows.rules.dispute import (
     refused_ruling,
     resolved,
     ruled,
+    ruling_key,
     settled,
     upheld,
 )
@@ -183,12 +185,17 @@ def _end(case: Case, ruling: Ruling, command: Command | None, charges: tuple[Sco
         amount=ruling.amount,
         reason=ruling.reason,
     )
-    if case.carried_out_by and case.cancellations:
+    if case.carried_out_by and case.detached:
         (told,) = _intervention(case)
 
         def looked_for(case: Case, runs: bool) -> Decision:
-            stopped = () if runs else (case.entry("disputed_case_stopped", CLOCK, "D8"),)
-            return _ended(case, ruling, rule, charges, entry, *stopped, own=not runs)
+            if not runs:
+                stopped = case.entry("disputed_case_stopped", CLOCK, "D8")
+                return _ended(case, ruling, rule, charges, entry, stopped, own=True)
+            ended = _ended(case, ruling, rule, charges, entry, own=False)
+            # The run that waits for this dispute's result may be another one than carries the case now.
+            ruled_on = RulingTold(key=ruling_key(case.case_id), by=CLOCK, ruling=ruling)
+            return replace(ended, first=(*ended.first, TellCase(told.case, ruled_on)))
 
         return Decision(effect=told, state=case.state, then=looked_for)
     return _ended(case, ruling, rule, charges, entry, own=case.carried_out_by is None)

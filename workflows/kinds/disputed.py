@@ -43,6 +43,7 @@ from workflows.rules.refund import refused_application, refused_worthless, ruled
 from workflows.rules.shipping import refused_unsent
 from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, STAGES, Stage
 
+DISPUTE_OPENED = "dispute_opened"
 SECOND = timedelta(seconds=1)
 
 
@@ -112,15 +113,26 @@ def _write_as_disputed(case: Case, command: OpenDispute) -> Decision:
         evidence=command.evidence,
     )
     entry = case.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request))
-    opening = case.but(dispute=dispute)
+    opening = case.but(dispute=dispute.but(opening=request))
     if case.stage.silence in ANSWERED_BY_DISPUTE:
         written = _stand_still(opening, DISPUTED, entry, disputes=True)
     else:
         written = opening.stay(entry, disputes=True)
-    return replace(written, effect=StartDispute(request), then=_dispute_started, answers=False)
+    return replace(
+        written, effect=StartDispute(request), then=_dispute_started, follow_up=DISPUTE_OPENED, answers=False
+    )
+
+
+def dispute_opened(case: Case) -> Decision:
+    """D1: an earlier run has written down that there is a dispute; whether it has started it is not known."""
+    request = case.state.dispute.opening
+    if request is None:
+        return Decision()
+    return Decision(effect=StartDispute(request, again=True), state=case.state, then=_dispute_started)
 
 
 def _dispute_started(case: Case, started: str | None) -> Decision:
+    case = case.but(dispute=case.state.dispute.but(opening=None))
     if started is None:
         entry = case.entry("dispute_broken_off", CLOCK, "D1")
         return replace(_go_on(case, entry, Attention.DISPUTE_BROKEN_OFF), answers=True)

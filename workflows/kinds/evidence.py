@@ -43,8 +43,12 @@ def keeping_evidence(
         return go_on(case, given)
     given = given.model_copy(update={"event": "evidence_submitted"})
     entry = case.obeyed(command, given.event, **evidence_facts(given.attachments))
-    kept = case.stay(entry, evidence=given, then=lambda case, _: go_on(case, None))
-    return kept.held()
+
+    def kept(case: Case, _: object) -> Decision:
+        return go_on(case.but(half_done=frozenset()), None)
+
+    half = case.but(half_done=frozenset({command.key}))
+    return half.stay(entry, evidence=given, then=kept).held()
 
 
 def refused_more(case: Case, command: Command) -> Refusal | None:

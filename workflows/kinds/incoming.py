@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.decisions import AskCarrier, Decision, Then
 from workflows.kinds.outgoing import heard_of, told_of_outgoing, with_goods
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span, Stepped
+from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span
 from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
 from workflows.messages.parcels import ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention
@@ -42,11 +42,13 @@ NOT_SENT = (RETURN_REVIEW, ADDRESS_MISSING, AWAITING_RETURN)
 WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)
 """The merchant has the goods of an exchange and owes others (T8)."""
 
+TRACKING_ENTERED = "tracking_entered"
+
 OnceSigned: TypeAlias = Callable[[Case, LogEntry, datetime], Decision]
 """What is done once the merchant has signed for the goods: the log line that says so, and when it was."""
 
 
-def enter_tracking(case: Case, command: EnterTracking, once_signed: OnceSigned) -> Decision:
+def enter_tracking(case: Case, command: EnterTracking, then: Then) -> Decision:
     """T3, T4: which parcel it is; the carrier may have told of it before."""
     before = case.state.goods.parcel
     entry = case.obeyed(
@@ -63,21 +65,25 @@ def enter_tracking(case: Case, command: EnterTracking, once_signed: OnceSigned) 
         freight_paid=command.freight_paid,
     )
 
-    def entered(case: Case, stepped: Stepped) -> Decision:
-        case = heard_of(case, *stepped.parcel_events)  # the carrier was quicker than the buyer
-        number = {"tracking_no": command.parcel.tracking_no}
-        if _came_back(case):
-            return _not_received(case, case.entry("goods_came_back", CLOCK, "T14", None, **number))
-        if signed := _signed_at(case):
-            return once_signed(case, case.entry("goods_signed", CLOCK, "T6", None, **number), signed)
-        return Decision(state=case.state)
-
     with_parcel = with_goods(case, parcel=command.parcel, freight_paid=command.freight_paid)
     with_parcel = with_parcel.but(account=command.refund_account or case.state.account)
     account = _named(command)
     if case.stage in UNDERWAY:
-        return with_parcel.stay(entry, attention=None, watch=watch, account=account, then=entered)
-    return with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account, then=entered)
+        entered = with_parcel.stay(entry, attention=None, watch=watch, account=account)
+    else:
+        entered = with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account)
+    return replace(entered, then=then, follow_up=TRACKING_ENTERED)
+
+
+def tracking_entered(case: Case, once_signed: OnceSigned) -> Decision:
+    """T3, T14: what the carrier had told of the parcel before."""
+    parcel = case.state.goods.parcel
+    number = {"tracking_no": parcel.tracking_no} if parcel else {}
+    if _came_back(case):
+        return _not_received(case, case.entry("goods_came_back", CLOCK, "T14", None, **number))
+    if signed := _signed_at(case):
+        return once_signed(case, case.entry("goods_signed", CLOCK, "T6", None, **number), signed)
+    return Decision()
 
 
 def carrier_tells(case: Case, report: ReportParcel, once_signed: OnceSigned) -> Decision:

@@ -22,7 +22,7 @@ from workflows.kinds import (
 )
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.events import Event
+from workflows.kinds.events import DisputeEnded, Event
 from workflows.kinds.state import GoodsState, RunningClock, State
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
@@ -43,6 +43,7 @@ from workflows.messages.commands import (
     ExtendReceipt,
     GatewayCallback,
     GiveRefundAccount,
+    LookAtBook,
     MoveDeadline,
     MovePolicy,
     OfferSettlement,
@@ -61,6 +62,7 @@ from workflows.messages.commands import (
     Retain,
     RetryPayment,
     Rule,
+    RulingTold,
     SendBack,
     SubmitEvidence,
     Withdraw,
@@ -68,10 +70,10 @@ from workflows.messages.commands import (
 from workflows.messages.requests import Application, Request, ReturnRequest
 from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.applications import version_of
-from workflows.rules.dispute import DECIDED
+from workflows.rules.dispute import DECIDED, ruling_key
 from workflows.rules.moments import refused_deadline
 
-OF_EVERY_CASE: Final = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged)
+OF_EVERY_CASE: Final = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged, LookAtBook)
 """What the platform may ask of each case, and what the world tells."""
 
 _PAYMENT: Final = (CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
@@ -122,6 +124,8 @@ class Kind:
 
     def handle(self, case: Case, event: Event) -> Decision:
         """What is to happen next."""
+        if isinstance(event, RulingTold):
+            event = DisputeEnded(event.ruling)
         if self.disputable and (decision := disputed.about_dispute(case, event)) is not None:
             return decision
         match case.state.stage:
@@ -139,6 +143,9 @@ class Kind:
         match fact:
             case DisputeIntervened():
                 return self.disputable
+            case RulingTold():
+                current = case.state.dispute.current
+                return current is not None and self.ended_dispute_counts(case.state) and fact.key == ruling_key(current)
             case GatewayCallback():
                 return case.state.stage in (StageName.SETTLING, StageName.PAYMENT_ATTENTION)
             case ReportParcel() if case.state.stage is StageName.AWAITING_ACCOUNT:
@@ -194,7 +201,7 @@ def _buyers_refund(case: Case, event: Event) -> Decision:
 _DISPUTABLE_REFUSES: Final = (returning.refused_content, disputed.refused_content, _refused_account)
 
 REFUND: Final = Kind(
-    commands=(*_RETURN, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened),
+    commands=(*_RETURN, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened, RulingTold),
     opened=refund.opened,
     decide=_buyers_refund,
     refuses=_DISPUTABLE_REFUSES,

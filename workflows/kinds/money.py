@@ -14,12 +14,11 @@ from workflows.kinds.decisions import (
     StepPlan,
     TakeCallback,
     Then,
-    Verdict,
     Wait,
 )
 from workflows.kinds.events import DeadlinePassed, Event
-from workflows.kinds.state import PayoutState
-from workflows.kinds.steps import step_of
+from workflows.kinds.state import Decided, PayoutState
+from workflows.kinds.steps import kept, planned, step_of
 from workflows.messages.actors import GATEWAY, Actor
 from workflows.messages.cases import (
     BalanceChange,
@@ -35,7 +34,7 @@ from workflows.messages.cases import (
     SettleManually,
     Span,
     Step,
-    Stepped,
+    StepAnswer,
 )
 from workflows.messages.commands import (
     CloseCase,
@@ -129,11 +128,11 @@ def pay(
     )
 
 
-def _nothing_to_pay(case: Case, _: Stepped) -> Decision:
+def _nothing_to_pay(case: Case, _: StepAnswer) -> Decision:
     return _unpaid(case, OutcomeKind.NOTHING_TO_PAY, "R13")
 
 
-def _reserved(case: Case, stepped: Stepped) -> Decision:
+def _reserved(case: Case, stepped: StepAnswer) -> Decision:
     """R8: the room was taken under the fund's lock, in the transaction of the decision; or it is waited for."""
     if _came_to(stepped) is Reservation.CONTENDED:
         waiting = _looking_anew(case)
@@ -141,7 +140,7 @@ def _reserved(case: Case, stepped: Stepped) -> Decision:
     return _with_room(case, stepped)
 
 
-def _with_room(case: Case, stepped: Stepped) -> Decision:
+def _with_room(case: Case, stepped: StepAnswer) -> Decision:
     match _came_to(stepped):
         case Reservation.EXHAUSTED:
             return _unpaid(case, OutcomeKind.NOTHING_LEFT, "R14")
@@ -151,7 +150,7 @@ def _with_room(case: Case, stepped: Stepped) -> Decision:
             return _ask(_looking_anew(case), Ask.SUBMIT)
 
 
-def _came_to(stepped: Stepped) -> Reservation:
+def _came_to(stepped: StepAnswer) -> Reservation:
     if stepped.reserved is None:
         raise ValueError("a step that reserves tells what came of it")
     return stepped.reserved.reservation
@@ -181,14 +180,14 @@ def in_wait_for_room(case: Case, event: Event) -> Decision:
             return _reserve(case, found, then=_looked_for_room)
 
 
-def _looked_for_room(case: Case, stepped: Stepped) -> Decision:
+def _looked_for_room(case: Case, stepped: StepAnswer) -> Decision:
     return _wait_for_room(case) if _came_to(stepped) is Reservation.CONTENDED else _with_room(case, stepped)
 
 
 def _look_for_room_at_once(case: Case, command: RetryPayment) -> Decision:
     found = case.obeyed(command, "payment_retried", reason=command.reason)
 
-    def looked(case: Case, stepped: Stepped) -> Decision:
+    def looked(case: Case, stepped: StepAnswer) -> Decision:
         match _came_to(stepped):
             case Reservation.CONTENDED:
                 return replace(_wait_for_room(case), refuse=_room_is_held())
@@ -205,7 +204,7 @@ def _reserve(case: Case, found: LogEntry, *, then: Then, waits: bool = True) -> 
     return case.enter(PAYING, found, reserve=payout, only_with_room=True, then=then)
 
 
-def _wait_for_room(case: Case, _: Stepped | None = None) -> Decision:
+def _wait_for_room(case: Case, _: StepAnswer | None = None) -> Decision:
     overdue = case.state.stage is StageName.ROOM_OVERDUE
     waits = overdue_room_polls(case.policy) if overdue else room_polls(case.policy.refund)
     payout = _payout(case)
@@ -223,9 +222,8 @@ def with_gateway(case: Case, event: Event) -> Decision:
             return take_callback(case, event)
         case RetryPayment():
             retried = case.obeyed(event, "payment_retried", reason=event.reason)
-            return _looking_anew(case).enter(
-                PAYING, retried, then=lambda case, _: _ask(case, Ask.RETRY, partly=event.partly)
-            )
+            payout = _payout(case).but(looks=0, retries=Ask.RETRY, partly=event.partly)
+            return case.but(payout=payout).enter(PAYING, retried, then=_retry)
         case PayInAdvance() | RecordManualTransfer():
             return _pay_by_hand(case, event)
         case CloseCase() if all(leg.state in CLOSABLE for leg in case.state.legs):
@@ -259,13 +257,33 @@ def _go_on(case: Case) -> Decision:
     return said.enter(stage, submitted, *reduced, notices=(*told, *both), span=_limit(case), then=_wait_for_gateway)
 
 
-def _wait_for_gateway(case: Case, _: Stepped | None = None) -> Decision:
+def _wait_for_gateway(case: Case, _: StepAnswer | None = None) -> Decision:
     """SETTLING while the gateway may answer by itself, PAYMENT_ATTENTION where an officer is needed."""
     if not any(leg.state in OPEN_STATES for leg in case.state.legs):
         return Decision(state=case.state, wait=Wait())
     payout = _payout(case)
     wait = next(islice(gateway_polls(case.policy.payment), payout.looks, None))
     return Decision(state=case.but(payout=payout.but(looks=payout.looks + 1)).state, wait=Wait(wait))
+
+
+def go_on_paying(case: Case, stepped: StepAnswer) -> Decision:
+    """What follows where another run was paying: the gateway is asked before anything is sent again."""
+    match case.state.stage:
+        case StageName.PAYING if not _payout(case).payout.wanted:
+            return _nothing_to_pay(case, stepped)
+        case StageName.PAYING if _payout(case).retries:
+            return _retry(case, stepped)
+        case StageName.PAYING:
+            return _reserved(case, stepped)
+        case StageName.AWAITING_ROOM | StageName.ROOM_OVERDUE:
+            return _wait_for_room(_looking_anew(case))
+        case _:
+            return _ask(_looking_anew(case), Ask.INQUIRE)
+
+
+def _retry(case: Case, _: StepAnswer) -> Decision:
+    payout = _payout(case)
+    return _ask(case.but(payout=payout.but(retries=None, partly=False)), Ask.RETRY, partly=payout.partly)
 
 
 def _ask(case: Case, ask: Ask, *, partly: bool = False) -> Decision:
@@ -342,7 +360,7 @@ def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
     return Decision(
         state=case.state,
         closed=ClosedElsewhere(closed, settled.number),
-        verdict=Verdict(payout.rule, payout.by, payout.bonus_voided),
+        verdict=Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
     )
 
 
@@ -372,7 +390,9 @@ def _closing(case: Case, by_hand: OutcomeKind | None = None, *entries: LogEntry,
         compensated=amount if payout.compensates else 0,
         balance=payout.balance,
     )
-    step = step_of(case, plan, CaseKey(case_id=case.case_id, run_id=""))
+    decided = Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided)
+    state = planned(case, plan, "", decided)
+    step = step_of(case, plan, CaseKey(case_id=case.case_id, run_id="")).model_copy(update={"state": kept(state)})
     told = amount if payout.told is None else payout.told
     if not may_change and amount >= told:
         return step

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision
-from workflows.kinds.state import GoodsState, ParcelTold
-from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, Stepped
+from workflows.kinds.state import GoodsState
+from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch
 from workflows.messages.commands import ReportParcel, Reship, SendBack
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention, OutcomeKind
@@ -34,9 +34,7 @@ BACK = Sending(SENT_BACK, GOODS_HELD, Attention.GOODS_HELD)
 
 def heard_of(case: Case, *told: Told) -> Case:
     """Keep what tells whether a parcel has arrived."""
-    known = case.state.goods.told
-    new = [ParcelTold(parcel=each.parcel, event=each.event, happened_at=each.happened_at) for each in told]
-    return with_goods(case, told=(*known, *dict.fromkeys(each for each in new if each not in known)))
+    return case.but(goods=case.state.goods.heard(*told))
 
 
 def with_goods(case: Case, **changed: object) -> Case:
@@ -103,15 +101,11 @@ def _all_heard(case: Case, history: ParcelHistory) -> Case:
 
 
 def _send(case: Case, parcel: Parcel, entry: LogEntry, stage: Stage, template: NoticeTemplate) -> Decision:
-    def sent(case: Case, stepped: Stepped) -> Decision:
-        return Decision(state=heard_of(case, *stepped.parcel_events).state)
-
     return case.enter(
         stage,
         entry,
         watch=ParcelWatch(parcel=parcel, purpose=ParcelPurpose.RESHIPMENT),
         notices=case.notice(template, case.buyer),
-        then=sent,
     )
 
 

@@ -23,7 +23,7 @@ from workflows.kinds.returning import (
     sent_in,
 )
 from workflows.messages.actors import CLOCK, carrier
-from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, Stepped
+from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, StepAnswer
 from workflows.messages.commands import (
     Amend,
     Approve,
@@ -40,6 +40,8 @@ from workflows.messages.stages import Attention, CaseKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.parcels import DIRECTORY, handed_on, report_of
 from workflows.rules.stages import ESCALATED, MERCHANT_REVIEW, PARCEL_INTERCEPT, REJECTED, SHIPPED_REVIEW
+
+PROVED = "proved"
 
 HAS_LEFT = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN})
 
@@ -124,10 +126,10 @@ def _convert(
             converted = case.enter(PARCEL_INTERCEPT, entry, notices=notices, watch=watch, evidence=given)
         case _:  # freight alone cannot be sent back or stopped
             converted = case.enter(SHIPPED_REVIEW, entry, watch=watch, evidence=given)
-    return replace(converted, then=_hear_of_proof)
+    return replace(converted, then=hear_of_proof, follow_up=PROVED)
 
 
-def _hear_of_proof(case: Case, stepped: Stepped) -> Decision:
+def hear_of_proof(case: Case, stepped: StepAnswer) -> Decision:
     """Of the parcel that is proof: it may have gone further by now."""
     # R18: what happened before the payment is another parcel's, under the same number.
     told = [each for each in stepped.parcel_events if handed_on(ParcelPurpose.ORDER, each.event)]
@@ -138,7 +140,7 @@ def _come_back(
     case: Case, entry: LogEntry, watch: ParcelWatch | None = None, given: EvidenceGiven | None = None
 ) -> Decision:
     """R7; what comes back in another case already cannot come back here: the merchant decides on the money (R2)."""
-    instead = case.enter(SHIPPED_REVIEW, entry, watch=watch, evidence=given, then=_hear_of_proof)
+    instead = case.enter(SHIPPED_REVIEW, entry, watch=watch, evidence=given, then=hear_of_proof, follow_up=PROVED)
     return become_return(case, entry, watch, given).otherwise(instead)
 
 

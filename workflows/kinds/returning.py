@@ -19,6 +19,7 @@ from workflows.kinds.incoming import (
     enter_tracking,
     extend_receipt,
     span_from,
+    tracking_entered,
 )
 from workflows.kinds.outgoing import (
     BACK,
@@ -100,7 +101,7 @@ def returning(case: Case, event: Event) -> Decision:
             pieces = pieces_of(case.application, _comes_to(case))
             return refund(case, case.obeyed(event, "approved"), by=event.by, rule="D2", pieces=pieces)
         case EnterTracking():  # T3
-            return enter_tracking(case, event, goods_signed)
+            return enter_tracking(case, event, once_tracked)
         case GiveRefundAccount():  # T4
             return order_money.take_account(case, event)
         case ConfirmReceipt():  # T5, T6, T8
@@ -215,6 +216,11 @@ def _want_address(case: Case, entry: LogEntry) -> Decision:
 
 
 # T5, T6, T8, T10, T11: received -------------------------------------------------------------------------
+
+
+def once_tracked(case: Case, _: object) -> Decision:
+    """T3, T6: the parcel that was entered may have arrived, or come back."""
+    return tracking_entered(case, goods_signed)
 
 
 def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision:

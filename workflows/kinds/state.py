@@ -14,11 +14,13 @@ from workflows.messages.message import CaseId, Instant, Reference
 from workflows.messages.money import Minor, Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import Parcel, ParcelEvent
-from workflows.messages.payouts import LegStatus, Part, Payout, Remainder
+from workflows.messages.payouts import Ask, LegStatus, Part, Payout, Remainder
 from workflows.messages.policy import Policy
+from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
+from workflows.rules.parcels import Told
 
 VERSION: Final = 1
 
@@ -35,12 +37,22 @@ class StateValue(BaseModel):
         return self.model_copy(update=changed)
 
 
+class Decided(StateValue):
+    """Who has decided how a case ends, and under which rule; for its outcome."""
+
+    rule: str
+    by: Actor
+    bonus_voided: Money | None = None
+
+
 class RunningClock(StateValue):
     """The clock of a stage: how long it runs, since when, and when silence decides."""
 
     span: Span | None = None
     began_at: Instant
     due: Due | None = None
+    worked_out: bool = False
+    """Whether the last step had its end worked out by the book, whose answer to that step has it."""
     reminded: bool = False
     """The notice that the deadline is near has gone out (R1)."""
 
@@ -63,6 +75,10 @@ class PayoutState(StateValue):
     """The time for its arrival is over."""
     unsaid: tuple[LogEntry, ...] = ()
     """What an officer has done and no step has said yet."""
+    retries: Ask | None = None
+    """What the gateway is to be asked first, where an officer has said so."""
+    partly: bool = False
+    """Of a retry: pay what there is room for now (R14)."""
     looks: int = 0
     """How often the gateway, or the fund, has been looked at since the last waiting began."""
 
@@ -94,6 +110,8 @@ class DisputeState(StateValue):
 
     opened: int = 0
     """How many have been opened so far."""
+    opening: DisputeRequest | None = None
+    """The one that is being opened."""
     current: CaseId | None = None
     told_settled: bool = False
     """The dispute has been told that there is nothing left to decide."""
@@ -137,8 +155,15 @@ class GoodsState(StateValue):
     """The merchant has goods that are the buyer's until they are paid for (T15)."""
     outgoing: Parcel | None = None
     """The parcel in which the merchant sends goods to the buyer (T8, T15)."""
+    listens: bool = False
+    """Whether what the book answers to the last step tells of the parcel that goods travel in."""
     told: tuple[ParcelTold, ...] = ()
     """How journeys ended, of whatever parcel: its number may be entered later, or corrected (T3)."""
+
+    def heard(self, *told: Told) -> "GoodsState":
+        """The same, and what was told of parcels besides."""
+        new = [ParcelTold(parcel=each.parcel, event=each.event, happened_at=each.happened_at) for each in told]
+        return self.but(told=(*self.told, *dict.fromkeys(each for each in new if each not in self.told)))
 
 
 class ClaimState(StateValue):
@@ -159,11 +184,16 @@ class State(StateValue):
     version: int = VERSION
     kind: CaseKind | None = None
     stage: StageName = StageName.OPENING
+    follow_up: str = ""
+    """What is to be decided on the answer to the last step (``workflows.kinds.resuming``)."""
+    half_done: frozenset[str] = frozenset()
+    """Keys of commands of which the log tells, and that are not carried out yet."""
     steps: int = 0
     """How many steps have been written down since the opening."""
     clock: RunningClock
     attention: Attention | None = None
     outcome: OutcomeKind | None = None
+    ended: Decided | None = None
     refunded: Minor = 0
     compensated: Minor = 0
     """Paid beside refunds (L3)."""

@@ -1,15 +1,17 @@
 """From a plan to the step that is written, and from the book's answer to the state that follows."""
 
 from datetime import datetime
+from typing import Any
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
-from workflows.kinds.state import RunningClock, Standstill, State
+from workflows.kinds.state import Decided, RunningClock, Standstill, State
 from workflows.messages.actors import officer
-from workflows.messages.cases import CaseKey, LogEntry, Notice, NoticeTemplate, Span, Step, Stepped
+from workflows.messages.cases import CaseKey, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
+from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Reservation
 from workflows.messages.stages import Attention
-from workflows.rules.stages import CLOSED
+from workflows.rules.stages import CLOSED, STAGES
 
 STAFF = officer("staff")
 """Whoever of the platform's staff answers calls for attention."""
@@ -77,30 +79,54 @@ def begun(span: Span | None, at: datetime) -> RunningClock:
     return RunningClock(span=span, began_at=span.since or at if span else at)
 
 
-def written(state: State, plan: StepPlan, step: Step, stepped: Stepped, span: Span | None) -> State:
-    """The state once ``step`` has been written: ``state`` is as the decision left it."""
-    clock = state.clock
+def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None) -> State:
+    """The state with a step, as far as it is known before the book has answered: this is written with the step."""
+    state, clock = case.state, case.state.clock
     match plan.ticks:
         case Ticks.ANEW:
-            clock = begun(span, step.at).but(due=stepped.due)
+            clock = begun(asked_span(case, plan), case.now).but(worked_out=True)
         case Ticks.MOVED:
-            clock = clock.but(due=stepped.due)
+            clock = clock.but(worked_out=True)
         case Ticks.ON:
-            pass
-    if stepped.policy and plan.ticks is Ticks.MOVED and plan.stage.span:
-        clock = clock.but(span=plan.stage.span(stepped.policy))
+            clock = clock.but(worked_out=False)
+    listens = plan.watch is not None and plan.watch.purpose is not ParcelPurpose.ORDER
     changed: dict[str, object] = {
         "stage": plan.stage.name,
         "attention": plan.attention,
         "clock": clock,
-        "steps": step.step if stepped.number is None else stepped.number,
+        "follow_up": follow_up,
+        "goods": state.goods.but(listens=listens) if state.goods.listens != listens else state.goods,
     }
     if plan.outcome:
         changed |= {"outcome": plan.outcome, "refunded": plan.refunded, "compensated": plan.compensated}
+    if verdict:
+        changed["ended"] = verdict
     if plan.application:
         changed["applied"] = plan.application
     if plan.evidence:
         changed["kept_evidence"] = state.kept_evidence | {plan.evidence.key}
+    return state.but(**changed)
+
+
+def kept(state: State) -> dict[str, Any]:
+    """The state as it is written with a step; parts of it that are as they are by default are left out."""
+    changed = {
+        name
+        for name, field in State.model_fields.items()
+        if field.is_required() or getattr(state, name) != field.default
+    }
+    return state.model_dump(mode="json", include=changed)
+
+
+def answered(state: State, stepped: StepAnswer, number: int) -> State:
+    """The state once its step, which has this number, has been written."""
+    clock = state.clock
+    if clock.worked_out:
+        clock = clock.but(due=stepped.due)
+        if stepped.policy:  # section 2: the length of the stage is the new version's
+            own = STAGES[state.stage].span
+            clock = clock.but(span=own(stepped.policy) if own else clock.span)
+    changed: dict[str, object] = {"clock": clock, "steps": number}
     if stepped.address:
         changed["return_address"] = stepped.address
     if stepped.policy:
@@ -108,6 +134,8 @@ def written(state: State, plan: StepPlan, step: Step, stepped: Stepped, span: Sp
     if stepped.left is not None and state.dispute.standstill:
         stood: Standstill = state.dispute.standstill.but(left=stepped.left)
         changed["dispute"] = state.dispute.but(standstill=stood)
+    if state.goods.listens and stepped.parcel_events:  # the carrier was quicker than whoever told of the parcel
+        changed["goods"] = state.goods.heard(*stepped.parcel_events)
     if stepped.reserved and stepped.reserved.reservation is Reservation.RESERVED and state.payout:
         changed["legs"] = stepped.reserved.legs
         due = stepped.reserved.due

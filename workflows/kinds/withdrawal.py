@@ -5,7 +5,7 @@ from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.events import DeadlinePassed, Event
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import BalanceChange, LogEntry, Stepped, Thaw
+from workflows.messages.cases import BalanceChange, LogEntry, StepAnswer, Thaw
 from workflows.messages.commands import PayOut, Retain, Withdraw
 from workflows.messages.money import Money
 from workflows.messages.payouts import Part, Remainder
@@ -13,6 +13,8 @@ from workflows.messages.requests import OriginalRoute
 from workflows.messages.stages import OutcomeKind, StageName
 from workflows.rules.allowance import split
 from workflows.rules.identity import allowance_fund
+
+GIVEN_BACK = "given_back"
 
 
 def opened(case: Case) -> Decision:
@@ -39,21 +41,23 @@ def withdrawal(case: Case, event: Event) -> Decision:
 
 def _give_back(case: Case, command: Withdraw) -> Decision:
     """A5: the balance thaws; unless its validity has ended meanwhile, for then the principal is due (A6)."""
-
-    def given_back(case: Case, stepped: Stepped) -> Decision:
-        if stepped.thaw is Thaw.VALIDITY_ENDED:
-            return _pay_principal(case, case.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
-        outcome = OutcomeKind.RETAINED if case.state.retained else OutcomeKind.WITHDRAWN
-        return case.close(
-            outcome,
-            case.entry("balance_thawed", command.by, "A5", None, allowance=case.allowance.allowance_id),
-            rule="A3" if case.state.retained else "A5",
-            by=command.by,
-            notices=case.closed_notices(outcome),
-        )
-
     entry = case.obeyed(command, "withdrawn")
-    return case.stay(entry, attention=None, balance=BalanceChange.THAW, then=given_back)
+    return case.stay(entry, attention=None, balance=BalanceChange.THAW, then=given_back, follow_up=GIVEN_BACK)
+
+
+def given_back(case: Case, stepped: StepAnswer) -> Decision:
+    """A3, A5, A6: the end of a withdrawal that was taken back."""
+    if stepped.thaw is Thaw.VALIDITY_ENDED:
+        return _pay_principal(case, case.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
+    by = case.buyer or CLOCK
+    outcome = OutcomeKind.RETAINED if case.state.retained else OutcomeKind.WITHDRAWN
+    return case.close(
+        outcome,
+        case.entry("balance_thawed", by, "A5", None, allowance=case.allowance.allowance_id),
+        rule="A3" if case.state.retained else "A5",
+        by=by,
+        notices=case.closed_notices(outcome),
+    )
 
 
 def expired(case: Case) -> Decision:

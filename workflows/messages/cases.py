@@ -1,7 +1,7 @@
 """A case as others see it, and what it has written down: steps, log entries, notices, views, outcomes."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -248,11 +248,13 @@ class Step(Message):
     """What the case asks for from now on (R10, R12)."""
     only_with_room: bool = False
     """Written only if there is room for what it reserves: a look that finds none leaves no trace (R8)."""
+    state: dict[str, Any] | None = None
+    """The case's state with this step (``workflows.kinds.state``): what it goes on from, whichever run comes next."""
     reduction: Reduction | None = None
     """Of a closing step: what it says besides where less is paid than was told (R14)."""
 
 
-class Stepped(Message):
+class StepAnswer(Message):
     """What a step worked out. With a ``refusal`` it was not written, and the case stands as before."""
 
     refusal: Refusal | None = None
@@ -273,11 +275,44 @@ class Stepped(Message):
     policy: Policy | None = None
 
 
-class OpenCase(Message):
-    """The first step of a case: check the request against the world, take the policy, write it all down."""
+class Resumed(Message):
+    """How far a case has come by its book: a run that comes to it goes on from there."""
 
-    case: CaseKey
-    at: Instant
+    state: dict[str, Any]
+    """As the last step that moved the case has left it."""
+    last: StepAnswer
+    """What that step gave."""
+    steps: int
+    """How many steps have been written down since the opening."""
+    commands: dict[str, str] = Field(default_factory=dict)
+    """The keys of the commands that were carried out, and their digests: each is carried out once (section 11)."""
+    log: tuple[LogEntry, ...] = ()
+    """The last lines, oldest first."""
+    legs: tuple[LegStatus, ...] = ()
+    """How the payment stands in the ledger."""
+    closed_at: Instant | None = None
+    """When the case ended; None while it is open."""
+    carried_out_by: CaseId | None = None
+    """Of a dispute: the case that carries its ruling out (D8)."""
+    dispute_over: bool = False
+    """The dispute that the state knows of as open has ended."""
+    refunded: Minor = 0
+    compensated: Minor = 0
+    outcome: OutcomeKind | None = None
+
+
+class Stepped(StepAnswer):
+    """What came of writing a step."""
+
+    ahead: Resumed | None = None
+    """The book has come further, or another way, than the run that wrote: nothing was written."""
+    fenced: bool = False
+    """Another run has taken the case over: this one has nothing to say any more."""
+
+
+class OpenedBy(Message):
+    """What opens a case."""
+
     request: Request
     request_type: RequestType = Field(default_factory=lambda said: type(said["request"]).__name__)
     """Which request it is: requests look alike, and one of a kind that a newer release has added must be taken for no
@@ -292,9 +327,20 @@ class OpenCase(Message):
         return self
 
 
+class OpenCase(OpenedBy):
+    """The first step of a case: check the request against the world, take the policy, write it all down."""
+
+    case: CaseKey
+    at: Instant
+
+
 class Opened(Message):
     """What opening found. With a ``refusal`` nothing was opened."""
 
+    resumed: Resumed | None = None
+    """The case was opened before, and has come this far."""
+    opened_at: Instant | None = None
+    """When it was, where it was before."""
     refusal: Refusal | None = None
     kind: CaseKind | None = None
     stage: StageName | None = None
@@ -369,6 +415,10 @@ class EnterCallback(Message):
 class Settled(Message):
     """How a payout's legs stand after an activity."""
 
+    ahead: Resumed | None = None
+    """The book has come further than the run that asks, and the closing step was not written."""
+    fenced: bool = False
+    """Another run has taken the case over."""
     legs: tuple[LegStatus, ...]
     """Without those that were retired; none where nothing is left to pay (R14)."""
     closed: bool = False

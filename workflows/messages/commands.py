@@ -17,7 +17,7 @@ from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
-from workflows.messages.rulings import Award, Fault, FreightBearer
+from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling
 from workflows.messages.words import Word
 
 
@@ -365,6 +365,20 @@ class DisputeIntervened(Command):
 
     fact = True
     ours = True
+
+
+class LookAtBook(Command):
+    """An operator asks the run that carries the case to look at its book, which a reset may have left behind."""
+
+    fact = True
+
+
+class RulingTold(Command):
+    """The dispute about the case has ended, and tells it: the run that started it is no more (D8)."""
+
+    fact = True
+    ours = True
+    ruling: Ruling
 
 
 class CaseSettled(Command):

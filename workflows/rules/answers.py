@@ -20,7 +20,8 @@ def written_as(step: Step) -> Callable[[Stepped], bool]:
 
     def fits(stepped: Stepped) -> bool:
         about = stepped.step == step.step or (stepped.step is None and stepped.model_fields_set >= {"refusal", "due"})
-        return about and (step.reserve is None or bool(stepped.reserved or stepped.refusal))
+        elsewhere = bool(stepped.ahead or stepped.fenced)
+        return about and (step.reserve is None or elsewhere or bool(stepped.reserved or stepped.refusal))
 
     return fits
 

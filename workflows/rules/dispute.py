@@ -69,6 +69,11 @@ def refused_dispute(
     return None
 
 
+def ruling_key(dispute: str) -> str:
+    """The key under which a dispute tells its case how it has ended: the same however often it does."""
+    return f"ruled-{hashlib.sha256(dispute.encode()).hexdigest()[:32]}"
+
+
 def intervention_key(dispute_id: str) -> str:
     """The key under which a dispute tells its case that the platform has stepped in, and the case knows it by (D3)."""
     return f"intervened-{hashlib.sha256(dispute_id.encode()).hexdigest()[:32]}"

@@ -28,6 +28,7 @@ from workflows.messages.commands import (
     ExtendReceipt,
     GatewayCallback,
     GiveRefundAccount,
+    LookAtBook,
     MoveDeadline,
     MovePolicy,
     OfferSettlement,
@@ -46,6 +47,7 @@ from workflows.messages.commands import (
     Retain,
     RetryPayment,
     Rule,
+    RulingTold,
     SendBack,
     SubmitEvidence,
     Withdraw,
@@ -65,6 +67,8 @@ FACTS: Accepts = {
     ReportParcel: frozenset({Role.CARRIER, Role.PLATFORM}),
     PausesChanged: PLATFORM,
     DisputeIntervened: frozenset({Role.CLOCK}),
+    RulingTold: frozenset({Role.CLOCK}),
+    LookAtBook: PLATFORM,
     CaseSettled: frozenset({Role.CLOCK}),
 }
 """What is taken in every stage, because it has happened; and who may tell it."""

@@ -182,6 +182,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "dispute_ruled": "平台判责 · dispute ruled",
         "dispute_settled": "双方和解 · dispute settled",
         "dispute_upheld": "支持买家 · dispute upheld",
+        "look_at_book": "核对案卷 · asked to look at its book",
         "escalated": "升级人工 · escalated",
         "evidence_closed": "举证结束 · evidence closed",
         "evidence_submitted": "提交举证 · evidence submitted",

@@ -7,7 +7,7 @@ from temporalio import workflow
 
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import CaseKey, LogEntry, Step, Stepped
+from workflows.messages.cases import CaseKey, LogEntry, Resumed, Step, Stepped
 from workflows.queues import queue_for
 from workflows.rules.answers import written_as
 from workflows.rules.growth import Heard
@@ -17,6 +17,31 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _MORE_REFUSED = "more_refused"
+
+
+class FencedError(Exception):
+    """Another run has taken the case over: this one writes nothing any more (section 11)."""
+
+
+class BookIsAheadError(Exception):
+    """The book has come further, or another way, than this run: it goes on from there (section 11)."""
+
+    def __init__(self, resumed: Resumed) -> None:
+        super().__init__()
+        self.resumed = resumed
+
+
+def not_overtaken(ahead: Resumed | None, *, fenced: bool) -> None:
+    """Go on only where this run is the one that carries the case, as far as its book has come.
+
+    Raises:
+        BookIsAheadError: the book has come further.
+        FencedError: another run has taken the case over.
+    """
+    if fenced:
+        raise FencedError
+    if ahead:
+        raise BookIsAheadError(ahead)
 
 
 class Book:
@@ -61,8 +86,11 @@ class Book:
         fits = written_as(step)
         if self.woken:
             summary = f"record: {step.stage}"
-            return await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
-        return await local_first(activities.record_step, step, fits=fits, tell=self.begun_anew)
+            stepped = await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
+        else:
+            stepped = await local_first(activities.record_step, step, fits=fits, tell=self.begun_anew)
+        not_overtaken(stepped.ahead, fenced=stepped.fenced)
+        return stepped
 
     def wrote(self, step: Step) -> None:
         """The lines that ``step`` has taken along are written."""

@@ -8,24 +8,25 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import visibility
-from workflows.kinds import disputed, every_case
+from workflows.kinds import disputed, every_case, resuming
 from workflows.kinds.case import Case, parties_of
-from workflows.kinds.decisions import Decision, TellCase, Verdict
-from workflows.kinds.events import DeadlinePassed, Event, TimeToLook
+from workflows.kinds.decisions import Decision, TellCase
+from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLook
 from workflows.kinds.kind import Kind, beginning
-from workflows.kinds.state import State
-from workflows.kinds.steps import asked_span, begun, step_of, written
+from workflows.kinds.resuming import resumed_state
+from workflows.kinds.state import Decided, State
+from workflows.kinds.steps import answered, begun, kept, planned, step_of
 from workflows.kinds.view import view_of
 from workflows.messages import activities
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal, Step, Stepped
+from workflows.messages.cases import CaseView, LogEntry, OpenCase, Opened, Outcome, Refusal, Resumed, Step, Stepped
 from workflows.messages.causes import Cause
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
 from workflows.messages.message import Message
@@ -41,7 +42,7 @@ from workflows.rules.moments import refused_moment
 from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 from workflows.rules.wording import SILENCE_MEANS
 from workflows.shell.answers import local_first
-from workflows.shell.book import Book
+from workflows.shell.book import Book, BookIsAheadError, FencedError
 from workflows.shell.effects import Effects
 from workflows.shell.mailbox import Mailbox
 
@@ -75,6 +76,7 @@ class CaseWorkflow:
         """Why the case does what it does at the moment; for traces."""
         self._book = Book(self.mailbox.heard, self._line)
         self._effects = Effects(self._book)
+        self._carried_out_by = _parent()
         self._outcome: Outcome | None = None
         self._look_after: timedelta | None = None
         self._asides: list[asyncio.Task[None]] = []
@@ -97,8 +99,19 @@ class CaseWorkflow:
                     raise
                 self.cancellations += 1
                 self._book.unwritten.append(self._line("cancellation_ignored", CLOCK, "section 11"))
-        await self._leave_nothing_behind()
+            except FencedError:
+                return await self._give_up()
+        try:
+            await self._leave_nothing_behind()
+        except FencedError:
+            return await self._give_up()
         return outcome
+
+    async def _give_up(self) -> NoReturn:
+        """Another run carries the case: this one ends, and leaves it all to that."""
+        self.mailbox.abandon()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        raise ApplicationError("another run carries the case now", type="Fenced", non_retryable=True)
 
     async def _live(self) -> Outcome:
         opened = await self.open()
@@ -106,21 +119,51 @@ class CaseWorkflow:
             return self._unopened(OutcomeKind.REFUSED, rule=opened.refusal.rule, refusal=opened.refusal)
         if opened.nothing_owed:  # L1: quietly
             return self._unopened(OutcomeKind.SHIPPED_IN_TIME, rule="L1")
-        await self._carry_out(self.case_kind.opened(self.case))
+        decision = self._resume(opened.resumed) if opened.resumed else self.case_kind.opened(self.case)
         while self._outcome is None:
-            if kept := disputed.kept_event(self.case):
-                case, event = kept
-                self.state = case.state
-            elif (woken_by := await self._next()) is None:
-                break
-            else:
-                event = woken_by
-            await self._carry_out(self.case_kind.handle(self.case, event))
+            try:
+                await self._carry_out(decision)
+                decision = await self._decide()
+            except BookIsAheadError as found:
+                decision = self._resume(found.resumed)
         for aside in self._asides:
             await aside
-        if self._outcome is None:
-            raise AssertionError("a case goes on until it has an outcome")
         return self._outcome
+
+    async def _decide(self) -> Decision:
+        """What is to happen next; nothing where the case has ended."""
+        if self._outcome is not None:
+            return Decision()
+        if kept_event := disputed.kept_event(self.case):
+            case, event = kept_event
+            self.state = case.state
+        elif (woken_by := await self._next()) is None:
+            return Decision()
+        else:
+            event = woken_by
+        return self.case_kind.handle(self.case, event)
+
+    def _resume(self, resumed: Resumed) -> Decision:
+        """Go on where the book stands: what was carried out is not carried out again (section 11)."""
+        self.state = resumed_state(resumed)
+        self._carried_out_by = resumed.carried_out_by or self._carried_out_by
+        self.log = list(resumed.log)
+        self._look_after = None
+        self._book.unwritten.clear()
+        half_done = self.state.half_done
+        carried_out = {key: digest for key, digest in resumed.commands.items() if key not in half_done}
+        left = self.mailbox.resume(carried_out)
+        self._arrive(())
+        if resumed.closed_at and self.state.ended:
+            self._outcome = self._outcome_of(self.state.ended, resumed.closed_at)
+        if left and (refusal := self._refusal(left)) is not None:
+            self.mailbox.answer(left, refusal)
+        elif left:
+            self.mailbox.slot = left
+        self._effects.follow_no_more()
+        if resumed.dispute_over and self._effects.dispute_ended is None:
+            self._effects.dispute_ended = DisputeEnded(None)
+        return Decision() if self._outcome else resuming.go_on(self.case, resumed.last)
 
     async def open(self) -> Opened:
         """Check the request against the world and write the case down: step 0."""
@@ -143,12 +186,14 @@ class CaseWorkflow:
         )
         fits, tell = found_by_opening, self._book.begun_anew
         self.opened = await local_first(activities.open_case, opening, fits=fits, tell=tell)
-        if self.opened.stage:
-            facts = opening_facts(self.request, opening.at)
-            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=opening.at, facts=facts)
+        self.opened_at = self.opened.opened_at or self.opened_at
+        if self.opened.stage and not self.opened.resumed:
+            at = self.opened.opened_at or opening.at
+            facts = opening_facts(self.request, at)
+            entry = LogEntry(event="opened", by=opener(self.request), rule=OPENING.rule, at=at, facts=facts)
             stage = STAGES[self.opened.stage]
             span = stage.span(self.case.policy) if stage.span else None
-            clock = begun(span, opening.at).but(due=self.opened.due)
+            clock = begun(span, at).but(due=self.opened.due)
             self.state = self.state.but(kind=self.opened.kind, stage=stage.name, clock=clock)
             self._arrive((entry,))
         return self.opened
@@ -179,23 +224,32 @@ class CaseWorkflow:
         self._effects.dispute_ended = None
         self.state = self.state.but(dispute=self.state.dispute.but(current=None))
         while True:
-            self._book.woken = True
-            if self.state.kind is None:  # nothing was opened: there is no log to write to
-                for fact in self.mailbox.facts:
-                    self.mailbox.answer(fact)
-                self.mailbox.facts.clear()
-                self._book.unwritten.clear()
-            if self.mailbox.facts:
-                await self._note(self.mailbox.facts.popleft())
-            elif self._book.unwritten or (self.state.kind is not None and self._book.has_more_to_say()):
-                self._because("log")
-                await self._carry_out(self.case.stay())
-            elif workflow.all_handlers_finished():
-                return
-            else:
-                await workflow.wait_condition(
-                    lambda: workflow.all_handlers_finished() or bool(self.mailbox.facts or self._book.unwritten)
-                )
+            try:
+                if await self._nothing_left():
+                    return
+            except BookIsAheadError as found:  # an earlier run has said more after the end
+                self._resume(found.resumed)
+
+    async def _nothing_left(self) -> bool:
+        """See to one thing that is left; True where nothing is."""
+        self._book.woken = True
+        if self.state.kind is None:  # nothing was opened: there is no log to write to
+            for fact in self.mailbox.facts:
+                self.mailbox.answer(fact)
+            self.mailbox.facts.clear()
+            self._book.unwritten.clear()
+        if self.mailbox.facts:
+            await self._note(self.mailbox.facts[0])
+        elif self._book.unwritten or (self.state.kind is not None and self._book.has_more_to_say()):
+            self._because("log")
+            await self._carry_out(self.case.stay())
+        elif workflow.all_handlers_finished():
+            return True
+        else:
+            await workflow.wait_condition(
+                lambda: workflow.all_handlers_finished() or bool(self.mailbox.facts or self._book.unwritten)
+            )
+        return False
 
     # Waiting ----------------------------------------------------------------------------------------------
 
@@ -226,14 +280,15 @@ class CaseWorkflow:
                 self._because("ruling")
                 return ended
             elif mailbox.facts:
-                fact = mailbox.facts.popleft()
+                fact = mailbox.facts[0]
                 if isinstance(fact, PausesChanged):
                     self._because_of(fact)
                     await self._carry_out(every_case.reckon_anew(self.case, fact))
-                    mailbox.answer(fact)
+                    mailbox.dealt_with(fact)
                 elif self.case_kind.awaits(self.case, fact):
                     self._because_of(fact)
                     mailbox.taken = True
+                    mailbox.facts.popleft()
                     mailbox.take_in_hand(fact)
                     return fact
                 else:
@@ -338,12 +393,13 @@ class CaseWorkflow:
             raise ValueError("there is no step to write")
         case = replace(self.case, state=decision.state or self.state, now=decided_at)
         lines = self._book.lines_to_go() if self._book.woken else ()
-        step = step_of(case, plan, self._book.key, before=lines)
+        state = planned(case, plan, decision.follow_up, decision.verdict)
+        step = step_of(case, plan, self._book.key, before=lines).model_copy(update={"state": kept(state)})
         stepped = await self._book.write(step)
         if stepped.refusal or not stepped.written:
             return stepped
         ended, before = self.stage is CLOSED, self.state.stage
-        self.state = written(case.state, plan, step, stepped, asked_span(case, plan))
+        self.state = answered(state, stepped, step.step if stepped.number is None else stepped.number)
         if self.state.stage is not before:
             self._look_after = None
         self._book.wrote(step)
@@ -352,15 +408,16 @@ class CaseWorkflow:
             return stepped
         self._arrive(step.entries, answers=decision.answers)
         if decision.verdict:
-            self._outcome = self._outcome_of(step, decision.verdict)
+            self._outcome = self._outcome_of(decision.verdict, step.at)
         return stepped
 
-    def _closed(self, step: Step, number: int | None, verdict: Verdict) -> None:
+    def _closed(self, step: Step, number: int | None, verdict: Decided) -> None:
         """The closing step has been written elsewhere."""
         self.state = self.state.but(
             stage=CLOSED.name,
             attention=None,
             outcome=step.outcome,
+            ended=verdict,
             refunded=step.refunded,
             compensated=step.compensated,
             clock=begun(None, step.at),
@@ -368,24 +425,24 @@ class CaseWorkflow:
         )
         self._book.wrote(step)
         self._arrive(step.entries)
-        self._outcome = self._outcome_of(step, verdict)
+        self._outcome = self._outcome_of(verdict, step.at)
 
-    def _outcome_of(self, step: Step, verdict: Verdict) -> Outcome:
-        if step.outcome is None:
-            raise ValueError("a closing step has an outcome")
-        currency = self.case.asked.currency
+    def _outcome_of(self, verdict: Decided, closed_at: datetime) -> Outcome:
+        state, currency = self.state, self.case.asked.currency
+        if state.outcome is None:
+            raise ValueError("a case that has ended has an outcome")
         return Outcome(
             case_id=case_id(self.request),
-            kind=step.kind,
-            outcome=step.outcome,
-            refunded=Money(amount=step.refunded, currency=currency),
-            compensated=Money(amount=step.compensated, currency=currency) if step.compensated else None,
+            kind=state.kind,
+            outcome=state.outcome,
+            refunded=Money(amount=state.refunded, currency=currency),
+            compensated=Money(amount=state.compensated, currency=currency) if state.compensated else None,
             bonus_voided=verdict.bonus_voided,
-            ruling=self.state.ruling,
+            ruling=state.ruling,
             decided_by=verdict.by.role,
             rule=verdict.rule,
-            closed_at=step.at,
-            legs=self.state.legs,
+            closed_at=closed_at,
+            legs=state.legs,
         )
 
     def _arrive(self, entries: tuple[LogEntry, ...], *, answers: bool = True) -> None:
@@ -399,7 +456,7 @@ class CaseWorkflow:
         """A fact that no stage waits for."""
         self._because_of(fact)
         await self._carry_out(self.case_kind.note(self.case, fact))
-        self.mailbox.answer(fact)
+        self.mailbox.dealt_with(fact)
 
     # What the handlers call -------------------------------------------------------------------------------
 
@@ -468,8 +525,8 @@ class CaseWorkflow:
             opened=self.opened or _NOT_OPENED,
             state=self.state,
             now=workflow.now(),
-            carried_out_by=_parent(),
-            cancellations=self.cancellations,
+            carried_out_by=self._carried_out_by,
+            detached=bool(self.cancellations) or _parent() is None,
         )
 
     @property

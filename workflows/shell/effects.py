@@ -28,7 +28,7 @@ from workflows.messages.parcels import ask_carrier
 from workflows.messages.requests import CompensationRequest, DisputeRequest
 from workflows.rules.answers import settled_for
 from workflows.rules.identity import case_id, workflow_name
-from workflows.shell.book import Book
+from workflows.shell.book import Book, not_overtaken
 
 
 class Effects:
@@ -53,7 +53,7 @@ class Effects:
             case TakeCallback():
                 return await self._take_callback(effect)
             case StartDispute():
-                return await self._start_dispute(effect.request)
+                return await self._start_dispute(effect.request, again=effect.again)
             case TellCase():
                 return await self.tell(effect)
 
@@ -71,9 +71,16 @@ class Effects:
         return True
 
     async def tell_dispute(self, told: TellCase) -> None:
-        """D2: tell the dispute that is followed, unless it has ended by itself meanwhile."""
-        if self._following and not self._following.done():
+        """D2: tell the case's dispute, unless it has ended by itself meanwhile."""
+        if self._following is None or not self._following.done():
             await self.tell(told)
+
+    def follow_no_more(self) -> None:
+        """Wait for no dispute that was started here: the server tells its end to the run that was reset, perhaps.
+
+        The dispute knows that, and tells the case how it ends (``RulingTold``).
+        """
+        self._following = None  # and not cancelled: that would ask for the dispute's cancellation
 
     async def dispute_over(self) -> None:
         """Section 11: a case does not end before its dispute."""
@@ -88,6 +95,7 @@ class Effects:
         settled = await self._book.outside(
             activity, settling, seconds=effect.seconds, summary=effect.summary, fits=fits
         )
+        not_overtaken(settled.ahead, fenced=settled.fenced)
         return Booked(settled, closing)
 
     async def _take_callback(self, effect: TakeCallback) -> Booked:
@@ -97,18 +105,22 @@ class Effects:
         fits = settled_for(workflow.info().workflow_id if closing else None)
         summary = f"gateway callback: {entering.callback.result}"
         settled = await self._book.outside(activities.enter_callback, entering, seconds=30, summary=summary, fits=fits)
+        not_overtaken(settled.ahead, fenced=settled.fenced)
         return Booked(settled, closing)
 
     def _completed(self, closing: Step) -> Step:
         entries = (*self._book.lines_to_go(), *closing.entries)
         return closing.model_copy(update={"case": self._book.key, "entries": entries})
 
-    async def _start_dispute(self, request: DisputeRequest) -> str | None:
-        """The id of the dispute that was started; None where there is, or was, such a case."""
+    async def _start_dispute(self, request: DisputeRequest, *, again: bool) -> str | None:
+        """The id of the dispute that was started; None where there is, or was, such a case.
+
+        One that an earlier run of the case has started tells the case itself how it ends (D8).
+        """
         try:
             dispute = await _start(request)
         except WorkflowAlreadyStartedError:
-            return None
+            return case_id(request) if again else None
         self._following = asyncio.create_task(self._follow(dispute))
         return dispute.id
 

@@ -1,6 +1,7 @@
 """The commands and facts that a case is sent: each taken once, in its turn, and answered when it is carried out."""
 
 from collections import deque
+from collections.abc import Mapping
 
 from temporalio import workflow
 
@@ -23,6 +24,7 @@ class Mailbox:
         self._in_hand: Command | None = None
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
+        self._abandoned: Refusal | None = None
 
     def free(self) -> None:
         """Whoever waits for its turn may send its command now."""
@@ -75,12 +77,36 @@ class Mailbox:
         if self._in_hand is command:
             self._in_hand = None
 
+    def dealt_with(self, fact: Command) -> None:
+        """The first fact of the queue is written down."""
+        self.facts.remove(fact)
+        self.answer(fact)
+
     def answer_in_hand(self, refusal: Refusal | None = None) -> None:
         """The same of the command that is being carried out, if one is."""
         if self._in_hand:
             self.answer(self._in_hand, refusal)
 
+    def resume(self, carried_out: Mapping[str, str]) -> Command | None:
+        """Answer what was carried out before, by these keys; the command that is left to be looked at, if one is."""
+        self._seen.update(carried_out)
+        self._answers.update(dict.fromkeys(carried_out))
+        left = [each for each in (self._in_hand, self.slot) if each and each.key not in carried_out]
+        self._in_hand = self.slot = None
+        self.facts = deque(each for each in (*left, *self.facts) if each.fact and each.key not in carried_out)
+        return next((each for each in left if not each.fact), None)
+
     async def answered(self, command: Command) -> Refusal | None:
         """Wait for the answer."""
-        await workflow.wait_condition(lambda: command.key in self._answers)
-        return self._answers[command.key]
+        await workflow.wait_condition(lambda: command.key in self._answers or self._abandoned is not None)
+        return self._answers.get(command.key, self._abandoned)
+
+    def abandon(self) -> None:
+        """Another run carries the case: whatever has not been carried out here is for that one."""
+        self.taken = False
+        self._abandoned = Refusal(
+            code="carried_elsewhere",
+            field="command",
+            rule="section 11",
+            explanation="another run of the workflow carries the case now: send it again",
+        )
