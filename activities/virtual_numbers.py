@@ -149,10 +149,10 @@ class VirtualNumbers:
             async with self._pool.acquire() as connection:
                 await bindings.unbound(connection, subject, no, extending.at)
             explanation = "the provider has let the number go: obtain another one"
-            return NumberExtended(refusal=refused("not_bound", "command", "P3", explanation))
+            return NumberExtended(no=no, refusal=refused("not_bound", "command", "P3", explanation))
         async with self._pool.acquire() as connection:
             await bindings.extended(connection, subject, no, extending.until)
-        return NumberExtended()
+        return NumberExtended(no=no)
 
     @activity.defn(name=unbind_number.__name__)
     async def unbind_number(self, unbinding: UnbindNumber) -> None:

@@ -10,7 +10,7 @@ What must outlive the workflow is written down by its activities: a run that beg
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from typing import Any, ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 from workflows.messages.cases import Refusal
 from workflows.messages.sealed import why_refused
@@ -29,7 +29,9 @@ from workflows.messages.virtual_numbers import (
     ExtendNumber,
     FindNumberSubject,
     KeepNumberFacts,
+    NumberBound,
     NumberCommand,
+    NumberExtended,
     NumberStart,
     NumberState,
     NumberView,
@@ -50,12 +52,14 @@ from workflows.rules import virtual_numbers as rules
 from workflows.rules.admission import fingerprint, not_sealed, read
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
-from workflows.shell.answers import local_first, until_answered
+from workflows.shell.answers import local_first, soon_answered, until_answered
 from workflows.shell.case import TIMER_SLACK, refused_command
 from workflows.starts import reads_its_start
 from workflows.unopened import KeyIsGone, unopened
 from workflows.versions import LASTS_MONTHS
 
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 EntityType = TypeVar("EntityType", bound=type["VirtualNumberEntity"])
 
 SOON = RetryPolicy(
@@ -261,17 +265,8 @@ class VirtualNumberEntity:
             wanted=rules.wanted(state),
             at=workflow.now(),
         )
-        try:
-            bound = await workflow.execute_activity(
-                bind_number,
-                asking,
-                task_queue=queue_for(bind_number),
-                start_to_close_timeout=ONE_CALL,
-                schedule_to_close_timeout=ALL_CALLS,
-                retry_policy=SOON,
-                summary=f"bind number {no}",
-            )
-        except ActivityError:
+        bound = await _soon_answered(bind_number, asking, f"bind number {no}", _is_told)
+        if bound is None:
             return self._for_all_who_ask(_unreachable())
         if bound.refusal:
             self._change(binding=None, unbound=no)
@@ -286,17 +281,11 @@ class VirtualNumberEntity:
             raise ValueError("only what is bound is renewed")
         no = binding.no
         until = workflow.now() + timedelta(days=self._terms.case_days)
-        try:
-            extended = await workflow.execute_activity(
-                extend_number,
-                ExtendNumber(subject=self._subject, no=no, until=until, at=workflow.now()),
-                task_queue=queue_for(extend_number),
-                start_to_close_timeout=ONE_CALL,
-                schedule_to_close_timeout=ALL_CALLS,
-                retry_policy=SOON,
-                summary=f"renew number {no}",
-            )
-        except ActivityError:
+        extending = ExtendNumber(subject=self._subject, no=no, until=until, at=workflow.now())
+        extended = await _soon_answered(
+            extend_number, extending, f"renew number {no}", lambda each: _is_about(each, no)
+        )
+        if extended is None:
             return _unreachable()
         if extended.refusal:
             self._change(binding=None, unbound=no, lapsed=binding.number)
@@ -421,3 +410,27 @@ class VirtualNumberEntity:
 def _unreachable() -> Refusal:
     explanation = "the provider of numbers does not answer: ask again"
     return refused("provider_unreachable", "subject", "P3", explanation)
+
+
+async def _soon_answered(
+    activity: Callable[[Given], Awaitable[Found]], given: Given, summary: str, fits: Callable[[Found], bool]
+) -> Found | None:
+    return await soon_answered(
+        activity,
+        given,
+        one_call=ONE_CALL,
+        all_calls=ALL_CALLS,
+        retries=SOON,
+        summary=summary,
+        task_queue=queue_for(activity),
+        fits=fits,
+    )
+
+
+def _is_told(bound: NumberBound) -> bool:
+    return bool(bound.number or bound.refusal)
+
+
+def _is_about(extended: NumberExtended, no: int) -> bool:
+    """Whether the answer is about this binding; a worker of before it said so wrote every field out."""
+    return extended.no == no or (extended.no is None and extended.model_fields_set == {"refusal"})

@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, Payloads
 from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.api.workflowservice.v1 import RespondActivityTaskCompletedByIdRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
@@ -22,6 +23,7 @@ from temporalio.testing import TimeSkipper
 from activities.gateways.numbers_stub import Mode
 from activities.postgres import bindings
 from activities.postgres.vault import Vault
+from starter.running import Runs
 from starter.virtual_numbers import RefusedNumber, case, order, sub_order
 from tests.storage.money import some_id
 from tests.workflow.numbers import OFFICER, NumberDesk, keeping_numbers
@@ -476,6 +478,40 @@ async def test_a_lost_answer_gives_no_second_number(desk: NumberDesk) -> None:
     await desk.behave(subject, Mode.LOSE_ANSWER, uses_left=2)
 
     number = await desk.number(subject)
+
+    assert await desk.bound_by_provider(subject) == [number]
+    assert await desk.ever_bound_by_provider(subject) == 1
+
+
+async def answered_by_hand(desk: NumberDesk, subject: NumberSubject, activity: str, result: bytes) -> None:
+    """As ``temporal activity complete --result`` does, while the provider is asked."""
+
+    async def pending() -> list[str]:
+        if not await Runs(desk.skipper.client).exists(subject.workflow_id):
+            return []  # it is being started
+        described = (await desk.handle(subject).describe()).raw_description
+        return [each.activity_id for each in described.pending_activities if each.activity_type.name == activity]
+
+    (under_way,) = await until(pending, lambda ids: len(ids) == 1)
+    client = desk.skipper.client
+    await client.workflow_service.respond_activity_task_completed_by_id(
+        RespondActivityTaskCompletedByIdRequest(
+            namespace=client.namespace,
+            workflow_id=subject.workflow_id,
+            activity_id=under_way,
+            result=Payloads(payloads=[Payload(metadata={"encoding": b"json/plain"}, data=result)]),
+        )
+    )
+
+
+@pytest.mark.parametrize("result", [b'"whatever"', b"{}", b"null"])
+async def test_an_answer_that_somebody_makes_up_is_asked_for_again(desk: NumberDesk, result: bytes) -> None:
+    subject = await desk.order()
+    await desk.behave(subject, Mode.ANSWER_SLOWLY, answer_after_seconds=3, uses_left=1)
+
+    asked = asyncio.ensure_future(desk.number(subject))
+    await answered_by_hand(desk, subject, "bind_number", result)
+    number = await asked
 
     assert await desk.bound_by_provider(subject) == [number]
     assert await desk.ever_bound_by_provider(subject) == 1

@@ -244,6 +244,8 @@ class ExtendNumber(Message):
 class NumberExtended(Message):
     """A refusal means that the provider no longer knows the number."""
 
+    no: int | None = None
+    """Which binding it is; nothing that somebody makes up tells it."""
     refusal: Refusal | None = None
 
 

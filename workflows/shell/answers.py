@@ -66,6 +66,44 @@ async def until_answered(
     raise AssertionError("there is always another wait")
 
 
+async def soon_answered(
+    activity: Callable[[Given], Awaitable[Found]],
+    given: Given,
+    *,
+    one_call: timedelta,
+    all_calls: timedelta,
+    retries: RetryPolicy,
+    summary: str,
+    task_queue: str,
+    fits: Callable[[Found], bool],
+) -> Found | None:
+    """A regular activity that somebody waits for: None where it has not worked by then.
+
+    An answer that cannot be read or does not ``fit`` is asked for once more, and is None after that.
+    """
+    for _ in range(2):
+        try:
+            answer: RawValue | None = await workflow.execute_activity(
+                activity.__name__,
+                given,
+                result_type=RawValue,
+                task_queue=task_queue,
+                start_to_close_timeout=one_call,
+                schedule_to_close_timeout=all_calls,
+                retry_policy=retries,
+                summary=summary,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return None
+        model = get_type_hints(activity)["return"]
+        found = _read(answer, model)
+        if isinstance(found, model) and fits(found):
+            return found
+    return None
+
+
 async def local_first(
     activity: Callable[[Given], Awaitable[Found]],
     given: Given,
