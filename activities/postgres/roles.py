@@ -52,12 +52,20 @@ _STUB: Final = _each(worker=_ALL)
 _STUB_THAT_IS_TOLD: Final = _each(worker=_ALL, client=_ALL)
 """The same, of the one that the command line tells how to behave (`aftersales gateway`)."""
 
+_CASE: Final = (
+    "SELECT (case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, "
+    "policy, stage, work_list, attention, outcome, opened_at, due_at, closed_at, step, log_length, "
+    "opened, stepped, due_rank, flag, stage_since, application, request_digest, pieces, compensated, "
+    "about, return_freight, request)"
+)
+"""All of a case's row but its state, in which an account may be named (T4)."""
+
 GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "public.alembic_version": _each(worker=_READ, client=_READ, codec=_READ, archive=_READ),
     # Cases
     "casebook.cases": _each(
         worker=_KEEP,
-        client=("SELECT", "UPDATE (flag)"),
+        client=(_CASE, "UPDATE (flag)"),
         codec=("SELECT (case_id, merchant_id, buyer_id, order_no)",),
         archive=_READ,
     ),

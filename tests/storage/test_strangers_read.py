@@ -45,7 +45,7 @@ WRITES: Final = """
     Privacy.rewrap VirtualNumbers.became_subscription VirtualNumbers.order_completed
 """
 MADE_SURE: Final = """
-    Aftersales.case Aftersales.request Aftersales.currency_of Aftersales.escalation_ladder
+    Aftersales.case Aftersales.take_up Aftersales.request Aftersales.currency_of Aftersales.escalation_ladder
     Aftersales.late_shipment_of Case.view Case.log
     Case.timeline Case.outcome Case.now MerchantDesk.evidence MerchantDesk.address_book MerchantDesk.score
     MerchantDesk.score_changes Disclosures.quota VirtualNumbers.view

@@ -290,7 +290,8 @@ async def test_what_the_carrier_has_told_of_the_parcel_stands_against_the_proof(
     assert (why.code, why.field, why.rule) == ("known_otherwise", "shipping.shipped_at", "R18")
     assert (stood.stage, stood.kind) == (StageName.MERCHANT_REVIEW, CaseKind.UNSHIPPED_REFUND)
     assert taken.stage is StageName.RETURN_REVIEW
-    assert (await case.log())[-1].facts["evidence_1"]
+    (rejected,) = [each for each in await case.log() if each.event == "rejected"]
+    assert rejected.facts["evidence_1"]
 
 
 @pytest.mark.parametrize(
