@@ -9,15 +9,14 @@ from datetime import timedelta
 
 from workflows.kinds import every_case, order_money
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import Decision, StartDispute, TellCase
+from workflows.kinds.decisions import Decision, StartDispute
 from workflows.kinds.events import DisputeEnded, Event
 from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.state import DisputeState, Standstill
-from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, ParcelWatch, Refusal, Span
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal, Span
 from workflows.messages.commands import (
     Amend,
-    CaseSettled,
     Command,
     ConfirmReceipt,
     DisputeIntervened,
@@ -27,11 +26,10 @@ from workflows.messages.commands import (
     ReportParcel,
 )
 from workflows.messages.parcels import Parcel, ParcelPurpose
-from workflows.messages.payouts import Part, Remainder
+from workflows.messages.payouts import Remainder
 from workflows.messages.pieces import CasePieces, PieceUse
 from workflows.messages.requests import BankTransfer, DisputeRequest
 from workflows.messages.rulings import Ruling, Verdict
-from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.applications import version_facts, version_of
@@ -205,43 +203,6 @@ def _kept(dispute: DisputeState, event: ConfirmReceipt | ReportParcel) -> Disput
 # What the kinds that can be disputed decide -------------------------------------------------------------
 
 
-def refund(
-    case: Case,
-    *decided: LogEntry,
-    by: Actor,
-    rule: str,
-    wanted: tuple[Part, ...] | None = None,
-    remainder: Remainder | None = None,
-    charges: tuple[ScoreChange, ...] = (),
-    notices: tuple[Notice, ...] = (),
-    pieces: CasePieces | None = None,
-) -> Decision:
-    """Pay back; a dispute that is still open learns of it, without the money waiting for that (D2)."""
-    told = tell_settled(case)
-    if told:
-        case = case.but(dispute=case.state.dispute.but(told_settled=True))
-    decision = order_money.refund(
-        case,
-        *decided,
-        by=by,
-        rule=rule,
-        wanted=wanted,
-        remainder=remainder,
-        charges=charges,
-        notices=notices,
-        pieces=pieces,
-    )
-    return replace(decision, aside=told)
-
-
-def tell_settled(case: Case) -> TellCase | None:
-    """D2: the case has been decided; there is nothing left to dispute. None where nobody is to be told."""
-    dispute = case.state.dispute
-    if dispute.current is None or dispute.told_settled:
-        return None
-    return TellCase(dispute.current, CaseSettled(key=f"settled-{dispute.opened}", by=CLOCK))
-
-
 def carry_out(case: Case, ruling: Ruling, pieces: CasePieces | None = None) -> Decision:
     """D8: what was ruled, counting what has been paid already."""
     case = case.but(ruling=ruling)
@@ -249,7 +210,7 @@ def carry_out(case: Case, ruling: Ruling, pieces: CasePieces | None = None) -> D
     if not ruling.amount:
         notices = case.closed_notices(OutcomeKind.DISMISSED)
         return case.close(OutcomeKind.DISMISSED, entry, rule="D8", by=ruling.by, notices=notices, pieces=pieces)
-    return refund(
+    return order_money.refund(
         case,
         entry,
         by=ruling.by,

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from workflows.kinds import every_case, money
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import Decision
+from workflows.kinds.decisions import Decision, TellCase
 from workflows.kinds.events import DeadlinePassed, Event
 from workflows.kinds.state import DecidedRefund
 from workflows.messages.actors import CLOCK, Actor
 from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Refusal
-from workflows.messages.commands import CloseCase, GiveRefundAccount, ReportParcel
+from workflows.messages.commands import CaseSettled, CloseCase, GiveRefundAccount, ReportParcel
 from workflows.messages.payouts import Part, Payer, Remainder
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import BankTransfer, OriginalRoute
@@ -35,14 +35,29 @@ def refund(
 
     A cash-on-delivery order is paid back in advance by the platform, to the account that the buyer names.
     Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
+
+    A dispute about the case that is still open learns of it, without the money waiting for that (D2).
     """
+    told = tell_settled(case)
+    if told:
+        case = case.but(dispute=case.state.dispute.but(told_settled=True))
     wanted = wanted if wanted is not None else wanted_parts(case.application)
     decision = DecidedRefund(by=by, rule=rule, wanted=wanted, remainder=remainder, charges=charges, notices=notices)
     by_route = isinstance(case.application.method, OriginalRoute)
     if wanted and case.order.cash_on_delivery and case.state.account is None and by_route:
         asked = case.entry("account_asked", CLOCK, "T4")
-        return _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
-    return _pay(case, decision, *decided, pieces=pieces)
+        refunded = _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
+    else:
+        refunded = _pay(case, decision, *decided, pieces=pieces)
+    return replace(refunded, aside=told)
+
+
+def tell_settled(case: Case) -> TellCase | None:
+    """D2: the case has been decided; there is nothing left to dispute. None where nobody is to be told."""
+    dispute = case.state.dispute
+    if dispute.current is None or dispute.told_settled:
+        return None
+    return TellCase(dispute.current, CaseSettled(key=f"settled-{dispute.opened}", by=CLOCK))
 
 
 def _pay(case: Case, decision: DecidedRefund, *decided: LogEntry, pieces: CasePieces | None = None) -> Decision:

@@ -10,9 +10,10 @@ from datetime import datetime
 from workflows.kinds import disputed, every_case, order_money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.disputed import refund, ruling_of
+from workflows.kinds.disputed import ruling_of
 from workflows.kinds.events import DeadlinePassed, Event
 from workflows.kinds.evidence import keeping_evidence, take_evidence
+from workflows.kinds.order_money import refund
 from workflows.kinds.returning import (
     all_back,
     ask_who_has_the_goods,

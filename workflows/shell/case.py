@@ -15,7 +15,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from workflows import visibility
-from workflows.kinds import disputed, every_case, resuming
+from workflows.kinds import disputed, every_case, order_money, resuming
 from workflows.kinds.case import Case, parties_of
 from workflows.kinds.decisions import Decision, TellCase
 from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLook
@@ -214,7 +214,7 @@ class CaseWorkflow:
         )
 
     async def _leave_nothing_behind(self) -> None:
-        if told := disputed.tell_settled(self.case):
+        if told := order_money.tell_settled(self.case):
             self.state = self.state.but(dispute=self.state.dispute.but(told_settled=True))
             await self._effects.tell_dispute(told)
         await self._effects.dispute_over()
