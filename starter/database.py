@@ -24,6 +24,8 @@ def answering() -> Generator[None]:
         raise
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError) as error:
         raise Unreachable(f"the database lacks the schema of this release: run `{SETUP_COMMAND}`") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise Unreachable("the database refuses this login what is asked: see the roles in docs/running.md") from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unreachable("the database does not answer") from error
 

@@ -150,28 +150,31 @@ class WorkPage(BaseModel):
     """
 
 
-_COLUMNS: Final = """
+# Clients may read a case's columns but not its state (``activities.postgres.roles``): so never all of them.
+_PLAIN: Final = """
     case_id, kind, stage, work_list, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, policy,
-    opened_at, due_at, attention, outcome, flag, due_rank,
+    opened_at, due_at, attention, outcome, flag, due_rank"""
+_COLUMNS: Final = f"""{_PLAIN},
     coalesce((application ->> 'version')::integer, 1) AS version, application ->> 'reason' AS reason
 """
 
 _EQUAL: Final = ("merchant_id", "work_list", "kind", "order_no", "buyer_id", "flag", "attention")
 """Fields that name what the column of the same name must be."""
 
+_READ: Final = f"SELECT {_PLAIN}, closed_at, application FROM casebook.cases"  # noqa: S608 -- constants
 # By the order's or the allowance's cases: the offset keeps the planner from any other way.
-_OF_CUSTOMER: Final = """
+_OF_CUSTOMER: Final = f"""
     (
         SELECT found.* FROM (
-            SELECT DISTINCT merchant_id, subject FROM vault.lookups WHERE {lookups}
+            SELECT DISTINCT merchant_id, subject FROM vault.lookups WHERE {{lookups}}
         ) AS known, LATERAL (
-            SELECT * FROM casebook.cases WHERE order_no = known.subject AND merchant_id = known.merchant_id
+            {_READ} WHERE order_no = known.subject AND merchant_id = known.merchant_id
             UNION ALL
-            SELECT * FROM casebook.cases WHERE allowance_id = known.subject AND merchant_id = known.merchant_id
+            {_READ} WHERE allowance_id = known.subject AND merchant_id = known.merchant_id
             OFFSET 0
         ) AS found
     ) AS cases
-"""
+"""  # noqa: S608 -- constants
 
 
 def page_sql(query: WorkQuery) -> tuple[str, list[object]]:
