@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
@@ -40,6 +41,11 @@ def pytest_configure() -> None:
     # The sandbox loads a workflow's modules anew for each case, and would compile them each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+    # A busy machine is no failure: examples have no time limit each, nor their making one.
+    hypothesis.settings.register_profile(
+        "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("suite")
     # Temporal's server collects its garbage less often: memory for processor time.
     os.environ.setdefault("GOGC", "400")
 

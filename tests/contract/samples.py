@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import jsonschema_rs
@@ -24,7 +25,7 @@ def full_sample(kind: type[Made], **fields: Any) -> Made:
 
 
 def _made(kind: type[Made], fields: Mapping[str, Any], ways: tuple[bool, bool]) -> Made:
-    schema = kind.model_json_schema()
+    schema = _schema(kind)
     for everything in ways:
         try:
             return kind.model_validate({**_value(schema, schema.get("$defs", {}), everything=everything), **fields})
@@ -32,6 +33,11 @@ def _made(kind: type[Made], fields: Mapping[str, Any], ways: tuple[bool, bool]) 
             if everything is ways[-1]:
                 raise
     raise AssertionError
+
+
+@cache
+def _schema(kind: type[BaseModel]) -> Mapping[str, Any]:
+    return kind.model_json_schema()
 
 
 def _value(schema: Mapping[str, Any], known: Mapping[str, Any], *, everything: bool) -> Any:

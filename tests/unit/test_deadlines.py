@@ -134,7 +134,7 @@ def test_what_arrives_at_once_needs_no_calendar() -> None:  # R5
     assert due(Span(until=at + timedelta(hours=1), arrival=at), at) == Due(at=at + timedelta(hours=1))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     year=st.integers(2000, 2100),
     shift=st.timedeltas(min_value=timedelta(days=-6), max_value=timedelta(days=6)),
@@ -306,7 +306,7 @@ pause_windows = st.lists(
 """Start, length, and how long after its start it was lifted."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     begins=st.integers(0, 10 * DAY),
     length=st.integers(1, 3 * DAY),

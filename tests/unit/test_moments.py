@@ -322,7 +322,7 @@ REQUESTS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     stage=st.sampled_from(list(STAGES.values())),
     due=st.none() | ANY_MOMENT,

@@ -238,7 +238,7 @@ INTERESTING_DAYS = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     day=st.sampled_from(INTERESTING_DAYS),
     shift=st.integers(0, 14 * 24 * 60),
