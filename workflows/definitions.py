@@ -4,6 +4,41 @@ from temporalio import workflow
 
 from workflows.kinds import kind
 from workflows.messages.cases import Outcome
+from workflows.messages.commands import (
+    AcceptSettlement,
+    AgreeReturn,
+    Amend,
+    Approve,
+    CaseSettled,
+    ClaimCompensation,
+    CloseCase,
+    ConfirmExchange,
+    ConfirmProposal,
+    ConfirmReceipt,
+    ConvertToRefund,
+    DisputeIntervened,
+    EnterTracking,
+    ExtendReceipt,
+    GiveRefundAccount,
+    OfferSettlement,
+    OpenDispute,
+    PayInAdvance,
+    PayOut,
+    ProveExemption,
+    ProveShipment,
+    RecordManualTransfer,
+    RefundDirectly,
+    Reject,
+    Reship,
+    Resolve,
+    Retain,
+    RetryPayment,
+    Rule,
+    RulingTold,
+    SendBack,
+    SubmitEvidence,
+    Withdraw,
+)
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -14,9 +49,8 @@ from workflows.messages.requests import (
     ReturnRequest,
     WithdrawalRequest,
 )
-from workflows.shell.case import CaseWorkflow
-from workflows.shell.handlers import takes
-from workflows.shell.sleeping import SleepingCase
+from workflows.shell.handlers import takes, update
+from workflows.shell.workflow import CaseWorkflow
 from workflows.versions import LASTS_WEEKS
 
 
@@ -24,6 +58,29 @@ from workflows.versions import LASTS_WEEKS
 @takes(kind.REFUND)
 class Refund(CaseWorkflow):
     """One refund that a buyer asked for, without goods coming back."""
+
+    agree_return = update(AgreeReturn)
+    refund_directly = update(RefundDirectly)
+    reject = update(Reject)
+    withdraw = update(Withdraw)
+    amend = update(Amend)
+    approve = update(Approve)
+    submit_evidence = update(SubmitEvidence)
+    enter_tracking = update(EnterTracking)
+    give_refund_account = update(GiveRefundAccount)
+    confirm_receipt = update(ConfirmReceipt)
+    extend_receipt = update(ExtendReceipt)
+    reship = update(Reship)
+    send_back = update(SendBack)
+    confirm_exchange = update(ConfirmExchange)
+    convert_to_refund = update(ConvertToRefund)
+    open_dispute = update(OpenDispute)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
+    dispute_intervened = update(DisputeIntervened)
+    ruling_told = update(RulingTold)
 
     @workflow.init
     def __init__(self, request: RefundRequest) -> None:
@@ -42,6 +99,29 @@ class Refund(CaseWorkflow):
 class Return(CaseWorkflow):
     """One return or exchange that a buyer asked for."""
 
+    agree_return = update(AgreeReturn)
+    refund_directly = update(RefundDirectly)
+    reject = update(Reject)
+    withdraw = update(Withdraw)
+    amend = update(Amend)
+    approve = update(Approve)
+    submit_evidence = update(SubmitEvidence)
+    enter_tracking = update(EnterTracking)
+    give_refund_account = update(GiveRefundAccount)
+    confirm_receipt = update(ConfirmReceipt)
+    extend_receipt = update(ExtendReceipt)
+    reship = update(Reship)
+    send_back = update(SendBack)
+    confirm_exchange = update(ConfirmExchange)
+    convert_to_refund = update(ConvertToRefund)
+    open_dispute = update(OpenDispute)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
+    dispute_intervened = update(DisputeIntervened)
+    ruling_told = update(RulingTold)
+
     @workflow.init
     def __init__(self, request: ReturnRequest) -> None:
         """See CaseWorkflow."""
@@ -58,6 +138,14 @@ class Return(CaseWorkflow):
 @takes(kind.MERCHANT_REFUND)
 class MerchantRefund(CaseWorkflow):
     """One refund that a merchant opened of its own accord."""
+
+    approve = update(Approve)
+    reject = update(Reject)
+    give_refund_account = update(GiveRefundAccount)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: MerchantRefundRequest) -> None:
@@ -76,6 +164,19 @@ class MerchantRefund(CaseWorkflow):
 class Dispute(CaseWorkflow):
     """One dispute, from the negotiation to its end."""
 
+    resolve = update(Resolve)
+    offer_settlement = update(OfferSettlement)
+    accept_settlement = update(AcceptSettlement)
+    submit_evidence = update(SubmitEvidence)
+    rule = update(Rule)
+    confirm_proposal = update(ConfirmProposal)
+    give_refund_account = update(GiveRefundAccount)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
+    case_settled = update(CaseSettled)
+
     @workflow.init
     def __init__(self, request: DisputeRequest) -> None:
         """See CaseWorkflow."""
@@ -90,15 +191,23 @@ class Dispute(CaseWorkflow):
 
 @workflow.defn(name="LateShipment", versioning_behavior=LASTS_WEEKS)
 @takes(kind.LATE_SHIPMENT)
-class LateShipment(SleepingCase):
+class LateShipment(CaseWorkflow):
     """One order that may ship late: started with its payment, delayed until it must have shipped (L1)."""
 
-    opens_by_rule = "L1"
+    claim_compensation = update(ClaimCompensation)
+    prove_shipment = update(ProveShipment)
+    prove_exemption = update(ProveExemption)
+    approve = update(Approve)
+    withdraw = update(Withdraw)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: LateShipmentRequest) -> None:
         """See CaseWorkflow."""
-        super().__init__(request, request.ships_until)
+        super().__init__(request)
 
     @workflow.run
     async def run(self, request: LateShipmentRequest) -> Outcome:
@@ -111,6 +220,11 @@ class LateShipment(SleepingCase):
 @takes(kind.COMPENSATION)
 class Compensation(CaseWorkflow):
     """One payment beside a refund, once for each return and cause."""
+
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: CompensationRequest) -> None:
@@ -129,6 +243,14 @@ class Compensation(CaseWorkflow):
 class AllowanceWithdrawal(CaseWorkflow):
     """One request for the unspent principal of an allowance."""
 
+    retain = update(Retain)
+    pay_out = update(PayOut)
+    withdraw = update(Withdraw)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
+
     @workflow.init
     def __init__(self, request: WithdrawalRequest) -> None:
         """See CaseWorkflow."""
@@ -143,15 +265,18 @@ class AllowanceWithdrawal(CaseWorkflow):
 
 @workflow.defn(name="AllowanceExpiry", versioning_behavior=LASTS_WEEKS)
 @takes(kind.EXPIRY)
-class AllowanceExpiry(SleepingCase):
+class AllowanceExpiry(CaseWorkflow):
     """The end of an allowance's validity: started when it is granted, delayed until then (A6)."""
 
-    opens_by_rule = "A6"
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: ExpiryRequest) -> None:
         """See CaseWorkflow."""
-        super().__init__(request, request.valid_until)
+        super().__init__(request)
 
     @workflow.run
     async def run(self, request: ExpiryRequest) -> Outcome:

@@ -19,8 +19,9 @@ class NoticeResend:
     async def run(self, request: NoticeResendRequest) -> SendReport:
         """Send up to the request's limit and tell what came of it."""
         return await workflow.execute_activity(
-            resend_notices,
+            resend_notices.__name__,
             ResendNotices(at=workflow.now(), limit=request.limit),
+            result_type=SendReport,
             task_queue=queue_for(resend_notices),
             start_to_close_timeout=timedelta(minutes=5),
             # What is not through by then is due in the next round as well.

@@ -28,8 +28,9 @@ class Reconciliation:
             if pages == _PAGES_PER_RUN:
                 workflow.continue_as_new(run.model_copy(update={"at": at, "so_far": report}))
             page = await workflow.execute_activity(
-                reconcile,
+                reconcile.__name__,
                 ReconcileRequest(at=at, after=report.next_after, comparison=run.comparison),
+                result_type=ReconcileReport,
                 task_queue=queue_for(reconcile),
                 start_to_close_timeout=timedelta(minutes=2),
                 retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5)),

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
-from workflows.messages.converter import Unreadable
 from workflows.messages.problems import UNREADABLE, Problem, problems, said
 from workflows.messages.reading import read_json, read_own_json
+from workflows.messages.unreadable import Unreadable
 
 Started = TypeVar("Started", bound=type[Any])
 

@@ -1,6 +1,6 @@
 """Values that could not be decrypted, as handlers of updates and signals come across them (section 11)."""
 
-from workflows.messages.converter import Unreadable
+from workflows.messages.unreadable import Unreadable
 
 
 class KeyIsGone(Exception):  # noqa: N818 -- it is a finding, not a fault

@@ -53,7 +53,8 @@ from workflows.rules.admission import fingerprint, not_sealed, read
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
 from workflows.shell.answers import local_first, soon_answered, until_answered
-from workflows.shell.case import TIMER_SLACK, refused_command
+from workflows.shell.clock import TIMER_SLACK
+from workflows.shell.refusing import refused_command
 from workflows.starts import reads_its_start
 from workflows.unopened import KeyIsGone, unopened
 from workflows.versions import LASTS_MONTHS

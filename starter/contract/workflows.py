@@ -21,7 +21,7 @@ from workflows.definitions import (
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, Request, ReturnRequest
 from workflows.messages.virtual_numbers import NumberStart, NumberSubject, Scope
 from workflows.rules.identity import case_id
-from workflows.shell.case import CaseWorkflow
+from workflows.shell.workflow import CaseWorkflow
 from workflows.virtual_number import VirtualNumberEntity
 
 WORKFLOWS: Final[tuple[type[CaseWorkflow | VirtualNumberEntity], ...]] = (

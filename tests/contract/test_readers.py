@@ -51,8 +51,7 @@ READERS: Final[Mapping[str, str]] = {
     """,
     "activities/postgres/reservations.py:*": "BankTransfer.account",
     "workflows/rules/refund.py:first_stage": "ReturnRequest.exchange",
-    "workflows/definitions.py:__init__": "LateShipmentRequest.ships_until",
-    "workflows/definitions.py:*": "ExpiryRequest.valid_until",
+    "workflows/shell/opening.py:opens": "LateShipmentRequest.ships_until ExpiryRequest.valid_until",
     "activities/opening.py:_owed_once": "CompensationRequest.insured",
     "activities/opening.py:_look_at_compensation": """
         CompensationRequest.about CompensationRequest.cause CompensationRequest.amount

@@ -95,6 +95,14 @@ def test_loading_the_workflows_loads_nothing_from_outside() -> None:
     assert not [name for name in loaded_by(sources("workflows")) if any(within(name, package) for package in forbidden)]
 
 
+def test_a_case_is_carried_without_knowing_temporal() -> None:
+    """All of a run but its host: what the interpreter carries out is what runs in production."""
+    loaded = loaded_by([ROOT / "workflows/shell/case.py"])
+
+    assert "workflows.kinds.kind" in loaded
+    assert not [name for name in loaded if within(name, "temporalio")]
+
+
 def test_no_workflow_loads_what_only_activities_need() -> None:
     """Masks and look-ups read lists and numbering plans, which would take time and memory in every sandbox."""
     loaded = loaded_by(sorted((ROOT / "workflows").glob("*.py")))

@@ -11,7 +11,9 @@ from temporalio.exceptions import ApplicationError
 from starter.client import Case
 from starter.errors import NotYours, RefusedCommand, RefusedRequest, UnknownCase
 from tests.workflow.world import EVIDENCE, World, until
+from workflows.definitions import Refund
 from workflows.messages.actors import buyer, carrier, merchant
+from workflows.messages.cases import CaseView
 from workflows.messages.commands import (
     Approve,
     Command,
@@ -48,6 +50,18 @@ async def test_the_same_request_twice_is_one_case(world: World) -> None:  # sect
 
     assert (await second.outcome()).closed_at == (await first.outcome()).closed_at
     assert (await world.events(first)).count("opened") == 1
+
+
+async def test_an_update_is_sent_by_its_workflow_s_own_handler(world: World) -> None:  # section 11
+    case = await world.refund()
+    handle = world.aftersales.temporal.get_workflow_handle_for(Refund.run, case.id)
+
+    update = handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
+        Refund.withdraw, Withdraw(key="c1", by=buyer(world.buyer))
+    )
+    view: CaseView = await update
+
+    assert view.outcome is OutcomeKind.WITHDRAWN
 
 
 async def test_another_request_under_the_same_key_is_refused(world: World) -> None:  # section 11

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from pydantic import Field
-from temporalio import activity
 
 from workflows.messages.actors import Actor
 from workflows.messages.message import Identifier, Message
@@ -40,7 +39,6 @@ class ClocksFound(Message):
     cases: tuple[str, ...]
 
 
-@activity.defn
 async def find_clocks(asked: ClocksAsked) -> ClocksFound:
     """Find open cases whose clocks a pause window can move."""
     raise NotImplementedError

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final, cast
 
@@ -12,6 +11,7 @@ from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_
 
 from workflows.messages.reading import read_own_json
 from workflows.messages.sealed import Sealed, Told
+from workflows.messages.unreadable import Unreadable
 from workflows.messages.words import shown_as_written
 
 UNOPENED: Final = b"binary/unopened"
@@ -22,15 +22,6 @@ WHY: Final = "why"
 """The name of its metadata that says so; the data is a digest of what was sent."""
 
 _JSON: Final = "json/plain"
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Stands for a value that is not JSON, where no type is asked for: whoever takes it in answers what is wrong."""
-
-    why: str
-    unopened: str | None = None
-    """A digest of what was sent, where it could not be decrypted."""
 
 
 class UnopenedPayload(Exception):  # noqa: N818 -- it is a finding, not a fault

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from pydantic import Field
-from temporalio import activity
 
 from workflows.messages.message import Input, Instant, Message
 
@@ -36,7 +35,6 @@ class SendReport(Message):
     """The limit was reached: there may be more that are due."""
 
 
-@activity.defn
 async def resend_notices(resending: ResendNotices) -> SendReport:
     """Send the notices that are due and still unsent."""
     raise NotImplementedError

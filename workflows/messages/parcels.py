@@ -1,7 +1,5 @@
 """Parcels, and what carriers tell of them (R3, R7, T6)."""
 
-from temporalio import activity
-
 from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Message, Moment, TrackingNo
 from workflows.messages.words import Word
 
@@ -69,7 +67,6 @@ class AskCarrier(Message):
     at: Instant
 
 
-@activity.defn
 async def ask_carrier(asking: AskCarrier) -> ParcelHistory:
     """Ask the carrier, record what is new, and tell all that is known. No answer is not an error."""
     raise NotImplementedError

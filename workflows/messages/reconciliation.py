@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from pydantic import Field
-from temporalio import activity
 
 from workflows.messages.message import Instant, Message
 from workflows.messages.policy import Hours, Minutes
@@ -85,7 +84,6 @@ class ReconciliationRun(Message):
     so_far: ReconcileReport = ReconcileReport(next_after="")
 
 
-@activity.defn
 async def reconcile(request: ReconcileRequest) -> ReconcileReport:
     """Compare one page of both books, and record what differs."""
     raise NotImplementedError

@@ -6,7 +6,6 @@ A real phone is in none of these messages: the activity that binds a number read
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
-from temporalio import activity
 
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
@@ -257,31 +256,26 @@ class UnbindNumber(Message):
     at: Instant
 
 
-@activity.defn
 async def find_number_subject(finding: FindNumberSubject) -> NumberSubjectFound:
     """Look up the order or case, and what was written down of its number before."""
     raise NotImplementedError
 
 
-@activity.defn
 async def keep_number_facts(keeping: KeepNumberFacts) -> None:
     """Write down what has happened to a subject, so that it outlives the workflow."""
     raise NotImplementedError
 
 
-@activity.defn
 async def bind_number(binding: BindNumber) -> NumberBound:
     """Bind a number at the provider; the same binding again is the same number."""
     raise NotImplementedError
 
 
-@activity.defn
 async def extend_number(extending: ExtendNumber) -> NumberExtended:
     """Let a number be valid for longer at the provider."""
     raise NotImplementedError
 
 
-@activity.defn
 async def unbind_number(unbinding: UnbindNumber) -> None:
     """Unbind a number at the provider; one that is not bound stays so."""
     raise NotImplementedError

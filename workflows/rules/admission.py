@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import OpenCommand, Refusal
 from workflows.messages.commands import Command, MoveDeadline, Reject, RejectReason
-from workflows.messages.converter import Unreadable
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json, read_own_json
 from workflows.messages.stages import StageName
+from workflows.messages.unreadable import Unreadable
 from workflows.rules.stages import FACTS, STAGES, Stage, accepted
 
 Given = TypeVar("Given", bound=Command)

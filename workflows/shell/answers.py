@@ -117,8 +117,9 @@ async def local_first(
     """
     try:
         return await workflow.execute_local_activity(
-            activity,
+            activity.__name__,
             given,
+            result_type=get_type_hints(activity)["return"],
             schedule_to_close_timeout=timedelta(seconds=5),
             retry_policy=LOCAL_TRIES,
         )

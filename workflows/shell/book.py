@@ -3,15 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from temporalio import workflow
-
 from workflows.messages import activities
-from workflows.messages.actors import CLOCK
-from workflows.messages.cases import CaseKey, LogEntry, Resumed, Step, Stepped
-from workflows.queues import queue_for
+from workflows.messages.cases import LogEntry, Resumed, Step, Stepped
 from workflows.rules.answers import written_as
 from workflows.rules.growth import Heard
-from workflows.shell.answers import local_first, until_answered
+from workflows.shell.running import RunningCase
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -47,20 +43,13 @@ def not_overtaken(ahead: Resumed | None, *, fenced: bool) -> None:
 class Book:
     """The case's side of its book: which steps go there how, and the log lines that wait for the next one."""
 
-    def __init__(self, heard: Heard, line: Callable[..., LogEntry]) -> None:
+    def __init__(self, running: RunningCase, heard: Heard) -> None:
+        self._running = running
         self._heard = heard
-        self._line = line
         self.woken = False
         """Whether a command or a deadline has brought about what happens now, and no activity is in the history yet."""
         self.unwritten: list[LogEntry] = []
         """Log lines that the next step takes along."""
-
-    @property
-    def key(self) -> CaseKey:
-        """What every step repeats of its case."""
-        info = workflow.info()
-        # A reset gives the case a new run, and it is the same case: its book is the one that the first run opened.
-        return CaseKey(case_id=info.workflow_id, run_id=info.original_execution_run_id)
 
     def has_more_to_say(self) -> bool:
         """Whether lines are left that no step has taken along."""
@@ -69,7 +58,7 @@ class Book:
     def lines_to_go(self) -> tuple[LogEntry, ...]:
         """What the next step takes along, if a regular activity is given it."""
         # R16: what came beyond the lines that are written of refused signals, in one line.
-        more = self._line(_MORE_REFUSED, CLOCK, "R16", count=self._heard.left_out) if self._heard.left_out else None
+        more = self._running.line(_MORE_REFUSED, "R16", count=self._heard.left_out) if self._heard.left_out else None
         return (*self.unwritten, *((more,) if more else ()))
 
     async def write(self, step: Step) -> Stepped:
@@ -88,7 +77,8 @@ class Book:
             summary = f"record: {step.stage}"
             stepped = await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
         else:
-            stepped = await local_first(activities.record_step, step, fits=fits, tell=self.begun_anew)
+            host = self._running.host
+            stepped = await host.soon_answered(activities.record_step, step, fits=fits, tell=self.begun_anew)
         not_overtaken(stepped.ahead, fenced=stepped.fenced)
         return stepped
 
@@ -107,18 +97,12 @@ class Book:
         fits: Callable[[Found], bool] = lambda _: True,
     ) -> Found:
         """A regular activity, tried until its answer ``fits``; each time that it is begun anew is a log line."""
-        found = await until_answered(
-            activity,
-            given,
-            seconds=seconds,
-            summary=summary,
-            task_queue=queue_for(activity),
-            fits=fits,
-            tell=self.begun_anew,
+        found = await self._running.host.answered(
+            activity, given, seconds=seconds, summary=summary, fits=fits, tell=self.begun_anew
         )
         self.woken = False
         return found
 
     def begun_anew(self, activity: str, why: str) -> None:
         """Section 11: an activity has failed for good, or was answered with what only a person can have made up."""
-        self.unwritten.append(self._line("activity_begun_anew", CLOCK, "section 11", activity=activity, why=why))
+        self.unwritten.append(self._running.line("activity_begun_anew", "section 11", activity=activity, why=why))

@@ -3,18 +3,18 @@
 from collections import deque
 from collections.abc import Mapping
 
-from temporalio import workflow
-
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
 from workflows.rules import admission
 from workflows.rules.growth import Heard
+from workflows.shell.host import Host
 
 
 class Mailbox:
     """One slot for a decision, a queue for facts; the keys of all that came, and how each was answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self.slot: Command | None = None
         """The command that is looked at next."""
         self.taken = True
@@ -98,7 +98,7 @@ class Mailbox:
 
     async def answered(self, command: Command) -> Refusal | None:
         """Wait for the answer."""
-        await workflow.wait_condition(lambda: command.key in self._answers or self._abandoned is not None)
+        await self._host.wait_until(lambda: command.key in self._answers or self._abandoned is not None)
         return self._answers.get(command.key, self._abandoned)
 
     def abandon(self) -> None:

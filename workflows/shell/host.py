@@ -1,0 +1,121 @@
+"""What a case needs of whatever carries it: time, its book and other activities, other cases, somebody who looks.
+
+There are two hosts: Temporal (``workflows.shell.temporal``), and the interpreter's, which runs in memory with a clock
+of its own (``starter.interpreter``). All else of the shell is the same for both, and knows neither.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+
+from workflows.messages.cases import CaseView, Outcome
+from workflows.messages.commands import Command
+from workflows.messages.message import CaseId
+from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+class CaseExistsError(Exception):
+    """There is, or was, a case of this id: it is not started a second time."""
+
+
+class StartedCase(Protocol):
+    """A case that was started by another one."""
+
+    @property
+    def id(self) -> CaseId:
+        """Its id."""
+        ...
+
+    async def outcome(self) -> Outcome | None:
+        """Wait for its end; None where it was stopped from outside."""
+        ...
+
+
+class Host(Protocol):
+    """Carries one run of one case. Tasks of the run are asyncio's, on the host's own loop."""
+
+    @property
+    def case_id(self) -> CaseId:
+        """The case's id, as the host knows it."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """The first run's id: a reset gives the case a new run, and it is the same case."""
+        ...
+
+    @property
+    def parent(self) -> CaseId | None:
+        """The case that has started this one, if one has."""
+        ...
+
+    def now(self) -> datetime:
+        """The case's time, in UTC."""
+        ...
+
+    async def wait_until(
+        self, condition: Callable[[], bool], *, at_most: timedelta | None = None, summary: str = ""
+    ) -> None:
+        """Wait until ``condition`` holds, and no longer than ``at_most``; ``summary`` says for operators what for."""
+        ...
+
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """Wait for so long; ``summary`` says for operators what for."""
+        ...
+
+    def all_handlers_finished(self) -> bool:
+        """Whether everybody who has sent a command has been answered."""
+        ...
+
+    async def soon_answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+    ) -> Found:
+        """A short step of the case book: at once while it answers, else for as long as it takes (``answered``)."""
+        ...
+
+    async def answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        seconds: int,
+        summary: str,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+    ) -> Found:
+        """Have ``activity`` carried out until it gives an answer that ``fits``.
+
+        ``seconds`` is the time for one attempt. ``tell`` learns of the activity's name and why, whenever it is begun
+        anew: ``failed``, or ``unfit`` for an answer that does not fit.
+        """
+        ...
+
+    async def start_case(self, request: DisputeRequest | CompensationRequest) -> StartedCase:
+        """Start the case that ``request`` opens, as a service would; it goes on should this one be stopped.
+
+        A dispute learns of that by a request to cancel it: who was to carry its ruling out may be gone (D8). Other
+        cases carry themselves out.
+
+        Raises:
+            CaseExistsError: there is, or was, such a case.
+        """
+        ...
+
+    async def tell_case(self, case: CaseId, fact: Command) -> bool:
+        """Send a fact to another case; False where it has ended."""
+        ...
+
+    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
+        """Bring what operators see up to date; ``view`` is the case as it stands.
+
+        ``customer`` holds the keyed hashes by which the customer is found (section 12).
+        """
+        ...

@@ -1,0 +1,140 @@
+"""Temporal as the host of a case: one run of one workflow."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
+
+from workflows import visibility
+from workflows.messages.cases import CaseView, Outcome
+from workflows.messages.commands import Command
+from workflows.messages.message import CaseId
+from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
+from workflows.queues import queue_for
+from workflows.rules.identity import case_id, workflow_name
+from workflows.shell.answers import local_first, until_answered
+from workflows.shell.host import CaseExistsError
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+class TemporalHost:
+    """See ``Host``: whatever is asked of it becomes a command in the workflow's history, in the order of asking."""
+
+    @property
+    def case_id(self) -> CaseId:
+        """See Host."""
+        return workflow.info().workflow_id
+
+    @property
+    def run_id(self) -> str:
+        """See Host."""
+        return workflow.info().original_execution_run_id
+
+    @property
+    def parent(self) -> CaseId | None:
+        """See Host."""
+        parent = workflow.info().parent
+        return parent.workflow_id if parent else None
+
+    def now(self) -> datetime:
+        """See Host."""
+        return workflow.now()
+
+    async def wait_until(
+        self, condition: Callable[[], bool], *, at_most: timedelta | None = None, summary: str = ""
+    ) -> None:
+        """See Host: with ``at_most``, a timer with this summary."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(condition, timeout=at_most, timeout_summary=summary or None)
+
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """See Host."""
+        await workflow.sleep(duration, summary=summary)
+
+    def all_handlers_finished(self) -> bool:
+        """See Host."""
+        return workflow.all_handlers_finished()
+
+    async def soon_answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+    ) -> Found:
+        """See Host: a local activity, then a regular one."""
+        return await local_first(activity, given, fits=fits, tell=tell)
+
+    async def answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        seconds: int,
+        summary: str,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+    ) -> Found:
+        """See Host: a regular activity, on the queue of those who carry it out."""
+        return await until_answered(
+            activity, given, seconds=seconds, summary=summary, task_queue=queue_for(activity), fits=fits, tell=tell
+        )
+
+    async def start_case(self, request: DisputeRequest | CompensationRequest) -> "StartedWorkflow":
+        """See Host: a child, which outlives its parent."""
+        told = isinstance(request, DisputeRequest)
+        try:
+            return StartedWorkflow(
+                await workflow.start_child_workflow(
+                    workflow_name(request),
+                    request,
+                    id=case_id(request),
+                    result_type=Outcome,
+                    parent_close_policy=ParentClosePolicy.REQUEST_CANCEL if told else ParentClosePolicy.ABANDON,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    search_attributes=visibility.foreseen(request, None),
+                    static_summary=visibility.summary(request, None),
+                    static_details=visibility.details(request),
+                )
+            )
+        except WorkflowAlreadyStartedError as error:
+            raise CaseExistsError from error
+
+    async def tell_case(self, case: CaseId, fact: Command) -> bool:
+        """See Host: a signal."""
+        try:
+            await workflow.get_external_workflow_handle(case).signal(fact.command_name(), fact)
+        except FailureError:
+            return False
+        return True
+
+    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
+        """See Host: search attributes and current details."""
+        visibility.show(view(), request, customer)
+
+
+class StartedWorkflow:
+    """See ``StartedCase``."""
+
+    def __init__(self, child: ChildWorkflowHandle[Any, Outcome]) -> None:
+        self._child = child
+
+    @property
+    def id(self) -> CaseId:
+        """See StartedCase."""
+        return self._child.id
+
+    async def outcome(self) -> Outcome | None:
+        """See StartedCase."""
+        try:
+            return await self._child
+        except FailureError:
+            return None

@@ -1,0 +1,99 @@
+"""A case as a Temporal workflow: its handlers, and a run on Temporal as its host."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import BaseModel
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from workflows.kinds.kind import Kind
+from workflows.messages.cases import CaseView, Outcome
+from workflows.messages.causes import Cause
+from workflows.messages.commands import (
+    Command,
+    GatewayCallback,
+    LookAtBook,
+    MoveDeadline,
+    MovePolicy,
+    PausesChanged,
+    ReportParcel,
+)
+from workflows.messages.requests import Request
+from workflows.rules import admission
+from workflows.shell.book import FencedError
+from workflows.shell.case import CaseRun
+from workflows.shell.handlers import OTHER_SIGNALS_ARE_LOGGED, update
+from workflows.shell.refusing import refused_command
+from workflows.shell.temporal import TemporalHost
+
+
+class CaseWorkflow:
+    """The base of every kind of case: what the platform may ask of each, and what the world tells.
+
+    A kind's own commands stand in its class, as ``approve = update(Approve)``; ``takes`` adds the signals of the same
+    names (``workflows.shell.handlers``).
+    """
+
+    started_with: ClassVar[type[BaseModel]]
+    """The message that starts it (``workflows.starts``)."""
+    unreadable: ApplicationError | None
+    """Why it could not be read; there is no other state then."""
+    case_kind: ClassVar[Kind]
+    """What decides."""
+    commands: ClassVar[tuple[type[Command], ...]] = ()
+    """What it takes, as updates and as signals."""
+
+    move_policy = update(MovePolicy)
+    move_deadline = update(MoveDeadline)
+    report_parcel = update(ReportParcel)
+    gateway_callback = update(GatewayCallback)
+    pauses_changed = update(PausesChanged)
+    look_at_book = update(LookAtBook)
+
+    def __init__(self, request: Request) -> None:
+        """Build all state: a command may be handled before ``run`` begins."""
+        self.carried = CaseRun(TemporalHost(), request, self.case_kind)
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why the case does what it does at the moment; for traces."""
+        return None if self.unreadable else self.carried.running.cause
+
+    async def conduct(self) -> Outcome:
+        """Carry the case from its opening to its outcome."""
+        try:
+            return await self.carried.conduct()
+        except FencedError:
+            raise ApplicationError("another run carries the case now", type="Fenced", non_retryable=True) from None
+
+    @workflow.query(name="view", description="The case as it stands.")
+    def view_query(self) -> CaseView:
+        """The case as it stands."""
+        if self.unreadable:
+            raise self.unreadable
+        return self.carried.running.view()
+
+    # What the kind does not take is answered and written down like all that does not fit. Without these two an update
+    # gets an error of the SDK's, and a signal waits unseen until the case ends.
+
+    @workflow.update(dynamic=True)
+    async def other_update(self, name: str, values: Sequence[RawValue]) -> CaseView:
+        """Refuse a command that the kind does not take."""
+        del values
+        raise refused_command(admission.not_taken(name), None)  # nobody knows who asks
+
+    @other_update.validator
+    def _refuse_other_update(self, name: str, values: Sequence[RawValue]) -> None:
+        del values
+        raise refused_command(admission.not_taken(name), None)
+
+    @workflow.signal(dynamic=True)
+    async def other_signal(self, name: str, values: Sequence[RawValue]) -> None:
+        """Write down that a command was refused which the kind does not take."""
+        del values
+        if self.unreadable:
+            return
+        if workflow.patched(OTHER_SIGNALS_ARE_LOGGED):  # a case that was sent one before has left it where it was
+            self.carried.intake.note_refused(admission.known_name(name), admission.not_taken(name))
