@@ -65,7 +65,7 @@ pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
 
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings > docs/settings.md
-	@$(bin)/python -m workflows.rules.diagrams > docs/processes.md
+	@$(bin)/python -m workflows.kinds.diagrams > docs/processes.md
 	@$(bin)/python -m starter.contract
 	@$(bin)/python -m tests.rulebook.where
 	@$(bin)/python -m tests.contract.required_fields

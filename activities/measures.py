@@ -15,10 +15,10 @@ from typing import Final
 from temporalio.common import MetricCounter, MetricMeter
 
 from activities.tally import SILENCE, Tally, Written
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.stages import CaseKind, StageName
-from workflows.rules.stages import STAGES
 
 DECISION_TIME: Final = "aftersales_decision_time_seconds"
 GATEWAY_CALL: Final = "aftersales_gateway_call_seconds"

@@ -25,6 +25,12 @@ from activities.postgres import (
 )
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, missing_attachment
+from workflows.kinds.cancellation import INTERCEPTING
+from workflows.kinds.first_stage import first_stage
+from workflows.kinds.late_shipment import CLAIMABLE
+from workflows.kinds.money import PAYING
+from workflows.kinds.stage import OPENING, STAGES, Stage
+from workflows.kinds.withdrawal import RETENTION
 from workflows.messages.activities import open_case
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
@@ -74,9 +80,8 @@ from workflows.rules.matters import (
     refused_dispute_of_order,
 )
 from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
-from workflows.rules.refund import first_stage, refused_application, refused_worthless
+from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
-from workflows.rules.stages import CLAIMABLE, INTERCEPTING, OPENING, PAYING, RETENTION, STAGES, Stage
 
 _UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
 """Where a case opens whose goods have not shipped (R1, R3)."""

@@ -14,11 +14,12 @@ from typing import Final
 from activities.postgres.work_lists import WorkItem, WorkQuery
 from starter.client import Aftersales
 from starter.errors import RefusedCommand, UnknownCase, Unreachable
+from workflows.kinds.admission import accepted
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
 from workflows.messages.stages import StageName
-from workflows.rules.stages import STAGES, accepted
 
 AT_A_TIME: Final = 20
 """Commands that wait for their answer at most: a slow server slows the whole down instead of being flooded."""

@@ -30,14 +30,14 @@ from starter.errors import (
     WorkflowStopped,
 )
 from starter.telemetry.spans import call_of_the_client
+from workflows.kinds.admission import FACTS, refused_stranger
 from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.converter import UnopenedPayload
 from workflows.messages.reading import read_own
 from workflows.messages.stages import OutcomeKind, Stopped
 from workflows.messages.words import shown_as_written
-from workflows.rules.admission import Parties, fingerprint, for_another_case, refused_stranger
-from workflows.rules.stages import FACTS
+from workflows.rules.admission import Parties, fingerprint, for_another_case
 
 if TYPE_CHECKING:
     from starter.client import Aftersales

@@ -7,6 +7,8 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
+from workflows.kinds.details import current_details
+from workflows.kinds.stage import PASSING
 from workflows.messages import search_attributes as attributes
 from workflows.messages.cases import CaseView, Opened
 from workflows.messages.message import EARLIEST, LATEST
@@ -14,9 +16,7 @@ from workflows.messages.requests import Application, RefundRequest, Request, Ret
 from workflows.messages.stages import StageName
 from workflows.rules import bilingual
 from workflows.rules.bilingual import said
-from workflows.rules.details import current_details
 from workflows.rules.identity import subject, workflow_name
-from workflows.rules.stages import PASSING
 from workflows.rules.wording import KINDS
 
 AS_OPENED = (

@@ -6,13 +6,13 @@ from activities.postgres import ledger
 from activities.postgres.casebook import log_of
 from activities.postgres.connection import Connection
 from activities.postgres.timelines import timeline_of
+from workflows.kinds.stage import STAGES
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped
 from workflows.rules.dispute import DECIDED
-from workflows.rules.stages import STAGES
 
 _ENTRIES_SHOWN: Final = 8
 _WITHOUT_WORKFLOW: Final = "流程已停止，期限不再生效 · the workflow was stopped: nobody keeps a deadline"

@@ -26,6 +26,7 @@ from activities.postgres import (
 from activities.postgres.connection import Connection
 from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
     BalanceChange,
@@ -52,7 +53,6 @@ from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 from workflows.rules.applications import version_of
 from workflows.rules.identity import request_digest
 from workflows.rules.legs import AlertKind
-from workflows.rules.stages import STAGES, Stage
 
 
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault

@@ -14,7 +14,7 @@ from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database
 from workflows.messages.money import Minor
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 
 alerts = typer.Typer(
     no_args_is_help=True,

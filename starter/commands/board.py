@@ -21,7 +21,7 @@ from starter.commands.viewing import Known, known_page, log_table, timeline_tabl
 from starter.commands.watching import Away, Desk, Written
 from starter.commands.work_rows import Column, Layout, cell, in_print, layout
 from workflows.messages.stages import WorkList
-from workflows.rules.details import SHANGHAI
+from workflows.rules.local_time import SHANGHAI
 
 _EVERY_SECOND: Final = 1.0
 _SCROLLBAR: Final = 1

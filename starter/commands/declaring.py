@@ -25,7 +25,7 @@ from workflows.messages.pauses import (
     PauseWindow,
 )
 from workflows.messages.stages import CaseKind
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 
 pauses = typer.Typer(
     no_args_is_help=True,

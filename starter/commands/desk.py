@@ -15,7 +15,7 @@ from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, SetFlag
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 
 addresses = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="A merchant's return addresses 退货地址 (T2)."

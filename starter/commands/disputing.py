@@ -16,7 +16,7 @@ from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
 from workflows.messages.money import Money
 from workflows.messages.statements import GivenEvidence, Purpose, WriteStatement
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 
 statements = typer.Typer(
     no_args_is_help=True,

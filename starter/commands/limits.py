@@ -11,7 +11,7 @@ from starter.commands.printing import Json, answer
 from starter.connection import connect
 from starter.settings import load_settings
 from starter.task_queue_limits import Limits, limits_of, set_limits
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 from workflows.rules.worker_roles import WorkerRole, queue_of
 
 limits = typer.Typer(

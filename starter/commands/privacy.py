@@ -26,7 +26,7 @@ from workflows.messages.actors import Actor, Role
 from workflows.messages.disclosures import BuyQuota, ExportKind, Reveal, RevealField, StartExport
 from workflows.messages.stages import StageName, WorkList
 from workflows.messages.surfaces import Surface
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 from workflows.rules.masking import SHOWN_IN_FULL
 
 application = typer.Typer(

@@ -30,7 +30,7 @@ from starter.settings import load_settings
 from starter.vault import lookup_key, opened_vault
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory
 from workflows.messages.pieces import LineQuantity
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 from workflows.rules.parcels import standing
 
 orders = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The shop's orders: load them, ship them.")

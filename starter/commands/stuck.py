@@ -12,7 +12,7 @@ from starter.commands.failures import Exit
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.stuck import Stuck, stuck
-from workflows.rules.details import local
+from workflows.rules.local_time import local
 
 
 def stuck_cases(

@@ -20,6 +20,7 @@ from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.durations import in_words
 from starter.errors import UnknownCase, Unreachable
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.addresses import Region
 from workflows.messages.applications import ApplicationVersion
@@ -28,8 +29,7 @@ from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind, StageName, Stopped
-from workflows.rules.details import local
-from workflows.rules.stages import STAGES
+from workflows.rules.local_time import local
 from workflows.rules.wording import SILENCE_MEANS, STOPPED_MEANS
 
 CaseId = Annotated[

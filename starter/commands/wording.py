@@ -20,7 +20,7 @@ from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.money import decimals
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json
-from workflows.rules.details import SHANGHAI
+from workflows.rules.local_time import SHANGHAI
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

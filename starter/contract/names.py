@@ -7,9 +7,10 @@ from pydantic import BaseModel
 
 from starter.contract import docstrings, refusals
 from starter.contract.workflows import OPENS_AT, STARTED_BY_CASES, Contract, Taken
+from workflows.kinds.admission import FACTS, Accepts, accepted
+from workflows.kinds.kind import PROCESSES
+from workflows.kinds.stage import STAGES
 from workflows.messages import search_attributes
-from workflows.rules.processes import PROCESSES, stages_of
-from workflows.rules.stages import FACTS, STAGES, Accepts, accepted
 
 
 def names(contracts: tuple[Contract, ...]) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def names(contracts: tuple[Contract, ...]) -> dict[str, Any]:
             for name, stage in STAGES.items()
         },
         "facts": roles(FACTS),
-        "kinds": {kind: list(stages_of(arrows)) for kind, arrows in PROCESSES.items()},
+        "kinds": {kind: [stage.name for stage in process.table] for kind, process in PROCESSES.items()},
         "search_attributes": attributes(),
         "refusals": {
             code: {"error_type": f"Refused.{code}", "fields": sorted(each.fields), "rules": sorted(each.rules)}

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from starter.contract import refusals
 from starter.contract.names import attributes, roles
 from starter.contract.workflows import OPENS_AT, STARTED_BY_CASES, Contract
+from workflows.kinds.admission import ANYWHERE, DECLARED, FACTS
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import Outcome
 from workflows.messages.commands import Command
-from workflows.rules.stages import ANYWHERE, FACTS, STAGES
 
 _OWN_VOICE = frozenset({Role.CLOCK})
 """Facts that only our own workflows tell each other."""
@@ -101,7 +102,7 @@ def _commands(contracts: Sequence[Contract]) -> Iterator[tuple[str, ...]]:
 def _stages() -> Iterator[tuple[str, ...]]:
     for name, stage in STAGES.items():
         silence = f"`{stage.silence}`" if stage.span else stage.no_deadline
-        yield f"`{name}`", stage.rule, stage.waits_for or "", silence, _accepted(roles(stage.accepts))
+        yield f"`{name}`", stage.rule, stage.waits_for or "", silence, _accepted(roles(DECLARED[name]))
 
 
 def _refusals() -> Iterator[tuple[str, ...]]:

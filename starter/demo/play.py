@@ -21,6 +21,7 @@ from starter.client import Aftersales, Case
 from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
 from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.gateway_callbacks import CallbackPump
+from workflows.kinds.stage import PASSING
 from workflows.messages.actors import Actor, Role, carrier
 from workflows.messages.cases import CaseView
 from workflows.messages.commands import ReportParcel
@@ -42,7 +43,6 @@ from workflows.rules.compensation import freight_insurance_fund, return_freight_
 from workflows.rules.dispute import DECIDED
 from workflows.rules.identity import case_id
 from workflows.rules.legs import AlertKind, callback_source
-from workflows.rules.stages import PASSING
 
 _Seen = TypeVar("_Seen")
 

@@ -23,7 +23,7 @@ READERS: Final[Mapping[str, str]] = {
     # Who, under which key, about what
     "workflows/shell/mailbox.py:accept": "Command.key",
     "workflows/rules/admission.py:may_see": "Actor.role Actor.id",
-    "workflows/rules/admission.py:refused_stranger": "Command.by",
+    "workflows/kinds/admission.py:refused_stranger": "Command.by",
     "workflows/rules/admission.py:for_another_case": "Command.case",
     "workflows/rules/identity.py:case_id": """
         RefundRequest.request_key MerchantRefundRequest.request_key ReturnRequest.request_key
@@ -50,7 +50,7 @@ READERS: Final[Mapping[str, str]] = {
         LineAmount.line LineAmount.quantity LineAmount.amount Replacement.line Replacement.sku
     """,
     "activities/postgres/reservations.py:*": "BankTransfer.account",
-    "workflows/rules/refund.py:first_stage": "ReturnRequest.exchange",
+    "workflows/kinds/first_stage.py:first_stage": "ReturnRequest.exchange",
     "workflows/shell/opening.py:opens": "LateShipmentRequest.ships_until ExpiryRequest.valid_until",
     "activities/opening.py:_owed_once": "CompensationRequest.insured",
     "activities/opening.py:_look_at_compensation": """
@@ -64,7 +64,7 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/evidence.py:evidence_facts": "Evidence.uri",
     "workflows/rules/evidence.py:refused_evidence": "Evidence.bytes",
     "activities/postgres/vault.py:missing_attachment": "Evidence.sha256",
-    "workflows/rules/details.py:_application": "Evidence.media_type",
+    "workflows/kinds/details.py:_application": "Evidence.media_type",
     # Decisions
     "workflows/kinds/disputed.py:rejection": """
         Reject.reason Reject.shipping ShippingProof.carrier ShippingProof.tracking_no ShippingProof.shipped_at
@@ -76,18 +76,18 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/every_case.py:move_deadline": "MoveDeadline.until MoveDeadline.reason",
     "workflows/kinds/every_case.py:reckon_anew": "PausesChanged.window",
     # Goods
-    "workflows/kinds/returning.py:returning": "AgreeReturn.address_id AgreeReturn.clauses",
+    "workflows/kinds/returning.py:_agree": "AgreeReturn.address_id AgreeReturn.clauses",
     "workflows/kinds/incoming.py:enter_tracking": """
         EnterTracking.parcel EnterTracking.freight_paid EnterTracking.refund_account
         Parcel.carrier Parcel.tracking_no
     """,
-    "workflows/kinds/returning.py:_confirm_receipt": """
+    "workflows/kinds/received.py:_receive": """
         ConfirmReceipt.accepted ConfirmReceipt.reason LineQuantity.line LineQuantity.quantity
     """,
     "workflows/kinds/outgoing.py:reship": "Reship.parcel",
     "workflows/kinds/outgoing.py:send_back": "SendBack.parcel",
     "workflows/kinds/every_case.py:parcel_line": "ReportParcel.event ReportParcel.carrier ReportParcel.tracking_no",
-    "workflows/kinds/refund.py:money_only": "ReportParcel.happened_at",
+    "workflows/kinds/refund.py:_goods_leave": "ReportParcel.happened_at",
     "workflows/kinds/late_shipment.py:_prove": "ProveShipment.parcel ProveShipment.shipped_at",
     "workflows/kinds/late_shipment.py:_refer_to": "ProveExemption.exemption",
     # Disputes
@@ -96,10 +96,10 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/dispute.py:ruled": """
         Rule.fault Rule.refund Rule.lines Rule.freight Rule.return_freight Rule.reason
     """,
-    "workflows/kinds/dispute.py:dispute": "ConfirmProposal.reason",
+    "workflows/kinds/dispute.py:_confirm": "ConfirmProposal.reason",
     "workflows/kinds/kind.py:handle": "RulingTold.ruling",
     # Money
-    "workflows/kinds/money.py:with_gateway": "RetryPayment.reason RetryPayment.partly",
+    "workflows/kinds/money.py:_retry_at_gateway": "RetryPayment.reason RetryPayment.partly",
     "workflows/kinds/money.py:_pay_by_hand": """
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
         RecordManualTransfer.transferred_at RecordManualTransfer.amount

@@ -4,8 +4,9 @@ from itertools import groupby
 
 import asyncpg
 
+from workflows.kinds.kind import PROCESSES
+from workflows.kinds.process import Move
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.rules.processes import Move, moves
 
 REMARKS = frozenset(
     {
@@ -65,4 +66,5 @@ async def unsaid(pool: asyncpg.Pool) -> list[tuple[str, int]]:
 async def undeclared(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
     """The moves that some case has made and its process does not declare."""
     found = await observed(pool)
-    return {kind: made - moves(kind) for kind, made in found.items() if made - moves(kind)}
+    drawn = {kind: PROCESSES[kind].moves() for kind in found}
+    return {kind: made - drawn[kind] for kind, made in found.items() if made - drawn[kind]}

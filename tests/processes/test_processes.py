@@ -1,24 +1,21 @@
 """The declared processes are what cases really do, and what ``docs/processes.md`` shows."""
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from workflows.kinds import diagrams
+from workflows.kinds.kind import PROCESSES
+from workflows.kinds.process import Process
+from workflows.kinds.stage import STAGES
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.rules import diagrams
-from workflows.rules.processes import MONEY, PROCESSES, Arrows, disputed, moves, stages_of
-from workflows.rules.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 FACTS_OF_PARCELS = "goods_"
 """The start of log lines that are made of what a carrier tells."""
 VERDICTS = "dispute_"
 """The start of log lines that are made of how a dispute ended."""
-
-
-def events(arrows: Arrows) -> Iterator[str]:
-    yield from (event for _, event, _ in arrows)
 
 
 def test_the_page_is_what_the_code_declares() -> None:
@@ -28,27 +25,38 @@ def test_the_page_is_what_the_code_declares() -> None:
 
 
 def test_every_kind_has_a_process() -> None:
-    assert set(PROCESSES) == set(CaseKind) == set(diagrams.TITLES)
+    assert set(PROCESSES) == set(CaseKind)
 
 
 def test_every_stage_belongs_to_a_process() -> None:
-    used = {name for arrows in (*PROCESSES.values(), MONEY) for name in stages_of(arrows)}
-    used |= {name for kind in PROCESSES for name in stages_of(disputed(PROCESSES[kind]))}
+    used = {stage.name for process in PROCESSES.values() for stage in process.table}
 
-    assert used | {StageName.CLOSED} == set(STAGES)
+    assert used | {StageName.OPENING, StageName.CLOSED} == set(STAGES)
+
+
+def test_two_stages_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two stages"):
+        replace(STAGES[StageName.PAYING])
+
+
+def test_a_process_without_an_answer_to_silence_is_refused() -> None:
+    table = {STAGES[StageName.MERCHANT_REVIEW]: ()}
+
+    with pytest.raises(ValueError, match="silence is decided where there is a deadline"):
+        Process("no answer", opens=(), table=table)
 
 
 @pytest.mark.parametrize("kind", list(PROCESSES))
 def test_every_stage_can_be_left(kind: CaseKind) -> None:
-    declared = moves(kind)
-    left = {each.come_from for each in declared}
+    declared = PROCESSES[kind].moves()
+    left = {each.come_from for process in PROCESSES.values() for each in process.moves()}  # it may become another kind
 
     assert {each.to for each in declared} - {StageName.CLOSED} <= left
 
 
 @pytest.mark.parametrize("kind", list(PROCESSES))
 def test_every_way_leads_to_an_end(kind: CaseKind) -> None:
-    declared = moves(kind)
+    declared = PROCESSES[kind].moves()
     ends = {each.come_from for each in declared if each.to is StageName.CLOSED}
     while more := {each.come_from for each in declared if each.to in ends} - ends:
         ends |= more
@@ -57,7 +65,7 @@ def test_every_way_leads_to_an_end(kind: CaseKind) -> None:
 
 
 def test_every_outcome_is_reached_by_some_process() -> None:
-    reached = {each.end for kind in PROCESSES for each in moves(kind) if each.end}
+    reached = {each.end for kind in PROCESSES for each in PROCESSES[kind].moves() if each.end}
 
     assert reached == set(OutcomeKind) - {OutcomeKind.REFUSED, OutcomeKind.SHIPPED_IN_TIME}, "the two open nothing"
 
@@ -67,7 +75,8 @@ def test_every_event_is_written_by_a_workflow(kind: CaseKind) -> None:
     decided = [each for folder in ("kinds", "shell") for each in (ROOT / "workflows" / folder).glob("*.py")]
     written = [*decided, ROOT / "workflows" / "rules" / "applications.py"]
     sources = "".join(path.read_text(encoding="utf-8") for path in written)
-    declared = {event for event in events((*PROCESSES[kind], *MONEY)) if not event.startswith(FACTS_OF_PARCELS)}
+    drawn = {event for _, event, _ in PROCESSES[kind].arrows()}
+    declared = {event for event in drawn if not event.startswith(FACTS_OF_PARCELS)}
     made = {event for event in declared if event.startswith(VERDICTS)}
     outcomes = {"nothing_left", "nothing_to_pay", "covered"}  # named after the outcome itself
 

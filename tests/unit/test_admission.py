@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from workflows.kinds.admission import accepted, open_commands, refused_in_stage
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
@@ -37,8 +39,7 @@ from workflows.messages.commands import (
 from workflows.messages.requests import DisputeReason
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import StageName
-from workflows.rules.admission import Parties, fingerprint, open_commands, read, refusal
-from workflows.rules.stages import STAGES, Stage, accepted
+from workflows.rules.admission import Parties, fingerprint, read
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PARTIES = Parties(merchant_id="m", buyer_id="b")
@@ -78,7 +79,7 @@ def commands(by: Actor) -> list[Command]:
 def test_exactly_what_a_stage_declares_is_obeyed(stage: Stage) -> None:
     for role in Role:
         for command in commands(actor(role)):
-            refused = refusal(command, stage=stage, parties=PARTIES, now=NOW)
+            refused = refused_in_stage(command, stage=stage, parties=PARTIES, now=NOW)
             assert (refused is None) == (role in accepted(stage).get(type(command), ())), (command, role)
 
 
@@ -106,7 +107,7 @@ def test_an_officer_can_move_a_deadline_where_silence_decides(stage: Stage) -> N
 def test_a_deadline_is_not_moved_into_the_past() -> None:  # section 12
     command = MoveDeadline(key="k", by=actor(Role.PLATFORM), until=NOW, reason="r")
 
-    refused = refusal(command, stage=STAGES[StageName.MERCHANT_REVIEW], parties=PARTIES, now=NOW)
+    refused = refused_in_stage(command, stage=STAGES[StageName.MERCHANT_REVIEW], parties=PARTIES, now=NOW)
 
     assert refused is not None
     assert (refused.code, refused.field) == ("deadline_past", "until")
@@ -121,7 +122,9 @@ def test_a_locked_case_lets_the_merchant_confirm_the_receipt_and_nothing_else() 
 @pytest.mark.parametrize("role", [Role.MERCHANT, Role.BUYER])
 def test_a_stranger_is_told_so_before_anything_else(role: Role) -> None:  # section 12
     for stage in STAGES.values():
-        refused = refusal(Approve(key="k", by=Actor(role=role, id="stranger")), stage=stage, parties=PARTIES, now=NOW)
+        refused = refused_in_stage(
+            Approve(key="k", by=Actor(role=role, id="stranger")), stage=stage, parties=PARTIES, now=NOW
+        )
         assert refused is not None
         assert refused.code == "not_yours"
 
@@ -132,7 +135,7 @@ def test_only_the_gateway_speaks_for_the_gateway(role: Role) -> None:  # section
         key="k", by=actor(role), refund_no="RF1", result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
     )
     for stage in STAGES.values():
-        refused = refusal(callback, stage=stage, parties=PARTIES, now=NOW)
+        refused = refused_in_stage(callback, stage=stage, parties=PARTIES, now=NOW)
         assert (refused is None) == (role is Role.GATEWAY)
 
 

@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows import visibility
+from workflows.kinds.admission import accepted, open_commands, refused_in_stage
+from workflows.kinds.details import counted, current_details
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import CLOCK, merchant
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Clock, LogEntry, Opened, Refusal, Span
@@ -20,10 +23,8 @@ from workflows.messages.payouts import LegState, LegStatus
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName
 from workflows.rules import wording
-from workflows.rules.admission import Parties, open_commands, read, refusal
+from workflows.rules.admission import Parties, read
 from workflows.rules.bilingual import SEPARATOR, Language, said
-from workflows.rules.details import counted, current_details
-from workflows.rules.stages import STAGES, Stage, accepted
 
 OPENED = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
 REQUEST = RefundRequest(
@@ -87,7 +88,7 @@ def test_each_open_command_stands_there_with_a_payload_that_is_obeyed_once_it_is
     assert len(pasted) == len(kinds)
     for kind, text in zip(kinds, pasted, strict=True):
         command: Command = kind.model_validate_json(completed(text))
-        refused = refusal(command, stage=stage, parties=Parties(merchant_id="m-1", buyer_id="b-1"), now=OPENED)
+        refused = refused_in_stage(command, stage=stage, parties=Parties(merchant_id="m-1", buyer_id="b-1"), now=OPENED)
         assert refused is None, (kind, refused)
         assert f"- **{kind.command_name()}** (" in page
 

@@ -18,6 +18,9 @@ from activities.postgres.work_lists import WorkQuery
 from starter.commands.failures import UsageError
 from starter.commands.wording import moment
 from workflows import visibility
+from workflows.kinds.admission import open_commands
+from workflows.kinds.details import current_details
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import GATEWAY, buyer, carrier, merchant, officer
 from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
 from workflows.messages.commands import (
@@ -43,11 +46,9 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import ExpiryRequest, LineAmount, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind
 from workflows.messages.virtual_numbers import NumberSubject, OrderCompleted, Scope
-from workflows.rules.admission import open_commands, read
+from workflows.rules.admission import read
 from workflows.rules.bilingual import Language
-from workflows.rules.details import current_details
 from workflows.rules.moments import happened, refused_claim, refused_deadline, refused_moment, refused_proof
-from workflows.rules.stages import STAGES, Stage
 
 NOW = datetime(2026, 5, 1, 10, tzinfo=UTC)
 PAID = NOW - timedelta(days=3)

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from activities.policies import Policies
+from workflows.kinds.first_stage import first_stage
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.payouts import TenderKind
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind, StageName
-from workflows.rules.refund import QUALITY_FAULTS, first_stage, refused_application, wanted_parts
+from workflows.rules.refund import QUALITY_FAULTS, refused_application, wanted_parts
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 

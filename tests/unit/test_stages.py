@@ -3,10 +3,12 @@
 import pytest
 
 from activities.policies import Policies
+from workflows.kinds.admission import DECLARED, FACTS
+from workflows.kinds.disputed import LOCKED
+from workflows.kinds.stage import CLOSED, PASSING, STAGES, Stage
 from workflows.messages.actors import Role
 from workflows.messages.commands import CloseCase, ConfirmProposal, Rule
 from workflows.messages.stages import Silence, StageName
-from workflows.rules.stages import CLOSED, FACTS, LOCKED, PASSING, STAGES, Stage
 
 PROFILES = ("douyin", "jd-pop", "jd-self")
 
@@ -29,7 +31,7 @@ def test_a_deadline_says_what_silence_does(stage: Stage) -> None:
 def test_whoever_is_waited_for_can_do_something(stage: Stage) -> None:
     if stage.waits_for in (None, Role.GATEWAY, Role.CARRIER) or stage is LOCKED:
         return  # a locked case waits for its dispute (D3)
-    assert any(stage.waits_for in roles for roles in stage.accepts.values())
+    assert any(stage.waits_for in roles for roles in DECLARED[stage.name].values())
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -44,11 +46,11 @@ def test_every_deadline_is_a_positive_time_with_its_reminder_inside(stage: Stage
 
 
 def test_facts_are_open_in_no_stage_because_they_are_taken_in_all() -> None:
-    assert not any(fact in stage.accepts for fact in FACTS for stage in STAGES.values())
+    assert not any(fact in DECLARED[stage.name] for fact in FACTS for stage in STAGES.values())
 
 
 def test_nothing_is_open_once_a_case_has_ended() -> None:
-    assert not STAGES[StageName.CLOSED].accepts
+    assert not DECLARED[StageName.CLOSED]
 
 
 @pytest.mark.parametrize(
@@ -131,5 +133,5 @@ def test_no_stage_is_a_dead_end(stage: Stage) -> None:
         return  # the end of the dispute leads on, whatever it is, and the dispute is no dead end (D1)
     ends = {CloseCase, Rule, ConfirmProposal}
     assert stage.span is not None or any(
-        Role.PLATFORM in roles for each, roles in stage.accepts.items() if each in ends
+        Role.PLATFORM in roles for each, roles in DECLARED[stage.name].items() if each in ends
     )

@@ -9,13 +9,13 @@ import pytest
 
 from starter.contract.workflows import contracts
 from tests.contract.samples import sample
+from workflows.kinds.admission import FACTS, accepted, refused_in_stage, refused_stranger
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Actor, Role
 from workflows.messages.commands import Command
 from workflows.messages.virtual_numbers import NumberCommand, NumberState, NumberSubject, Scope
-from workflows.rules import admission
 from workflows.rules import virtual_numbers as numbers
-from workflows.rules.admission import Parties
-from workflows.rules.stages import FACTS, STAGES, accepted
+from workflows.rules.admission import Parties, may_see
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PARTIES = Parties(merchant_id="m-1", buyer_id="b-1")
@@ -39,25 +39,25 @@ def of(kind: type[Command], by: Actor) -> Command:
 
 def test_every_role_is_somebodys() -> None:
     assert {each.role for each in (*OWN, *NOBODIES)} == set(Role)
-    assert [each for each in (*OWN, *OTHERS, *NOBODIES) if admission.may_see(each, PARTIES)] == OWN
+    assert [each for each in (*OWN, *OTHERS, *NOBODIES) if may_see(each, PARTIES)] == OWN
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 def test_a_stranger_is_refused_in_every_stage_and_for_no_other_reason(kind: type[Command]) -> None:
     for by in OTHERS:
-        refused = admission.refused_stranger(of(kind, by), PARTIES)
+        refused = refused_stranger(of(kind, by), PARTIES)
         assert refused is not None
         assert (refused.code, refused.field) == ("not_yours", "by.id")
         assert not any(known in refused.explanation for known in ("m-1", "b-1"))
         for stage in STAGES.values():
             command = of(kind, by)
-            assert admission.refusal(command, stage=stage, parties=PARTIES, now=NOW) == refused
+            assert refused_in_stage(command, stage=stage, parties=PARTIES, now=NOW) == refused
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 def test_who_only_tells_facts_asks_for_nothing(kind: type[Command]) -> None:
     for by in NOBODIES:
-        refused = admission.refused_stranger(of(kind, by), PARTIES)
+        refused = refused_stranger(of(kind, by), PARTIES)
         asks = any(by.role in accepted(stage).get(kind, ()) for stage in STAGES.values())
         assert (refused is None) == (asks or by.role in FACTS.get(kind, ()))
         assert refused is None or refused.code == "wrong_actor"
@@ -65,7 +65,7 @@ def test_who_only_tells_facts_asks_for_nothing(kind: type[Command]) -> None:
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 def test_a_case_is_no_stranger_to_its_own(kind: type[Command]) -> None:
-    assert [admission.refused_stranger(of(kind, by), PARTIES) for by in OWN] == [None] * len(OWN)
+    assert [refused_stranger(of(kind, by), PARTIES) for by in OWN] == [None] * len(OWN)
 
 
 @pytest.mark.parametrize("kind", ABOUT_NUMBERS, ids=lambda kind: kind.__name__)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks
+from workflows.kinds.stage import CLOSED, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Opened, Span
@@ -19,7 +20,6 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.admission import Parties
 from workflows.rules.identity import subject
-from workflows.rules.stages import CLOSED, STAGES, Stage
 
 
 @dataclass(frozen=True)

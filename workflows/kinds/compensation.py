@@ -3,6 +3,7 @@
 from workflows.kinds import money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
+from workflows.kinds.process import Process
 from workflows.messages.actors import CLOCK
 from workflows.messages.payouts import Part, Payer
 from workflows.messages.requests import CompensationCause, CompensationRequest, OriginalRoute
@@ -13,6 +14,11 @@ PAYERS = {
     CompensationCause.FREIGHT_INSURANCE: Payer.PLATFORM,
     CompensationCause.RETURN_FREIGHT: Payer.MERCHANT,
 }
+
+
+def process(title: str) -> Process:
+    """T10: nothing but the money leg."""
+    return Process(title, opens=(money.PAYING,), table=money.table())
 
 
 def opened(case: Case) -> Decision:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from workflows.kinds.stage import Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
@@ -35,7 +36,6 @@ from workflows.messages.requests import CompensationRequest, DisputeRequest
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
-from workflows.rules.stages import Stage
 
 if TYPE_CHECKING:
     from workflows.kinds.case import Case

@@ -10,11 +10,13 @@ from dataclasses import replace
 from workflows.kinds import evidence
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, TellCase
-from workflows.kinds.events import DeadlinePassed, Event
-from workflows.kinds.order_money import refund
+from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.order_money import table as paying_back
 from workflows.kinds.owed import compensation_of
+from workflows.kinds.process import On, Process, hears, silence, takes
+from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, hours
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal, Span
 from workflows.messages.commands import (
     AcceptSettlement,
     CaseSettled,
@@ -31,7 +33,7 @@ from workflows.messages.payouts import Remainder
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest
 from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.scores import ScoreCause, ScoreChange
-from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.dispute import (
@@ -50,7 +52,120 @@ from workflows.rules.dispute import (
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.refund import ruled_parts
 from workflows.rules.returns import is_whole_order
-from workflows.rules.stages import EVIDENCE, EVIDENCE_WORKING_HOURS, RULING, RULING_OVERDUE, RULING_PROPOSED
+
+NEGOTIATION = Stage(
+    StageName.NEGOTIATION,
+    "D2",
+    "纠纷协商期 · negotiation between buyer and merchant",
+    waits_for=Role.MERCHANT,
+    silence=Silence.GO_TO_PLATFORM,
+    span=lambda policy: hours(policy.dispute.negotiation_hours),
+    work_list=WorkList.NEGOTIATIONS,
+)
+
+EVIDENCE = Stage(
+    StageName.EVIDENCE,
+    "D4",
+    "待商家举证 · the platform demands evidence from the merchant",
+    waits_for=Role.MERCHANT,
+    silence=Silence.UPHOLD,
+    span=lambda policy: hours(policy.dispute.evidence_hours, policy.dispute.evidence_reminder_hours),
+    work_list=WorkList.EVIDENCE_DUE,
+)
+
+EVIDENCE_WORKING_HOURS = Stage(
+    StageName.EVIDENCE_WORKING_HOURS,
+    "D5",
+    "待商家举证（工作时间） · the platform demands evidence within working hours",
+    waits_for=Role.MERCHANT,
+    silence=Silence.PROPOSE_FAULT,
+    span=lambda policy: Span(working_minutes=policy.dispute.evidence_working_hours * 60),
+    work_list=WorkList.EVIDENCE_DUE,
+)
+
+RULING = Stage(
+    StageName.RULING,
+    "D8",
+    "待平台判责 · the platform rules on what is there",
+    waits_for=Role.PLATFORM,
+    silence=Silence.RAISE_ATTENTION,
+    span=lambda policy: hours(policy.dispute.ruling_hours),
+    work_list=WorkList.RULINGS,
+    pausable=False,
+)
+
+RULING_PROPOSED = Stage(
+    StageName.RULING_PROPOSED,
+    "D5",
+    "拟判商家责任，待确认 · the merchant was silent: its fault is proposed, an officer confirms",
+    waits_for=Role.PLATFORM,
+    silence=Silence.RAISE_ATTENTION,
+    span=lambda policy: hours(policy.dispute.ruling_hours),
+    work_list=WorkList.RULINGS,
+    pausable=False,
+)
+
+RULING_OVERDUE = Stage(
+    StageName.RULING_OVERDUE,
+    "D8",
+    "判责超时 · the ruling is overdue",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    no_deadline="判责已超时并通知专员，只能由人决定"
+    " · the time for the ruling is over and an officer has been called: only a person may decide",
+    work_list=WorkList.ATTENTION,
+)
+
+
+def process() -> Process:
+    """D2 to D8. One about an open case ends with its ruling, which that case carries out; any other pays by itself."""
+    agreed = (
+        takes(Resolve, BUYER, _resolve, dispute_resolved=OutcomeKind.RESOLVED),
+        takes(OfferSettlement, MERCHANT, _offered),
+        takes(AcceptSettlement, BUYER, _accept, dispute_settled=(OutcomeKind.SETTLED, *PAID_BACK)),
+    )
+    return Process(
+        "Dispute 纠纷 (D1 to D8)",
+        opens=(NEGOTIATION,),
+        table={
+            NEGOTIATION: (
+                *agreed,
+                takes(SubmitEvidence, PARTIES, _take_evidence),
+                hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
+                silence(_intervene, intervened=(EVIDENCE, EVIDENCE_WORKING_HOURS, RULING)),
+            ),
+            EVIDENCE: (
+                *_intervened(agreed, evidence_submitted=RULING),
+                silence(_uphold, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK), evidence_closed=RULING),
+            ),
+            EVIDENCE_WORKING_HOURS: (
+                *_intervened(agreed, evidence_submitted=RULING),
+                silence(_propose, fault_proposed=RULING_PROPOSED, evidence_closed=RULING),
+            ),
+            RULING: (*_intervened(agreed), silence(_ruling_overdue, ruling_overdue=RULING_OVERDUE)),
+            RULING_PROPOSED: (
+                *_intervened(agreed),
+                takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
+                silence(_ruling_overdue, ruling_overdue=RULING_OVERDUE),
+            ),
+            RULING_OVERDUE: (
+                *_intervened(agreed),
+                takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
+            ),
+            **paying_back(),
+        },
+    )
+
+
+def _intervened(agreed: tuple[On, ...], **evidence_leads: Stage) -> tuple[On, ...]:
+    """What is open once the platform has stepped in: it rules, unless the parties agree before (D2, D6, D8)."""
+    return (
+        *agreed,
+        takes(SubmitEvidence, PARTIES, _take_evidence, **evidence_leads),
+        takes(Rule, PLATFORM, _rule, dispute_ruled=(OutcomeKind.RULED, OutcomeKind.DISMISSED, *PAID_BACK)),
+        hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
+    )
+
 
 ENDS = {
     Verdict.RESOLVED: OutcomeKind.RESOLVED,
@@ -64,38 +179,46 @@ RULES = {Verdict.RESOLVED: "D2", Verdict.SETTLED: "D2", Verdict.RULED: "D8"}
 """Under which rule a dispute ends; what silence comes to ends it under the rule of its stage (D4, D5)."""
 
 
-def dispute(case: Case, event: Event) -> Decision:
-    """What becomes of an event until the dispute has ended."""
-    claim = case.state.claim
-    match event:
-        case Resolve():  # D2
-            return _end(case, resolved(event.by, "resolved_by_buyer"), event)
-        case CaseSettled():  # D2
-            return _end(case, resolved(CLOCK, "case_decided_itself"), event)
-        case OfferSettlement():  # D2
-            return _offered(case, event)
-        case AcceptSettlement() if claim.offer:  # D2
-            return _end(case, settled(claim.offer, event), event)
-        case SubmitEvidence():  # D6
-            return _take_evidence(case, event)
-        case Rule():  # D8
-            return _end(case, ruled(event, _claimed(case)), event)
-        case ConfirmProposal() if claim.proposal:  # D5
-            confirmed = claim.proposal.model_copy(update={"by": event.by, "reason": event.reason})
-            return _end(case, confirmed, event)
-        case DeadlinePassed() if case.state.stage is StageName.NEGOTIATION:  # D2
-            return _intervene(case)
-        case DeadlinePassed() if _demanded(case) and Role.MERCHANT in claim.gave:  # D6: the draft counts
-            return _close_evidence(case, case.silent("evidence_closed"))
-        case DeadlinePassed() if case.stage is EVIDENCE:  # D4
-            charges = _charge(case, ScoreCause.EVIDENCE_TIMEOUT)
-            return _end(case, upheld(_claimed(case), CLOCK), None, charges)
-        case DeadlinePassed() if case.stage is EVIDENCE_WORKING_HOURS:  # D5
-            return _propose(case)
-        case DeadlinePassed():  # D8
-            return case.enter(RULING_OVERDUE, case.silent("ruling_overdue"), attention=Attention.RULING_OVERDUE)
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+# What is done ---------------------------------------------------------------------------------------------
+
+
+def _resolve(case: Case, command: Resolve) -> Decision:
+    return _end(case, resolved(command.by, "resolved_by_buyer"), command)
+
+
+def _settled_itself(case: Case, told: CaseSettled) -> Decision:
+    """D2: the case has been decided, and there is nothing left to dispute."""
+    return _end(case, resolved(CLOCK, "case_decided_itself"), told)
+
+
+def _accept(case: Case, command: AcceptSettlement) -> Decision:
+    offer = case.state.claim.offer
+    if offer is None:
+        raise ValueError("only what is offered is accepted")
+    return _end(case, settled(offer, command), command)
+
+
+def _rule(case: Case, command: Rule) -> Decision:
+    return _end(case, ruled(command, _claimed(case)), command)
+
+
+def _confirm(case: Case, command: ConfirmProposal) -> Decision:
+    """D5: an officer confirms what silence has proposed."""
+    proposal = case.state.claim.proposal
+    if proposal is None:
+        raise ValueError("only what is proposed is confirmed")
+    return _end(case, proposal.model_copy(update={"by": command.by, "reason": command.reason}), command)
+
+
+def _uphold(case: Case) -> Decision:
+    """D4, D6: silence upholds the claim; a draft counts as given."""
+    if Role.MERCHANT in case.state.claim.gave:
+        return _close_evidence(case, case.silent("evidence_closed"))
+    return _end(case, upheld(_claimed(case), CLOCK), None, _charge(case, ScoreCause.EVIDENCE_TIMEOUT))
+
+
+def _ruling_overdue(case: Case) -> Decision:
+    return case.enter(RULING_OVERDUE, case.silent("ruling_overdue"), attention=Attention.RULING_OVERDUE)
 
 
 def _intervene(case: Case) -> Decision:
@@ -159,7 +282,9 @@ def _close_evidence(case: Case, entry: LogEntry, given: EvidenceGiven | None = N
 
 
 def _propose(case: Case) -> Decision:
-    """D5: ruled on what is there; the merchant's fault is proposed, and an officer confirms."""
+    """D5, D6: the merchant's fault is proposed, and an officer confirms; a draft counts as given."""
+    if Role.MERCHANT in case.state.claim.gave:
+        return _close_evidence(case, case.silent("evidence_closed"))
     claim = case.state.claim.but(proposal=upheld(_claimed(case), CLOCK), evidence_ended=case.due)
     charges = _charge(case, ScoreCause.EVIDENCE_TIMEOUT)
     return case.but(claim=claim).enter(RULING_PROPOSED, case.silent("fault_proposed"), charges=charges)

@@ -10,13 +10,18 @@ from datetime import timedelta
 from workflows.kinds import every_case, order_money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, StartDispute
-from workflows.kinds.events import DisputeEnded, Event
+from workflows.kinds.events import DisputeEnded
 from workflows.kinds.evidence import keeping_evidence
+from workflows.kinds.order_money import PAID_BACK
+from workflows.kinds.process import Handler, On, Table, hears, takes
+from workflows.kinds.process import ruled as when_ruled
+from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage, days
 from workflows.kinds.state import DisputeState, Standstill
-from workflows.messages.actors import CLOCK
+from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal, Span
 from workflows.messages.commands import (
     Amend,
+    Approve,
     Command,
     ConfirmReceipt,
     DisputeIntervened,
@@ -24,48 +29,123 @@ from workflows.messages.commands import (
     OpenDispute,
     Reject,
     ReportParcel,
+    Withdraw,
 )
 from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.payouts import Remainder
 from workflows.messages.pieces import CasePieces, PieceUse
 from workflows.messages.requests import BankTransfer, DisputeRequest
 from workflows.messages.rulings import Ruling, Verdict
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.applications import version_facts, version_of
-from workflows.rules.dispute import ANSWERED_BY_DISPUTE, DECIDED, intervention_key
+from workflows.rules.dispute import DECIDED, intervention_key
 from workflows.rules.evidence import evidence_facts, is_ours
 from workflows.rules.identity import case_id
 from workflows.rules.pieces import pieces_of
 from workflows.rules.refund import refused_application, refused_worthless, ruled_parts
 from workflows.rules.shipping import refused_unsent
-from workflows.rules.stages import DISPUTED, LOCKED, REJECTED, STAGES, Stage
 
 DISPUTE_OPENED = "dispute_opened"
 SECOND = timedelta(seconds=1)
 
 
-def about_dispute(case: Case, event: Event) -> Decision | None:
-    """What a dispute, or the lock under it, makes of an event; None where the case sees to it as ever."""
-    locked = case.stage is LOCKED
-    match event:
-        case OpenDispute():
-            return _open_dispute(case, event)
-        case DisputeIntervened():
-            return _lock(case, event)
-        case DisputeEnded():
-            return _dispute_ended(case.but(dispute=case.state.dispute.but(current=None)), event)
-        case GiveRefundAccount() if locked:
-            return order_money.take_account(case, event)
-        case ConfirmReceipt() if locked:  # D3: recorded now, looked at when the case goes on
-            return keeping_evidence(case, event, "receipt_confirmed", lambda case, given: _keep(case, event, given))
-        case ReportParcel() if locked:
-            return replace(
-                every_case.note_parcel(case, event),
-                state=case.but(dispute=_kept(case.state.dispute, event)).state,
-            )
-        case _:
-            return None
+REJECTED = Stage(
+    StageName.REJECTED,
+    "R6",
+    "商家已拒绝 · rejected, the buyer may amend and apply again",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_AS_REJECTED,
+    span=lambda policy: days(policy.refund.escalation_window_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+DISPUTED = Stage(
+    StageName.DISPUTED,
+    "D2",
+    "纠纷协商中 · disputed: the parties negotiate before the platform steps in",
+    waits_for=Role.MERCHANT,
+    silence=Silence.NOTHING,
+    no_deadline="截止时间在纠纷上：协商期结束后由平台介入"
+    " · the dispute has the deadline: it goes to the platform when the negotiation is over",
+    work_list=WorkList.NEGOTIATIONS,
+)
+
+LOCKED = Stage(
+    StageName.LOCKED,
+    "D3",
+    "平台介入，已锁定 · the platform decides: locked, its clock stands still",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    no_deadline="截止时间在纠纷上：按判责继续，或以剩余时间继续"
+    " · the dispute has the deadline: the case goes on with its ruling, or with the time that was left",
+    work_list=WorkList.RULINGS,
+)
+
+
+def disputable(
+    own: Table,
+    *,
+    approve: Handler,
+    note_parcel: Handler,
+    carry_out: Handler,
+    comes_disputed: tuple[Stage, ...] = (),
+    dismisses_to: tuple[Stage, ...] = (),
+) -> Table:
+    """A kind's ``own`` table up to the decision to pay, what a dispute adds to it, and the money leg (D1 to D3, D8).
+
+    ``approve`` is what the merchant's word does in the negotiation, ``note_parcel`` what a carrier's does meanwhile,
+    and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
+    dispute open. What is not to be paid for may lead to ``dismisses_to`` (T15).
+    """
+    goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
+    locked = hears(DisputeIntervened, lock)
+    ended = when_ruled(_end_of_dispute(carry_out))
+    carried_out = {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *dismisses_to)}
+
+    def back(to: tuple[Stage, ...]) -> dict[str, tuple[Stage, ...]]:
+        return dict.fromkeys(("dispute_resolved", "dispute_broken_off", "dispute_refused"), to)
+
+    def while_open(stage: Stage) -> tuple[On, On]:
+        if stage not in goes_on:
+            return locked, ended
+        return locked.leading(locked=LOCKED), ended.leading(**carried_out)
+
+    return {
+        **{stage: (*lines, *while_open(stage)) for stage, lines in own.items()},
+        DISPUTED: (
+            takes(Approve, MERCHANT, approve, approved=PAID_BACK),
+            takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
+            takes(GiveRefundAccount, BUYER, order_money.take_account),
+            hears(ReportParcel, note_parcel),
+            locked.leading(locked=LOCKED),
+            ended.leading(**carried_out, **back(stops)),
+        ),
+        LOCKED: (
+            takes(ConfirmReceipt, MERCHANT, _keep_receipt),
+            takes(GiveRefundAccount, BUYER, order_money.take_account),
+            hears(ReportParcel, _keep_report),
+            locked,
+            ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))),
+        ),
+        **{stage: (*lines, locked) for stage, lines in order_money.table().items()},
+    }
+
+
+def _open_in(own: Table, comes_disputed: tuple[Stage, ...]) -> frozenset[Stage]:
+    """The stages in which a case may go on with a dispute open: where it is opened, and what they lead to (D2)."""
+    reached = set(comes_disputed)
+    for stage, lines in own.items():
+        opens = next((each for each in lines if each.event is OpenDispute), None)
+        if opens and not opens.leads:
+            reached.add(stage)
+    while more := {goal for stage in reached for goal in _leads(own[stage]) if goal in own} - reached:
+        reached |= more
+    return frozenset(reached)
+
+
+def _leads(lines: tuple[On, ...]) -> set[Stage]:
+    return {goal for each in lines for _, goal in each.leads if isinstance(goal, Stage)}
 
 
 def kept_event(case: Case) -> tuple[Case, Command] | None:
@@ -77,23 +157,35 @@ def kept_event(case: Case) -> tuple[Case, Command] | None:
     return case.but(dispute=dispute.but(kept=tuple(others))), event
 
 
-def ruling_of(event: Event) -> Ruling | None:
-    """The ruling that a case is to carry out; None for all else, and for a dispute that left it as it was."""
-    ruling = event.ruling if isinstance(event, DisputeEnded) else None
+def ruling_of(event: DisputeEnded) -> Ruling | None:
+    """The ruling that a case is to carry out; None for a dispute that left it as it was."""
+    ruling = event.ruling
     return ruling if ruling and ruling.verdict is not Verdict.RESOLVED else None
 
 
 # What a dispute does to its case ------------------------------------------------------------------------
 
 
-def _open_dispute(case: Case, command: OpenDispute) -> Decision:
-    """D1: on the case as it was last applied for. A case that waits for the buyer waits on; others go on (D2)."""
+def open_dispute(case: Case, command: OpenDispute) -> Decision:
+    """D1, D2: on the case as it was last applied for. The case goes on meanwhile."""
+    return _open(case, command, stands_still=False)
+
+
+def stand_still_and_dispute(case: Case, command: OpenDispute) -> Decision:
+    """D1: where the buyer's silence would end the case, or count as an answer, the dispute is its word."""
+    return _open(case, command, stands_still=True)
+
+
+def _open(case: Case, command: OpenDispute, *, stands_still: bool) -> Decision:
+    def written(case: Case) -> Decision:
+        return _write_as_disputed(case, command, stands_still=stands_still)
+
     if any(is_ours(each) for each in command.evidence):
-        return keeping_evidence(case, command, "dispute_opened", lambda case, _: _write_as_disputed(case, command))
-    return _write_as_disputed(case, command)
+        return keeping_evidence(case, command, "dispute_opened", lambda case, _: written(case))
+    return written(case)
 
 
-def _write_as_disputed(case: Case, command: OpenDispute) -> Decision:
+def _write_as_disputed(case: Case, command: OpenDispute, *, stands_still: bool) -> Decision:
     """D1, D10: nothing of it is written where the same has been disputed otherwise."""
     dispute = case.state.dispute.but(opened=case.state.dispute.opened + 1)
     application = case.application
@@ -112,7 +204,7 @@ def _write_as_disputed(case: Case, command: OpenDispute) -> Decision:
     )
     entry = case.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request))
     opening = case.but(dispute=dispute.but(opening=request))
-    if case.stage.silence in ANSWERED_BY_DISPUTE:
+    if stands_still:
         written = _stand_still(opening, DISPUTED, entry, disputes=True)
     else:
         written = opening.stay(entry, disputes=True)
@@ -137,16 +229,21 @@ def _dispute_started(case: Case, started: str | None) -> Decision:
     return Decision(state=case.but(dispute=case.state.dispute.but(current=started)).state, answered=True)
 
 
-def _dispute_ended(case: Case, ended: DisputeEnded) -> Decision | None:
-    match ended:
-        case DisputeEnded(ruling=Ruling(verdict=Verdict.RESOLVED, by=by)):
-            return _go_on(case, case.entry("dispute_resolved", by, "D2"))
-        case DisputeEnded(refused=True):  # D10: another dispute about the same was quicker
-            return _go_on(case, case.entry("dispute_refused", CLOCK, "D10"))
-        case DisputeEnded(ruling=None):
-            return _go_on(case, case.entry("dispute_broken_off", CLOCK, "D1"), Attention.DISPUTE_BROKEN_OFF)
-        case _:
-            return None
+def _end_of_dispute(carry_out: Handler) -> Handler:
+    def ended(case: Case, end: DisputeEnded) -> Decision:
+        if ruling := ruling_of(end):  # D8
+            return carry_out(case, ruling)
+        free = case.but(dispute=case.state.dispute.but(current=None))
+        match end:
+            case DisputeEnded(ruling=Ruling(by=by)):
+                return _go_on(free, case.entry("dispute_resolved", by, "D2"))
+            case DisputeEnded(refused=True):  # D10: another dispute about the same was quicker
+                return _go_on(free, case.entry("dispute_refused", CLOCK, "D10"))
+            case _:
+                broken_off = case.entry("dispute_broken_off", CLOCK, "D1")
+                return _go_on(free, broken_off, Attention.DISPUTE_BROKEN_OFF)
+
+    return ended
 
 
 def ruled(case: Case) -> Case:
@@ -154,7 +251,7 @@ def ruled(case: Case) -> Case:
     return case.but(dispute=case.state.dispute.but(current=None, standstill=None))
 
 
-def _lock(case: Case, told: DisputeIntervened) -> Decision:
+def lock(case: Case, told: DisputeIntervened) -> Decision:
     """D3: the platform has stepped in; what is being paid already is finished (section 11).
 
     The word may come after the dispute has ended, and must not lock the case for ever then.
@@ -191,6 +288,16 @@ def _go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> D
     return going.enter(STAGES[stood.stage], entry, span=span, attention=attention or stood.attention)
 
 
+def _keep_receipt(case: Case, command: ConfirmReceipt) -> Decision:
+    """D3: recorded now, looked at when the case goes on."""
+    return keeping_evidence(case, command, "receipt_confirmed", lambda case, given: _keep(case, command, given))
+
+
+def _keep_report(case: Case, report: ReportParcel) -> Decision:
+    kept = case.but(dispute=_kept(case.state.dispute, report))
+    return replace(every_case.note_parcel(case, report), state=kept.state)
+
+
 def _keep(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -> Decision:
     noted = case.stay(case.obeyed(command, "receipt_confirmed"), evidence=given)
     return replace(noted, state=case.but(dispute=_kept(case.state.dispute, command)).state)
@@ -201,6 +308,11 @@ def _kept(dispute: DisputeState, event: ConfirmReceipt | ReportParcel) -> Disput
 
 
 # What the kinds that can be disputed decide -------------------------------------------------------------
+
+
+def carry_out_ruling(case: Case, ruling: Ruling) -> Decision:
+    """D8, where no goods come back."""
+    return carry_out(ruled(case), ruling)
 
 
 def carry_out(case: Case, ruling: Ruling, pieces: CasePieces | None = None) -> Decision:
@@ -322,13 +434,6 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
         case OpenDispute() if dispute.current:
             return Refusal(
                 code="dispute_open", field="command", rule="D1", explanation=f"{dispute.current} is open on this case"
-            )
-        case ConfirmReceipt() if dispute.standstill and ConfirmReceipt not in STAGES[dispute.standstill.stage].accepts:
-            return Refusal(
-                code="nothing_to_receive",
-                field="command",
-                rule="D3",
-                explanation="where the case stood when it was locked, no goods were to be received",
             )
         case ConfirmReceipt() if any(isinstance(each, ConfirmReceipt) for each in dispute.kept):
             return Refusal(

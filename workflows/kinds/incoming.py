@@ -9,14 +9,7 @@ from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision, Then
 from workflows.kinds.outgoing import heard_of, told_of_outgoing, with_goods
-from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span
-from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
-from workflows.messages.parcels import ParcelHistory, ParcelPurpose
-from workflows.messages.stages import Attention
-from workflows.rules.parcels import came_back, signed_at
-from workflows.rules.returns import extended
-from workflows.rules.stages import (
+from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
     GOODS_HELD,
@@ -30,8 +23,15 @@ from workflows.rules.stages import (
     RETURN_RECEIVED,
     RETURN_REFUSED,
     RETURN_REVIEW,
-    Stage,
 )
+from workflows.kinds.stage import Stage
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span
+from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
+from workflows.messages.parcels import ParcelHistory, ParcelPurpose
+from workflows.messages.stages import Attention
+from workflows.rules.parcels import came_back, signed_at
+from workflows.rules.returns import extended
 
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
 """The goods are with the carrier, and time is left (T6, T7)."""

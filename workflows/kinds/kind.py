@@ -1,9 +1,9 @@
-"""What the shell asks of a kind of case, and the kinds that there are."""
+"""The kinds of case that there are, and what the shell asks of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from workflows.kinds import (
     cancellation,
@@ -23,95 +23,56 @@ from workflows.kinds import (
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.events import DisputeEnded, Event
+from workflows.kinds.process import Process
 from workflows.kinds.state import GoodsState, RunningClock, State
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
-    AcceptSettlement,
-    AgreeReturn,
-    Amend,
-    Approve,
-    CaseSettled,
-    ClaimCompensation,
-    CloseCase,
     Command,
-    ConfirmExchange,
-    ConfirmProposal,
-    ConfirmReceipt,
-    ConvertToRefund,
-    DisputeIntervened,
-    EnterTracking,
-    ExtendReceipt,
     GatewayCallback,
     GiveRefundAccount,
     LookAtBook,
     MoveDeadline,
     MovePolicy,
-    OfferSettlement,
-    OpenDispute,
     PausesChanged,
-    PayInAdvance,
-    PayOut,
-    ProveExemption,
-    ProveShipment,
-    RecordManualTransfer,
-    RefundDirectly,
-    Reject,
     ReportParcel,
-    Reship,
-    Resolve,
-    Retain,
-    RetryPayment,
-    Rule,
     RulingTold,
-    SendBack,
-    SubmitEvidence,
-    Withdraw,
 )
 from workflows.messages.requests import Application, Request, ReturnRequest
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind
 from workflows.rules.applications import version_of
 from workflows.rules.dispute import DECIDED, ruling_key
 from workflows.rules.moments import refused_deadline
 
+PROCESSES: Final[Mapping[CaseKind, Process]] = {
+    CaseKind.UNSHIPPED_REFUND: refund.unshipped(),
+    CaseKind.SHIPPED_REFUND: refund.shipped(),
+    CaseKind.CANCELLATION: cancellation.process(),
+    CaseKind.MERCHANT_REFUND: merchant_refund.process(),
+    CaseKind.RETURN: returning.process(exchange=False),
+    CaseKind.EXCHANGE: returning.process(exchange=True),
+    CaseKind.DISPUTE: dispute.process(),
+    CaseKind.LATE_SHIPMENT: late_shipment.process(),
+    CaseKind.FREIGHT_INSURANCE: compensation.process("Freight insurance 运费险 (T10)"),
+    CaseKind.RETURN_FREIGHT: compensation.process("Return freight (T10)"),
+    CaseKind.WITHDRAWAL: withdrawal.process(),
+    CaseKind.EXPIRY: withdrawal.expiry(),
+}
+"""How each kind of case goes."""
+
 OF_EVERY_CASE: Final = (MovePolicy, MoveDeadline, ReportParcel, GatewayCallback, PausesChanged, LookAtBook)
 """What the platform may ask of each case, and what the world tells."""
-
-_PAYMENT: Final = (CloseCase, RetryPayment, PayInAdvance, RecordManualTransfer)
-_RETURN: Final = (
-    AgreeReturn,
-    RefundDirectly,
-    Reject,
-    Withdraw,
-    Amend,
-    Approve,
-    SubmitEvidence,
-    EnterTracking,
-    GiveRefundAccount,
-    ConfirmReceipt,
-    ExtendReceipt,
-    Reship,
-    SendBack,
-    ConfirmExchange,
-    ConvertToRefund,
-    OpenDispute,
-    CloseCase,
-)
 
 
 def _nothing(_: Case) -> Decision:
     return Decision()
 
 
-def _nobody_waits(case: Case, event: Event) -> Decision:
-    raise AssertionError(f"{event} does not belong to {case.stage.name}")
-
-
 @dataclass(frozen=True)
 class Kind:
-    """One kind of case: which commands it takes, and what it makes of what happens before money is decided on."""
+    """One workflow's kinds of case, and what it makes of what happens to them."""
 
-    commands: tuple[type[Command], ...]
-    decide: Callable[[Case, Event], Decision] = _nobody_waits
+    of: tuple[CaseKind, ...]
+    """What a case that it carries may be, or become."""
     opened: Callable[[Case], Decision] = _nothing
     """What follows from the opening alone."""
     refuses: tuple[Callable[[Case, Command], Refusal | None], ...] = ()
@@ -119,39 +80,33 @@ class Kind:
     pays_order: bool = False
     """Whether it pays an order back, and so may want an account (T4)."""
     disputable: bool = False
-    waits_for: tuple[type[Command], ...] = ()
-    """Facts that a stage before the payment takes; all others go to the log (R7)."""
+
+    @property
+    def commands(self) -> tuple[type[Command], ...]:
+        """What is taken in one stage or another, as updates and as signals."""
+        lines = (each.event for kind in self.of for on in PROCESSES[kind].table.values() for each in on)
+        taken = tuple(each for each in dict.fromkeys(lines) if issubclass(each, Command))
+        return tuple(dict.fromkeys((*taken, *((RulingTold,) if self.disputable else ()), *OF_EVERY_CASE)))
 
     def handle(self, case: Case, event: Event) -> Decision:
-        """What is to happen next."""
+        """What is to happen next.
+
+        Raises:
+            AssertionError: the stage waits for no such event.
+        """
         if isinstance(event, RulingTold):
             event = DisputeEnded(event.ruling)
-        if self.disputable and (decision := disputed.about_dispute(case, event)) is not None:
-            return decision
-        match case.state.stage:
-            case StageName.AWAITING_ROOM | StageName.ROOM_OVERDUE:
-                return money.in_wait_for_room(case, event)
-            case StageName.PAYING | StageName.SETTLING | StageName.PAYMENT_ATTENTION:
-                return money.with_gateway(case, event)
-            case StageName.AWAITING_ACCOUNT:
-                return order_money.in_want_of_account(case, event)
-            case _:
-                return self.decide(case, event)
+        on = PROCESSES[case.kind].on(case.stage, type(event))
+        if on is None:
+            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+        return on.does(case, event)
 
     def awaits(self, case: Case, fact: Command) -> bool:
         """Whether a fact may decide something as the case stands; else it goes to the log."""
-        match fact:
-            case DisputeIntervened():
-                return self.disputable
-            case RulingTold():
-                current = case.state.dispute.current
-                return current is not None and self.ended_dispute_counts(case.state) and fact.key == ruling_key(current)
-            case GatewayCallback():
-                return case.state.stage in (StageName.SETTLING, StageName.PAYMENT_ATTENTION)
-            case ReportParcel() if case.state.stage is StageName.AWAITING_ACCOUNT:
-                return True
-            case _:
-                return case.state.stage not in DECIDED and isinstance(fact, self.waits_for)
+        if isinstance(fact, RulingTold):
+            current = case.state.dispute.current
+            return current is not None and self.ended_dispute_counts(case.state) and fact.key == ruling_key(current)
+        return PROCESSES[case.kind].on(case.stage, type(fact)) is not None
 
     def note(self, case: Case, fact: Command) -> Decision:
         """What becomes of a fact that nobody waits for. A callback still goes into the ledger (section 10)."""
@@ -186,72 +141,27 @@ def _refused_more_evidence(case: Case, command: Command) -> Refusal | None:
 
 
 _OF_EVERY_KIND: Final = (_refused_more_evidence, _refused_deadline, evidence.refused_content)
-
-
-def _buyers_refund(case: Case, event: Event) -> Decision:
-    match case.kind:
-        case CaseKind.CANCELLATION:
-            return cancellation.cancellation(case, event)
-        case CaseKind.RETURN | CaseKind.EXCHANGE:
-            return returning.returning(case, event)
-        case _:
-            return refund.money_only(case, event)
-
-
-_DISPUTABLE_REFUSES: Final = (returning.refused_content, disputed.refused_content, _refused_account)
+_DISPUTABLE: Final[dict[str, Any]] = {
+    "refuses": (returning.refused_content, disputed.refused_content, _refused_account),
+    "pays_order": True,
+    "disputable": True,
+}
 
 REFUND: Final = Kind(
-    commands=(*_RETURN, RetryPayment, PayInAdvance, RecordManualTransfer, DisputeIntervened, RulingTold),
+    # Goods that have shipped meanwhile come back first (R7).
+    of=(CaseKind.UNSHIPPED_REFUND, CaseKind.SHIPPED_REFUND, CaseKind.CANCELLATION, CaseKind.RETURN),
     opened=refund.opened,
-    decide=_buyers_refund,
-    refuses=_DISPUTABLE_REFUSES,
-    pays_order=True,
-    disputable=True,
-    waits_for=(ReportParcel,),
+    **_DISPUTABLE,
 )
-RETURN: Final = Kind(
-    commands=REFUND.commands,
-    decide=returning.returning,
-    refuses=_DISPUTABLE_REFUSES,
-    pays_order=True,
-    disputable=True,
-    waits_for=(ReportParcel,),
-)
+RETURN: Final = Kind(of=(CaseKind.RETURN, CaseKind.EXCHANGE), **_DISPUTABLE)
 MERCHANT_REFUND: Final = Kind(
-    commands=(Approve, Reject, GiveRefundAccount, *_PAYMENT),
-    opened=merchant_refund.opened,
-    decide=merchant_refund.merchant_refund,
-    refuses=(_refused_account,),
-    pays_order=True,
+    of=(CaseKind.MERCHANT_REFUND,), opened=merchant_refund.opened, refuses=(_refused_account,), pays_order=True
 )
-DISPUTE: Final = Kind(
-    commands=(
-        Resolve,
-        OfferSettlement,
-        AcceptSettlement,
-        SubmitEvidence,
-        Rule,
-        ConfirmProposal,
-        GiveRefundAccount,
-        *_PAYMENT,
-        CaseSettled,
-    ),
-    decide=dispute.dispute,
-    refuses=(dispute.refused_content, _refused_account),
-    pays_order=True,
-    waits_for=(CaseSettled,),
-)
-LATE_SHIPMENT: Final = Kind(
-    commands=(ClaimCompensation, ProveShipment, ProveExemption, Approve, Withdraw, *_PAYMENT),
-    decide=late_shipment.late_shipment,
-    refuses=(late_shipment.refused_content,),
-    waits_for=(ReportParcel,),
-)
-COMPENSATION: Final = Kind(commands=_PAYMENT, opened=compensation.opened)
-WITHDRAWAL: Final = Kind(
-    commands=(Retain, PayOut, Withdraw, *_PAYMENT), opened=withdrawal.opened, decide=withdrawal.withdrawal
-)
-EXPIRY: Final = Kind(commands=_PAYMENT, opened=withdrawal.expired)
+DISPUTE: Final = Kind(of=(CaseKind.DISPUTE,), refuses=(dispute.refused_content, _refused_account), pays_order=True)
+LATE_SHIPMENT: Final = Kind(of=(CaseKind.LATE_SHIPMENT,), refuses=(late_shipment.refused_content,))
+COMPENSATION: Final = Kind(of=(CaseKind.FREIGHT_INSURANCE, CaseKind.RETURN_FREIGHT), opened=compensation.opened)
+WITHDRAWAL: Final = Kind(of=(CaseKind.WITHDRAWAL,), opened=withdrawal.opened)
+EXPIRY: Final = Kind(of=(CaseKind.EXPIRY,), opened=withdrawal.expired)
 
 
 def beginning(request: Request, now: datetime) -> State:

@@ -3,8 +3,9 @@
 from workflows.kinds import every_case, money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.events import DeadlinePassed, Event
-from workflows.messages.actors import CLOCK, Actor
+from workflows.kinds.process import Process, hears, silence, takes
+from workflows.kinds.stage import BUYER, MERCHANT, Stage, days, hours
+from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, ShipmentClaim
 from workflows.messages.commands import (
     Approve,
@@ -17,41 +18,81 @@ from workflows.messages.commands import (
 )
 from workflows.messages.payouts import Part
 from workflows.messages.requests import OriginalRoute
-from workflows.messages.stages import OutcomeKind
+from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
 from workflows.rules.allocation import COMPENSATION
 from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.stages import CLAIM_REVIEW, CLAIMABLE
+
+CLAIMABLE = Stage(
+    StageName.CLAIMABLE,
+    "L2",
+    "延迟发货，买家可申请赔付 · shipped late or not at all: the buyer may claim compensation",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_UNCLAIMED,
+    span=lambda policy: days(policy.late_shipment.claim_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+CLAIM_REVIEW = Stage(
+    StageName.CLAIM_REVIEW,
+    "L2",
+    "延迟发货赔付待处理 · claimed: the merchant may prove shipment or an exemption",
+    waits_for=Role.MERCHANT,
+    silence=Silence.PAY_COMPENSATION,
+    span=lambda policy: hours(policy.late_shipment.review_hours, policy.late_shipment.reminder_hours),
+    work_list=WorkList.LATE_SHIPMENTS,
+)
 
 
-def late_shipment(case: Case, event: Event) -> Decision:
-    """What becomes of an event once the order has shipped late, or not at all."""
-    match event:
-        case ClaimCompensation():  # L2
-            owed = case.asked
-            return case.enter(
-                CLAIM_REVIEW,
-                case.obeyed(event, "compensation_claimed", amount=owed.amount),
-                notices=case.notice(
-                    NoticeTemplate.COMPENSATION_CLAIMED, case.merchant, amount=owed.amount, currency=owed.currency
-                ),
-            )
-        case ProveShipment():  # L2
-            return _prove(case, event)
-        case ProveExemption():  # L2
-            return _refer_to(case, event)
-        case Approve():
-            return _compensate(case, case.obeyed(event, "approved"), event.by)
-        case Withdraw():
-            return every_case.withdrawn(case, event, "L2")
-        case DeadlinePassed() if case.stage is CLAIMABLE:
-            return case.close(OutcomeKind.UNCLAIMED, case.silent("unclaimed"), rule="L2", by=CLOCK)
-        case DeadlinePassed():  # L2: otherwise paid
-            return _compensate(case, case.silent("compensated_by_silence"), CLOCK)
-        case ReportParcel():  # late is late
-            return every_case.note_parcel(case, event)
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+def process() -> Process:
+    """L2: once the order has shipped late, or not at all. Late is late: parcels that move now change nothing."""
+    return Process(
+        "Compensation for late shipment 延迟发货赔付 (L1, L2)",
+        opens=(CLAIMABLE,),
+        table={
+            CLAIMABLE: (
+                takes(ClaimCompensation, BUYER, _claim, compensation_claimed=CLAIM_REVIEW),
+                hears(ReportParcel, every_case.note_parcel),
+                silence(_unclaimed, unclaimed=OutcomeKind.UNCLAIMED),
+            ),
+            CLAIM_REVIEW: (
+                takes(ProveShipment, MERCHANT, _prove, shipment_proved=OutcomeKind.EXEMPT),
+                takes(ProveExemption, MERCHANT, _refer_to, exemption_shown=OutcomeKind.EXEMPT),
+                takes(Approve, MERCHANT, _approve, approved=money.PAYING),
+                takes(Withdraw, BUYER, _withdraw, withdrawn=OutcomeKind.WITHDRAWN),
+                hears(ReportParcel, every_case.note_parcel),
+                silence(_compensate_by_silence, compensated_by_silence=money.PAYING),
+            ),
+            **money.table(),
+        },
+    )
+
+
+def _claim(case: Case, command: ClaimCompensation) -> Decision:
+    owed = case.asked
+    return case.enter(
+        CLAIM_REVIEW,
+        case.obeyed(command, "compensation_claimed", amount=owed.amount),
+        notices=case.notice(
+            NoticeTemplate.COMPENSATION_CLAIMED, case.merchant, amount=owed.amount, currency=owed.currency
+        ),
+    )
+
+
+def _unclaimed(case: Case) -> Decision:
+    return case.close(OutcomeKind.UNCLAIMED, case.silent("unclaimed"), rule="L2", by=CLOCK)
+
+
+def _approve(case: Case, command: Approve) -> Decision:
+    return _compensate(case, case.obeyed(command, "approved"), command.by)
+
+
+def _withdraw(case: Case, command: Withdraw) -> Decision:
+    return every_case.withdrawn(case, command, "L2")
+
+
+def _compensate_by_silence(case: Case) -> Decision:
+    return _compensate(case, case.silent("compensated_by_silence"), CLOCK)
 
 
 def _prove(case: Case, command: ProveShipment) -> Decision:

@@ -2,13 +2,42 @@
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.events import DeadlinePassed, Event
-from workflows.kinds.order_money import refund
-from workflows.messages.actors import CLOCK, officer
+from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.order_money import table as paying_back
+from workflows.kinds.process import Process, silence, takes
+from workflows.kinds.stage import PLATFORM, Stage, hours
+from workflows.messages.actors import CLOCK, Role, officer
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import Approve, Reject
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
 from workflows.rules.evidence import evidence_facts
+
+OFFICER_REVIEW = Stage(
+    StageName.OFFICER_REVIEW,
+    "R9",
+    "商家主动退款待平台审核 · refund opened by the merchant, an officer reviews",
+    waits_for=Role.PLATFORM,
+    silence=Silence.APPROVE,
+    span=lambda policy: hours(policy.merchant_refund.officer_review_hours),
+    work_list=WorkList.PLATFORM_REVIEW,
+)
+
+
+def process() -> Process:
+    """R9: an officer reviews, unless the amount is small."""
+    return Process(
+        "Refund that the merchant opens (R9)",
+        opens=(*PAID_BACK, OFFICER_REVIEW),
+        table={
+            OFFICER_REVIEW: (
+                takes(Approve, PLATFORM, _approve, approved=PAID_BACK),
+                takes(Reject, PLATFORM, _reject, rejected=OutcomeKind.REJECTED),
+                silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+            ),
+            **paying_back(),
+        },
+    )
+
 
 BY_POLICY = officer("policy")
 """Small amounts are agreed to by the policy's number, not by a person."""
@@ -21,21 +50,21 @@ def opened(case: Case) -> Decision:
     return refund(case, case.entry("approved_by_policy", BY_POLICY, "R9"), by=BY_POLICY, rule="R9")
 
 
-def merchant_refund(case: Case, event: Event) -> Decision:
-    """What becomes of an event while an officer reviews the refund."""
-    match event:
-        case Approve():
-            return refund(case, case.obeyed(event, "approved"), by=event.by, rule="R9")
-        case Reject():  # with what the officer has found; evidence that is nobody's decides nothing (D6)
-            return case.close(
-                OutcomeKind.REJECTED,
-                case.obeyed(event, "rejected", reason=event.reason, **evidence_facts(event.evidence)),
-                rule="R9",
-                by=event.by,
-                notices=case.notice(NoticeTemplate.CASE_CLOSED, case.merchant, outcome=OutcomeKind.REJECTED),
-                evidence=case.given(event, "rejected"),
-            )
-        case DeadlinePassed():
-            return refund(case, case.silent("approved_by_silence"), by=CLOCK, rule="R9")
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+def _approve(case: Case, command: Approve) -> Decision:
+    return refund(case, case.obeyed(command, "approved"), by=command.by, rule="R9")
+
+
+def _reject(case: Case, command: Reject) -> Decision:
+    """With what the officer has found; evidence that is nobody's decides nothing (D6)."""
+    return case.close(
+        OutcomeKind.REJECTED,
+        case.obeyed(command, "rejected", reason=command.reason, **evidence_facts(command.evidence)),
+        rule="R9",
+        by=command.by,
+        notices=case.notice(NoticeTemplate.CASE_CLOSED, case.merchant, outcome=OutcomeKind.REJECTED),
+        evidence=case.given(command, "rejected"),
+    )
+
+
+def _approve_by_silence(case: Case) -> Decision:
+    return refund(case, case.silent("approved_by_silence"), by=CLOCK, rule="R9")

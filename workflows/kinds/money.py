@@ -16,10 +16,11 @@ from workflows.kinds.decisions import (
     Then,
     Wait,
 )
-from workflows.kinds.events import DeadlinePassed, Event
+from workflows.kinds.process import Table, answered, hears, looks, silence, takes
+from workflows.kinds.stage import CLOSED, PLATFORM, Stage, days, hours
 from workflows.kinds.state import Decided, PayoutState
 from workflows.kinds.steps import kept, planned, step_of
-from workflows.messages.actors import GATEWAY, Actor
+from workflows.messages.actors import GATEWAY, Actor, Role
 from workflows.messages.cases import (
     BalanceChange,
     CaseKey,
@@ -48,13 +49,112 @@ from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Part, P
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import Method
 from workflows.messages.scores import ScoreChange
-from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES
 from workflows.rules.polling import gateway_polls, overdue_room_polls, room_polls
-from workflows.rules.stages import AWAITING_ROOM, CLOSED, PAYING, PAYMENT_ATTENTION, ROOM_OVERDUE, SETTLING
 
 SECTION = "section 10"
+
+PAYING = Stage(
+    StageName.PAYING,
+    SECTION,
+    "正在退款 · decided; the payment is being sent",
+    waits_for=Role.GATEWAY,
+    silence=Silence.ASK_GATEWAY,
+    no_deadline="几秒：正在付款，直到网关或账本答复"
+    " · seconds: the payment is being sent, and sent again until the gateway or the books answer",
+    work_list=WorkList.PAYMENTS,
+)
+
+AWAITING_ROOM = Stage(
+    StageName.AWAITING_ROOM,
+    "R8",
+    "等待额度 · other payments in flight hold what is left to refund",
+    waits_for=Role.GATEWAY,
+    silence=Silence.RAISE_ATTENTION,
+    span=lambda policy: days(policy.refund.room_wait_days),
+    work_list=WorkList.PAYMENTS,
+    pausable=False,
+)
+
+ROOM_OVERDUE = Stage(
+    StageName.ROOM_OVERDUE,
+    "R8",
+    "等待额度超时 · other payments have held what is left to refund for too long",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    no_deadline="占用额度的在途付款迟迟未结束，由专员决定；期间继续复查"
+    " · the payments that hold the room do not end: an officer decides; it is looked at again meanwhile",
+    work_list=WorkList.ATTENTION,
+)
+
+SETTLING = Stage(
+    StageName.SETTLING,
+    "R5",
+    "退款处理中 · the gateway has the payment; its result is awaited",
+    waits_for=Role.GATEWAY,
+    silence=Silence.ASK_GATEWAY,
+    span=lambda policy: hours(policy.payment.unknown_attention_hours),
+    work_list=WorkList.PAYMENTS,
+    pausable=False,
+)
+
+PAYMENT_ATTENTION = Stage(
+    StageName.PAYMENT_ATTENTION,
+    SECTION,
+    "退款异常，待人工处理 · the payment needs an officer",
+    waits_for=Role.PLATFORM,
+    silence=Silence.NOTHING,
+    no_deadline="付款结果不作猜测，由专员决定；期间继续查询网关"
+    " · no outcome of a payment is ever guessed: an officer decides; the gateway is asked on meanwhile",
+    work_list=WorkList.ATTENTION,
+)
+
+
+def table() -> Table:
+    """The money leg, the same for every kind that pays."""
+    arrived = {"refund_succeeded": OutcomeKind.REFUNDED, "compensation_paid": OutcomeKind.COMPENSATED}
+    nothing_more = {"nothing_left": OutcomeKind.NOTHING_LEFT, "covered": OutcomeKind.COVERED}
+    raised = {"attention_raised": PAYMENT_ATTENTION}
+    waiting_for_room = (
+        takes(
+            RetryPayment,
+            PLATFORM,
+            _look_for_room_at_once,
+            payment_retried=(PAYING, OutcomeKind.NOTHING_LEFT, OutcomeKind.COVERED),
+        ),
+        takes(CloseCase, PLATFORM, _close_unpaid, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
+        looks(_look_for_room, room_found=PAYING, **nothing_more),
+    )
+    return {
+        PAYING: (
+            answered(
+                **arrived,
+                refund_submitted=SETTLING,
+                **raised,
+                room_awaited=AWAITING_ROOM,
+                nothing_to_pay=OutcomeKind.NOTHING_TO_PAY,
+                **nothing_more,
+            ),
+        ),
+        AWAITING_ROOM: (*waiting_for_room, silence(_room_is_overdue, room_overdue=ROOM_OVERDUE)),
+        ROOM_OVERDUE: waiting_for_room,
+        SETTLING: (
+            hears(GatewayCallback, take_callback, **arrived, **raised),
+            looks(_ask_again, **arrived, **raised),
+            silence(_arrival_is_overdue, **arrived, **raised),
+        ),
+        PAYMENT_ATTENTION: (
+            takes(RetryPayment, PLATFORM, _retry_at_gateway, payment_retried=PAYING),
+            takes(PayInAdvance, PLATFORM, _pay_by_hand, paid_in_advance=OutcomeKind.PAID_BY_PLATFORM),
+            takes(RecordManualTransfer, PLATFORM, _pay_by_hand, paid_manually=OutcomeKind.PAID_MANUALLY),
+            takes(CloseCase, PLATFORM, _close_if_nothing_moved, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
+            hears(GatewayCallback, take_callback, refund_submitted=SETTLING, **arrived),
+            looks(_ask_again, refund_submitted=SETTLING, **arrived),
+        ),
+    }
+
 
 STAGES = frozenset(
     {
@@ -159,25 +259,18 @@ def _came_to(stepped: StepAnswer) -> Reservation:
 # R8: waiting for room -----------------------------------------------------------------------------------
 
 
-def in_wait_for_room(case: Case, event: Event) -> Decision:
-    """R8: until payments in flight give their room back or have used it up; a person is called when that is long.
+# Until payments in flight give their room back or have used it up; a person is called when that is long.
 
-    A look that finds no room is written down nowhere: it may happen a thousand times.
-    """
-    match event:
-        case GatewayCallback():
-            return take_callback(case, event)
-        case CloseCase():
-            return _close_unpaid(case, event)
-        case RetryPayment():
-            return _look_for_room_at_once(case, event)
-        case DeadlinePassed():
-            return _looking_anew(case).enter(
-                ROOM_OVERDUE, case.silent("room_overdue"), attention=Attention.ROOM_OVERDUE, then=_wait_for_room
-            )
-        case _:
-            found = case.entry("room_found", GATEWAY, "R8")
-            return _reserve(case, found, then=_looked_for_room)
+
+def _room_is_overdue(case: Case) -> Decision:
+    return _looking_anew(case).enter(
+        ROOM_OVERDUE, case.silent("room_overdue"), attention=Attention.ROOM_OVERDUE, then=_wait_for_room
+    )
+
+
+def _look_for_room(case: Case) -> Decision:
+    """A look that finds no room is written down nowhere: it may happen a thousand times."""
+    return _reserve(case, case.entry("room_found", GATEWAY, "R8"), then=_looked_for_room)
 
 
 def _looked_for_room(case: Case, stepped: StepAnswer) -> Decision:
@@ -215,25 +308,24 @@ def _wait_for_room(case: Case, _: StepAnswer | None = None) -> Decision:
 # With the gateway ---------------------------------------------------------------------------------------
 
 
-def with_gateway(case: Case, event: Event) -> Decision:
-    """Wait, ask, call an officer where needed; until the money has arrived for certain."""
-    match event:
-        case GatewayCallback():
-            return take_callback(case, event)
-        case RetryPayment():
-            retried = case.obeyed(event, "payment_retried", reason=event.reason)
-            payout = _payout(case).but(looks=0, retries=Ask.RETRY, partly=event.partly)
-            return case.but(payout=payout).enter(PAYING, retried, then=_retry)
-        case PayInAdvance() | RecordManualTransfer():
-            return _pay_by_hand(case, event)
-        case CloseCase() if all(leg.state in CLOSABLE for leg in case.state.legs):
-            return _close_unpaid(case, event)
-        case CloseCase():
-            return replace(_go_on(case), refuse=_money_may_have_moved())
-        case DeadlinePassed():
-            return _ask(case.but(payout=_payout(case).but(overdue=True)), Ask.INQUIRE)
-        case _:
-            return _ask(case, Ask.INQUIRE)
+def _ask_again(case: Case) -> Decision:
+    return _ask(case, Ask.INQUIRE)
+
+
+def _arrival_is_overdue(case: Case) -> Decision:
+    return _ask(case.but(payout=_payout(case).but(overdue=True)), Ask.INQUIRE)
+
+
+def _retry_at_gateway(case: Case, command: RetryPayment) -> Decision:
+    retried = case.obeyed(command, "payment_retried", reason=command.reason)
+    payout = _payout(case).but(looks=0, retries=Ask.RETRY, partly=command.partly)
+    return case.but(payout=payout).enter(PAYING, retried, then=_retry)
+
+
+def _close_if_nothing_moved(case: Case, command: CloseCase) -> Decision:
+    if all(leg.state in CLOSABLE for leg in case.state.legs):
+        return _close_unpaid(case, command)
+    return replace(_go_on(case), refuse=_money_may_have_moved())
 
 
 def _go_on(case: Case) -> Decision:

@@ -5,19 +5,47 @@ from dataclasses import replace
 from workflows.kinds import every_case, money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, TellCase
-from workflows.kinds.events import DeadlinePassed, Event
+from workflows.kinds.process import Table, hears, silence, takes
+from workflows.kinds.stage import BUYER, PLATFORM, Stage, days
 from workflows.kinds.state import DecidedRefund
-from workflows.messages.actors import CLOCK, Actor
+from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Refusal
 from workflows.messages.commands import CaseSettled, CloseCase, GiveRefundAccount, ReportParcel
 from workflows.messages.payouts import Part, Payer, Remainder
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import BankTransfer, OriginalRoute
 from workflows.messages.scores import ScoreChange
-from workflows.messages.stages import Attention
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
-from workflows.rules.stages import AWAITING_ACCOUNT
+
+AWAITING_ACCOUNT = Stage(
+    StageName.AWAITING_ACCOUNT,
+    "T4",
+    "货到付款，待买家提供退款账户 · cash on delivery: the buyer is asked for an account",
+    waits_for=Role.BUYER,
+    silence=Silence.ASK_AGAIN,
+    span=lambda policy: days(policy.returns.account_reminder_days),
+    work_list=WorkList.AWAITING_BUYER,
+    pausable=False,
+)
+
+
+def table() -> Table:
+    """Paying an order back: where to, and the money leg."""
+    return {
+        AWAITING_ACCOUNT: (
+            takes(GiveRefundAccount, BUYER, _pay_to_account, refund_account_given=money.PAYING),
+            takes(CloseCase, PLATFORM, every_case.closed_by_officer, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
+            hears(ReportParcel, every_case.note_parcel),
+            silence(_ask_for_account_again),
+        ),
+        **money.table(),
+    }
+
+
+PAID_BACK = (money.PAYING, AWAITING_ACCOUNT)
+"""Where a decision to pay an order back leads."""
 
 
 def refund(
@@ -83,22 +111,15 @@ def _pay(case: Case, decision: DecidedRefund, *decided: LogEntry, pieces: CasePi
     )
 
 
-def in_want_of_account(case: Case, event: Event) -> Decision:
-    """T4: until the buyer has named an account, or an officer ends the case instead."""
-    match event:
-        case GiveRefundAccount():
-            if case.state.decided is None:
-                raise ValueError("an account is wanted for what has been decided")
-            named = case.but(account=event.account)
-            return _pay(named, case.state.decided, case.obeyed(event, "refund_account_given"))
-        case CloseCase():
-            return every_case.closed_by_officer(case, event)
-        case ReportParcel():
-            return every_case.note_parcel(case, event)
-        case DeadlinePassed():
-            return _want_account(case, case.silent("account_asked"), attention=Attention.ACCOUNT_MISSING)
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+def _pay_to_account(case: Case, command: GiveRefundAccount) -> Decision:
+    if case.state.decided is None:
+        raise ValueError("an account is wanted for what has been decided")
+    named = case.but(account=command.account)
+    return _pay(named, case.state.decided, case.obeyed(command, "refund_account_given"))
+
+
+def _ask_for_account_again(case: Case) -> Decision:
+    return _want_account(case, case.silent("account_asked"), attention=Attention.ACCOUNT_MISSING)
 
 
 def _ask_for_another(case: Case, refusal: Refusal, *decided: LogEntry, pieces: CasePieces | None) -> Decision:

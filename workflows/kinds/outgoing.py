@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.return_stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK
+from workflows.kinds.stage import Stage
 from workflows.kinds.state import GoodsState
 from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch
 from workflows.messages.commands import ReportParcel, Reship, SendBack
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.parcels import Told, came_back, signed_at
-from workflows.rules.stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK, Stage
 
 
 @dataclass(frozen=True)

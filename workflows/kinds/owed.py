@@ -3,8 +3,13 @@
 A case of its own, booked apart: trouble with it does not hold up the refund, nor the other way round.
 """
 
+from workflows.kinds.case import Case
+from workflows.kinds.outgoing import with_goods
 from workflows.messages.orders import OrderFacts
 from workflows.messages.requests import CompensationCause, CompensationRequest
+from workflows.rules.compensation import return_freight_owed
+from workflows.rules.returns import is_whole_order
+from workflows.rules.shipping import QUALITY_FAULTS
 
 
 def compensation_of(
@@ -24,3 +29,28 @@ def compensation_of(
         amount=amount,
         insured=insured,
     )
+
+
+def insurance(case: Case) -> tuple[Case, tuple[CompensationRequest, ...]]:
+    """T10: owed once, when the return is signed for."""
+    insured = case.order.freight_insured
+    if not insured or case.state.goods.insurance_paid:
+        return case, ()
+    owed = compensation_of(case.order, case.case_id, CompensationCause.FREIGHT_INSURANCE, insured)
+    return with_goods(case, insurance_paid=insured), (owed,)
+
+
+def freight_by_fault(case: Case) -> tuple[CompensationRequest, ...]:
+    """T10: by the reason that was given."""
+    return return_freight(case) if case.application.reason in QUALITY_FAULTS else ()
+
+
+def return_freight(case: Case) -> tuple[CompensationRequest, ...]:
+    """T10: what the insurance has paid is not paid twice."""
+    goods = case.state.goods
+    owed = return_freight_owed(goods.freight_paid, case.policy.returns.most_return_freight, 0)
+    insured = goods.insurance_paid
+    # R16: another parcel of the order may be the insured one, unless all of the order is in this one.
+    if owed > insured or (owed and not is_whole_order(case.application, case.order)):
+        return (compensation_of(case.order, case.case_id, CompensationCause.RETURN_FREIGHT, owed, insured),)
+    return ()

@@ -10,26 +10,29 @@ from datetime import datetime
 from workflows.kinds import disputed, every_case, order_money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.disputed import ruling_of
-from workflows.kinds.events import DeadlinePassed, Event
+from workflows.kinds.disputed import DISPUTED, REJECTED
 from workflows.kinds.evidence import keeping_evidence, take_evidence
-from workflows.kinds.order_money import refund
-from workflows.kinds.returning import (
+from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.process import Process, Table, hears, silence, takes
+from workflows.kinds.return_stages import RETURN_REVIEW
+from workflows.kinds.returning import become_return
+from workflows.kinds.shipped_goods import (
+    ESCALATED,
     all_back,
     ask_who_has_the_goods,
-    become_return,
     contradicted,
     followed,
     refund_back,
     sent_in,
 )
-from workflows.messages.actors import CLOCK, carrier
+from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, days, hours
+from workflows.messages.actors import CLOCK, Role, carrier
 from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, StepAnswer
 from workflows.messages.commands import (
     Amend,
     Approve,
     CloseCase,
-    GiveRefundAccount,
+    OpenDispute,
     Reject,
     ReportParcel,
     SubmitEvidence,
@@ -37,14 +40,108 @@ from workflows.messages.commands import (
 )
 from workflows.messages.orders import OrderLine
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelPurpose
-from workflows.messages.stages import Attention, CaseKind
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.parcels import DIRECTORY, handed_on, report_of
-from workflows.rules.stages import ESCALATED, MERCHANT_REVIEW, PARCEL_INTERCEPT, REJECTED, SHIPPED_REVIEW
 
 PROVED = "proved"
 
 HAS_LEFT = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN})
+
+MERCHANT_REVIEW = Stage(
+    StageName.MERCHANT_REVIEW,
+    "R1",
+    "未发货退款待处理 · unshipped refund, the merchant decides",
+    waits_for=Role.MERCHANT,
+    silence=Silence.REFUND,
+    span=lambda policy: hours(policy.refund.unshipped_review_hours, policy.refund.reminder_hours),
+    work_list=WorkList.UNSHIPPED_REFUNDS,
+)
+
+SHIPPED_REVIEW = Stage(
+    StageName.SHIPPED_REVIEW,
+    "R2",
+    "已发货仅退款待处理 · refund only, the merchant decides",
+    waits_for=Role.MERCHANT,
+    silence=Silence.REFUND,
+    span=lambda policy: hours(policy.refund.shipped_review_hours, policy.refund.reminder_hours),
+    work_list=WorkList.REFUND_ONLY,
+)
+
+PARCEL_INTERCEPT = Stage(
+    StageName.PARCEL_INTERCEPT,
+    "R7",
+    "商品已发出，拦截中 · the goods have shipped: the merchant has them stopped; refund once they are back",
+    waits_for=Role.CARRIER,
+    silence=Silence.ESCALATE,
+    span=lambda policy: days(policy.cancellation.intercept_days),
+    work_list=WorkList.AWAITING_RECEIPT,
+)
+
+
+def unshipped() -> Process:
+    """R1: the merchant decides, and who says nothing agrees. Goods that have shipped make it something else (R7)."""
+    shipped = (PARCEL_INTERCEPT, RETURN_REVIEW, SHIPPED_REVIEW)  # by policy
+    return Process(
+        "Unshipped refund 未发货退款 (R1, R7)",
+        opens=(MERCHANT_REVIEW,),
+        table={
+            MERCHANT_REVIEW: (
+                takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
+                takes(Reject, MERCHANT, _reject_as_shipped, rejected=shipped),
+                takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),  # R6
+                takes(SubmitEvidence, PARTIES, take_evidence),
+                hears(ReportParcel, _goods_leave, goods_shipped=shipped, goods_on_delivery_run=shipped),
+                silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+            ),
+            **order_money.table(),
+        },
+    )
+
+
+def shipped() -> Process:
+    """R2: refund only. R6: rejected, it may be applied for again. R7: goods that are out are stopped first."""
+    withdraw = takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN)
+    stopped = hears(
+        ReportParcel,
+        _stopped_parcel_moves,
+        goods_returned_to_warehouse=PAID_BACK,
+        goods_signed=(RETURN_REVIEW, SHIPPED_REVIEW, ESCALATED),
+    )
+    own: Table = {
+        SHIPPED_REVIEW: (
+            takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
+            takes(Reject, MERCHANT, disputed.reject, rejected=REJECTED),
+            withdraw,
+            takes(SubmitEvidence, PARTIES, take_evidence),
+            hears(ReportParcel, _note_parcel),
+            silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+        ),
+        REJECTED: (
+            takes(Amend, BUYER, _apply_again, amended=SHIPPED_REVIEW),
+            takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),
+            hears(ReportParcel, _note_parcel),
+            silence(disputed.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
+        ),
+        PARCEL_INTERCEPT: (
+            takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
+            withdraw,
+            stopped,
+            silence(_escalate, escalated=ESCALATED),
+        ),
+        ESCALATED: (
+            takes(Approve, PLATFORM, _approve, approved=PAID_BACK),
+            withdraw,
+            takes(OpenDispute, BUYER, disputed.open_dispute),
+            takes(CloseCase, PLATFORM, every_case.closed_by_officer, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
+            stopped,
+        ),
+    }
+    return Process(
+        "Refund only 已发货仅退款, and refunds whose goods have shipped meanwhile (R2, R6, R7)",
+        opens=(SHIPPED_REVIEW,),
+        table=disputed.disputable(own, approve=_approve, note_parcel=_note_parcel, carry_out=disputed.carry_out_ruling),
+    )
 
 
 def opened(case: Case) -> Decision:
@@ -54,47 +151,52 @@ def opened(case: Case) -> Decision:
     return Decision(state=sent_in(case, *case.opened.underway).state, hear=shipped)
 
 
-def money_only(case: Case, event: Event) -> Decision:
-    """What becomes of an event while no goods are to come back."""
-    if isinstance(event, ReportParcel):
-        case = followed(case, event)
-    match event:
-        case Approve():  # R1, R2
-            return refund(case, case.obeyed(event, "approved"), by=event.by, rule=case.stage.rule)
-        case DeadlinePassed() if case.stage is REJECTED:  # R6
-            return disputed.close_as_rejected(case)
-        case DeadlinePassed() if case.stage is PARCEL_INTERCEPT:  # R7: the goods are out, a person decides
-            return case.enter(ESCALATED, case.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)
-        case DeadlinePassed():  # R1, R2: who says nothing agrees
-            return refund(case, case.silent("approved_by_silence"), by=CLOCK, rule=case.stage.rule)
-        case Withdraw():  # R6
-            return every_case.withdrawn(case, event)
-        case CloseCase():
-            return every_case.closed_by_officer(case, event)
-        case Reject() if case.stage is MERCHANT_REVIEW and event.shipping:  # R1: only what has shipped
-            return keeping_evidence(case, event, "rejected", lambda case, given: _has_shipped(case, event, given))
-        case Reject():  # R2
-            return disputed.reject(case, event)
-        case Amend():  # R6
-            return disputed.apply_again(case, event, SHIPPED_REVIEW)
-        case ReportParcel() if _has_left(case, event):  # R7
-            return _convert(case, every_case.parcel_line(case, event), min(event.happened_at, case.now))  # R18
-        case ReportParcel() if _stopped_parcel(case) and _is_back(case, event):
-            return refund_back(case, event, "R7")
-        case ReportParcel() if _stopped_parcel(case) and contradicted(case, event):  # T14
-            return ask_who_has_the_goods(case, event)
-        case ReportParcel() if _stopped_parcel(case) and event.event is ParcelEvent.SIGNED:
-            return _come_back(case, every_case.parcel_line(case, event))  # R7: not stopped; the buyer has the goods
-        case ReportParcel():
-            return every_case.note_parcel(case, event)
-        case SubmitEvidence():  # R2
-            return take_evidence(case, event)
-        case GiveRefundAccount():  # T4
-            return order_money.take_account(case, event)
-        case _ if ruling := ruling_of(event):  # D8
-            return disputed.carry_out(disputed.ruled(case), ruling)
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+def _approve(case: Case, command: Approve) -> Decision:
+    """R1, R2: under the rule of the stage."""
+    return refund(case, case.obeyed(command, "approved"), by=command.by, rule=case.stage.rule)
+
+
+def _approve_by_silence(case: Case) -> Decision:
+    """R1, R2: who says nothing agrees."""
+    return refund(case, case.silent("approved_by_silence"), by=CLOCK, rule=case.stage.rule)
+
+
+def _reject_as_shipped(case: Case, command: Reject) -> Decision:
+    """R1: only what has shipped, and with what shows it."""
+    return keeping_evidence(case, command, "rejected", lambda case, given: _has_shipped(case, command, given))
+
+
+def _apply_again(case: Case, command: Amend) -> Decision:
+    return disputed.apply_again(case, command, SHIPPED_REVIEW)
+
+
+def _escalate(case: Case) -> Decision:
+    """R7: the goods are out, a person decides."""
+    return case.enter(ESCALATED, case.silent("escalated"), attention=Attention.INTERCEPT_OVERDUE)
+
+
+def _note_parcel(case: Case, report: ReportParcel) -> Decision:
+    return every_case.note_parcel(followed(case, report), report)
+
+
+def _goods_leave(case: Case, report: ReportParcel) -> Decision:
+    """R7: goods that leave are not refunded blindly."""
+    case = followed(case, report)
+    if report.event in HAS_LEFT and case.application.lines:
+        return _convert(case, every_case.parcel_line(case, report), min(report.happened_at, case.now))  # R18
+    return every_case.note_parcel(case, report)
+
+
+def _stopped_parcel_moves(case: Case, report: ReportParcel) -> Decision:
+    """R7, T14: refunded once it is all back; what was not stopped is with the buyer."""
+    case = followed(case, report)
+    if report.event is ParcelEvent.RETURNED_TO_WAREHOUSE and all_back(case):
+        return refund_back(case, report, "R7")
+    if contradicted(case, report):
+        return ask_who_has_the_goods(case, report)
+    if report.event is ParcelEvent.SIGNED:
+        return _come_back(case, every_case.parcel_line(case, report))
+    return every_case.note_parcel(case, report)
 
 
 def _has_shipped(case: Case, command: Reject, given: EvidenceGiven | None) -> Decision:
@@ -143,18 +245,6 @@ def _come_back(
     """R7; what comes back in another case already cannot come back here: the merchant decides on the money (R2)."""
     instead = case.enter(SHIPPED_REVIEW, entry, watch=watch, evidence=given, then=hear_of_proof, follow_up=PROVED)
     return become_return(case, entry, watch, given).otherwise(instead)
-
-
-def _has_left(case: Case, report: ReportParcel) -> bool:
-    return case.stage is MERCHANT_REVIEW and report.event in HAS_LEFT and bool(case.application.lines)
-
-
-def _is_back(case: Case, report: ReportParcel) -> bool:
-    return report.event is ParcelEvent.RETURNED_TO_WAREHOUSE and all_back(case)
-
-
-def _stopped_parcel(case: Case) -> bool:
-    return case.stage in (PARCEL_INTERCEPT, ESCALATED)
 
 
 def _sent(line: OrderLine, at: datetime) -> OrderLine:

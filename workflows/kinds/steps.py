@@ -5,13 +5,13 @@ from typing import Any
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
+from workflows.kinds.stage import CLOSED, STAGES
 from workflows.kinds.state import Decided, RunningClock, Standstill, State
 from workflows.messages.actors import officer
 from workflows.messages.cases import CaseKey, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Reservation
 from workflows.messages.stages import Attention
-from workflows.rules.stages import CLOSED, STAGES
 
 STAFF = officer("staff")
 """Whoever of the platform's staff answers calls for attention."""

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from workflows.kinds.admission import open_commands
 from workflows.kinds.case import Case, parties_of
 from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
 from workflows.messages.requests import DisputeRequest
-from workflows.rules import admission
 
 ENTRIES_SHOWN = 8
 
@@ -41,7 +41,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,
         on_silence=stage.silence,
-        commands=admission.open_commands(stage),
+        commands=open_commands(stage),
         attention=state.attention,
         outcome=state.outcome,
         legs=state.legs,

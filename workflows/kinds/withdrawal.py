@@ -3,18 +3,60 @@
 from workflows.kinds import money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.events import DeadlinePassed, Event
-from workflows.messages.actors import CLOCK, Actor
+from workflows.kinds.process import Process, silence, takes
+from workflows.kinds.stage import BUYER, MERCHANT, Stage, hours
+from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import BalanceChange, LogEntry, StepAnswer, Thaw
 from workflows.messages.commands import PayOut, Retain, Withdraw
 from workflows.messages.money import Money
 from workflows.messages.payouts import Part, Remainder
 from workflows.messages.requests import OriginalRoute
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
 from workflows.rules.allowance import split
 from workflows.rules.identity import allowance_fund
 
 GIVEN_BACK = "given_back"
+
+RETENTION = Stage(
+    StageName.RETENTION,
+    "A3",
+    "膨胀金提现待处理 · the merchant may retain or pay out",
+    waits_for=Role.MERCHANT,
+    silence=Silence.PAY_PRINCIPAL,
+    span=lambda policy: hours(policy.withdrawal.retention_hours, policy.withdrawal.reminder_hours),
+    work_list=WorkList.WITHDRAWALS,
+)
+
+
+def process() -> Process:
+    """A1 to A5: where something is spent, the merchant may offer to keep the balance."""
+    return Process(
+        "Allowance withdrawal 膨胀金提现 (A1 to A5)",
+        opens=(money.PAYING, RETENTION),
+        table={
+            RETENTION: (
+                takes(Retain, MERCHANT, _retain),
+                takes(PayOut, MERCHANT, _pay_out, paid_out=money.PAYING),
+                takes(
+                    Withdraw,
+                    BUYER,
+                    _give_back,
+                    validity_ended=money.PAYING,
+                    balance_thawed=(OutcomeKind.WITHDRAWN, OutcomeKind.RETAINED),
+                ),
+                silence(_pay_by_silence, paid_out_by_silence=money.PAYING),
+            ),
+            **money.table(),
+        },
+    )
+
+
+def expiry() -> Process:
+    """A6: what is left when the validity ends is paid back, by whoever has been asked for it already."""
+    paying = money.table()
+    (answers,) = paying[money.PAYING]
+    handed_over = {money.PAYING: (answers.leading(handed_over=OutcomeKind.HANDED_OVER),)}
+    return Process("Allowance expiry (A6)", opens=(money.PAYING,), table={**paying, **handed_over})
 
 
 def opened(case: Case) -> Decision:
@@ -24,19 +66,17 @@ def opened(case: Case) -> Decision:
     return _pay_principal(case, case.entry("nothing_spent", CLOCK, "A2"), CLOCK, "A2")
 
 
-def withdrawal(case: Case, event: Event) -> Decision:
-    """What becomes of an event while the merchant may offer to keep the balance."""
-    match event:
-        case PayOut():  # A3
-            return _pay_principal(case, case.obeyed(event, "paid_out"), event.by, "A3")
-        case DeadlinePassed():  # A3
-            return _pay_principal(case, case.silent("paid_out_by_silence"), CLOCK, "A3")
-        case Retain():  # A3: the clock runs on until the buyer withdraws
-            return case.but(retained=True).stay(case.obeyed(event, "retention_offered"))
-        case Withdraw():  # A3, A5
-            return _give_back(case, event)
-        case _:
-            raise AssertionError(f"{event} does not belong to {case.stage.name}")
+def _retain(case: Case, command: Retain) -> Decision:
+    """A3: the clock runs on until the buyer withdraws."""
+    return case.but(retained=True).stay(case.obeyed(command, "retention_offered"))
+
+
+def _pay_out(case: Case, command: PayOut) -> Decision:
+    return _pay_principal(case, case.obeyed(command, "paid_out"), command.by, "A3")
+
+
+def _pay_by_silence(case: Case) -> Decision:
+    return _pay_principal(case, case.silent("paid_out_by_silence"), CLOCK, "A3")
 
 
 def _give_back(case: Case, command: Withdraw) -> Decision:

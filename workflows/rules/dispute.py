@@ -10,7 +10,7 @@ from workflows.messages.commands import AcceptSettlement, OfferSettlement, Rule
 from workflows.messages.policy import DisputePolicy
 from workflows.messages.requests import Application, LineAmount
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
-from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.evidence import submitted_facts
 from workflows.rules.refusals import refused
@@ -38,9 +38,6 @@ DECIDED = frozenset(
     }
 )
 """Stages in which a case has been decided: a dispute no longer stops what is being paid (section 11)."""
-
-ANSWERED_BY_DISPUTE = frozenset({Silence.CLOSE_AS_REJECTED, Silence.CLOSE_AS_EXCHANGED, Silence.ESCALATE})
-"""What the buyer's silence would come to: a dispute is its word, and such a clock stands still from then on (D1)."""
 
 FINAL = frozenset(OutcomeKind) - {OutcomeKind.RESOLVED, OutcomeKind.REFUSED, OutcomeKind.CLOSED_BY_OFFICER}
 """Ends of a dispute after which the same case cannot be disputed again: the platform, or both sides, decided."""

@@ -6,72 +6,17 @@ from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
 from workflows.messages.pieces import PieceUse
-from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     Application,
     DisputeRequest,
     LineAmount,
     MerchantRefundRequest,
-    RefundRequest,
-    ReturnRequest,
 )
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
 from workflows.rules.pieces import Holder, refused_pieces, use_of
 from workflows.rules.refusals import refused
-from workflows.rules.shipping import QUALITY_FAULTS, is_outbound, is_shipped
-from workflows.rules.stages import (
-    INTERCEPTING,
-    MERCHANT_REVIEW,
-    NEGOTIATION,
-    OFFICER_REVIEW,
-    OUTBOUND_REVIEW,
-    PAYING,
-    RETURN_REVIEW,
-    SHIPPED_REVIEW,
-    WAREHOUSE_REVIEW,
-    Stage,
-)
-
-
-def first_stage(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest,
-    order: OrderFacts,
-    policy: Policy,
-    unsent: Mapping[str, int] | None = None,
-    *,
-    at_once: int = 0,
-) -> tuple[CaseKind, Stage]:
-    """The kind of the case and the stage that it opens in.
-
-    ``unsent``: how many pieces of a line other cases want back, or had paid back, before they were sent (R7).
-    ``at_once``: what the merchant has been given on the order without an officer, in minor units (R16).
-    """
-    if isinstance(request, DisputeRequest):
-        return CaseKind.DISPUTE, NEGOTIATION  # D2
-    if isinstance(request, ReturnRequest):
-        return CaseKind.EXCHANGE if request.exchange else CaseKind.RETURN, RETURN_REVIEW  # T1
-    if isinstance(request, MerchantRefundRequest):
-        small = at_once + request.amount <= policy.merchant_refund.at_once_up_to
-        return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9, R16
-    shipped = is_shipped(order, request, unsent)
-    if policy.operated_by == "platform" and not (shipped and _refund_only(request)):
-        return CaseKind.CANCELLATION, cancellation_stage(order, request, unsent)  # R3
-    if shipped:
-        return CaseKind.SHIPPED_REFUND, SHIPPED_REVIEW  # R2
-    return CaseKind.UNSHIPPED_REFUND, MERCHANT_REVIEW  # R1
-
-
-def _refund_only(request: RefundRequest) -> bool:
-    """A fault of goods that are out for delivery is no cancellation, and neither is a wish for the freight alone."""
-    return request.reason in QUALITY_FAULTS or not request.lines
-
-
-def cancellation_stage(order: OrderFacts, request: RefundRequest, unsent: Mapping[str, int] | None = None) -> Stage:
-    """R3: by how far the goods have gone."""
-    if is_shipped(order, request, unsent):
-        return INTERCEPTING
-    return OUTBOUND_REVIEW if is_outbound(order, request, unsent) else WAREHOUSE_REVIEW
+from workflows.rules.shipping import QUALITY_FAULTS, is_shipped
 
 
 def freight_is_refundable(application: Application, order: OrderFacts) -> bool:

@@ -34,7 +34,7 @@ from workflows.messages.virtual_numbers import (
     VirtualNumber,
 )
 from workflows.rules.bilingual import Language, said
-from workflows.rules.details import SHANGHAI, local
+from workflows.rules.local_time import SHANGHAI, local
 from workflows.rules.refusals import refused
 
 LONGEST_SMS = 300

@@ -1,5 +1,6 @@
 """How a case takes commands in: who may send them, which are refused as things stand, and which wait for their turn."""
 
+from workflows.kinds.admission import refused_in_stage, refused_stranger
 from workflows.messages.cases import CaseView, Refusal
 from workflows.messages.commands import Command
 from workflows.rules import admission
@@ -22,7 +23,7 @@ class Intake:
         running, parties = self._running, self._running.parties
         if running.opened is None and parties.buyer_id is None:  # the order tells whose it is, once the case is open
             return None
-        return admission.refused_stranger(command, parties)
+        return refused_stranger(command, parties)
 
     def refused_on_sight(self, command: Command, why: str | None = None) -> Refusal | None:
         """What stands against a command before it is weighed: who sends it, and then for which case it was sealed (P6).
@@ -82,7 +83,7 @@ class Intake:
                 rule=running.asleep.rule,
                 explanation=f"the case opens at {running.asleep.until.isoformat()}, and not before",
             )
-        refusal = admission.refusal(command, stage=running.stage, parties=running.parties, now=now)
+        refusal = refused_in_stage(command, stage=running.stage, parties=running.parties, now=now)
         if refusal or running.state.kind is None:  # nothing was opened: there is nothing to hold the content against
             return refusal
         order = running.opened.order if running.opened else None

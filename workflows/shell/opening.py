@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from workflows.kinds.stage import CLOSED, OPENING, STAGES
 from workflows.kinds.steps import begun
 from workflows.messages import activities
 from workflows.messages.cases import LogEntry, OpenCase, Opened, Outcome, Refusal
@@ -10,7 +11,6 @@ from workflows.messages.stages import OutcomeKind
 from workflows.rules.answers import found_by_opening
 from workflows.rules.applications import opening_facts
 from workflows.rules.identity import case_id
-from workflows.rules.stages import CLOSED, OPENING, STAGES
 from workflows.shell.book import Book
 from workflows.shell.running import Asleep, RunningCase
 

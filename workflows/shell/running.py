@@ -5,6 +5,7 @@ from datetime import datetime
 
 from workflows.kinds.case import Case, parties_of
 from workflows.kinds.kind import Kind, beginning
+from workflows.kinds.stage import CLOSED, OPENING, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.kinds.view import view_of
 from workflows.messages.actors import CLOCK, Actor
@@ -15,7 +16,6 @@ from workflows.messages.money import Money
 from workflows.messages.requests import Request
 from workflows.rules.admission import Parties
 from workflows.rules.identity import case_id
-from workflows.rules.stages import CLOSED, OPENING, STAGES, Stage
 from workflows.shell.host import Host
 
 _NOT_OPENED = Opened()

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from workflows.kinds.decisions import ClosedElsewhere, Decision
+from workflows.kinds.stage import CLOSED
 from workflows.kinds.state import Decided
 from workflows.kinds.steps import answered, begun, kept, planned, step_of
 from workflows.messages.cases import Stepped
-from workflows.rules.stages import CLOSED
 from workflows.shell.book import Book
 from workflows.shell.clock import Clock
 from workflows.shell.mailbox import Mailbox

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from workflows.kinds.admission import accepted
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import CaseView, OpenCommand
 from workflows.messages.commands import (
@@ -39,7 +41,6 @@ from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
 from workflows.messages.requests import Application, DisputeReason, Request
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import StageName
-from workflows.rules.stages import STAGES, accepted
 
 EVIDENCE: Final = (
     {"uri": f"vault:evidence/{PLACEHOLDER}", "media_type": "image/jpeg", "bytes": 1, "sha256": NO_DIGEST},

@@ -1,21 +1,19 @@
 """What the Web UI shows of a case without decoding anything (section 12): one page of Markdown."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
+from workflows.kinds.examples import example
+from workflows.kinds.stage import STAGES
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.money import in_print
 from workflows.messages.payouts import LegState
 from workflows.messages.requests import Request
 from workflows.rules.bilingual import Language, said
-from workflows.rules.examples import example
-from workflows.rules.stages import STAGES
+from workflows.rules.local_time import local, minute
 from workflows.rules.wording import ATTENTION_MEANS, KINDS, OUTCOMES, ROLES, SILENCE_MEANS, WARNINGS, event_words
-
-SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 MOST_SHOWN = 20
 """Lines and attachments of an application on its page; the view has all of them."""
@@ -29,19 +27,6 @@ HOW_TO_SEND = (
     "否则会被拒绝 · More Actions → Send an Update: choose the command, paste the JSON, and put what is true for each"
     " replace-me: the id of whoever acts, references, reasons. What is pasted unchanged is refused"
 )
-
-
-def local(moment: datetime) -> str:
-    """A moment as people at the counter read it: Shanghai time, to the minute."""
-    return f"{_minute(moment)} 北京时间"
-
-
-def _minute(moment: datetime) -> str:
-    try:
-        moment = moment.astimezone(SHANGHAI)
-    except OverflowError:  # at the end of what can be counted: shown as it is, for the page must not fail (R18)
-        return moment.isoformat(sep=" ", timespec="minutes")
-    return moment.strftime("%Y-%m-%d %H:%M")
 
 
 def current_details(view: CaseView, request: Request, language: Language) -> str:
@@ -84,9 +69,9 @@ def current_details(view: CaseView, request: Request, language: Language) -> str
 
 def counted(clock: Clock, warnings: tuple[str, ...], language: Language) -> str:
     """Why a deadline is when it is: ``48 h from 2026-05-01 10:00``."""
-    span, since = clock.span, _minute(clock.since)
+    span, since = clock.span, minute(clock.since)
     if span.until and span.arrival:
-        arrival = _minute(span.arrival)
+        arrival = minute(span.arrival)
         why = f"预计 {arrival} 前到账，加宽限 · the money is to arrive by {arrival}, and a grace"
     elif span.until:
         why = "指定时刻 · set to this moment"
@@ -179,7 +164,7 @@ def _log_line(entry: LogEntry, language: Language) -> str:
     facts = ", ".join(f"{name}={_short(str(value))}" for name, value in entry.facts.items())
     event = said(event_words(entry.event), language) + (f" ({facts})" if facts else "")
     by = f"{said(ROLES[entry.by.role], language)} `{entry.by.id}`"
-    return f"| {_minute(entry.at)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
+    return f"| {minute(entry.at)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,175 @@
+"""Goods of a return that the merchant has: paid for, exchanged, or ruled on (T5 to T11, T15, D8)."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from workflows.kinds import disputed
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.evidence import keeping_evidence
+from workflows.kinds.incoming import WITH_MERCHANT, span_from, tracking_entered
+from workflows.kinds.order_money import refund
+from workflows.kinds.outgoing import with_goods
+from workflows.kinds.owed import freight_by_fault, insurance, return_freight
+from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RESHIPMENT, RETURN_RECEIVED
+from workflows.kinds.stage import Stage
+from workflows.messages.actors import Role
+from workflows.messages.cases import LogEntry, NoticeTemplate
+from workflows.messages.commands import ConfirmReceipt, ConvertToRefund, RefundDirectly, Reject, ReportParcel
+from workflows.messages.parcels import ParcelEvent
+from workflows.messages.pieces import PieceUse
+from workflows.messages.requests import CompensationRequest
+from workflows.messages.rulings import Award, FreightBearer, Ruling
+from workflows.messages.stages import CaseKind
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules.evidence import evidence_facts
+from workflows.rules.parcels import signed_at
+from workflows.rules.pieces import accepted_pieces, named, pieces_of
+from workflows.rules.returns import accepted, received_parts
+
+# T5, T6, T8, T10, T11: received -------------------------------------------------------------------------
+
+
+def reject_receipt(case: Case, command: Reject) -> Decision:
+    """T6: the goods are not as agreed."""
+    return disputed.reject(case, command, RECEIPT_REJECTED)
+
+
+def refund_by_silence(case: Case) -> Decision:
+    """T6: who says nothing accepts the goods."""
+    return _refund_received(case, case.silent("approved_by_silence"), rule="T6")
+
+
+def once_tracked(case: Case, _: object) -> Decision:
+    """T3, T6: the parcel that was entered may have arrived, or come back."""
+    return tracking_entered(case, goods_signed)
+
+
+def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision:
+    """T6, T8, T10: by a sign-off."""
+    case, owed = insurance(with_goods(case, received=True, with_merchant=True))
+    stage = RESHIPMENT if case.state.goods.exchange else RETURN_RECEIVED
+    return with_owed(owed, _received(case, stage, entry, happened_at))
+
+
+def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime) -> Decision:
+    """T6, T8: the stage's time counts from receiving the goods on."""
+    return case.enter(
+        stage,
+        entry,
+        span=span_from(case, stage, received_at),
+        notices=case.notice(NoticeTemplate.RETURN_SIGNED, case.merchant),
+    )
+
+
+def confirm_receipt(case: Case, command: ConfirmReceipt) -> Decision:
+    """T5, T6, T8: by the merchant's word, with what it has found."""
+    return keeping_evidence(case, command, "receipt_confirmed", lambda case, given: _receive(case, command, given))
+
+
+def _receive(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -> Decision:
+    accepted_by_line = {f"accepted_{each.line}": each.quantity for each in command.accepted or ()}
+    reason = {"reason": command.reason} if command.reason else {}
+    facts = {**accepted_by_line, **reason, **evidence_facts(command.evidence)}
+    entry = case.obeyed(command, "receipt_confirmed", **facts)
+    stage = case.stage
+    case = with_goods(case, received=True, with_merchant=True, confirmed=True)
+    owed: tuple[CompensationRequest, ...] = ()
+    if case.state.goods.parcel:  # T10: who confirms it has signed for it, whatever the carrier says
+        case, owed = insurance(case)
+    if case.state.goods.exchange:  # T8
+        return with_owed(owed, _with_evidence(_received(case, RESHIPMENT, entry, case.now), given))
+    rule = "T6" if stage in (RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD) else "T5"
+    return with_owed(owed, _with_evidence(_refund_received(case, entry, rule=rule, receipt=command), given))
+
+
+def _refund_received(case: Case, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Decision:
+    wanted = received_parts(case.application, receipt)
+    pieces = accepted_pieces(case.application, accepted(case.application, receipt), wanted)
+    paid = refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces)
+    return with_owed(freight_by_fault(case), paid)
+
+
+def refund_directly(case: Case, command: RefundDirectly) -> Decision:
+    """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
+    pieces = pieces_of(case.application, PieceUse.REFUND)
+    entry = case.obeyed(command, "refunded_directly")
+    return with_owed(freight_by_fault(case), refund(case, entry, by=command.by, rule="T1", pieces=pieces))
+
+
+def with_owed(owed: tuple[CompensationRequest, ...], decision: Decision) -> Decision:
+    """The same, and what is owed besides."""
+    return replace(decision, first=(*owed, *decision.first))
+
+
+def _with_evidence(decision: Decision, given: EvidenceGiven | None) -> Decision:
+    return replace(decision, step=replace(decision.step, evidence=given)) if decision.step and given else decision
+
+
+# T9: an exchange that becomes a refund ------------------------------------------------------------------
+
+
+def convert_to_refund(case: Case, command: ConvertToRefund) -> Decision:
+    """T9: agreed on once both sides have said so; goods that the merchant has are paid back at once."""
+    wants = case.state.goods.wants_money | {command.by.role}
+    case = with_goods(case, wants_money=wants)
+    if wants < {Role.BUYER, Role.MERCHANT}:
+        return case.stay(case.obeyed(command, "refund_wanted"))
+    entry = case.obeyed(command, "converted_to_refund")
+    case = with_goods(case, exchange=False).but(kind=CaseKind.RETURN)
+    if case.stage in WITH_MERCHANT:
+        return _refund_received(case, entry, rule="T9")
+    return case.stay(entry, pieces=pieces_of(case.application, PieceUse.RETURN))  # R13: refunded, and not exchanged
+
+
+# D8: ruled on -------------------------------------------------------------------------------------------
+
+
+def carry_out(case: Case, ruling: Ruling) -> Decision:
+    """D8, T15: what is not to be paid for goes back to the buyer, the rest is paid."""
+    return _dismiss(case, ruling) if _to_be_sent_back(case, ruling) else _grant(case, ruling)
+
+
+def _grant(case: Case, ruling: Ruling) -> Decision:
+    """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
+    case, owed = _owed_by(disputed.ruled(case), ruling)
+    pieces = named(ruling.lines, comes_to(case)) if ruling.lines else None
+    return with_owed(owed, disputed.carry_out(case, ruling, pieces))
+
+
+def _to_be_sent_back(case: Case, ruling: Ruling) -> bool:
+    """T15: the merchant has goods, be it since the case was locked, of which nothing is granted.
+
+    All of a claim to goods that cost nothing is granted without a payment (R13).
+    """
+    if ruling.amount or ruling.award is Award.FULL:
+        return False
+    confirmed = any(isinstance(each, ConfirmReceipt) for each in case.state.dispute.kept)
+    return confirmed or case.state.goods.with_merchant or _signed_under_the_lock(case)
+
+
+def _dismiss(case: Case, ruling: Ruling) -> Decision:
+    """D8, T15: the merchant sends back what it need not pay for; silence calls a person."""
+    case, owed = _owed_by(disputed.ruled(case), ruling)
+    case = with_goods(case, with_merchant=True).but(ruling=ruling, dispute=case.state.dispute.but(kept=()))
+    return with_owed(owed, case.enter(RECEIPT_REJECTED, disputed.ruling_entry(case, ruling)))
+
+
+def _owed_by(case: Case, ruling: Ruling) -> tuple[Case, tuple[CompensationRequest, ...]]:
+    owed: tuple[CompensationRequest, ...] = ()
+    if _signed_under_the_lock(case):
+        case, owed = insurance(case)
+    if ruling.return_freight is FreightBearer.MERCHANT:
+        owed = (*owed, *return_freight(case))
+    return case, owed
+
+
+def _signed_under_the_lock(case: Case) -> bool:
+    kept = [each for each in case.state.dispute.kept if isinstance(each, ReportParcel)]
+    signed = signed_at([*case.state.goods.told, *kept], case.state.goods.parcel, None)
+    return signed is not None and any(each.event is ParcelEvent.SIGNED for each in kept)
+
+
+def comes_to(case: Case) -> PieceUse:
+    """What a refund that is granted makes of the pieces: they stay where they are (R13)."""
+    return PieceUse.BACK if case.state.goods.received else PieceUse.REFUND
