@@ -11,28 +11,27 @@ What keeps a payout from being paid twice:
 No transaction is open while the gateway is called.
 """
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
-from pydantic import ValidationError
 from temporalio import activity
 
+from activities.gateways.limits import NO_LIMITS, Considered, Objection, objection
 from activities.gateways.payment import (
+    GIVE_UP_AFTER,
     GatewayAnswer,
-    GatewayUnreachable,
     NotFound,
-    NumberConflict,
     PaymentGateway,
     RefundInstruction,
 )
 from activities.measures import Measures
+from activities.payment_calls import PaymentCalls, TurnedAway, Unknown
 from activities.postgres import alerts, casebook, ledger, reservations
 from activities.postgres.connection import Connection
+from activities.postgres.instructions import instruction
 from activities.postgres.repeated_steps import AnotherWay
 from activities.tally import Tally
 from activities.working_time import add_working_days
@@ -40,9 +39,8 @@ from workflows.messages.activities import enter_callback, settle, settle_manuall
 from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import EARLIEST
-from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
+from workflows.messages.payouts import STRANDED, Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
 from workflows.messages.policy import Arrival, PaymentPolicy
-from workflows.messages.requests import BankTransfer
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import (
     GATEWAY,
@@ -55,14 +53,16 @@ from workflows.rules.legs import (
 )
 from workflows.rules.moments import CLOCKS_DIFFER
 
-_Answer = TypeVar("_Answer")
-_log = logging.getLogger(__name__)
-
 _STATES: Final = {
     GatewayResult.SUCCEEDED: LegState.SUCCEEDED,
     GatewayResult.PROCESSING: LegState.PROCESSING,
+    GatewayResult.ACTION_REQUIRED: LegState.PROCESSING,
     GatewayResult.FAILED: LegState.FAILED,
+    GatewayResult.CANCELED: LegState.FAILED,
+    GatewayResult.CLOSED: LegState.FAILED,
+    GatewayResult.RETURNED: LegState.FAILED,
     GatewayResult.ABNORMAL: LegState.ABNORMAL,
+    GatewayResult.STRANDED: LegState.ABNORMAL,
     GatewayResult.UNKNOWN: LegState.UNKNOWN,
 }
 
@@ -91,6 +91,10 @@ class _Entering:
 @dataclass(frozen=True, kw_only=True)
 class _Attempt(_Entering):
     payout: Payout
+    account: str | None = None
+    """Where an officer has stranded money sent on to."""
+    waits: list[timedelta] = field(default_factory=list[timedelta])
+    """What the gateway has said of when to ask again."""
 
 
 class Payments:
@@ -110,14 +114,14 @@ class Payments:
         gateway: PaymentGateway,
         wake_notices: Callable[[], None],
         *,
-        gateway_timeout: float = 5.0,
+        gateway_timeout: float = GIVE_UP_AFTER.total_seconds(),
         measures: Measures | None = None,
     ) -> None:
         self._measures = measures or Measures()
         self._pool = pool
-        self._gateway = gateway
+        self._limits = gateway.limits
+        self._gateway = PaymentCalls(gateway, self._measures, gateway_timeout)
         self._wake_notices = wake_notices
-        self._gateway_timeout = gateway_timeout
 
     @activity.defn(name=settle.__name__)
     async def settle(self, settling: Settle) -> Settled:
@@ -141,13 +145,16 @@ class Payments:
             arrival=settling.arrival,
             closing=settling.closing,
             payout=payout,
+            account=settling.account,
         )
         if settling.ask is Ask.RETRY:
             await self._reserve_failed(attempt, waits=not settling.partly)
         for leg in await self._legs(settling.payout):
             if closed := await self._advance(attempt, leg, settling.ask):
                 return closed
-        return await self._conclude(attempt)
+        settled = await self._conclude(attempt)
+        wait = max(attempt.waits, default=None)
+        return settled.model_copy(update={"ask_again_after": wait}) if wait and not settled.closed else settled
 
     @activity.defn(name=enter_callback.__name__)
     async def enter_callback(self, entering: EnterCallback) -> Settled:
@@ -173,8 +180,10 @@ class Payments:
         answer = GatewayAnswer(
             refund_no=callback.refund_no,
             result=callback.result,
+            attempt=callback.attempt,
             gateway_ref=callback.gateway_ref,
             failure=callback.failure,
+            raw=callback.raw,
         )
         event = _said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
         _, closed = await self._record(attempt, leg, event)
@@ -205,10 +214,10 @@ class Payments:
         undecided = _Entering(case_id=case_id, number=number, at=settling.at)
         if earlier := await self._carried_out_before(settling):
             return earlier
-        answers: dict[str, GatewayAnswer | NotFound | None] = {}
+        answers: dict[str, GatewayAnswer | NotFound | Unknown] = {}
         asked = {leg.refund_no: leg for leg in await self._legs(settling.payout) if not _paid(leg)}
         for leg in asked.values():
-            answer = await self._heard("inquire", self._gateway.inquire(leg.refund_no, settling.at))
+            answer = await self._gateway.inquire(await self._instruction(leg), settling.at)
             answers[leg.refund_no] = answer
             if isinstance(answer, GatewayAnswer):
                 await self._record(undecided, leg, _answered(undecided, leg, answer))
@@ -223,6 +232,9 @@ class Payments:
                     await self._keep_proof(connection, AlertKind.PAID_TWICE, settling, paid_meanwhile or list(legs))
                 explanation = "the gateway or another officer has paid meanwhile"
                 return Settled(legs=legs, refusal=_refusal("already_paid", "command", explanation))
+            if any(_is_stranded(leg) for leg in left):
+                explanation = "the gateway holds the money: retry_payment with an account sends it on"
+                return Settled(legs=legs, refusal=_refusal("money_stranded", "command", explanation))
             if not all(_may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no)) for leg in left):
                 explanation = "the gateway may still pay: ask it again before paying by hand"
                 return Settled(legs=legs, refusal=_refusal("outcome_open", "command", explanation))
@@ -259,6 +271,8 @@ class Payments:
                 return await self._submit(attempt, leg)
             case ((LegState.SUBMITTED | LegState.UNKNOWN), _):
                 return await self._find_out(attempt, leg)
+            case LegState.ABNORMAL, Ask.RETRY if _is_stranded(leg):
+                return await self._redirect(attempt, leg)
             case LegState.ABNORMAL, Ask.RETRY:
                 return await self._submit(attempt, leg)
             case ((LegState.PROCESSING | LegState.ABNORMAL), (Ask.INQUIRE | Ask.RETRY)):
@@ -267,6 +281,9 @@ class Payments:
                 return None
 
     async def _submit(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        if leg.state is LegState.RESERVED and (against := await self._objection(leg, attempt.at)):
+            await self._record(attempt, leg, _not_taken(attempt, against))
+            return None
         change, _ = await self._record(attempt, leg, _submitted(attempt))
         match change:
             case Change(moved=True):
@@ -278,10 +295,9 @@ class Payments:
                 return None
 
     async def _find_out(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
-        match await self._heard("inquire", self._gateway.inquire(leg.refund_no, attempt.at)):
+        match await self._gateway.inquire(await self._instruction(leg), attempt.at):
             case GatewayAnswer() as answer:
-                _, closed = await self._record(attempt, leg, _answered(attempt, leg, answer))
-                return closed
+                return await self._take(attempt, leg, answer)
             case NotFound() if leg.state is LegState.PROCESSING:
                 # It had taken it. Nothing is guessed: a person sends it again, or pays by hand.
                 event = LegEvent(
@@ -292,24 +308,54 @@ class Payments:
             case NotFound():
                 change, _ = await self._record(attempt, leg, _submitted(attempt))
                 return await self._send(attempt, leg) if change.standing.state is LegState.SUBMITTED else None
-            case None:
-                await self._record(attempt, leg, _unanswered(attempt))
-                return None
+            case Unknown() as unknown:
+                return await self._take(attempt, leg, unknown)
 
     async def _send(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
-        try:
-            instruction = _instruction(attempt, leg, await self._buyer_of(attempt))
-            answer = await self._heard("submit", self._gateway.submit(instruction))
-        except NumberConflict:
-            return await self._conflict(attempt, leg)
-        event = _answered(attempt, leg, answer) if answer else _unanswered(attempt)
+        return await self._take(attempt, leg, await self._gateway.submit(await self._instruction(leg), attempt.at))
+
+    async def _redirect(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        """Send money on that the gateway holds; where nobody has said where to, only ask how it stands."""
+        if attempt.account is None:
+            return await self._find_out(attempt, leg)
+        told = (await self._instruction(leg)).model_copy(update={"account": attempt.account})
+        told = told.model_copy(update={"buyer_id": await self._buyer_of(attempt)})  # R17
+        match await self._gateway.redirect(told, attempt.at):
+            case GatewayAnswer() as answer:
+                return await self._take(attempt, leg, answer)
+            case _:  # the money lies where it lay: nothing is put down, and it is asked about
+                return await self._find_out(attempt, leg)
+
+    async def _take(
+        self, attempt: _Attempt, leg: LegStatus, heard: GatewayAnswer | TurnedAway | Unknown
+    ) -> Settled | None:
+        """Write down what was heard, and keep in mind when to ask again."""
+        if heard.retry_after:
+            attempt.waits.append(heard.retry_after)
+        match heard:
+            case GatewayAnswer():
+                event = _answered(attempt, leg, heard)
+            case TurnedAway(number_is_used=True):
+                return await self._conflict(attempt, leg)
+            case TurnedAway():  # it stays marked as sent, and whoever comes next asks first
+                return None
+            case Unknown():
+                event = _unanswered(attempt)
         _, closed = await self._record(attempt, leg, event)
         return closed
 
-    async def _buyer_of(self, attempt: _Attempt) -> str | None:
-        """R17: for a bank transfer, by our own book; the original route goes back to whoever paid."""
-        if not isinstance(attempt.payout.method, BankTransfer):
+    async def _objection(self, leg: LegStatus, at: datetime) -> Objection | None:
+        """X6: what the provider is known not to take is not sent to it, and gives its room back."""
+        if self._limits is NO_LIMITS:
             return None
+        return objection(self._limits, _considered(await self._instruction(leg)), at)
+
+    async def _instruction(self, leg: LegStatus) -> RefundInstruction:
+        async with self._pool.acquire() as connection:
+            return await instruction(connection, leg.refund_no)
+
+    async def _buyer_of(self, attempt: _Entering) -> str | None:
+        """R17: whose account it must be, by our own book."""
         async with self._pool.acquire() as connection:
             case = await casebook.find(connection, attempt.case_id)
         return case.buyer_id if case else None
@@ -323,21 +369,6 @@ class Payments:
             await ledger.record(connection, leg.refund_no, event, tally)
             await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, GATEWAY, attempt.at)
         self._measures.committed(tally)
-
-    async def _heard(self, operation: str, asked: Awaitable[_Answer]) -> _Answer | None:
-        """The gateway's answer, or None where none came and nothing is known."""
-        try:
-            with self._measures.call("payment", operation) as call:
-                async with asyncio.timeout(self._gateway_timeout):
-                    answer = await asked
-                call.result = answer.result if isinstance(answer, GatewayAnswer) else "not_found"
-                return answer
-        except (TimeoutError, GatewayUnreachable):
-            return None
-        except ValidationError as error:
-            # Trying again would bring the same answer, and everything else would wait behind it (R18).
-            _log.warning("the gateway's answer makes no sense, so nothing is known: %s", error.title)
-            return None
 
     async def _record(self, attempt: _Entering, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """Enter an event; with the last success, the closing step in the same transaction."""
@@ -453,21 +484,34 @@ def _paid(leg: LegStatus) -> bool:
     return leg.state is LegState.SUCCEEDED
 
 
-def _may_be_paid_by_hand(asked: LegStatus | None, leg: LegStatus, answer: GatewayAnswer | NotFound | None) -> bool:
+def _is_stranded(leg: LegStatus) -> bool:
+    return leg.state is LegState.ABNORMAL and leg.failure == STRANDED
+
+
+def _may_be_paid_by_hand(
+    asked: LegStatus | None, leg: LegStatus, answer: GatewayAnswer | NotFound | Unknown | None
+) -> bool:
     """Whether the gateway has said for certain that it will not pay by itself, and nobody has sent since."""
     if asked is None or asked.state is LegState.SUBMITTED or asked.submitted_at != leg.submitted_at:
         return False
     if leg.state not in {LegState.RESERVED, LegState.UNKNOWN, LegState.ABNORMAL, LegState.FAILED}:
         return False
     match answer:
-        case NotFound() | GatewayAnswer(result=GatewayResult.FAILED | GatewayResult.ABNORMAL):
+        case NotFound():
             return True
+        case GatewayAnswer(result=result):
+            return _STATES[result] is LegState.FAILED or result is GatewayResult.ABNORMAL
         case _:
             return False
 
 
 def _submitted(attempt: _Entering) -> LegEvent:
     return LegEvent(says=LegState.SUBMITTED, source=US, at=attempt.at, as_of=attempt.at)
+
+
+def _not_taken(attempt: _Entering, against: Objection) -> LegEvent:
+    """Nothing was sent. It counts only while nobody has."""
+    return LegEvent(says=LegState.FAILED, source=US, at=attempt.at, as_of=attempt.at, failure=against.code)
 
 
 def _unanswered(attempt: _Entering) -> LegEvent:
@@ -484,7 +528,7 @@ def _answered(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer) -> LegE
 
 def _said(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer, *, source: str, as_of: datetime) -> LegEvent:
     arrives_from, arrives_until = None, None
-    if attempt.arrival and answer.result in {GatewayResult.PROCESSING, GatewayResult.SUCCEEDED}:
+    if attempt.arrival and _STATES[answer.result] in {LegState.PROCESSING, LegState.SUCCEEDED}:
         days = _arrival(attempt.arrival, leg.tender_kind)
         arrives_from, _ = add_working_days(as_of, days.earliest_working_days)
         arrives_until, _ = add_working_days(as_of, days.latest_working_days)
@@ -494,7 +538,10 @@ def _said(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer, *, source: 
         at=attempt.at,
         as_of=as_of,
         paid_by=PaidBy.GATEWAY if answer.result is GatewayResult.SUCCEEDED else None,
-        failure=answer.failure,
+        failure=_failure(answer),
+        raw=answer.raw,
+        attempt=answer.attempt,
+        returned=answer.result is GatewayResult.RETURNED,
         gateway_ref=answer.gateway_ref,
         arrives_from=arrives_from,
         arrives_until=arrives_until,
@@ -514,19 +561,28 @@ def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
             return policy.bank_transfer
 
 
-def _instruction(attempt: _Attempt, leg: LegStatus, buyer_id: str | None) -> RefundInstruction:
-    payout = attempt.payout
-    return RefundInstruction(
-        refund_no=leg.refund_no,
-        merchant_id=payout.merchant_id,
-        fund=payout.fund,
-        tender=leg.tender,
-        buyer_id=buyer_id,
-        account=payout.method.account if isinstance(payout.method, BankTransfer) else None,
-        amount=leg.amount,
-        currency=payout.currency,
-        payer=payout.payer,
-        requested_at=attempt.at,
+def _failure(answer: GatewayAnswer) -> str | None:
+    """Why it is not paid, in one word; those that decide something are the same for every provider."""
+    match answer.result:
+        case GatewayResult.STRANDED:
+            return STRANDED
+        case GatewayResult.SUCCEEDED | GatewayResult.PROCESSING | GatewayResult.UNKNOWN:
+            return None
+        case GatewayResult.FAILED | GatewayResult.ABNORMAL:
+            return answer.failure
+        case result:
+            return answer.failure or result
+
+
+def _considered(told: RefundInstruction) -> Considered:
+    charge = told.charge
+    return Considered(
+        amount=told.amount,
+        currency=told.currency,
+        original_route=told.account is None,
+        charge_known=charge is not None,
+        paid_at=charge.paid_at if charge else None,
+        refunds=charge.refunds if charge else 0,
     )
 
 

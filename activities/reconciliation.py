@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 from temporalio import activity
 
-from activities.gateways.payment import PaymentGateway, StatementLine
+from activities.gateways.payment import OpenBook, StatementLine
 from activities.measures import Measures
 from activities.postgres import differences, ledger
 from activities.postgres.differences import Found, Range
@@ -21,10 +21,10 @@ from workflows.rules.legs import in_flight
 class Reconciliation:
     """The activity that compares the books. It records what differs, and puts nothing right by itself."""
 
-    def __init__(self, pool: asyncpg.Pool, gateway: PaymentGateway, measures: Measures | None = None) -> None:
+    def __init__(self, pool: asyncpg.Pool, book: OpenBook, measures: Measures | None = None) -> None:
         self._measures = measures or Measures()
         self._pool = pool
-        self._gateway = gateway
+        self._book = book
 
     @activity.defn(name=reconcile.__name__)
     async def reconcile(self, request: ReconcileRequest) -> ReconcileReport:
@@ -39,7 +39,7 @@ class Reconciliation:
         async with self._pool.acquire() as connection:
             ours = await ledger.page(connection, request.after, size)
         with self._measures.call("payment", "statement"):
-            theirs = await self._gateway.statement(request.after, size, request.at)
+            theirs = await self._book.page(request.after, size, request.at)
         ends = [page[-1].refund_no for page in (ours, theirs) if len(page) == size]
         upto = min(ends, default=None)
         our_legs = {leg.refund_no: leg for leg in ours if upto is None or leg.refund_no <= upto}

@@ -1,9 +1,9 @@
 """Bank transfers: the account behind a reference is looked up when it is paid to, and not before (R4, R17, T4, P6)."""
 
-from datetime import datetime
 from typing import Final, Protocol
 
-from activities.gateways.payment import GatewayAnswer, NotFound, PaymentGateway, RefundInstruction, StatementLine
+from activities.gateways.passing_on import PassingOn
+from activities.gateways.payment import GatewayAnswer, NotSent, PaymentGateway, RefundInstruction
 from workflows.messages.commands import GatewayResult
 from workflows.messages.persons import BankAccount
 
@@ -19,7 +19,7 @@ class BankAccounts(Protocol):
         ...
 
 
-class TransfersToAccounts:
+class TransfersToAccounts(PassingOn):
     """A `PaymentGateway` that gives another one the account itself beside its reference.
 
     An account of ours that is not there, or is not the buyer's whose case pays (R17), is a confirmed failure: nothing
@@ -27,22 +27,29 @@ class TransfersToAccounts:
     """
 
     def __init__(self, gateway: PaymentGateway, accounts: BankAccounts) -> None:
-        self._gateway = gateway
+        super().__init__(gateway)
         self._accounts = accounts
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
         """Pay, with the account looked up."""
-        if instruction.account is None or not instruction.account.startswith(OURS):
-            return await self._gateway.submit(instruction)
-        account = await self._accounts.bank_account(instruction.account, instruction.buyer_id)
-        if account is None:
+        found = await self._with_account(instruction)
+        if found is None:
             return GatewayAnswer(refund_no=instruction.refund_no, result=GatewayResult.FAILED, failure=ACCOUNT_UNKNOWN)
-        return await self._gateway.submit(instruction.model_copy(update={"bank_account": account}))
+        return await self._gateway.submit(found)
 
-    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
-        """As the other gateway answers."""
-        return await self._gateway.inquire(refund_no, asked_at)
+    async def redirect(self, instruction: RefundInstruction) -> GatewayAnswer:
+        """Send stranded money on, with the account looked up.
 
-    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
-        """As the other gateway answers."""
-        return await self._gateway.statement(after, limit, as_of)
+        Raises:
+            NotSent: the account is not there, or is not the buyer's.
+        """
+        found = await self._with_account(instruction)
+        if found is None:
+            raise NotSent(ACCOUNT_UNKNOWN)
+        return await self._gateway.redirect(found)
+
+    async def _with_account(self, instruction: RefundInstruction) -> RefundInstruction | None:
+        if instruction.account is None or not instruction.account.startswith(OURS):
+            return instruction
+        account = await self._accounts.bank_account(instruction.account, instruction.buyer_id)
+        return instruction.model_copy(update={"bank_account": account}) if account else None

@@ -1,11 +1,13 @@
 """Both books side by side: our ledger and the payment gateway's, for people who want to see every fen."""
 
 from collections.abc import AsyncGenerator, Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import asyncpg
 
-from activities.gateways.payment import PaymentGateway, StatementLine
+from activities.gateways.daily_book import DailyBook
+from activities.gateways.payment import OpenBook, PaymentGateway, StatementLine
+from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres import ledger
 from activities.postgres.ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
@@ -57,7 +59,7 @@ class Books(Message):
     """Every line is."""
 
 
-async def side_by_side(pool: asyncpg.Pool, gateway: PaymentGateway, as_of: datetime) -> Books:
+async def side_by_side(pool: asyncpg.Pool, gateway: OpenBook, as_of: datetime) -> Books:
     """Both books in full, by refund number; the gateway's as they stand at ``as_of`` (business time, UTC).
 
     Raises:
@@ -74,6 +76,19 @@ async def side_by_side(pool: asyncpg.Pool, gateway: PaymentGateway, as_of: datet
     )
 
 
+def book_of(pool: asyncpg.Pool, gateway: PaymentGateway) -> OpenBook:
+    """The gateway's whole book: as it can be read by number, or else as it is published by day."""
+    if isinstance(gateway, PaymentGatewayStub):
+        return gateway
+    return DailyBook(gateway, lambda: _day_of_first_leg(pool))
+
+
+async def _day_of_first_leg(pool: asyncpg.Pool) -> date | None:
+    """A day early, because the provider's calendar may be behind ours."""
+    first: datetime | None = await pool.fetchval("SELECT min(reserved_at) FROM ledger.legs")
+    return first and (first - timedelta(days=1)).date()
+
+
 async def _our_legs(pool: asyncpg.Pool) -> AsyncGenerator[BookedLeg]:
     after = ""
     while True:
@@ -86,10 +101,10 @@ async def _our_legs(pool: asyncpg.Pool) -> AsyncGenerator[BookedLeg]:
         after = page[-1].refund_no
 
 
-async def _their_lines(gateway: PaymentGateway, as_of: datetime) -> AsyncGenerator[StatementLine]:
+async def _their_lines(gateway: OpenBook, as_of: datetime) -> AsyncGenerator[StatementLine]:
     after = ""
     while True:
-        page = await gateway.statement(after, _PAGE, as_of)
+        page = await gateway.page(after, _PAGE, as_of)
         for line in page:
             yield line
         if len(page) < _PAGE:

@@ -224,6 +224,9 @@ async def events_of(connection: Connection, refund_no: str) -> tuple[LegEvent, .
             as_of=row["as_of"],
             paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
             failure=row["failure"],
+            raw=row["raw_code"],
+            attempt=row["attempt"],
+            returned=row["returned"],
             gateway_ref=row["gateway_ref"],
             reason=row["reason"],
             proof=row["proof"],
@@ -298,8 +301,8 @@ async def append(connection: Connection, refund_no: str, event: LegEvent) -> Non
     await connection.execute(
         """
         INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, paid_by, failure, gateway_ref,
-                                       reason, proof, arrives_from, arrives_until)
-        SELECT $1, count(*) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+                                       reason, proof, arrives_from, arrives_until, raw_code, attempt, returned)
+        SELECT $1, count(*) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
         FROM ledger.leg_events WHERE refund_no = $1
         """,
         refund_no,
@@ -314,6 +317,9 @@ async def append(connection: Connection, refund_no: str, event: LegEvent) -> Non
         event.proof,
         event.arrives_from,
         event.arrives_until,
+        event.raw,
+        event.attempt,
+        event.returned,
     )
 
 
@@ -322,7 +328,7 @@ async def _update(connection: Connection, refund_no: str, standing: Standing) ->
         """
         UPDATE ledger.legs
         SET state = $2, reserved_at = $3, paid_by = $4, failure = $5, gateway_ref = $6, submitted_at = $7,
-            settled_at = $8, arrives_from = $9, arrives_until = $10
+            settled_at = $8, arrives_from = $9, arrives_until = $10, raw_code = $11, attempt = $12, returned_at = $13
         WHERE refund_no = $1
         """,
         refund_no,
@@ -335,6 +341,9 @@ async def _update(connection: Connection, refund_no: str, standing: Standing) ->
         standing.settled_at,
         standing.arrives_from,
         standing.arrives_until,
+        standing.raw,
+        standing.attempt,
+        standing.returned_at,
     )
 
 
@@ -344,8 +353,11 @@ def _standing(row: asyncpg.Record) -> Standing:
         reserved_at=row["reserved_at"],
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
         failure=row["failure"],
+        raw=row["raw_code"],
         gateway_ref=row["gateway_ref"],
+        attempt=row["attempt"],
         submitted_at=row["submitted_at"],
+        returned_at=row["returned_at"],
         settled_at=row["settled_at"],
         arrives_from=row["arrives_from"],
         arrives_until=row["arrives_until"],
@@ -361,6 +373,8 @@ def _status(row: asyncpg.Record) -> LegStatus:
         tender_kind=TenderKind(row["tender_kind"]) if row["tender_kind"] else None,
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
         failure=row["failure"],
+        raw=row["raw_code"],
+        attempt=row["attempt"],
         submitted_at=row["submitted_at"],
         settled_at=row["settled_at"],
         arrives_from=row["arrives_from"],

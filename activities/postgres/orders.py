@@ -1,6 +1,7 @@
 """The order directory's stand-in: orders in PostgreSQL, as the shop knows them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -108,6 +109,48 @@ def _gone(
         "pieces_sent": min(sent, bought),
         "sent_at": max(moments, default=None),
     }
+
+
+@dataclass(frozen=True)
+class TenderPayment:
+    """The payment behind a tender, as the payment provider knows it (X6). Minor units, UTC."""
+
+    transaction: str
+    total: int
+    currency: str
+    paid_at: datetime | None
+    account: str | None
+
+
+async def payment_of(connection: Connection, fund: str, tender: str) -> TenderPayment | None:
+    """The provider's payment behind a tender of an order or an allowance; None where it is not known."""
+    kind, _, number = fund.partition("/")
+    match kind:
+        case "order":
+            row = await connection.fetchrow(
+                """
+                SELECT transaction, coalesce(charged, paid) AS total, currency,
+                       coalesce(charged_at, paid_at) AS paid_at, payment_account
+                FROM shop.order_tenders JOIN shop.orders USING (order_no)
+                WHERE order_no = $1 AND tender = $2 AND transaction IS NOT NULL
+                """,
+                number,
+                tender,
+            )
+        case "allowance":
+            row = await connection.fetchrow(
+                """
+                SELECT transaction, coalesce(charged, principal) AS total, currency, charged_at AS paid_at,
+                       payment_account
+                FROM shop.allowances WHERE allowance_id = $1 AND transaction IS NOT NULL
+                """,
+                number,
+            )
+        case _:
+            return None
+    if row is None:
+        return None
+    return TenderPayment(row["transaction"], row["total"], row["currency"], row["paid_at"], row["payment_account"])
 
 
 async def paid_at(connection: Connection, order_no: str) -> datetime | None:

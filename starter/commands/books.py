@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.postgres.books import Books, side_by_side
+from activities.postgres.books import Books, book_of, side_by_side
 from starter.adapters import payment_gateway, refuse_stubs
 from starter.commands import wording
 from starter.commands.failures import Exit
@@ -39,7 +39,7 @@ async def _books(as_of: datetime, as_json: bool) -> int:
     settings = load_settings()
     refuse_stubs(settings, "payments")
     async with database(settings) as pool, AsyncExitStack() as stack:
-        found = await side_by_side(pool, await payment_gateway(settings, stack, pool), as_of)
+        found = await side_by_side(pool, book_of(pool, await payment_gateway(settings, stack, pool)), as_of)
     answer(as_json, found, books_page(found))
     return Exit.OK if found.equal else Exit.NO
 

@@ -106,7 +106,7 @@ READERS: Final[Mapping[str, str]] = {
     """,
     "activities/payments.py:enter_callback": """
         GatewayCallback.refund_no GatewayCallback.result GatewayCallback.gateway_ref GatewayCallback.failure
-        GatewayCallback.settled_at
+        GatewayCallback.settled_at GatewayCallback.attempt GatewayCallback.raw
     """,
     # Virtual numbers
     "workflows/virtual_number.py:refusal_now": "NumberCommand.subject",

@@ -1,9 +1,19 @@
 """Bank transfers: the account is looked up at the moment of paying, and one that is gone is never guessed (R4, T4)."""
 
+from collections.abc import AsyncIterator
+from datetime import date
+
 import pytest
 
 from activities.gateways.bank_accounts import ACCOUNT_UNKNOWN, TransfersToAccounts
-from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction, StatementLine
+from activities.gateways.payment import (
+    GatewayAnswer,
+    NotFound,
+    NotPublished,
+    PaymentGateway,
+    RefundInstruction,
+    StatementLine,
+)
 from tests.storage.money import NOON
 from tests.storage.test_vault import ACCOUNT
 from workflows.messages.commands import GatewayResult
@@ -12,7 +22,7 @@ from workflows.messages.persons import BankAccount
 OURS = "vault:account/0123"
 
 
-class Gateway:
+class Gateway(PaymentGateway):
     """Pays everything, and remembers what it was told."""
 
     def __init__(self) -> None:
@@ -22,11 +32,15 @@ class Gateway:
         self.told.append(instruction)
         return GatewayAnswer(refund_no=instruction.refund_no, result=GatewayResult.SUCCEEDED, settled_at=NOON)
 
-    async def inquire(self, refund_no: str, asked_at: object) -> NotFound:
-        return NotFound(refund_no=refund_no)
+    async def inquire(self, instruction: RefundInstruction) -> NotFound:
+        return NotFound(refund_no=instruction.refund_no)
 
-    async def statement(self, after: str, limit: int, as_of: object) -> tuple[StatementLine, ...]:
-        return ()
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotPublished(str(day))
+        yield
+
+    async def ping(self) -> str:
+        return "always there"
 
 
 class Accounts:
@@ -46,7 +60,6 @@ def instruction(account: str | None, buyer_id: str | None = "b-1") -> RefundInst
         buyer_id=buyer_id,
         amount=100,
         currency="CNY",
-        requested_at=NOON,
     )
 
 

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from activities.gateways.bank_accounts import TransfersToAccounts
-from activities.gateways.payment import GatewayAnswer, NotFound, NumberConflict, RefundInstruction, StatementLine
+from activities.gateways.passing_on import PassingOn
+from activities.gateways.payment import GatewayAnswer, NotFound, NumberConflict, RefundInstruction
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
 from activities.postgres import ledger
@@ -221,8 +222,8 @@ async def test_an_answer_with_an_impossible_moment_is_true_now(
     await bench.settle(wish)
     asked = bench.gateway.inquire
 
-    async def with_a_wrong_clock(refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
-        answer = await asked(refund_no, asked_at)
+    async def with_a_wrong_clock(told: RefundInstruction) -> GatewayAnswer | NotFound:
+        answer = await asked(told)
         return answer.model_copy(update={"settled_at": told_at})
 
     monkeypatch.setattr(bench.gateway, "inquire", with_a_wrong_clock)
@@ -735,23 +736,20 @@ async def test_a_number_that_is_another_refunds_calls_a_person(bench: Bench) -> 
     assert [each.kind for each in await bench.alerts(wish)] == ["number_conflict"]
 
 
-@dataclass(frozen=True)
-class NeedsTheDatabase:
+class NeedsTheDatabase(PassingOn):
     """A gateway that can only answer while nobody holds the pool's one connection."""
 
-    pool: asyncpg.Pool
-    gateway: PaymentGatewayStub
+    def __init__(self, pool: asyncpg.Pool, gateway: PaymentGatewayStub) -> None:
+        super().__init__(gateway)
+        self._pool = pool
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
-        await self.pool.fetchval("SELECT 1")
-        return await self.gateway.submit(instruction)
+        await self._pool.fetchval("SELECT 1")
+        return await super().submit(instruction)
 
-    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
-        await self.pool.fetchval("SELECT 1")
-        return await self.gateway.inquire(refund_no, asked_at)
-
-    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
-        return await self.gateway.statement(after, limit, as_of)
+    async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
+        await self._pool.fetchval("SELECT 1")
+        return await super().inquire(instruction)
 
 
 async def test_no_transaction_is_open_while_the_gateway_is_called(bench: Bench, database: str) -> None:
@@ -844,23 +842,17 @@ async def test_nothing_is_paid_by_hand_while_an_attempt_may_be_sending(bench: Be
     assert refused.refusal.code == "outcome_open", "the gateway's word may be older than the sending"
 
 
-@dataclass(frozen=True)
-class Interrupted:
+class Interrupted(PassingOn):
     """A gateway between whose answer to an inquiry and its arrival something else happens."""
 
-    gateway: PaymentGatewayStub
-    meanwhile: Callable[[], Awaitable[object]]
+    def __init__(self, gateway: PaymentGatewayStub, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(gateway)
+        self._meanwhile = meanwhile
 
-    async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
-        return await self.gateway.submit(instruction)
-
-    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
-        answer = await self.gateway.inquire(refund_no, asked_at)
-        await self.meanwhile()
+    async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
+        answer = await super().inquire(instruction)
+        await self._meanwhile()
         return answer
-
-    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
-        return await self.gateway.statement(after, limit, as_of)
 
 
 async def test_nothing_is_paid_by_hand_that_was_sent_after_the_gateway_had_answered(bench: Bench) -> None:
@@ -1010,7 +1002,6 @@ def instruction(wish: Payout, number: str) -> RefundInstruction:
         account=None,
         amount=wish.amount,
         currency="CNY",
-        requested_at=NOON,
     )
 
 

@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 
 from activities.gateways.payment import GatewayUnreachable, RefundInstruction
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
+from activities.gateways.stub_clock import business_time
 from activities.payments import Payments
 from activities.postgres import ledger
 from activities.postgres.books import Books, side_by_side
@@ -60,6 +61,11 @@ class Bench:
         await told(self.gateway, wish, mode, **parameters)
         settled = await self.payments.settle(settle(wish))
         return wish, settled.legs[0].refund_no
+
+    async def told(self, told: RefundInstruction) -> None:
+        """What the gateway pays at noon, whoever has asked for it."""
+        with business_time(NOON):
+            await self.gateway.submit(told)
 
     async def compare(self, page: int = 500, **changes: object) -> ReconcileReport:
         """All pages, one activity after the other."""
@@ -157,7 +163,7 @@ async def test_what_was_paid_by_hand_and_by_the_gateway(bench: Bench) -> None:
     assert books.equal
     assert [(each.ours, each.by_hand, each.theirs) for each in books.totals] == [(0, 10_000, 0)]
 
-    await bench.gateway.submit(instruction(number, wish.merchant_id, wish.fund, 10_000))
+    await bench.told(instruction(number, wish.merchant_id, wish.fund, 10_000))
     await bench.compare()
     assert await bench.kinds() == {number: DifferenceKind.PAID_TWICE}
     assert not (await bench.books()).equal
@@ -166,7 +172,7 @@ async def test_what_was_paid_by_hand_and_by_the_gateway(bench: Bench) -> None:
 async def test_what_we_gave_the_room_back_of_and_the_gateway_still_works_on(bench: Bench) -> None:
     wish, number = await bench.paid(Mode.DECLINE, uses_left=1)
     await told(bench.gateway, wish, Mode.NEVER_SETTLE)
-    await bench.gateway.submit(instruction(number, wish.merchant_id, wish.fund, 10_000))
+    await bench.told(instruction(number, wish.merchant_id, wish.fund, 10_000))
     await bench.compare()
     assert await bench.kinds() == {number: DifferenceKind.OURS_FAILED_GATEWAY_OPEN}
 
@@ -175,7 +181,7 @@ async def test_amounts_that_differ(bench: Bench) -> None:
     wish = await open_case(bench.pool)
     async with bench.pool.acquire() as connection:
         (leg,) = await ledger.legs_of(connection, wish.case_id, 1)
-    await bench.gateway.submit(instruction(leg.refund_no, wish.merchant_id, wish.fund, 9_999))
+    await bench.told(instruction(leg.refund_no, wish.merchant_id, wish.fund, 9_999))
     report = await bench.compare()
     assert report.differences == {
         DifferenceKind.AMOUNT_DIFFERS: 1,
@@ -186,7 +192,7 @@ async def test_amounts_that_differ(bench: Bench) -> None:
 async def test_a_refund_that_we_know_nothing_of(bench: Bench) -> None:
     await bench.paid()
     for number in ("AA-1", "zz-9"):
-        await bench.gateway.submit(instruction(number, "m-x", "order/x", 5))
+        await bench.told(instruction(number, "m-x", "order/x", 5))
     report = await bench.compare(page=1)
     assert report == ReconcileReport(compared=3, differences={DifferenceKind.UNKNOWN_TO_US: 2}, new=2)
     assert await bench.kinds() == {
@@ -311,5 +317,4 @@ def instruction(number: str, merchant_id: str, fund: str, amount: int) -> Refund
         account=None,
         amount=amount,
         currency="CNY",
-        requested_at=NOON,
     )

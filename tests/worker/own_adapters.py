@@ -1,10 +1,17 @@
 """Adapters as an adopter writes them, in a module of its own: nothing of them is known to the service but a setting."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 
-from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction, StatementLine
+from activities.gateways.payment import (
+    GatewayAnswer,
+    NotFound,
+    NotPublished,
+    PaymentGateway,
+    RefundInstruction,
+    StatementLine,
+)
 from activities.notices.channels import ChannelName, OutgoingNotice
 from workflows.messages.commands import GatewayResult
 from workflows.messages.parcels import CarrierEvent, Parcel
@@ -12,7 +19,7 @@ from workflows.messages.parcels import CarrierEvent, Parcel
 REFERENCE = "own-gateway-1"
 
 
-class OwnGateway:
+class OwnGateway(PaymentGateway):
     """Pays whatever it is told."""
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
@@ -20,16 +27,17 @@ class OwnGateway:
             refund_no=instruction.refund_no,
             result=GatewayResult.SUCCEEDED,
             gateway_ref=REFERENCE,
-            settled_at=instruction.requested_at,
         )
 
-    async def inquire(self, refund_no: str, asked_at: datetime) -> GatewayAnswer | NotFound:
-        del asked_at
-        return NotFound(refund_no=refund_no)
+    async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
+        return NotFound(refund_no=instruction.refund_no)
 
-    async def statement(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
-        del after, limit, as_of
-        return ()
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        raise NotPublished(str(day))
+        yield
+
+    async def ping(self) -> str:
+        return "an adapter of the tests"
 
 
 class OwnCarriers:

@@ -381,6 +381,8 @@ class Settle(Message):
     closing: Step
     partly: bool = False
     """Of a retry: pay what there is room for now, and give up what payments in flight hold (R14)."""
+    account: Reference | None = None
+    """Of a retry: where money goes on to that is stranded with the gateway; None where nobody has said so."""
 
 
 class SettleManually(Message):
@@ -423,6 +425,8 @@ class Settled(Message):
     """Without those that were retired; none where nothing is left to pay (R14)."""
     closed: bool = False
     """All legs have succeeded, and the closing step was recorded in the same transaction."""
+    ask_again_after: timedelta | None = None
+    """The gateway has said that asking makes no sense before."""
     number: int | None = None
     """That of this step, as in ``Stepped``."""
     refusal: Refusal | None = None

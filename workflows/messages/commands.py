@@ -12,7 +12,17 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
-from workflows.messages.message import CarrierCode, CaseId, Code, Identifier, Input, Moment, Reference, TrackingNo
+from workflows.messages.message import (
+    CarrierCode,
+    CaseId,
+    Code,
+    Identifier,
+    Input,
+    Moment,
+    ProviderCode,
+    Reference,
+    TrackingNo,
+)
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
@@ -333,10 +343,24 @@ class GatewayResult(Word):
 
     SUCCEEDED = "succeeded"
     PROCESSING = "processing"
+    """Accepted, and on its way: nobody has to do anything."""
+    ACTION_REQUIRED = "action_required"
+    """Accepted; the provider waits for the buyer, to name an account, say."""
     FAILED = "failed"
     """A confirmed failure: no money has moved."""
+    CANCELED = "canceled"
+    """Taken back before it was paid, at the provider: a confirmed failure too."""
+    CLOSED = "closed"
+    """A confirmed failure after which the provider takes this number no more: another attempt has another one."""
+    RETURNED = "returned"
+    """Paid, and come back later, days perhaps: the buyer does not have the money, whoever paid it has."""
     ABNORMAL = "abnormal"
     """Not done and not refused for good: the merchant's account is short, say."""
+    STRANDED = "stranded"
+    """Taken from the merchant, and lying with the provider, because the buyer's card or account takes nothing.
+
+    It can be sent on to another account; paid by hand it may be paid twice.
+    """
     UNKNOWN = "unknown"
     """Nothing can be said: no answer, or one that makes no sense."""
 
@@ -350,6 +374,10 @@ class GatewayCallback(Command):
     gateway_ref: Identifier | None = None
     failure: Code | None = None
     settled_at: Moment = Field(description="when the gateway says that it happened")
+    attempt: Annotated[int, Field(ge=1)] | None = None
+    """Of which attempt it tells; None where the gateway does not tell attempts apart."""
+    raw: ProviderCode | None = None
+    """The provider's own code, kept beside ``failure``."""
 
 
 class PausesChanged(Command):

@@ -56,6 +56,12 @@ Reference = Annotated[
 ]
 """Where something is kept, as a URI: ``vault:evidence/7f3a``. It must not itself tell anything of a person."""
 
+ProviderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:|*@-]{0,127}$"), _Stated]
+"""A payment provider's own id of something: ``ch_3Nq``, ``4200000119201811``."""
+
+ProviderCode = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,120}$")]
+"""A provider's own word for what happened, as it was sent: printable ASCII, and never a text that a person wrote."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), _Stated]
 
 _Typed = BeforeValidator(lambda typed: typed_in_one_way(typed) if isinstance(typed, str) else typed)

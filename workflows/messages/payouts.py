@@ -1,6 +1,8 @@
 """The money leg's messages: what is to be paid, over which legs, and how each stands (section 10)."""
 
-from workflows.messages.message import CaseId, Code, Identifier, Instant, Message
+from typing import Final
+
+from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, ProviderCode
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.requests import Method
 from workflows.messages.words import Word
@@ -93,6 +95,10 @@ class LegState(Word):
     MANUAL = "manual"
 
 
+STRANDED: Final = "stranded"
+"""The failure of an abnormal leg whose money lies with the provider: by hand it might be paid twice (section 10)."""
+
+
 class PaidBy(Word):
     """Who moved the money. Whose account the gateway took it from is the payout's `Payer`."""
 
@@ -113,6 +119,10 @@ class LegStatus(Message):
     tender_kind: TenderKind | None = None
     paid_by: PaidBy | None = None
     failure: Code | None = None
+    raw: ProviderCode | None = None
+    """The provider's own code behind ``failure``."""
+    attempt: int = 1
+    """How often it has been sent anew after a confirmed failure, and once."""
     submitted_at: Instant | None = None
     settled_at: Instant | None = None
     arrives_from: Instant | None = None

@@ -34,6 +34,8 @@ class AlertKind(StrEnum):
     """The room was given back on a confirmed failure, and then the money moved after all."""
     FAILURE_AFTER_SUCCESS = "failure_after_success"
     """The gateway takes a success back. Ours stays succeeded until a person has looked."""
+    REFUND_RETURNED = "refund_returned"
+    """Money that was paid has come back: the buyer does not have it, and an officer must find a way."""
     PAID_TWICE = "paid_twice"
     """The gateway and an officer have both paid the same leg."""
     PAID_BEYOND_CAP = "paid_beyond_cap"
@@ -56,6 +58,12 @@ class LegEvent:
     """The moment that it speaks of: a late callback tells of an earlier one."""
     paid_by: PaidBy | None = None
     failure: str | None = None
+    raw: str | None = None
+    """The provider's own code behind ``failure``."""
+    attempt: int | None = None
+    """Which attempt it speaks of; None where the gateway does not tell them apart, or it is about none."""
+    returned: bool = False
+    """Of a failure: the money had arrived, and has come back."""
     gateway_ref: str | None = None
     reason: str | None = None
     proof: str | None = None
@@ -71,9 +79,14 @@ class Standing:
     reserved_at: datetime
     paid_by: PaidBy | None = None
     failure: str | None = None
+    raw: str | None = None
     gateway_ref: str | None = None
+    attempt: int = 1
+    """Which one is being made, or was the last; that which has paid, once it has succeeded."""
     submitted_at: datetime | None = None
     """When it was last sent."""
+    returned_at: datetime | None = None
+    """When money that had been paid last came back."""
     settled_at: datetime | None = None
     arrives_from: datetime | None = None
     arrives_until: datetime | None = None
@@ -133,9 +146,11 @@ def follow(standing: Standing | None, event: LegEvent) -> Change:
     match event.says:
         case LegState.SUCCEEDED:
             return _succeed(standing, event)
+        case LegState.FAILED if event.returned and standing.state is LegState.SUCCEEDED:
+            return _come_back(standing, event)
         case LegState.FAILED | LegState.ABNORMAL if standing.state is LegState.SUCCEEDED:
             return Change(standing, moved=False, alert=_contradiction(standing, event))
-        case _ if standing.state not in _MOVES[event.says] or _outdated(standing, event):
+        case _ if standing.state not in _moved_by(event) or _outdated(standing, event):
             return Change(standing, moved=False)
         case _:
             next_standing = _move(standing, event)
@@ -156,8 +171,17 @@ def fold(events: Iterable[LegEvent]) -> Standing:
     return standing
 
 
+def _moved_by(event: LegEvent) -> set[LegState]:
+    """From which states an event moves a leg. We ourselves know of a failure only where nothing was sent."""
+    if event.says is LegState.FAILED and event.source == US:
+        return {LegState.RESERVED, LegState.FAILED}
+    return _MOVES[event.says]
+
+
 def _outdated(standing: Standing, event: LegEvent) -> bool:
     """Whether the event tells of an earlier sending: its failure says nothing of the money now under way."""
+    if event.attempt is not None and event.attempt != standing.attempt:
+        return event.attempt < standing.attempt
     return standing.submitted_at is not None and _at_the_latest(event.as_of) < standing.submitted_at
 
 
@@ -171,14 +195,27 @@ def _at_the_latest(told: datetime) -> datetime:
 def _move(standing: Standing, event: LegEvent) -> Standing:
     match event.says:
         case LegState.RESERVED:
-            return Standing(state=LegState.RESERVED, reserved_at=event.at)
+            return Standing(
+                state=LegState.RESERVED,
+                reserved_at=event.at,
+                # Only what was sent, and has failed for certain, goes out under another number.
+                attempt=standing.attempt + (standing.submitted_at is not None),
+                returned_at=standing.returned_at,
+            )
         case LegState.SUBMITTED:
-            return Standing(state=LegState.SUBMITTED, reserved_at=standing.reserved_at, submitted_at=event.as_of)
+            return Standing(
+                state=LegState.SUBMITTED,
+                reserved_at=standing.reserved_at,
+                attempt=standing.attempt,
+                submitted_at=event.as_of,
+                returned_at=standing.returned_at,
+            )
         case LegState.FAILED | LegState.ABNORMAL:
             return replace(
                 standing,
                 state=event.says,
                 failure=event.failure,
+                raw=event.raw,
                 gateway_ref=event.gateway_ref or standing.gateway_ref,
                 arrives_from=None,
                 arrives_until=None,
@@ -187,7 +224,8 @@ def _move(standing: Standing, event: LegEvent) -> Standing:
             return replace(
                 standing,
                 state=event.says,
-                failure=None,
+                failure=event.failure,
+                raw=event.raw,
                 gateway_ref=event.gateway_ref or standing.gateway_ref,
                 arrives_from=standing.arrives_from or event.arrives_from,
                 arrives_until=standing.arrives_until or event.arrives_until,
@@ -198,8 +236,11 @@ def _succeed(standing: Standing, event: LegEvent) -> Change:
     by_gateway = event.paid_by is PaidBy.GATEWAY
     match standing.state:
         case LegState.SUCCEEDED:
-            twice = by_gateway != (standing.paid_by is PaidBy.GATEWAY)
+            by_another = event.attempt is not None and event.attempt != standing.attempt
+            twice = by_gateway != (standing.paid_by is PaidBy.GATEWAY) or by_another
             return Change(standing, moved=False, alert=AlertKind.PAID_TWICE if twice else None)
+        case _ if by_gateway and _had_come_back(standing, event):
+            return Change(standing, moved=False)
         case LegState.MANUAL:
             alert = None
         case _ if not by_gateway:
@@ -207,19 +248,51 @@ def _succeed(standing: Standing, event: LegEvent) -> Change:
             return Change(standing, moved=False)
         case LegState.FAILED:
             alert = AlertKind.SUCCESS_AFTER_FAILURE
+        case _ if event.attempt is not None and event.attempt < standing.attempt:
+            alert = AlertKind.SUCCESS_AFTER_FAILURE  # and the attempt that is under way may pay once more
         case _:
             alert = None
     succeeded = replace(
         standing,
         state=LegState.SUCCEEDED,
         paid_by=event.paid_by,
+        attempt=event.attempt or standing.attempt,
         failure=None,
+        raw=None,
         gateway_ref=event.gateway_ref or standing.gateway_ref,
         settled_at=event.as_of,
         arrives_from=standing.arrives_from or event.arrives_from,
         arrives_until=standing.arrives_until or event.arrives_until,
     )
     return Change(succeeded, moved=True, alert=alert)
+
+
+def _come_back(standing: Standing, event: LegEvent) -> Change:
+    """Money that the gateway had paid is back where it came from: the leg has failed, and can be tried anew.
+
+    What was paid by hand cannot come back through the gateway; and a return of before the payment is another attempt's.
+    """
+    if standing.paid_by is not PaidBy.GATEWAY:
+        return Change(standing, moved=False)
+    if standing.settled_at is not None and _at_the_latest(event.as_of) < standing.settled_at:
+        return Change(standing, moved=False)
+    failed = replace(
+        standing,
+        state=LegState.FAILED,
+        paid_by=None,
+        failure=event.failure,
+        raw=event.raw,
+        settled_at=None,
+        returned_at=event.as_of,
+        arrives_from=None,
+        arrives_until=None,
+    )
+    return Change(failed, moved=True, alert=AlertKind.REFUND_RETURNED)
+
+
+def _had_come_back(standing: Standing, event: LegEvent) -> bool:
+    """Whether a success is one that has been undone since: its callback has come after that of the return."""
+    return standing.returned_at is not None and event.as_of <= standing.returned_at
 
 
 def _contradiction(standing: Standing, event: LegEvent) -> AlertKind | None:
