@@ -28,7 +28,7 @@ from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.kinds.cancellation import INTERCEPTING
 from workflows.kinds.first_stage import first_stage
 from workflows.kinds.late_shipment import CLAIMABLE
-from workflows.kinds.money import PAYING
+from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.stage import OPENING, STAGES, Stage
 from workflows.kinds.withdrawal import RETENTION
 from workflows.messages.activities import open_case

@@ -66,7 +66,7 @@ READERS: Final[Mapping[str, str]] = {
     "activities/postgres/vault.py:missing_attachment": "Evidence.sha256",
     "workflows/kinds/details.py:_application": "Evidence.media_type",
     # Decisions
-    "workflows/kinds/disputed.py:rejection": """
+    "workflows/kinds/rejecting.py:rejection": """
         Reject.reason Reject.shipping ShippingProof.carrier ShippingProof.tracking_no ShippingProof.shipped_at
     """,
     "workflows/kinds/disputed.py:_write_as_disputed": "OpenDispute.reason",
@@ -99,8 +99,8 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/dispute.py:_confirm": "ConfirmProposal.reason",
     "workflows/kinds/kind.py:handle": "RulingTold.ruling",
     # Money
-    "workflows/kinds/money.py:_retry_at_gateway": "RetryPayment.reason RetryPayment.partly",
-    "workflows/kinds/money.py:_pay_by_hand": """
+    "workflows/kinds/settling.py:retry_at_gateway": "RetryPayment.reason RetryPayment.partly",
+    "workflows/kinds/settling.py:pay_by_hand": """
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
         RecordManualTransfer.transferred_at RecordManualTransfer.amount
     """,

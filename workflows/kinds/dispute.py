@@ -9,49 +9,39 @@ from dataclasses import replace
 
 from workflows.kinds import evidence
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import Decision, TellCase
-from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.decisions import Decision
+from workflows.kinds.dispute_end import charge, claimed, end, told_of_intervention
+from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.order_money import table as paying_back
-from workflows.kinds.owed import compensation_of
 from workflows.kinds.process import On, Process, hears, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, hours
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal, Span
+from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, Span
 from workflows.messages.commands import (
     AcceptSettlement,
     CaseSettled,
     Command,
     ConfirmProposal,
-    DisputeIntervened,
     OfferSettlement,
     Resolve,
     Rule,
-    RulingTold,
     SubmitEvidence,
 )
-from workflows.messages.payouts import Remainder
-from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest
-from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
-from workflows.messages.scores import ScoreCause, ScoreChange
+from workflows.messages.scores import ScoreCause
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
-from workflows.rules.compensation import return_freight_owed
 from workflows.rules.dispute import (
     given_facts,
-    intervention_key,
     refused_acceptance,
     refused_evidence_after_final,
     refused_offer,
     refused_ruling,
     resolved,
     ruled,
-    ruling_key,
     settled,
     upheld,
 )
 from workflows.rules.evidence import evidence_facts
-from workflows.rules.refund import ruled_parts
-from workflows.rules.returns import is_whole_order
 
 NEGOTIATION = Stage(
     StageName.NEGOTIATION,
@@ -167,39 +157,27 @@ def _intervened(agreed: tuple[On, ...], **evidence_leads: Stage) -> tuple[On, ..
     )
 
 
-ENDS = {
-    Verdict.RESOLVED: OutcomeKind.RESOLVED,
-    Verdict.SETTLED: OutcomeKind.SETTLED,
-    Verdict.UPHELD: OutcomeKind.RULED,
-    Verdict.RULED: OutcomeKind.RULED,
-}
-"""How a dispute ends whose ruling somebody else carries out, or that pays nothing."""
-
-RULES = {Verdict.RESOLVED: "D2", Verdict.SETTLED: "D2", Verdict.RULED: "D8"}
-"""Under which rule a dispute ends; what silence comes to ends it under the rule of its stage (D4, D5)."""
-
-
 # What is done ---------------------------------------------------------------------------------------------
 
 
 def _resolve(case: Case, command: Resolve) -> Decision:
-    return _end(case, resolved(command.by, "resolved_by_buyer"), command)
+    return end(case, resolved(command.by, "resolved_by_buyer"), command)
 
 
 def _settled_itself(case: Case, told: CaseSettled) -> Decision:
     """D2: the case has been decided, and there is nothing left to dispute."""
-    return _end(case, resolved(CLOCK, "case_decided_itself"), told)
+    return end(case, resolved(CLOCK, "case_decided_itself"), told)
 
 
 def _accept(case: Case, command: AcceptSettlement) -> Decision:
     offer = case.state.claim.offer
     if offer is None:
         raise ValueError("only what is offered is accepted")
-    return _end(case, settled(offer, command), command)
+    return end(case, settled(offer, command), command)
 
 
 def _rule(case: Case, command: Rule) -> Decision:
-    return _end(case, ruled(command, _claimed(case)), command)
+    return end(case, ruled(command, claimed(case)), command)
 
 
 def _confirm(case: Case, command: ConfirmProposal) -> Decision:
@@ -207,14 +185,14 @@ def _confirm(case: Case, command: ConfirmProposal) -> Decision:
     proposal = case.state.claim.proposal
     if proposal is None:
         raise ValueError("only what is proposed is confirmed")
-    return _end(case, proposal.model_copy(update={"by": command.by, "reason": command.reason}), command)
+    return end(case, proposal.model_copy(update={"by": command.by, "reason": command.reason}), command)
 
 
 def _uphold(case: Case) -> Decision:
     """D4, D6: silence upholds the claim; a draft counts as given."""
     if Role.MERCHANT in case.state.claim.gave:
         return _close_evidence(case, case.silent("evidence_closed"))
-    return _end(case, upheld(_claimed(case), CLOCK), None, _charge(case, ScoreCause.EVIDENCE_TIMEOUT))
+    return end(case, upheld(claimed(case), CLOCK), None, charge(case, ScoreCause.EVIDENCE_TIMEOUT))
 
 
 def _ruling_overdue(case: Case) -> Decision:
@@ -223,7 +201,7 @@ def _ruling_overdue(case: Case) -> Decision:
 
 def _intervene(case: Case) -> Decision:
     """D3, D4, D5, D9: the case is locked, evidence is demanded, and it costs the merchant points."""
-    entry, charges = case.silent("intervened"), _charge(case, ScoreCause.INTERVENTION)
+    entry, charges = case.silent("intervened"), charge(case, ScoreCause.INTERVENTION)
     if Role.MERCHANT in case.state.claim.finals:  # D6: it has nothing to add
         intervened = case.enter(RULING, entry, charges=charges)
     else:
@@ -231,15 +209,7 @@ def _intervene(case: Case) -> Decision:
         demanded = case.notice(NoticeTemplate.EVIDENCE_DEMANDED, case.merchant)
         stage = EVIDENCE if upholds else EVIDENCE_WORKING_HOURS
         intervened = case.enter(stage, entry, notices=demanded, charges=charges)
-    return replace(intervened, first=_intervention(case))
-
-
-def _intervention(case: Case) -> tuple[TellCase, ...]:
-    """D3: what tells the disputed case that the platform has stepped in."""
-    if case.carried_out_by is None:
-        return ()
-    told = DisputeIntervened(key=intervention_key(case.case_id), by=CLOCK)
-    return (TellCase(case.carried_out_by, told),)
+    return replace(intervened, first=told_of_intervention(case))
 
 
 def _offered(case: Case, command: OfferSettlement) -> Decision:
@@ -285,105 +255,9 @@ def _propose(case: Case) -> Decision:
     """D5, D6: the merchant's fault is proposed, and an officer confirms; a draft counts as given."""
     if Role.MERCHANT in case.state.claim.gave:
         return _close_evidence(case, case.silent("evidence_closed"))
-    claim = case.state.claim.but(proposal=upheld(_claimed(case), CLOCK), evidence_ended=case.due)
-    charges = _charge(case, ScoreCause.EVIDENCE_TIMEOUT)
+    claim = case.state.claim.but(proposal=upheld(claimed(case), CLOCK), evidence_ended=case.due)
+    charges = charge(case, ScoreCause.EVIDENCE_TIMEOUT)
     return case.but(claim=claim).enter(RULING_PROPOSED, case.silent("fault_proposed"), charges=charges)
-
-
-def _end(case: Case, ruling: Ruling, command: Command | None, charges: tuple[ScoreChange, ...] = ()) -> Decision:
-    """D8, D9: told to whoever carries it out, or carried out; a lost ruling costs points.
-
-    The server asks for the cancellation of a dispute whose case has been stopped; others may ask for it as well. Only
-    then the case is looked for, by a word that it knows already: who was to carry the ruling out may run no more.
-    """
-    case = case.but(ruling=ruling)
-    if ruling.fault in (Fault.MERCHANT, Fault.BOTH):
-        charges = (*charges, *_charge(case, ScoreCause.RULING_LOST))
-    rule = RULES.get(ruling.verdict, case.stage.rule)
-    entry = case.entry(
-        f"dispute_{ruling.verdict}",
-        ruling.by,
-        rule,
-        command,
-        fault=ruling.fault,
-        award=ruling.award,
-        amount=ruling.amount,
-        reason=ruling.reason,
-    )
-    if case.carried_out_by and case.detached:
-        (told,) = _intervention(case)
-
-        def looked_for(case: Case, runs: bool) -> Decision:
-            if not runs:
-                stopped = case.entry("disputed_case_stopped", CLOCK, "D8")
-                return _ended(case, ruling, rule, charges, entry, stopped, own=True)
-            ended = _ended(case, ruling, rule, charges, entry, own=False)
-            # The run that waits for this dispute's result may be another one than carries the case now.
-            ruled_on = RulingTold(key=ruling_key(case.case_id), by=CLOCK, ruling=ruling)
-            return replace(ended, first=(*ended.first, TellCase(told.case, ruled_on)))
-
-        return Decision(effect=told, state=case.state, then=looked_for)
-    return _ended(case, ruling, rule, charges, entry, own=case.carried_out_by is None)
-
-
-def _ended(
-    case: Case, ruling: Ruling, rule: str, charges: tuple[ScoreChange, ...], *entries: LogEntry, own: bool
-) -> Decision:
-    owed = _return_freight(case) if own and ruling.return_freight is FreightBearer.MERCHANT else ()
-    if own and ruling.amount:
-        decision = refund(
-            case,
-            *entries,
-            by=ruling.by,
-            rule=rule,
-            wanted=ruled_parts(ruling),
-            remainder=Remainder(counts=case.opened.counts),
-            charges=charges,
-            notices=_told(case, ruling),
-        )
-    else:
-        decision = case.close(
-            OutcomeKind.DISMISSED if own and ruling.verdict is Verdict.RULED else ENDS[ruling.verdict],
-            *entries,
-            rule=rule,
-            by=ruling.by,
-            notices=_told(case, ruling),
-            charges=charges,
-        )
-    return replace(decision, first=owed)
-
-
-def _return_freight(case: Case) -> tuple[CompensationRequest, ...]:
-    """D8, T10: what sending the goods of an ended return back has cost."""
-    claimed = _claimed(case)
-    if claimed.about is None:
-        return ()
-    owed = return_freight_owed(case.opened.return_freight, case.policy.returns.most_return_freight, 0)
-    insured = case.opened.insurance_paid
-    if owed > insured or (owed and not is_whole_order(claimed, case.order)):  # R16: see returning
-        return (compensation_of(case.order, claimed.about, CompensationCause.RETURN_FREIGHT, owed, insured),)
-    return ()
-
-
-def _told(case: Case, ruling: Ruling) -> tuple[Notice, ...]:
-    return case.notice_to_both(
-        NoticeTemplate.DISPUTE_RULED,
-        verdict=ruling.verdict,
-        fault=ruling.fault,
-        amount=ruling.amount,
-        currency=case.asked.currency,
-    )
-
-
-def _charge(case: Case, cause: ScoreCause) -> tuple[ScoreChange, ...]:
-    """D9: what it costs by the policy."""
-    numbers = case.policy.dispute
-    points = {
-        ScoreCause.INTERVENTION: numbers.points_for_intervention,
-        ScoreCause.RULING_LOST: numbers.points_for_lost_ruling,
-        ScoreCause.EVIDENCE_TIMEOUT: numbers.points_for_timeout,
-    }[cause]
-    return (ScoreChange(merchant_id=case.parties.merchant_id, cause=cause, points=points),)
 
 
 def _demanded(case: Case) -> bool:
@@ -396,24 +270,18 @@ def _is_late(case: Case) -> bool:
     return ended is not None and case.now >= ended
 
 
-def _claimed(case: Case) -> DisputeRequest:
-    if not isinstance(case.request, DisputeRequest):
-        raise TypeError("a dispute is opened by a claim")
-    return case.request
-
-
 def refused_content(case: Case, command: Command) -> Refusal | None:
     """D2, D5, D6, D8: offers, acceptances, evidence and rulings must fit the claim."""
     claim = case.state.claim
     match command:
         case OfferSettlement():
-            return refused_offer(command, _claimed(case))
+            return refused_offer(command, claimed(case))
         case AcceptSettlement():
             return refused_acceptance(command, claim.offer)
         case SubmitEvidence() if command.by.role in claim.finals and not _is_late(case):
             return refused_evidence_after_final()
         case Rule():
-            return refused_ruling(command, _claimed(case))
+            return refused_ruling(command, claimed(case))
         case ConfirmProposal() if claim.proposal is None:
             return Refusal(
                 code="nothing_proposed", field="command", rule="D5", explanation="the merchant was not silent"

@@ -15,50 +15,34 @@ from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.process import Handler, On, Table, hears, takes
 from workflows.kinds.process import ruled as when_ruled
-from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage, days
+from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage
 from workflows.kinds.state import DisputeState, Standstill
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal, Span
+from workflows.messages.cases import LogEntry, Refusal, Span
 from workflows.messages.commands import (
-    Amend,
     Approve,
     Command,
     ConfirmReceipt,
     DisputeIntervened,
     GiveRefundAccount,
     OpenDispute,
-    Reject,
     ReportParcel,
     Withdraw,
 )
-from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.payouts import Remainder
-from workflows.messages.pieces import CasePieces, PieceUse
-from workflows.messages.requests import BankTransfer, DisputeRequest
+from workflows.messages.pieces import CasePieces
+from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling, Verdict
-from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
-from workflows.rules.applications import version_facts, version_of
 from workflows.rules.dispute import DECIDED, intervention_key
-from workflows.rules.evidence import evidence_facts, is_ours
+from workflows.rules.evidence import is_ours
 from workflows.rules.identity import case_id
-from workflows.rules.pieces import pieces_of
-from workflows.rules.refund import refused_application, refused_worthless, ruled_parts
-from workflows.rules.shipping import refused_unsent
+from workflows.rules.refund import ruled_parts
 
 DISPUTE_OPENED = "dispute_opened"
 SECOND = timedelta(seconds=1)
 
-
-REJECTED = Stage(
-    StageName.REJECTED,
-    "R6",
-    "商家已拒绝 · rejected, the buyer may amend and apply again",
-    waits_for=Role.BUYER,
-    silence=Silence.CLOSE_AS_REJECTED,
-    span=lambda policy: days(policy.refund.escalation_window_days),
-    work_list=WorkList.AWAITING_BUYER,
-)
 
 DISPUTED = Stage(
     StageName.DISPUTED,
@@ -339,83 +323,6 @@ def ruling_entry(case: Case, ruling: Ruling) -> LogEntry:
     return case.entry("ruling_carried_out", ruling.by, "D8", None, **facts)
 
 
-def reject(case: Case, command: Reject, stage: Stage = REJECTED) -> Decision:
-    """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
-    return case.enter(
-        stage,
-        rejection(case, command),
-        watch=proven(command),
-        evidence=case.given(command, "rejected"),
-        notices=case.notice(
-            NoticeTemplate.REQUEST_REJECTED,
-            case.buyer,
-            reason=command.reason,
-            window_days=case.policy.refund.escalation_window_days,
-        ),
-    )
-
-
-def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
-    """R6, R12, R13: told to the merchant, who decides with a new clock; refused where its pieces are not left."""
-    named: NamedAccount | None = None
-    if isinstance(command.method, BankTransfer):
-        named = NamedAccount(account=command.method.account, field="method.account")
-    version = version_of(command, case.now, case.state.applied)
-    return case.but(amended=command).enter(
-        stage,
-        case.obeyed(command, "amended", **version_facts(version)),
-        application=version,
-        account=named,
-        evidence=case.given(command, "amended"),
-        pieces=pieces_of(command, use_of(case)),
-        claims=True,
-        notices=case.notice(
-            NoticeTemplate.REQUEST_AMENDED,
-            case.merchant,
-            version=version.version,
-            amount=version.amount,
-            currency=case.asked.currency,
-            on_silence=stage.silence,
-        ),
-    )
-
-
-def close_as_rejected(case: Case, outcome: OutcomeKind = OutcomeKind.REJECTED) -> Decision:
-    """R6: the window has passed. T15: or the buyer has the goods back that were rejected, or ruled on."""
-    return case.close(
-        outcome,
-        case.silent("closed_as_rejected"),
-        rule="R6" if case.stage is REJECTED else case.stage.rule,
-        by=CLOCK,
-        notices=case.closed_notices(outcome),
-    )
-
-
-def use_of(case: Case) -> PieceUse:
-    """What the case does with the pieces that it names (R13)."""
-    uses = {CaseKind.RETURN: PieceUse.RETURN, CaseKind.EXCHANGE: PieceUse.EXCHANGE}
-    return uses.get(case.kind, PieceUse.REFUND)
-
-
-def proven(command: Reject) -> ParcelWatch | None:
-    """R15: what becomes of the parcel that a rejection names as proof is told to the case."""
-    proof = command.shipping
-    parcel = Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no) if proof else None
-    if proof is None or parcel is None:
-        return None
-    return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER, shipped_at=proof.shipped_at)
-
-
-def rejection(case: Case, command: Reject) -> LogEntry:
-    """The log line of a rejection."""
-    facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
-    if command.shipping:
-        facts["carrier"] = command.shipping.carrier
-        facts["tracking_no"] = command.shipping.tracking_no
-        facts["shipped_at"] = command.shipping.shipped_at.isoformat()
-    return case.obeyed(command, "rejected", **facts)
-
-
 def said_after_end(case: Case, ended: DisputeEnded) -> LogEntry | None:
     """The log line of a ruling that came when the case had ended."""
     ruling = ruling_of(ended)
@@ -426,7 +333,7 @@ def said_after_end(case: Case, ended: DisputeEnded) -> LogEntry | None:
 
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
-    """D1: one dispute at a time. R6, R8: an amended request must fit the order, and there is an end to it."""
+    """D1, D3, D10: one dispute at a time, and one receipt under its lock."""
     dispute = case.state.dispute
     match command:
         case OpenDispute() if case.state.ruling:
@@ -442,27 +349,5 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
                 rule="D3",
                 explanation="a receipt is recorded already, and counts once the case goes on",
             )
-        case Amend() if case.state.applied and case.state.applied.version >= case.policy.refund.most_applications:
-            return Refusal(
-                code="too_many_applications",
-                field="command",
-                rule="R6",
-                explanation=f"a case can be applied for {case.policy.refund.most_applications} times",
-            )
-        case Amend():
-            return _refused_amendment(case, command)
         case _:
             return None
-
-
-def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
-    use, by_pieces = use_of(case), case.policy.refund.by_pieces
-    if refusal := refused_application(command, case.order, {}, use=use, by_pieces=by_pieces):
-        return refusal
-    if use is PieceUse.REFUND:
-        return refused_worthless(command, CaseKind.SHIPPED_REFUND)
-    if not command.lines:
-        return Refusal(
-            code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"
-        )
-    return refused_unsent(command.lines, case.order)

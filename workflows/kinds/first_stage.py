@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from workflows.kinds.cancellation import INTERCEPTING, OUTBOUND_REVIEW, WAREHOUSE_REVIEW
 from workflows.kinds.dispute import NEGOTIATION
 from workflows.kinds.merchant_refund import OFFICER_REVIEW
-from workflows.kinds.money import PAYING
+from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.refund import MERCHANT_REVIEW, SHIPPED_REVIEW
 from workflows.kinds.return_stages import RETURN_REVIEW
 from workflows.kinds.stage import Stage

@@ -26,10 +26,10 @@ from workflows.kinds.return_stages import (
 )
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, NamedAccount, ParcelWatch, Span
+from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Span
 from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
 from workflows.messages.parcels import ParcelHistory, ParcelPurpose
-from workflows.messages.stages import Attention
+from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.parcels import came_back, signed_at
 from workflows.rules.returns import extended
 
@@ -165,3 +165,21 @@ def _not_received(case: Case, entry: LogEntry) -> Decision:
 def _named(command: EnterTracking) -> NamedAccount | None:
     """R17: what the buyer names with the tracking number must be its own."""
     return NamedAccount(account=command.refund_account, field="refund_account") if command.refund_account else None
+
+
+def not_returned(case: Case) -> Decision:
+    """T3: nothing was sent in time."""
+    return case.close(
+        OutcomeKind.NOT_RETURNED,
+        case.silent("not_returned"),
+        rule="T3",
+        by=CLOCK,
+        notices=case.closed_notices(OutcomeKind.NOT_RETURNED),
+    )
+
+
+def offer_extension(case: Case) -> Decision:
+    """T7: the merchant may have more time to wait for the goods, once."""
+    offered = case.notice(NoticeTemplate.EXTENSION_OFFERED, case.merchant)
+    notices = () if case.state.goods.extended else offered
+    return case.enter(RETURN_DELAYED, case.silent("extension_offered"), notices=notices)

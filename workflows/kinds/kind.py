@@ -17,6 +17,7 @@ from workflows.kinds import (
     money,
     order_money,
     refund,
+    rejecting,
     returning,
     withdrawal,
 )
@@ -142,7 +143,7 @@ def _refused_more_evidence(case: Case, command: Command) -> Refusal | None:
 
 _OF_EVERY_KIND: Final = (_refused_more_evidence, _refused_deadline, evidence.refused_content)
 _DISPUTABLE: Final[dict[str, Any]] = {
-    "refuses": (returning.refused_content, disputed.refused_content, _refused_account),
+    "refuses": (returning.refused_content, disputed.refused_content, rejecting.refused_content, _refused_account),
     "pays_order": True,
     "disputable": True,
 }

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from workflows.kinds import disputed
+from workflows.kinds import disputed, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.evidence import keeping_evidence
@@ -32,7 +32,7 @@ from workflows.rules.returns import accepted, received_parts
 
 def reject_receipt(case: Case, command: Reject) -> Decision:
     """T6: the goods are not as agreed."""
-    return disputed.reject(case, command, RECEIPT_REJECTED)
+    return rejecting.reject(case, command, RECEIPT_REJECTED)
 
 
 def refund_by_silence(case: Case) -> Decision:

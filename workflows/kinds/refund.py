@@ -7,13 +7,14 @@ return (R7).
 from dataclasses import replace
 from datetime import datetime
 
-from workflows.kinds import disputed, every_case, order_money
+from workflows.kinds import disputed, every_case, order_money, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.disputed import DISPUTED, REJECTED
+from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import keeping_evidence, take_evidence
 from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.process import Process, Table, hears, silence, takes
+from workflows.kinds.rejecting import REJECTED
 from workflows.kinds.return_stages import RETURN_REVIEW
 from workflows.kinds.returning import become_return
 from workflows.kinds.shipped_goods import (
@@ -111,7 +112,7 @@ def shipped() -> Process:
     own: Table = {
         SHIPPED_REVIEW: (
             takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
-            takes(Reject, MERCHANT, disputed.reject, rejected=REJECTED),
+            takes(Reject, MERCHANT, rejecting.reject, rejected=REJECTED),
             withdraw,
             takes(SubmitEvidence, PARTIES, take_evidence),
             hears(ReportParcel, _note_parcel),
@@ -121,7 +122,7 @@ def shipped() -> Process:
             takes(Amend, BUYER, _apply_again, amended=SHIPPED_REVIEW),
             takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),
             hears(ReportParcel, _note_parcel),
-            silence(disputed.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
+            silence(rejecting.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
         ),
         PARCEL_INTERCEPT: (
             takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
@@ -167,7 +168,7 @@ def _reject_as_shipped(case: Case, command: Reject) -> Decision:
 
 
 def _apply_again(case: Case, command: Amend) -> Decision:
-    return disputed.apply_again(case, command, SHIPPED_REVIEW)
+    return rejecting.apply_again(case, command, SHIPPED_REVIEW)
 
 
 def _escalate(case: Case) -> Decision:
@@ -205,8 +206,8 @@ def _has_shipped(case: Case, command: Reject, given: EvidenceGiven | None) -> De
     if proof is None:
         raise ValueError("an unshipped refund is rejected with a proof")
     case = sent_in(case, Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no))
-    rejection = disputed.rejection(case, command)
-    return _convert(case, rejection, proof.shipped_at, disputed.proven(command), given)
+    rejection = rejecting.rejection(case, command)
+    return _convert(case, rejection, proof.shipped_at, rejecting.proven(command), given)
 
 
 def _convert(

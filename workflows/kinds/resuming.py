@@ -9,6 +9,7 @@ from typing import Final
 from workflows.kinds import disputed, incoming, money, refund, returning, withdrawal
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, Then
+from workflows.kinds.payment_stages import WHILE_PAYING
 from workflows.kinds.state import State
 from workflows.kinds.steps import answered
 from workflows.messages.cases import Resumed, StepAnswer
@@ -40,7 +41,7 @@ def resumed_state(resumed: Resumed) -> State:
 
 def go_on(case: Case, last: StepAnswer) -> Decision:
     """What follows the last step, where nobody knows whether it was followed up."""
-    if case.state.stage in money.STAGES and case.state.payout:
+    if case.state.stage in WHILE_PAYING and case.state.payout:
         return money.go_on_paying(case, last)
     follow_up = FOLLOW_UPS.get(case.state.follow_up)
     return follow_up(case, last) if follow_up else Decision()

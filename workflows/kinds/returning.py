@@ -3,16 +3,18 @@
 A refund whose goods have shipped meanwhile goes this way as well (R7).
 """
 
-from workflows.kinds import disputed, every_case, order_money
+from workflows.kinds import disputed, every_case, order_money, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.disputed import DISPUTED, REJECTED
+from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import take_evidence
 from workflows.kinds.incoming import (
     ask_for_return,
     carrier_tells,
     enter_tracking,
     extend_receipt,
+    not_returned,
+    offer_extension,
 )
 from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.outgoing import (
@@ -36,6 +38,7 @@ from workflows.kinds.received import (
     refund_directly,
     reject_receipt,
 )
+from workflows.kinds.rejecting import REJECTED
 from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -55,7 +58,6 @@ from workflows.kinds.return_stages import (
     SENT_BACK,
 )
 from workflows.kinds.stage import BUYER, MERCHANT, MERCHANT_OR_PLATFORM, PARTIES, PLATFORM, Stage
-from workflows.messages.actors import CLOCK
 from workflows.messages.cases import AddressChoice, LogEntry, NoticeTemplate, ParcelWatch, Refusal
 from workflows.messages.commands import (
     AgreeReturn,
@@ -128,7 +130,7 @@ def process(*, exchange: bool) -> Process:
         RETURN_REVIEW: (
             takes(AgreeReturn, MERCHANT, _agree, return_agreed=AWAITING_RETURN),  # T1, T2
             takes(RefundDirectly, MERCHANT, refund_directly, refunded_directly=PAID_BACK),
-            takes(Reject, MERCHANT, disputed.reject, rejected=REJECTED),  # T1
+            takes(Reject, MERCHANT, rejecting.reject, rejected=REJECTED),  # T1
             withdraw,
             account,
             takes(SubmitEvidence, PARTIES, take_evidence),
@@ -139,7 +141,7 @@ def process(*, exchange: bool) -> Process:
             takes(Amend, BUYER, _apply_again, amended=RETURN_REVIEW),  # R6
             stand_still,
             parcel,
-            silence(disputed.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
+            silence(rejecting.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
         ),
         ADDRESS_MISSING: (
             takes(AgreeReturn, MERCHANT_OR_PLATFORM, _agree, return_agreed=AWAITING_RETURN),
@@ -156,9 +158,9 @@ def process(*, exchange: bool) -> Process:
             receipt,
             withdraw,
             not_sent,
-            silence(_not_returned, not_returned=OutcomeKind.NOT_RETURNED),
+            silence(not_returned, not_returned=OutcomeKind.NOT_RETURNED),
         ),
-        RETURN_IN_TRANSIT: (*underway, silence(_offer_extension, extension_offered=RETURN_DELAYED)),
+        RETURN_IN_TRANSIT: (*underway, silence(offer_extension, extension_offered=RETURN_DELAYED)),
         RETURN_DELAYED: (
             *underway,
             takes(ExtendReceipt, MERCHANT, extend_receipt, receipt_extended=RETURN_EXTENDED),
@@ -296,7 +298,7 @@ def _agree_by_silence(case: Case) -> Decision:
 
 
 def _apply_again(case: Case, command: Amend) -> Decision:
-    return disputed.apply_again(case, command, RETURN_REVIEW)
+    return rejecting.apply_again(case, command, RETURN_REVIEW)
 
 
 def _approve(case: Case, command: Approve) -> Decision:
@@ -322,25 +324,6 @@ def _want_address(case: Case, entry: LogEntry) -> Decision:
         attention=Attention.ADDRESS_MISSING,
         notices=case.notice(NoticeTemplate.ADDRESS_WANTED, case.merchant),
     )
-
-
-# T3, T7: on their way -----------------------------------------------------------------------------------
-
-
-def _not_returned(case: Case) -> Decision:
-    return case.close(
-        OutcomeKind.NOT_RETURNED,
-        case.silent("not_returned"),
-        rule="T3",
-        by=CLOCK,
-        notices=case.closed_notices(OutcomeKind.NOT_RETURNED),
-    )
-
-
-def _offer_extension(case: Case) -> Decision:
-    offered = case.notice(NoticeTemplate.EXTENSION_OFFERED, case.merchant)
-    notices = () if case.state.goods.extended else offered
-    return case.enter(RETURN_DELAYED, case.silent("extension_offered"), notices=notices)
 
 
 # T8, T15: sent to the buyer -----------------------------------------------------------------------------
@@ -375,7 +358,7 @@ def _rejected_by_silence(case: Case) -> Decision:
 
 
 def _rejected_for_good(case: Case) -> Decision:
-    return disputed.close_as_rejected(case, OutcomeKind.DISMISSED if case.state.ruling else OutcomeKind.REJECTED)
+    return rejecting.close_as_rejected(case, OutcomeKind.DISMISSED if case.state.ruling else OutcomeKind.REJECTED)
 
 
 # What is refused ----------------------------------------------------------------------------------------

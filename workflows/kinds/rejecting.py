@@ -1,0 +1,133 @@
+"""A request that the merchant rejects, and what the buyer may do then: apply again, or do nothing (R2, R6, T1, T6)."""
+
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.stage import Stage, days
+from workflows.messages.actors import CLOCK, Role
+from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal
+from workflows.messages.commands import Amend, Command, Reject
+from workflows.messages.parcels import Parcel, ParcelPurpose
+from workflows.messages.pieces import PieceUse
+from workflows.messages.requests import BankTransfer
+from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName, WorkList
+from workflows.rules.applications import version_facts, version_of
+from workflows.rules.evidence import evidence_facts
+from workflows.rules.pieces import pieces_of
+from workflows.rules.refund import refused_application, refused_worthless
+from workflows.rules.shipping import refused_unsent
+
+REJECTED = Stage(
+    StageName.REJECTED,
+    "R6",
+    "商家已拒绝 · rejected, the buyer may amend and apply again",
+    waits_for=Role.BUYER,
+    silence=Silence.CLOSE_AS_REJECTED,
+    span=lambda policy: days(policy.refund.escalation_window_days),
+    work_list=WorkList.AWAITING_BUYER,
+)
+
+
+def reject(case: Case, command: Reject, stage: Stage = REJECTED) -> Decision:
+    """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
+    return case.enter(
+        stage,
+        rejection(case, command),
+        watch=proven(command),
+        evidence=case.given(command, "rejected"),
+        notices=case.notice(
+            NoticeTemplate.REQUEST_REJECTED,
+            case.buyer,
+            reason=command.reason,
+            window_days=case.policy.refund.escalation_window_days,
+        ),
+    )
+
+
+def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
+    """R6, R12, R13: told to the merchant, who decides with a new clock; refused where its pieces are not left."""
+    named: NamedAccount | None = None
+    if isinstance(command.method, BankTransfer):
+        named = NamedAccount(account=command.method.account, field="method.account")
+    version = version_of(command, case.now, case.state.applied)
+    return case.but(amended=command).enter(
+        stage,
+        case.obeyed(command, "amended", **version_facts(version)),
+        application=version,
+        account=named,
+        evidence=case.given(command, "amended"),
+        pieces=pieces_of(command, use_of(case)),
+        claims=True,
+        notices=case.notice(
+            NoticeTemplate.REQUEST_AMENDED,
+            case.merchant,
+            version=version.version,
+            amount=version.amount,
+            currency=case.asked.currency,
+            on_silence=stage.silence,
+        ),
+    )
+
+
+def close_as_rejected(case: Case, outcome: OutcomeKind = OutcomeKind.REJECTED) -> Decision:
+    """R6: the window has passed. T15: or the buyer has the goods back that were rejected, or ruled on."""
+    return case.close(
+        outcome,
+        case.silent("closed_as_rejected"),
+        rule="R6" if case.stage is REJECTED else case.stage.rule,
+        by=CLOCK,
+        notices=case.closed_notices(outcome),
+    )
+
+
+def use_of(case: Case) -> PieceUse:
+    """What the case does with the pieces that it names (R13)."""
+    uses = {CaseKind.RETURN: PieceUse.RETURN, CaseKind.EXCHANGE: PieceUse.EXCHANGE}
+    return uses.get(case.kind, PieceUse.REFUND)
+
+
+def proven(command: Reject) -> ParcelWatch | None:
+    """R15: what becomes of the parcel that a rejection names as proof is told to the case."""
+    proof = command.shipping
+    parcel = Parcel(carrier=proof.carrier, tracking_no=proof.tracking_no) if proof else None
+    if proof is None or parcel is None:
+        return None
+    return ParcelWatch(parcel=parcel, purpose=ParcelPurpose.ORDER, shipped_at=proof.shipped_at)
+
+
+def rejection(case: Case, command: Reject) -> LogEntry:
+    """The log line of a rejection."""
+    facts: dict[str, str | int] = {"reason": command.reason, **evidence_facts(command.evidence)}
+    if command.shipping:
+        facts["carrier"] = command.shipping.carrier
+        facts["tracking_no"] = command.shipping.tracking_no
+        facts["shipped_at"] = command.shipping.shipped_at.isoformat()
+    return case.obeyed(command, "rejected", **facts)
+
+
+def refused_content(case: Case, command: Command) -> Refusal | None:
+    """R6, R8: an amended request must fit the order, and there is an end to it."""
+    match command:
+        case Amend() if case.state.applied and case.state.applied.version >= case.policy.refund.most_applications:
+            return Refusal(
+                code="too_many_applications",
+                field="command",
+                rule="R6",
+                explanation=f"a case can be applied for {case.policy.refund.most_applications} times",
+            )
+        case Amend():
+            return _refused_amendment(case, command)
+        case _:
+            return None
+
+
+def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
+    use, by_pieces = use_of(case), case.policy.refund.by_pieces
+    if refusal := refused_application(command, case.order, {}, use=use, by_pieces=by_pieces):
+        return refusal
+    if use is PieceUse.REFUND:
+        return refused_worthless(command, CaseKind.SHIPPED_REFUND)
+    if not command.lines:
+        return Refusal(
+            code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"
+        )
+    return refused_unsent(command.lines, case.order)

@@ -1,0 +1,228 @@
+"""A payment with the gateway: sent, asked about, told of by a callback, paid by hand, until it has arrived (R5)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import AskGateway, Booked, ClosedElsewhere, Decision, PayByHand, TakeCallback, Wait
+from workflows.kinds.payment_stages import PAYING, PAYMENT_ATTENTION, SECTION, SETTLING
+from workflows.kinds.payout import (
+    amount_of,
+    close_unpaid,
+    closing_step,
+    in_print,
+    payout_of,
+    said_reduction,
+    told_to_buyer,
+    unpaid,
+)
+from workflows.kinds.stage import CLOSED
+from workflows.kinds.state import Decided
+from workflows.messages.actors import GATEWAY
+from workflows.messages.cases import (
+    EnterCallback,
+    NoticeTemplate,
+    Refusal,
+    Settle,
+    Settled,
+    SettleManually,
+    Span,
+    Step,
+    StepAnswer,
+)
+from workflows.messages.commands import CloseCase, GatewayCallback, PayInAdvance, RecordManualTransfer, RetryPayment
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy
+from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.rules.closing import as_paid
+from workflows.rules.legs import CLOSABLE, OPEN_STATES
+from workflows.rules.polling import gateway_polls
+
+
+def ask_again(case: Case) -> Decision:
+    """The gateway is asked what has become of the payment."""
+    return ask_gateway(case, Ask.INQUIRE)
+
+
+def arrival_is_overdue(case: Case) -> Decision:
+    """R5: the time for the arrival is over; the gateway is asked, and a person called where it cannot say."""
+    return ask_gateway(case.but(payout=payout_of(case).but(overdue=True)), Ask.INQUIRE)
+
+
+def retry_at_gateway(case: Case, command: RetryPayment) -> Decision:
+    """Section 10: an officer has what was declined sent again."""
+    retried = case.obeyed(command, "payment_retried", reason=command.reason)
+    payout = payout_of(case).but(looks=0, retries=Ask.RETRY, partly=command.partly)
+    return case.but(payout=payout).enter(PAYING, retried, then=retry)
+
+
+def close_if_nothing_moved(case: Case, command: CloseCase) -> Decision:
+    """An officer ends it, unless money may have moved."""
+    if all(leg.state in CLOSABLE for leg in case.state.legs):
+        return close_unpaid(case, command)
+    return replace(_go_on(case), refuse=_money_may_have_moved())
+
+
+def _go_on(case: Case) -> Decision:
+    """What is next, as the legs stand now."""
+    legs = case.state.legs
+    if not legs:  # R14: others have been paid all that was declined
+        return unpaid(case, OutcomeKind.NOTHING_LEFT, "R14")
+    if all(leg.state is LegState.SUCCEEDED for leg in legs):
+        return ask_gateway(case, Ask.INQUIRE)
+    payout = payout_of(case)
+    trouble = attention_for(legs, overdue=payout.overdue)
+    stage = PAYMENT_ATTENTION if trouble else SETTLING
+    if (case.stage, case.state.attention) == (stage, trouble):
+        return _wait_for_gateway(case)
+    reduced, both, said = said_reduction(case)
+    if trouble:
+        raised = case.entry("attention_raised", GATEWAY, SECTION, attention=trouble)
+        return said.enter(stage, raised, *reduced, notices=both, attention=trouble, then=_wait_for_gateway)
+    submitted = case.entry("refund_submitted", GATEWAY, "R5", amount=amount_of(case))
+    told = told_to_buyer(case, NoticeTemplate.REFUND_SUBMITTED)
+    return said.enter(stage, submitted, *reduced, notices=(*told, *both), span=_limit(case), then=_wait_for_gateway)
+
+
+def _wait_for_gateway(case: Case, _: StepAnswer | None = None) -> Decision:
+    """SETTLING while the gateway may answer by itself, PAYMENT_ATTENTION where an officer is needed."""
+    if not any(leg.state in OPEN_STATES for leg in case.state.legs):
+        return Decision(state=case.state, wait=Wait())
+    payout = payout_of(case)
+    wait = next(islice(gateway_polls(case.policy.payment), payout.looks, None))
+    return Decision(state=case.but(payout=payout.but(looks=payout.looks + 1)).state, wait=Wait(wait))
+
+
+def retry(case: Case, _: StepAnswer) -> Decision:
+    """What has been declined is sent again, and what is unknown asked about first."""
+    payout = payout_of(case)
+    return ask_gateway(case.but(payout=payout.but(retries=None, partly=False)), Ask.RETRY, partly=payout.partly)
+
+
+def ask_gateway(case: Case, ask: Ask, *, partly: bool = False) -> Decision:
+    """Submit, ask about or retry the payment, and close the case in the same transaction where it has arrived."""
+    closing = closing_step(case, may_change=ask is Ask.RETRY)
+    settling = Settle(
+        payout=payout_of(case).payout,
+        ask=ask,
+        at=case.now,
+        arrival=case.policy.payment,
+        closing=closing,
+        partly=partly,
+    )
+    effect = AskGateway(settling, f"{ask} refund of {in_print(case)}", _patience(case))
+    return Decision(effect=effect, state=case.state, then=_took)
+
+
+def pay_by_hand(case: Case, command: PayInAdvance | RecordManualTransfer) -> Decision:
+    """Section 10: an officer has paid, or has the platform advance, what the gateway could not."""
+    transferred_at = None
+    match command:
+        case PayInAdvance():
+            event, outcome, paid_by = "paid_in_advance", OutcomeKind.PAID_BY_PLATFORM, PaidBy.PLATFORM
+        case RecordManualTransfer():
+            event, outcome, paid_by = "paid_manually", OutcomeKind.PAID_MANUALLY, PaidBy.OFFICER
+            transferred_at = command.transferred_at
+    when = {"transferred_at": transferred_at.isoformat()} if transferred_at else {}
+    done = case.obeyed(command, event, reason=command.reason, proof=command.proof, **when)
+    closing = closing_step(case, outcome, done, may_change=True)
+    settling = SettleManually(
+        payout=payout_of(case).payout,
+        paid_by=paid_by,
+        officer=command.by,
+        reason=command.reason,
+        proof=command.proof,
+        at=case.now,
+        transferred_at=transferred_at,
+        closing=closing,
+        amount=command.amount if isinstance(command, RecordManualTransfer) else None,
+    )
+    effect = PayByHand(settling, f"{event}: {in_print(case)}", _patience(case))
+
+    return Decision(effect=effect, state=case.state, then=_took_by_hand)
+
+
+def _took_by_hand(case: Case, booked: Booked) -> Decision:
+    return _answered(_took(case, booked), booked.settled.refusal)
+
+
+def take_callback(case: Case, callback: GatewayCallback) -> Decision:
+    """Write what the gateway tells into the ledger; late and repeated callbacks change nothing."""
+    closing = None if case.stage is CLOSED else closing_step(case)
+    entering = EnterCallback(callback=callback, at=case.now, arrival=case.policy.payment, closing=closing)
+    return Decision(effect=TakeCallback(entering), state=case.state, then=_took_callback)
+
+
+def _took_callback(case: Case, booked: Booked) -> Decision:
+    if booked.closing is None:
+        return Decision()
+    if case.state.stage in (StageName.SETTLING, StageName.PAYMENT_ATTENTION):
+        return _answered(_took(case, booked), None)
+    case = case.but(legs=booked.settled.legs)
+    return _closed(case, booked.settled, booked.closing) if booked.settled.closed else Decision(state=case.state)
+
+
+def _took(case: Case, booked: Booked) -> Decision:
+    case = case.but(legs=booked.settled.legs)
+    if booked.settled.closed and booked.closing:
+        return _closed(case, booked.settled, booked.closing)
+    return _go_on(case)
+
+
+def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
+    closed = as_paid(closing, sum(leg.amount for leg in settled.legs))
+    payout = payout_of(case)
+    return Decision(
+        state=case.state,
+        closed=ClosedElsewhere(closed, settled.number),
+        verdict=Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
+    )
+
+
+def _answered(decision: Decision, refusal: Refusal | None) -> Decision:
+    """What comes next, whoever asked being answered before it."""
+    return replace(decision, refuse=refusal, answered=True)
+
+
+def _limit(case: Case) -> Span:
+    """R5: when the money must have arrived; for an outcome not known, when a person is called."""
+    payment = case.policy.payment
+    unknown = payout_of(case).submitted_at + timedelta(hours=payment.unknown_attention_hours)
+    grace = timedelta(minutes=payment.arrival_grace_minutes)
+    limits = [
+        Span(until=leg.arrives_until + grace, arrival=leg.arrives_until) if leg.arrives_until else Span(until=unknown)
+        for leg in case.state.legs
+        if leg.state in OPEN_STATES
+    ]
+    return max(limits, key=lambda limit: limit.until or unknown, default=Span(until=unknown))
+
+
+def _patience(case: Case) -> int:
+    """Seconds for one attempt: two calls of five seconds for each leg, and the books.
+
+    No longer, because a worker that is killed in the middle is found missing only after this.
+    """
+    return 15 + 10 * len(case.state.legs)
+
+
+def attention_for(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | None:
+    """Why a person must look at a payout, or None while the gateway may still answer by itself."""
+    states = {leg.state for leg in legs}
+    if LegState.FAILED in states:
+        return Attention.REFUND_DECLINED
+    if LegState.ABNORMAL in states:
+        return Attention.MERCHANT_ACCOUNT_SHORT
+    if not overdue:
+        return None
+    if states & {LegState.UNKNOWN, LegState.SUBMITTED}:
+        return Attention.OUTCOME_UNKNOWN
+    return Attention.ARRIVAL_OVERDUE
+
+
+def _money_may_have_moved() -> Refusal:
+    return Refusal(
+        code="outcome_open",
+        field="command",
+        rule=SECTION,
+        explanation="part of the payment may have been made or still be made: it cannot be closed as unpaid",
+    )
