@@ -5,6 +5,7 @@ from collections.abc import Callable
 import asyncpg
 from temporalio import activity
 
+from activities import missing_steps
 from activities.measures import Measures
 from activities.policies import Policies, PolicyError
 from activities.postgres import casebook
@@ -34,10 +35,14 @@ class CaseBook:
         """Write a step in one transaction; the same step again gives what it gave before.
 
         Raises:
-            StepOutOfOrder: the step does not follow the last one.
+            StepOutOfOrder, LastStepMissing: the step does not follow the last one.
         """
         tally = Tally()
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with (
+            missing_steps.told(self._pool, step.case.case_id),
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
             stepped = await casebook.write_step(connection, step, self._in_force, tally)
         self._measures.committed(tally)
         self._wake_notices()

@@ -115,6 +115,7 @@ class Opening:
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
                 run_id, opened = before
+                await resuming.a_person_has_looked(connection, opening.case.case_id)
                 resumed = await resuming.resumed(connection, opening.case.case_id)
                 if run_id != opening.case.run_id:
                     if not await self._may_go_on(connection, opening):

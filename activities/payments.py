@@ -19,6 +19,7 @@ from typing import Final
 import asyncpg
 from temporalio import activity
 
+from activities import missing_steps
 from activities.gateways.limits import NO_LIMITS, Considered, Objection, objection
 from activities.gateways.payment import (
     GIVE_UP_AFTER,
@@ -128,15 +129,20 @@ class Payments:
         """Bring the legs of a reserved payout forward, one after the other, each failing alone.
 
         Whatever is asked: what was never sent is sent, and what may have been sent is asked about.
-        ``INQUIRE`` also asks about legs that the gateway has accepted or calls abnormal. ``RETRY`` takes room
-        anew for failed legs, as much as is left (R14), and sends them and the abnormal ones again. Legs whose room
-        payments in flight hold stay failed, with the failure ``no_room``; where nothing is left of a leg it is retired.
-        Without any leg left the answer has none, and the case decides how it ends.
+        ``INQUIRE`` also asks about legs that the gateway has accepted or calls abnormal, and before it sends one.
+        ``RETRY`` takes room anew for failed legs, as much as is left (R14), and sends them and the abnormal ones again.
+        Legs whose room payments in flight hold stay failed, with the failure ``no_room``; where nothing is left of a
+        leg it is retired. Without any leg left the answer has none, and the case decides how it ends.
 
         Raises:
             LedgerContradiction: the payout was never reserved.
+            StepOutOfOrder, LastStepMissing: the book lacks steps that the case has taken.
             asyncpg.PostgresError, OSError: the database failed; the next attempt goes on from what is recorded.
         """
+        async with missing_steps.told(self._pool, settling.payout.case_id):
+            return await self._settle(settling)
+
+    async def _settle(self, settling: Settle) -> Settled:
         payout = settling.payout
         attempt = _Attempt(
             case_id=payout.case_id,
@@ -149,7 +155,7 @@ class Payments:
         )
         if settling.ask is Ask.RETRY:
             await self._reserve_failed(attempt, waits=not settling.partly)
-        for leg in await self._legs(settling.payout):
+        for leg in await self._legs(settling.payout, settling.closing):
             if closed := await self._advance(attempt, leg, settling.ask):
                 return closed
         settled = await self._conclude(attempt)
@@ -186,8 +192,9 @@ class Payments:
             raw=callback.raw,
         )
         event = _said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
-        _, closed = await self._record(attempt, leg, event)
-        return closed or await self._conclude(attempt)
+        async with missing_steps.told(self._pool, case_id):
+            _, closed = await self._record(attempt, leg, event)
+            return closed or await self._conclude(attempt)
 
     @activity.defn(name=settle_manually.__name__)
     async def settle_manually(self, settling: SettleManually) -> Settled:
@@ -210,12 +217,16 @@ class Payments:
         Raises:
             LedgerContradiction: the payout was never reserved.
         """
+        async with missing_steps.told(self._pool, settling.payout.case_id):
+            return await self._settle_by_hand(settling)
+
+    async def _settle_by_hand(self, settling: SettleManually) -> Settled:
         case_id, number = settling.payout.case_id, settling.payout.number
         undecided = _Entering(case_id=case_id, number=number, at=settling.at)
         if earlier := await self._carried_out_before(settling):
             return earlier
         answers: dict[str, GatewayAnswer | NotFound | Unknown] = {}
-        asked = {leg.refund_no: leg for leg in await self._legs(settling.payout) if not _paid(leg)}
+        asked = {leg.refund_no: leg for leg in await self._legs(settling.payout, settling.closing) if not _paid(leg)}
         for leg in asked.values():
             answer = await self._gateway.inquire(await self._instruction(leg), settling.at)
             answers[leg.refund_no] = answer
@@ -253,10 +264,11 @@ class Payments:
         assert settled is not None
         return settled
 
-    async def _legs(self, payout: Payout) -> tuple[LegStatus, ...]:
+    async def _legs(self, payout: Payout, closing: Step) -> tuple[LegStatus, ...]:
         async with self._pool.acquire() as connection:
             legs = await ledger.legs_of(connection, payout.case_id, payout.number)
             if not legs and not await ledger.was_reserved(connection, payout.case_id, payout.number):
+                await casebook.nothing_is_missing(connection, closing)
                 raise ledger.LedgerContradiction(f"payout {payout.number} of {payout.case_id} is not reserved")
         return legs
 
@@ -267,6 +279,8 @@ class Payments:
 
     async def _advance(self, attempt: _Attempt, leg: LegStatus, ask: Ask) -> Settled | None:
         match leg.state, ask:
+            case LegState.RESERVED, Ask.INQUIRE:
+                return await self._ask_before_sending(attempt, leg)
             case LegState.RESERVED, _:
                 return await self._submit(attempt, leg)
             case ((LegState.SUBMITTED | LegState.UNKNOWN), _):
@@ -279,6 +293,15 @@ class Payments:
                 return await self._find_out(attempt, leg)
             case _:
                 return None
+
+    async def _ask_before_sending(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
+        """A ledger that was restored to an earlier moment may have forgotten that this leg was sent."""
+        match await self._gateway.inquire(await self._instruction(leg), attempt.at):
+            case NotFound():
+                return await self._submit(attempt, leg)
+            case heard:
+                await self._record(attempt, leg, _submitted(attempt))
+                return await self._take(attempt, leg, heard)
 
     async def _submit(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
         if leg.state is LegState.RESERVED and (against := await self._objection(leg, attempt.at)):

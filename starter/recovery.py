@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -16,7 +18,9 @@ from starter.priorities import of_merchant
 from starter.running import Runs, stopped_by
 from workflows import visibility
 from workflows.messages.cases import OpenedBy
+from workflows.messages.requests import Request
 from workflows.messages.stages import Stopped
+from workflows.rules.identity import case_id as id_of
 from workflows.rules.identity import workflow_name
 
 _PAGE: Final = 100
@@ -50,10 +54,9 @@ async def stranded(pool: asyncpg.Pool, runs: Runs, limit: int, among: Sequence[s
             page = await resuming.open_cases(connection, among, after, _PAGE)
         for start in range(0, len(page), _ASKED_AT_ONCE):
             some = page[start : start + _ASKED_AT_ONCE]
-            statuses = await asyncio.gather(*(runs.status(case_id) for case_id, _ in some))
-            for (case_id, opened_by), status in zip(some, statuses, strict=True):
-                why = stopped_by(status)
-                if why is None or why is Stopped.PAUSED:
+            reasons = await asyncio.gather(*(_why(pool, runs, case_id) for case_id, _ in some))
+            for (case_id, opened_by), why in zip(some, reasons, strict=True):
+                if why is None:
                     continue
                 yield Stranded(case_id, why, opened_by)
                 found += 1
@@ -62,6 +65,16 @@ async def stranded(pool: asyncpg.Pool, runs: Runs, limit: int, among: Sequence[s
         if len(page) < _PAGE:
             return
         after = page[-1][0]
+
+
+async def _why(pool: asyncpg.Pool, runs: Runs, case_id: str) -> Stopped | None:
+    """Why nothing carries an open case; None where something does."""
+    status = await runs.status(case_id)
+    if status == Status.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+        async with reading(pool) as connection:  # a case ends in its book first: it may have, since the page was read
+            return Stopped.ENDED if await resuming.is_open(connection, case_id) else None
+    why = stopped_by(status)
+    return None if why is Stopped.PAUSED else why
 
 
 async def start_anew(temporal: Client, task_queue: str, case: Stranded) -> bool:
@@ -75,12 +88,23 @@ async def start_anew(temporal: Client, task_queue: str, case: Stranded) -> bool:
     """
     if case.opened_by is None:
         return False
-    request = case.opened_by.request
+    return await started(temporal, task_queue, case.opened_by.request, case.case_id)
+
+
+async def started(
+    temporal: Client, task_queue: str, request: Request, case_id: str | None = None, *, begins: datetime | None = None
+) -> bool:
+    """Start the workflow of a request, at once or when it ``begins``; False where it runs already.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    delay = begins - datetime.now(UTC) if begins else timedelta(0)
     try:
         await temporal.start_workflow(
             workflow_name(request),
             request,
-            id=case.case_id,
+            id=case_id or id_of(request),
             task_queue=task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -88,6 +112,7 @@ async def start_anew(temporal: Client, task_queue: str, case: Stranded) -> bool:
             static_summary=visibility.summary(request, None),
             static_details=visibility.details(request),
             priority=of_merchant(request.merchant_id),
+            start_delay=max(delay, timedelta(0)) or None,
         )
     except WorkflowAlreadyStartedError:
         return False

@@ -1,6 +1,6 @@
 """Whether Temporal runs the workflow of a case, and if not, why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,6 +25,7 @@ _STOPPED: Final[Mapping["Status.ValueType", Stopped]] = {
     Status.WORKFLOW_EXECUTION_STATUS_CANCELED: Stopped.CANCELED,
 }
 _ASKED_AT_ONCE: Final = 50
+_LISTED_AT_ONCE: Final = 200
 
 
 def stopped_by(status: "Status.ValueType | None") -> Stopped | None:
@@ -112,6 +113,22 @@ class Runs:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+
+    async def pages(self, query: str) -> AsyncIterator[list[str]]:
+        """The ids of the workflows that ``query`` finds, page by page. As late as visibility is.
+
+        Raises:
+            RPCError: Temporal does not answer.
+        """
+        token = b""
+        while True:
+            request = ListWorkflowExecutionsRequest(
+                namespace=self._temporal.namespace, query=query, page_size=_LISTED_AT_ONCE, next_page_token=token
+            )
+            listed = await self._temporal.workflow_service.list_workflow_executions(request)
+            yield [each.execution.workflow_id for each in listed.executions]
+            if not (token := listed.next_page_token):
+                return
 
     async def _runs_of(self, case_ids: Sequence[str]) -> dict[str, list[tuple[float, "Status.ValueType"]]]:
         """When each run of these cases began, and its status: a case that was reset has several."""

@@ -10,11 +10,12 @@ import asyncpg
 from temporalio.api.enums.v1.workflow_pb2 import (
     PENDING_ACTIVITY_STATE_SCHEDULED,
     PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
+    WORKFLOW_EXECUTION_STATUS_COMPLETED,
 )
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse as Run
 
-from activities.postgres import repeated_attempts
+from activities.postgres import repeated_attempts, resuming
 from activities.postgres.repeated_attempts import Suspect
 from starter.database import reading
 from starter.running import Runs, stopped_by
@@ -70,7 +71,9 @@ async def stuck(pool: asyncpg.Pool, runs: Runs, limit: int) -> tuple[Stuck, ...]
             described = await asyncio.gather(*(runs.described(each.workflow_id) for each in some))
             for suspect, answer in zip(some, described, strict=True):
                 if seen := _seen(suspect, answer):
-                    found.append(seen)
+                    # A case ends in its book first: it may have, since the suspects were read.
+                    if seen.stopped is not Stopped.ENDED or await resuming.is_open(connection, suspect.workflow_id):
+                        found.append(seen)
                 else:
                     await repeated_attempts.strike(connection, suspect.workflow_id)
     return tuple(found)
@@ -79,7 +82,9 @@ async def stuck(pool: asyncpg.Pool, runs: Runs, limit: int) -> tuple[Stuck, ...]
 def _seen(suspect: Suspect, run: Run | None) -> Stuck | None:
     """What keeps the workflow from going on; None for what was noted and goes on, or has ended."""
     which = (suspect.workflow_id, suspect.since, suspect.overdue)
-    if stopped := stopped_by(run.workflow_execution_info.status if run else None):
+    status = run.workflow_execution_info.status if run else None
+    ended = status == WORKFLOW_EXECUTION_STATUS_COMPLETED and suspect.overdue  # and its row is open
+    if stopped := Stopped.ENDED if ended else stopped_by(status):
         return Stuck(*which, Why.STOPPED, stopped=stopped) if suspect.overdue else None
     assert run
     failing = [each for each in run.pending_activities if each.attempt >= _AGAIN]

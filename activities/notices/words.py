@@ -80,6 +80,7 @@ ATTENTIONS: Final[Mapping[Attention, Words]] = {
     Attention.MERCHANT_ACCOUNT_SHORT: ("商家账户余额不足", "the merchant's account is short"),
     Attention.ARRIVAL_OVERDUE: ("退款到账超时", "the refund has not arrived in time"),
     Attention.OUTCOME_UNKNOWN: ("退款结果未知", "the result of the refund is not known"),
+    Attention.BOOK_BEHIND: ("案件簿缺少已执行的步骤", "the case book lacks steps that were taken"),
     Attention.ROOM_OVERDUE: ("可退金额长期被在途付款占用", "payments in flight have held what is left for too long"),
 }
 

@@ -154,7 +154,7 @@ async def bound_for_merchant(connection: Connection, merchant_id: str) -> list[B
         merchant_id,
     )
     return [
-        Bound(subject=_subject(row["subject"]), number=number, until=row["until"])
+        Bound(subject=subject_of(row["subject"]), number=number, until=row["until"])
         for row in rows
         if (number := _number(row))
     ]
@@ -170,10 +170,11 @@ async def subjects_of_orders(connection: Connection, order_nos: Sequence[str]) -
         "SELECT subject FROM vault.number_subjects WHERE order_no = ANY($1) AND NOT released ORDER BY subject",
         list(order_nos),
     )
-    return [_subject(row["subject"]) for row in rows]
+    return [subject_of(row["subject"]) for row in rows]
 
 
-def _subject(name: str) -> NumberSubject:
+def subject_of(name: str) -> NumberSubject:
+    """The subject of this name."""
     scope, _, identifier = name.partition("/")
     return NumberSubject(scope=Scope(scope), id=identifier)
 

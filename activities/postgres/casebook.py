@@ -58,6 +58,11 @@ from workflows.rules.legs import AlertKind
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault
     """A step that is neither the next one nor an earlier one again. Steps are never rewritten."""
 
+    def __init__(self, why: str, *, lacking: int = 0) -> None:
+        """``lacking`` is how many steps before this one the book does not have; 0 where that is not the fault."""
+        super().__init__(why)
+        self.lacking = lacking
+
 
 async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str, Opened] | None:
     """The run that opened this case and what it found, or None; the case is locked against another opening."""
@@ -171,7 +176,8 @@ async def write_step(
     if before:
         return before
     if number != row["step"] + 1:
-        raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}")
+        lacking = number - row["step"] - 1
+        raise StepOutOfOrder(f"{case.case_id} is at step {row['step']}, not before step {step.step}", lacking=lacking)
     asked = step.step
     step = step.model_copy(update={"step": number})
     policy = policy_now(str(row["policy"]).partition("/")[0]) if step.policy_version else None
@@ -205,6 +211,17 @@ async def write_step(
     if tally:
         tally.steps.append(Written(step, StageName(row["stage"]), since=row["since"], due=row["due_at"]))
     return stepped
+
+
+async def nothing_is_missing(connection: Connection, step: Step) -> None:
+    """Returns where the book has every step before this one.
+
+    Raises:
+        StepOutOfOrder: it lacks some.
+    """
+    last = await connection.fetchval("SELECT step FROM casebook.cases WHERE case_id = $1", step.case.case_id)
+    if last is not None and (lacking := step.step - 1 - last) > 0:
+        raise StepOutOfOrder(f"{step.case.case_id} is at step {last}, not before step {step.step}", lacking=lacking)
 
 
 async def deadline_of(connection: Connection, step: Step, policy: Policy | None = None) -> Due | None:

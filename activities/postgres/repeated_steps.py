@@ -17,7 +17,14 @@ Line: TypeAlias = tuple[str, str, str]
 """Event, role of who did it, and the key of the command behind it, empty for none."""
 
 _BY_THE_WAY: Final = frozenset(
-    {"command_refused", "more_refused", "cancellation_ignored", "activity_begun_anew", "ruling_after_end"}
+    {
+        "command_refused",
+        "more_refused",
+        "cancellation_ignored",
+        "activity_begun_anew",
+        "ruling_after_end",
+        "book_behind",
+    }
 )
 """Lines that go along with whatever step comes next, and make none the same or another."""
 

@@ -1,12 +1,15 @@
 """How far a case has come by its book, for a run that goes on with it (section 11)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from activities.postgres import ledger
 from activities.postgres.connection import Connection
+from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, OpenedBy, Resumed, StepAnswer
 from workflows.messages.reading import read_own
+from workflows.messages.stages import Attention
 
 _LINES = 8
 """Of the log, as a view shows them."""
@@ -15,6 +18,36 @@ _LINES = 8
 async def take_over(connection: Connection, case_id: str, run_id: str) -> None:
     """From now on this run carries the case; what an older one still sends changes nothing any more."""
     await connection.execute("UPDATE casebook.cases SET run_id = $2 WHERE case_id = $1", case_id, run_id)
+
+
+async def call_for_a_person(connection: Connection, case_id: str) -> None:
+    """The book lacks steps that the case has taken: its row and its log say so, until it goes on."""
+    await connection.execute(
+        """
+        WITH called AS (
+            UPDATE casebook.cases SET attention = $2, log_length = log_length + 1
+            WHERE case_id = $1 AND closed_at IS NULL AND attention IS DISTINCT FROM $2
+            RETURNING log_length, step, kind, stage
+        )
+        INSERT INTO casebook.log
+            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
+             kind, stage)
+        SELECT $1, log_length, step, $2, $3, $4, 'section 11', now(), '', '', '{}', kind, stage FROM called
+        """,
+        case_id,
+        Attention.BOOK_BEHIND,
+        CLOCK.role,
+        CLOCK.id,
+    )
+
+
+async def a_person_has_looked(connection: Connection, case_id: str) -> None:
+    """A run goes on from the book: the row calls for a person as before its steps were missed, if at all."""
+    await connection.execute(
+        "UPDATE casebook.cases SET attention = state ->> 'attention' WHERE case_id = $1 AND attention = $2",
+        case_id,
+        Attention.BOOK_BEHIND,
+    )
 
 
 async def resumed(connection: Connection, case_id: str) -> Resumed | None:
@@ -77,6 +110,29 @@ async def _has_ended(connection: Connection, case_id: str | None) -> bool:
     return bool(
         await connection.fetchval("SELECT closed_at IS NOT NULL FROM casebook.cases WHERE case_id = $1", case_id)
     )
+
+
+async def is_open(connection: Connection, case_id: str) -> bool:
+    """Whether the book has the case, and has not seen it end."""
+    query = "SELECT EXISTS (SELECT FROM casebook.cases WHERE case_id = $1 AND closed_at IS NULL)"
+    return bool(await connection.fetchval(query, case_id))
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How far the book has seen a case come."""
+
+    steps: int
+    closed: bool
+
+
+async def reached(connection: Connection, case_ids: Sequence[str]) -> dict[str, Reached]:
+    """How far these cases have come; without those that the book does not have."""
+    rows = await connection.fetch(
+        "SELECT case_id, step, closed_at IS NOT NULL AS closed FROM casebook.cases WHERE case_id = ANY ($1)",
+        list(case_ids),
+    )
+    return {row["case_id"]: Reached(row["step"], row["closed"]) for row in rows}
 
 
 async def open_cases(

@@ -11,6 +11,7 @@ from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 REMARKS = frozenset(
     {
         "activity_begun_anew",
+        "book_behind",
         "cancellation_ignored",
         "command_refused",
         "deadline_moved",

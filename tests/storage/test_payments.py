@@ -190,6 +190,21 @@ async def test_a_closing_step_that_is_missing_is_made_up_for(bench: Bench) -> No
     assert await outcome_of(bench.pool, wish) == "refunded"
 
 
+@pytest.mark.parametrize("was_sent", [True, False])
+async def test_a_ledger_that_has_forgotten_asks_before_it_sends(
+    bench: Bench, was_sent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = await open_case(bench.pool)
+    if was_sent:
+        await bench.gateway.submit(instruction(wish, (await bench.leg(wish)).refund_no))
+        monkeypatch.setattr(bench.gateway, "submit", None)  # nothing may be sent again
+
+    settled = await bench.settle(wish, Ask.INQUIRE, at=minutes(1))
+
+    assert settled.closed
+    assert await bench.attempts(wish) == [1]
+
+
 async def test_paid_later_is_found_by_asking(bench: Bench) -> None:
     wish = await open_case(bench.pool)
     await told(bench.gateway, wish, Mode.CALL_BACK_NEVER, settle_after_seconds=3600)

@@ -1,8 +1,10 @@
 """Section 11: an activity that somebody ends from outside neither ends a case nor is believed."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -15,10 +17,19 @@ from temporalio.api.workflowservice.v1 import (
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
-from tests.workflow.world import World, until
+from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import merchant, officer
 from workflows.messages.cases import CaseView
-from workflows.messages.commands import Approve, Command, RetryPayment
+from workflows.messages.commands import (
+    AgreeReturn,
+    Approve,
+    Command,
+    LookAtBook,
+    RefundDirectly,
+    Reject,
+    RejectReason,
+    RetryPayment,
+)
 from workflows.messages.stages import OutcomeKind, StageName
 
 Meddle = Callable[[World, Case, str], Awaitable[object]]
@@ -131,3 +142,84 @@ async def test_money_that_is_said_to_be_paid_is_paid_by_the_ledger_only(world: W
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
     assert await begun_anew(case) == [("settle", why)]
+
+
+# What bears the right marks, and was made up ------------------------------------------------------------
+
+
+def made_up(step: int, **more: object) -> Meddle:
+    """An answer of ``record_step`` as the book writes it, to a step that the book does not have."""
+    due = {"at": "2099-01-01T00:00:00Z", "remind_at": None, "policy": None}
+    return completed(json.dumps({"step": step, "refusal": None, "written": True, "due": due, **more}).encode())
+
+
+async def believed(world: World, case: Case, command: Command, activity: str, meddle: Meddle, row: str) -> None:
+    """``command`` is sent, and the answer of the activity that waits for this row of the database is made up."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute(f"SELECT FROM {row} FOR UPDATE")
+        sent = asyncio.ensure_future(case.act(command))
+        (first,) = await until(lambda: pending(case, activity), lambda ids: len(ids) == 1)
+        holds = await connection.fetchval("SELECT pg_backend_pid()")
+        blocked = "SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))"
+        waiting = await until(lambda: world.pool.fetchval(blocked, holds), lambda pid: pid is not None)
+        await meddle(world, case, first)
+        await until(lambda: pending(case, activity), lambda ids: first not in ids)
+        await world.pool.execute("SELECT pg_terminate_backend($1)", waiting)  # or it would do it after all
+        await until(lambda: world.pool.fetchval(blocked, holds), lambda pid: pid is None)
+    await sent
+
+
+def row_of(case: Case) -> str:
+    return f"casebook.cases WHERE case_id = '{case.id}'"
+
+
+async def test_a_step_that_an_answer_has_made_up_is_written_when_the_next_one_finds_it_missing(world: World) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    reject = Reject(
+        key="r1", by=merchant(world.merchant), reason=RejectReason.GOODS_RECEIVED_AS_DESCRIBED, evidence=EVIDENCE
+    )
+    await believed(world, case, reject, "record_step", made_up(1), row_of(case))
+    assert ((await case.view()).stage, await world.events(case)) == (StageName.REJECTED, ["opened"])
+
+    view = await case.act(LookAtBook(key="l1", by=officer("o-1")))
+
+    assert await world.events(case) == ["opened", "rejected", "activity_begun_anew", "look_at_book"]
+    assert await begun_anew(case) == [("record_step", "missing")]
+    assert view.stage is StageName.REJECTED
+    assert view.due
+    assert view.due < datetime(2099, 1, 1, tzinfo=UTC), "the deadline is the book's"
+    await case.act(reject)
+    assert (await world.events(case)).count("rejected") == 1, "and its sender is answered as before"
+
+
+async def test_room_that_an_answer_has_made_up_is_reserved_before_anything_is_paid(world: World) -> None:
+    order_no = await world.order()
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    reserved: dict[str, object] = {"reservation": "reserved", "due": 10_000, "legs": []}
+
+    approval = Approve(key="a1", by=merchant(world.merchant))
+
+    await believed(world, case, approval, "record_step", made_up(1, reserved=reserved), row_of(case))
+    outcome = await case.outcome()
+
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+    assert (await world.events(case)).count("approved") == 1
+
+
+async def test_a_step_that_the_book_refuses_is_taken_back_though_an_answer_had_made_it_up(world: World) -> None:
+    case = await world.returned()  # and the merchant has no address (T2)
+    before = await case.view()
+    agree = AgreeReturn(key="a1", by=merchant(world.merchant))
+    await believed(world, case, agree, "record_step", made_up(1), row_of(case))
+    assert (await case.view()).stage is not StageName.RETURN_REVIEW
+
+    await case.act(LookAtBook(key="l1", by=officer("o-1")))
+    view = await case.act(RefundDirectly(key="d1", by=merchant(world.merchant)))
+    outcome = await case.outcome()
+
+    assert view.stage is not before.stage
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert "return_agreed" not in await world.events(case)

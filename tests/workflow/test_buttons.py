@@ -209,10 +209,11 @@ async def test_a_case_book_that_was_restored_is_written_anew_from_the_history(wo
     await until(lambda: out_of_order(case), bool)
 
     await typed(stack, "temporal workflow reset --workflow-id CASE --type FirstWorkflowTask --reason restored", case)
-    await until(case.log, lambda log: len(log) >= len(whole))
+    await until(case.log, lambda log: len(log) > len(whole))
 
     # What silence decides by now, days later, may follow at any moment.
-    written = [(each.event, each.command_key) for each in await case.log()]
+    log = [each for each in await case.log() if each.event != "book_behind"]
+    written = [(each.event, each.command_key) for each in log]
     assert written[: len(whole)] == [(each.event, each.command_key) for each in whole]
 
 

@@ -1,16 +1,26 @@
 """Cases that another run takes over: they go on where the book stands (section 11)."""
 
+import json
+
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from activities.gateways.payment_stub import Behaviour, Mode
+from starter.adrift import Why, adrift
 from starter.client import Case
 from starter.recovery import Stranded, stranded
+from starter.resetting import begun_again
+from tests.replay.test_resets import finished_tasks
 from tests.workflow import disputes
-from tests.workflow.world import World, until
-from workflows.messages.actors import merchant, officer
-from workflows.messages.commands import Approve, LookAtBook, RetryPayment, SubmitEvidence
+from tests.workflow.test_answers import believed, completed
+from tests.workflow.test_buttons import NOTHING_AGAIN
+from tests.workflow.world import EVIDENCE, World, until
+from workflows.messages.actors import buyer, merchant, officer
+from workflows.messages.commands import Approve, LookAtBook, Reject, RejectReason, RetryPayment, SubmitEvidence
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.stages import OutcomeKind, StageName, Stopped
+from workflows.messages.payouts import LegState
+from workflows.messages.stages import Attention, OutcomeKind, StageName, Stopped
 
 
 async def lost(world: World, case: Case) -> Stranded | None:
@@ -152,3 +162,113 @@ async def test_another_request_under_the_same_id_takes_nothing_over(world: World
 
     assert outcome["outcome"] == "refused"
     assert outcome["refusal"]["code"] == "duplicate_case"
+
+
+async def test_a_case_whose_end_was_made_up_is_found_and_goes_on_from_its_book(world: World) -> None:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await case.act(approve(world))
+    (leg,) = (await world.at(case, StageName.PAYMENT_ATTENTION)).legs
+    paid = leg.model_copy(update={"state": LegState.SUCCEEDED}).model_dump(mode="json")
+    answer = completed(json.dumps({"legs": [paid], "closed": True}).encode())
+    retry = RetryPayment(key="r-1", by=officer("o-1"), reason="asked_for")
+
+    await believed(world, case, retry, "settle", answer, f"ledger.funds WHERE fund = 'order/{order_no}'")
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert await world.paid_by_gateway(order_no) == 0, "and it is not true"
+    stopped = await until(lambda: lost(world, case), lambda found: found is not None)
+    assert stopped
+    assert stopped.why is Stopped.ENDED
+    assert await world.aftersales.take_up(stopped)
+
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert await world.paid_by_gateway(order_no) == await world.refunded(order_no) == 10_000
+    assert await lost(world, case) is None
+
+
+# One of the two was restored to an earlier moment --------------------------------------------------------
+
+
+async def differs(world: World, case: Case) -> Why | None:
+    """How a running case and its book differ."""
+    aftersales = world.aftersales
+    found = [each async for each in adrift(world.pool, aftersales.temporal, aftersales.runs, [case.id], compare=True)]
+    return found[0].why if found else None
+
+
+async def test_a_workflow_that_has_forgotten_steps_is_found_and_looks_at_its_book(world: World) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await case.act(SubmitEvidence(key="e1", by=merchant(world.merchant), evidence=EVIDENCE))
+    assert await differs(world, case) is None
+    (first, *_) = await finished_tasks(world.aftersales.temporal, case.id)
+    restored = ResetWorkflowExecutionRequest(  # as if nothing had come since
+        namespace="default",
+        workflow_execution=WorkflowExecution(workflow_id=case.id),
+        reason="a test",
+        workflow_task_finish_event_id=first,
+        request_id=world.fresh("r"),
+        reset_reapply_exclude_types=NOTHING_AGAIN,
+    )
+    await world.aftersales.temporal.workflow_service.reset_workflow_execution(restored)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    # What is told there is as far as the book, which it read when it began again.
+    assert await differs(world, case) is None
+    assert (await case.view()).steps == 1
+
+
+async def written(world: World, case: Case) -> list[str]:
+    """The events of the case's log; none where the book does not have it."""
+    rows = await world.pool.fetch("SELECT event FROM casebook.log WHERE case_id = $1 ORDER BY position", case.id)
+    return [row["event"] for row in rows]
+
+
+async def forgotten(world: World, case: Case, *, after: int) -> None:
+    """The case book is as it was after so many steps; with -1, as it was before the case."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # the log is append-only
+        await connection.execute("DELETE FROM notices.outbox WHERE case_id = $1 AND step > $2", case.id, after)
+        await connection.execute("DELETE FROM casebook.log WHERE case_id = $1 AND step > $2", case.id, after)
+        if after < 0:
+            await connection.execute("DELETE FROM disputes.evidence WHERE case_id = $1", case.id)
+            await connection.execute("DELETE FROM casebook.cases WHERE case_id = $1", case.id)
+        else:
+            await connection.execute(
+                """
+                UPDATE casebook.cases SET stage = 'shipped_review', step = $2, stepped = NULL, state = NULL,
+                    log_length = (SELECT count(*) FROM casebook.log WHERE log.case_id = cases.case_id)
+                WHERE case_id = $1
+                """,
+                case.id,
+                after,
+            )
+
+
+@pytest.mark.parametrize(("after", "why"), [(0, Why.BOOK_BEHIND), (-1, Why.NOT_IN_BOOK)], ids=["steps", "the case"])
+async def test_a_book_that_has_forgotten_is_found_and_written_anew(world: World, after: int, why: Why) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await case.act(SubmitEvidence(key="e1", by=buyer(world.buyer), evidence=EVIDENCE))
+    reject = Reject(
+        key="r1", by=merchant(world.merchant), reason=RejectReason.GOODS_RECEIVED_AS_DESCRIBED, evidence=EVIDENCE
+    )
+    await case.act(reject)
+    whole = await world.events(case)
+    await forgotten(world, case, after=after)
+
+    assert await differs(world, case) is why
+    await case.tell(LookAtBook(key="l-1", by=officer("o-1")))  # the case finds out, and stops
+    if after >= 0:
+        attention = "SELECT attention FROM casebook.cases WHERE case_id = $1"
+        await until(lambda: world.pool.fetchval(attention, case.id), lambda found: found == Attention.BOOK_BEHIND)
+    assert await begun_again(world.aftersales.temporal, world.aftersales.runs, case.id, "restored")
+
+    said = await until(lambda: written(world, case), lambda events: {"look_at_book", "rejected"} <= set(events))
+    assert [event for event in said if event not in {"book_behind", "look_at_book"}] == whole
+    assert await differs(world, case) is None
+    assert (await case.view()).stage is StageName.REJECTED
+    assert (await case.act(reject)).stage is StageName.REJECTED, "and its sender is answered as before"
+    row = await world.pool.fetchrow("SELECT stage, attention FROM casebook.cases WHERE case_id = $1", case.id)
+    assert row is not None
+    assert tuple(row.values()) == (StageName.REJECTED, None)

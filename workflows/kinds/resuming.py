@@ -4,16 +4,21 @@ Everything that follows a step can be decided from the state that was written wi
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from workflows.kinds import disputed, incoming, money, refund, returning, withdrawal
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, Then
+from workflows.kinds.kind import beginning
 from workflows.kinds.payment_stages import WHILE_PAYING
+from workflows.kinds.stage import OPENING, STAGES
 from workflows.kinds.state import State
-from workflows.kinds.steps import answered
-from workflows.messages.cases import Resumed, StepAnswer
+from workflows.kinds.steps import answered, begun, kept
+from workflows.messages.cases import LogEntry, Opened, Resumed, StepAnswer
 from workflows.messages.reading import read_own
+from workflows.messages.requests import Request, opener
+from workflows.rules.applications import opening_facts
 
 
 def _open_again(case: Case, _: StepAnswer) -> Decision:
@@ -27,6 +32,24 @@ FOLLOW_UPS: Final[Mapping[str, Then]] = {
     disputed.DISPUTE_OPENED: _open_again,
 }
 """What is decided on the answer to a step, by the name that is kept in the state."""
+
+
+def opened_state(state: State, opened: Opened, at: datetime) -> State:
+    """The state of a case that has just been opened, from the one with which its opening began."""
+    if opened.stage is None or opened.policy is None:
+        raise ValueError("nothing was opened")
+    stage = STAGES[opened.stage]
+    span = stage.span(opened.policy) if stage.span else None
+    return state.but(kind=opened.kind, stage=stage.name, clock=begun(span, at).but(due=opened.due))
+
+
+def just_opened(request: Request, opened: Opened, at: datetime) -> Resumed:
+    """How far a case has come that has taken no step since its opening."""
+    opened_at = opened.opened_at or at
+    state = opened_state(beginning(request, opened_at), opened, opened_at)
+    facts = opening_facts(request, opened_at)
+    entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=opened_at, facts=facts)
+    return Resumed(state=kept(state), last=StepAnswer(step=0), steps=0, log=(entry,))
 
 
 def resumed_state(resumed: Resumed) -> State:

@@ -164,6 +164,8 @@ class Attention(Word):
     ARRIVAL_OVERDUE = "arrival_overdue"
     OUTCOME_UNKNOWN = "outcome_unknown"
     ROOM_OVERDUE = "room_overdue"
+    BOOK_BEHIND = "book_behind"
+    """The case book lacks steps that the case has taken: it was restored to an earlier moment."""
 
 
 class Stopped(Word):
@@ -175,6 +177,8 @@ class Stopped(Word):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELED = "canceled"
+    ENDED = "ended"
+    """It has come to its end, and the case book has not: an answer was made up, or the book was restored."""
     FORGOTTEN = "forgotten"
     """Temporal has no such workflow any more, though the case has not ended: deleted, or lost."""
 

@@ -44,6 +44,8 @@ STOPPED_MEANS: Final[Mapping[Stopped, str]] = MappingProxyType(
         Stopped.FAILED: "流程已失败，无人跟进 · the workflow has failed: nobody follows the case",
         Stopped.TIMED_OUT: "流程已超时结束，无人跟进 · the workflow has timed out: nobody follows the case",
         Stopped.CANCELED: "流程已取消，无人跟进 · the workflow was cancelled: nobody follows the case",
+        Stopped.ENDED: "流程已结束，案件簿仍未结案，无人跟进"
+        " · the workflow has ended and the case book has not: nobody follows the case",
         Stopped.FORGOTTEN: "流程已不存在，无人跟进 · Temporal has no such workflow any more: nobody follows the case",
     }
 )
@@ -83,6 +85,8 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the outcome is not known: look the refund number up at the gateway; it is asked on meanwhile",
         Attention.ROOM_OVERDUE: "同一订单的在途付款长期占用可退金额，请查明：retry_payment 或 close_case"
         " · payments in flight have held what is left for too long: find out why, then retry_payment or close_case",
+        Attention.BOOK_BEHIND: "案件簿缺少已执行的步骤，案件已停下，请用 aftersales recover --rebuild 恢复"
+        " · the case book lacks steps that were taken, and the case has stopped: aftersales recover --rebuild",
     }
 )
 """What each reason means, and what to do."""
@@ -161,6 +165,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "approved_by_silence": "超时自动同意 · approved by silence",
         "attention_raised": "标记待关注 · attention raised",
         "balance_thawed": "余额解冻 · balance thawed",
+        "book_behind": "案件簿缺少步骤 · the case book lacks steps",
         "cancellation_ignored": "忽略外部取消 · cancellation ignored",
         "closed_as_rejected": "按拒绝关闭 · closed as rejected",
         "closed_by_officer": "人工关闭 · closed by an officer",

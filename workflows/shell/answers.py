@@ -7,15 +7,21 @@ not bear what only the book, or the ledger, could have put there. Such an activi
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar, get_type_hints
 
 from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+
+from workflows.shell.host import LastStepMissingError
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
+
+LAST_STEP_MISSING = "LastStepMissing"
+"""The type of the error of an activity that finds the book without the last step that its run has taken."""
 
 LOCAL_TRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_attempts=3)
 UNTIL_IT_WORKS = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
@@ -34,12 +40,17 @@ async def until_answered(
     task_queue: str | None = None,
     fits: Callable[[Found], bool] = lambda _: True,
     tell: Callable[[str, str], None] = untold,
+    mends: bool = False,
 ) -> Found:
     """A regular activity, tried until it works: operators see it pending with its last failure.
 
     One that has failed for good, and one whose answer cannot be read or does not ``fit``, is begun anew, at first at
     once and then ever more seldom; ``tell`` learns of its name and why. Only a cancellation is passed on.
+
+    Raises:
+        LastStepMissingError: the book lacks the last step, where the caller ``mends`` that.
     """
+    retries = replace(UNTIL_IT_WORKS, non_retryable_error_types=[LAST_STEP_MISSING]) if mends else UNTIL_IT_WORKS
     for wait in _waits():
         try:
             answer: RawValue | None = await workflow.execute_activity(
@@ -48,12 +59,14 @@ async def until_answered(
                 result_type=RawValue,
                 task_queue=task_queue,
                 start_to_close_timeout=timedelta(seconds=seconds),
-                retry_policy=UNTIL_IT_WORKS,
+                retry_policy=retries,
                 summary=summary,
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
+            if mends and isinstance(error.cause, ApplicationError) and error.cause.type == LAST_STEP_MISSING:
+                raise LastStepMissingError from error
             tell(activity.__name__, "failed")
         else:
             model = get_type_hints(activity)["return"]
@@ -110,10 +123,11 @@ async def local_first(
     *,
     fits: Callable[[Found], bool] = lambda _: True,
     tell: Callable[[str, str], None] = untold,
+    mends: bool = False,
 ) -> Found:
     """A short database step: as a local activity while the database answers, else as a regular one.
 
-    The regular one waits for as long as it takes, as ``until_answered`` does.
+    The regular one waits for as long as it takes, and raises, as ``until_answered`` does.
     """
     try:
         return await workflow.execute_local_activity(
@@ -131,6 +145,7 @@ async def local_first(
             summary="the case book did not answer at once: trying until it does",
             fits=fits,
             tell=tell,
+            mends=mends,
         )
 
 

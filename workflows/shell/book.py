@@ -1,17 +1,22 @@
 """How a case writes to its book, and calls other activities (section 11)."""
 
+import zlib
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
+from workflows.kinds.resuming import just_opened
 from workflows.messages import activities
-from workflows.messages.cases import LogEntry, Resumed, Step, Stepped
-from workflows.rules.answers import written_as
+from workflows.messages.cases import LogEntry, OpenCase, Resumed, Step, Stepped
+from workflows.messages.reading import read_own_json
+from workflows.rules.answers import found_by_opening, written_as
 from workflows.rules.growth import Heard
+from workflows.shell.host import LastStepMissingError
 from workflows.shell.running import RunningCase
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
 
+_BEGUN_ANEW = "activity_begun_anew"
 _MORE_REFUSED = "more_refused"
 
 
@@ -48,6 +53,10 @@ class Book:
         self._heard = heard
         self.woken = False
         """Whether a command or a deadline has brought about what happens now, and no activity is in the history yet."""
+        self.opening: OpenCase | None = None
+        """With what the case was opened, once it was."""
+        self._last = b""
+        """The last step that this run has had written, packed; none where another activity than that has written it."""
         self.unwritten: list[LogEntry] = []
         """Log lines that the next step takes along."""
 
@@ -77,13 +86,19 @@ class Book:
             summary = f"record: {step.stage}"
             stepped = await self.outside(activities.record_step, step, seconds=30, summary=summary, fits=fits)
         else:
-            host = self._running.host
-            stepped = await host.soon_answered(activities.record_step, step, fits=fits, tell=self.begun_anew)
+            host, tell = self._running.host, self.begun_anew
+            try:
+                stepped = await host.soon_answered(
+                    activities.record_step, step, fits=fits, tell=tell, mends=bool(self._last)
+                )
+            except LastStepMissingError:
+                await self._mend()
         not_overtaken(stepped.ahead, fenced=stepped.fenced)
         return stepped
 
-    def wrote(self, step: Step) -> None:
-        """The lines that ``step`` has taken along are written."""
+    def wrote(self, step: Step, *, by_itself: bool = True) -> None:
+        """The lines that ``step`` has taken along are written; ``by_itself`` as ``record_step`` has written it."""
+        self._last = zlib.compress(step.model_dump_json().encode(), 1) if by_itself else b""
         self.unwritten = [entry for entry in self.unwritten if entry not in step.entries]
         self._heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
 
@@ -96,13 +111,55 @@ class Book:
         summary: str,
         fits: Callable[[Found], bool] = lambda _: True,
     ) -> Found:
-        """A regular activity, tried until its answer ``fits``; each time that it is begun anew is a log line."""
-        found = await self._running.host.answered(
-            activity, given, seconds=seconds, summary=summary, fits=fits, tell=self.begun_anew
-        )
+        """A regular activity, tried until its answer ``fits``; each time that it is begun anew is a log line.
+
+        Raises:
+            BookIsAheadError: the book lacked the last step, which is written by now: the case goes on from there.
+        """
+        host, tell = self._running.host, self.begun_anew
+        try:
+            found = await host.answered(
+                activity, given, seconds=seconds, summary=summary, fits=fits, tell=tell, mends=bool(self._last)
+            )
+        except LastStepMissingError:
+            await self._mend()
         self.woken = False
         return found
 
+    async def _mend(self) -> NoReturn:
+        """The book lacks the last step, though an answer said that it was written: it is, and the case goes on from it.
+
+        Somebody has completed the activity by hand, and made its answer up. What followed from that may be wrong, so
+        the case is read from the book, which has worked the answer out by now, or has refused the step.
+
+        Raises:
+            BookIsAheadError: always, with how far the case has come.
+        """
+        host, tell = self._running.host, self.begun_anew
+        last, self._last = read_own_json(Step, zlib.decompress(self._last)), b""
+        name = activities.record_step.__name__
+        told = self._running.line(_BEGUN_ANEW, "section 11", activity=name, why="missing")
+        stepped = await host.answered(
+            activities.record_step,
+            last.model_copy(update={"entries": (*last.entries, told)}),
+            seconds=30,
+            summary="the case book lacks this step: it is written again",
+            fits=written_as(last),
+            tell=tell,
+        )
+        not_overtaken(stepped.ahead, fenced=stepped.fenced)
+        if self.opening is None:
+            raise ValueError("a case has no step before its opening")
+        opened = await host.answered(
+            activities.open_case,
+            self.opening,
+            seconds=30,
+            summary="how far the case has come by its book",
+            fits=found_by_opening,
+            tell=tell,
+        )
+        raise BookIsAheadError(opened.resumed or just_opened(self.opening.request, opened, self.opening.at))
+
     def begun_anew(self, activity: str, why: str) -> None:
         """Section 11: an activity has failed for good, or was answered with what only a person can have made up."""
-        self.unwritten.append(self._running.line("activity_begun_anew", "section 11", activity=activity, why=why))
+        self.unwritten.append(self._running.line(_BEGUN_ANEW, "section 11", activity=activity, why=why))

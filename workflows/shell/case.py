@@ -132,7 +132,7 @@ class CaseRun:
             self.mailbox.answer(left, refusal)
         elif left:
             self.mailbox.slot = left
-        self._effects.follow_no_more()
+        self._effects.taken_over()
         if resumed.dispute_over and self._effects.dispute_ended is None:
             self._effects.dispute_ended = DisputeEnded(None)
         return Decision() if running.outcome else resuming.go_on(running.case, resumed.last)

@@ -16,9 +16,10 @@ from workflows.kinds.decisions import (
 )
 from workflows.kinds.events import DisputeEnded
 from workflows.messages import activities
-from workflows.messages.cases import Step
+from workflows.messages.cases import Settle, Step
 from workflows.messages.parcels import AskCarrier as Asking
 from workflows.messages.parcels import ask_carrier
+from workflows.messages.payouts import Ask
 from workflows.messages.requests import CompensationRequest, DisputeRequest
 from workflows.rules.answers import settled_for
 from workflows.rules.identity import case_id
@@ -35,6 +36,8 @@ class Effects:
         self._host = running.host
         self._book = book
         self._following: asyncio.Task[None] | None = None
+        self.asks_first = False
+        """Whether an earlier run may have sent a refund of which the ledger does not know: the gateway is asked."""
         self.dispute_ended: DisputeEnded | None = None
         """The end of the dispute, until the case has looked at it."""
 
@@ -69,11 +72,13 @@ class Effects:
         if self._following is None or not self._following.done():
             await self.tell(told)
 
-    def follow_no_more(self) -> None:
-        """Wait for no dispute that was started here: the server tells its end to the run that was reset, perhaps.
+    def taken_over(self) -> None:
+        """An earlier run has carried the case: ask the gateway before anything is sent (section 10).
 
+        And wait for no dispute that was started here: the server tells its end to the run that was reset, perhaps.
         The dispute knows that, and tells the case how it ends (``RulingTold``).
         """
+        self.asks_first = True
         self._following = None  # and not cancelled: that would ask for the dispute's cancellation
 
     async def dispute_over(self) -> None:
@@ -84,6 +89,8 @@ class Effects:
     async def _settle(self, effect: AskGateway | PayByHand) -> Booked:
         closing = self._completed(effect.settling.closing)
         settling = effect.settling.model_copy(update={"closing": closing})
+        if isinstance(settling, Settle) and settling.ask is Ask.SUBMIT and self.asks_first:
+            settling = settling.model_copy(update={"ask": Ask.INQUIRE})
         fits = settled_for(self._host.case_id)
         activity: Any = activities.settle if isinstance(effect, AskGateway) else activities.settle_manually
         settled = await self._book.outside(

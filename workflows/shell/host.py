@@ -21,6 +21,10 @@ class CaseExistsError(Exception):
     """There is, or was, a case of this id: it is not started a second time."""
 
 
+class LastStepMissingError(Exception):
+    """The book lacks the last step that this run has taken, and whoever asked can write it again."""
+
+
 class StartedCase(Protocol):
     """A case that was started by another one."""
 
@@ -77,6 +81,7 @@ class Host(Protocol):
         *,
         fits: Callable[[Found], bool],
         tell: Callable[[str, str], None],
+        mends: bool = False,
     ) -> Found:
         """A short step of the case book: at once while it answers, else for as long as it takes (``answered``)."""
         ...
@@ -90,11 +95,15 @@ class Host(Protocol):
         summary: str,
         fits: Callable[[Found], bool],
         tell: Callable[[str, str], None],
+        mends: bool = False,
     ) -> Found:
         """Have ``activity`` carried out until it gives an answer that ``fits``.
 
         ``seconds`` is the time for one attempt. ``tell`` learns of the activity's name and why, whenever it is begun
         anew: ``failed``, or ``unfit`` for an answer that does not fit.
+
+        Raises:
+            LastStepMissingError: the book lacks the last step, where the caller ``mends`` that.
         """
         ...
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from workflows.kinds.stage import CLOSED, OPENING, STAGES
-from workflows.kinds.steps import begun
+from workflows.kinds.resuming import opened_state
+from workflows.kinds.stage import CLOSED, OPENING
 from workflows.messages import activities
 from workflows.messages.cases import LogEntry, OpenCase, Opened, Outcome, Refusal
 from workflows.messages.requests import ExpiryRequest, LateShipmentRequest, Request, opener
@@ -86,6 +86,7 @@ class Opening:
             )
             return running.opened
         opening = OpenCase(case=running.key, at=host.now(), request=running.request, carried_out_by=host.parent)
+        self._book.opening = opening
         fits, tell = found_by_opening, self._book.begun_anew
         running.opened = await host.soon_answered(activities.open_case, opening, fits=fits, tell=tell)
         running.opened_at = running.opened.opened_at or running.opened_at
@@ -99,8 +100,5 @@ class Opening:
             raise ValueError("nothing was opened")
         facts = opening_facts(running.request, at)
         entry = LogEntry(event="opened", by=opener(running.request), rule=OPENING.rule, at=at, facts=facts)
-        stage = STAGES[opened.stage]
-        span = stage.span(running.case.policy) if stage.span else None
-        clock = begun(span, at).but(due=opened.due)
-        running.state = running.state.but(kind=opened.kind, stage=stage.name, clock=clock)
+        running.state = opened_state(running.state, opened, at)
         running.arrive((entry,))

@@ -69,9 +69,10 @@ class TemporalHost:
         *,
         fits: Callable[[Found], bool],
         tell: Callable[[str, str], None],
+        mends: bool = False,
     ) -> Found:
         """See Host: a local activity, then a regular one."""
-        return await local_first(activity, given, fits=fits, tell=tell)
+        return await local_first(activity, given, fits=fits, tell=tell, mends=mends)
 
     async def answered(
         self,
@@ -82,10 +83,18 @@ class TemporalHost:
         summary: str,
         fits: Callable[[Found], bool],
         tell: Callable[[str, str], None],
+        mends: bool = False,
     ) -> Found:
         """See Host: a regular activity, on the queue of those who carry it out."""
         return await until_answered(
-            activity, given, seconds=seconds, summary=summary, task_queue=queue_for(activity), fits=fits, tell=tell
+            activity,
+            given,
+            seconds=seconds,
+            summary=summary,
+            task_queue=queue_for(activity),
+            fits=fits,
+            tell=tell,
+            mends=mends,
         )
 
     async def start_case(self, request: DisputeRequest | CompensationRequest) -> "StartedWorkflow":

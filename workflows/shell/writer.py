@@ -63,7 +63,7 @@ class Writer:
             clock=begun(None, step.at),
             steps=step.step if number is None else number,
         )
-        self._book.wrote(step)
+        self._book.wrote(step, by_itself=False)
         self._mailbox.answer_in_hand()
         self._running.arrive(step.entries)
         self._running.ended(verdict, step.at)

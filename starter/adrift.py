@@ -1,0 +1,142 @@
+"""Running workflows that do not agree with the case book: one of the two was restored to an earlier moment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import asyncpg
+from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.postgres import resuming
+from activities.postgres.resuming import Reached
+from starter.database import reading
+from starter.running import Runs
+from workflows.messages.cases import CaseView, Outcome
+from workflows.messages.stages import StageName
+
+_ASKED_AT_ONCE: Final = 10
+_PATIENCE: Final = timedelta(seconds=10)
+_SOON: Final = 1.0
+"""Seconds within which a case that has ended in its book ends in Temporal."""
+
+
+class Why(StrEnum):
+    """How a workflow and the case book differ."""
+
+    NOT_IN_BOOK = "not_in_book"
+    """It has opened its case, and the book does not have it."""
+    BOOK_BEHIND = "book_behind"
+    """It has taken steps that the book does not have."""
+    ENDED_IN_BOOK = "ended_in_book"
+    """The book has seen it end, and it goes on."""
+    BOOK_AHEAD = "book_ahead"
+    """The book has steps that it has forgotten."""
+
+    @property
+    def book_lacks(self) -> bool:
+        """Whether Temporal has what the book has not: the book is written anew from it."""
+        return self in {Why.NOT_IN_BOOK, Why.BOOK_BEHIND}
+
+
+@dataclass(frozen=True)
+class Adrift:
+    """A case of which Temporal and the book do not tell the same."""
+
+    case_id: str
+    why: Why
+
+
+async def adrift(
+    pool: asyncpg.Pool,
+    temporal: Client,
+    runs: Runs,
+    among: Sequence[str] = (),
+    *,
+    compare: bool,
+    since: datetime | None = None,
+) -> AsyncIterator[Adrift]:
+    """Running workflows without an open row in the book; with ``compare`` also those that are not as far as it.
+
+    Each of the first is asked, and with ``compare`` every one: a worker must run. With ``since``, the moment to which
+    the book was restored, workflows that have ended after it are looked at too. Of those ``among`` which are named, or
+    of all.
+
+    Raises:
+        Unreachable: the database does not answer.
+        RPCError: Temporal does not answer.
+    """
+    quoted = ", ".join(f'"{each}"' for each in among)
+    cases = f"CaseStage IS NOT NULL AND WorkflowId IN ({quoted})" if among else "CaseStage IS NOT NULL"
+    async for page in runs.pages(f'{cases} AND ExecutionStatus = "Running"'):
+        async with reading(pool) as connection:
+            known = await resuming.reached(connection, page)
+        asked = page if compare else [each for each in page if each not in known or known[each].closed]
+        for start in range(0, len(asked), _ASKED_AT_ONCE):
+            some = asked[start : start + _ASKED_AT_ONCE]
+            for found in await asyncio.gather(*(_running(pool, temporal, each, known.get(each)) for each in some)):
+                if found:
+                    yield found
+    if since is None:
+        return
+    query = f'{cases} AND ExecutionStatus = "Completed" AND CloseTime > "{since.isoformat()}"'
+    async for page in runs.pages(query):
+        async with reading(pool) as connection:
+            known = await resuming.reached(connection, page)
+        for each in page:
+            if each not in known and await _had_opened(temporal, each):
+                yield Adrift(each, Why.NOT_IN_BOOK)
+
+
+async def _running(pool: asyncpg.Pool, temporal: Client, case_id: str, before: Reached | None) -> Adrift | None:
+    view = await _view(temporal, case_id)
+    if view is None or view.stage is StageName.OPENING:
+        return None
+    # The book was read before the workflow was asked: where they differ, it is read again.
+    if (why := _differ(before, view)) is not None:
+        await asyncio.sleep(_SOON)
+        async with reading(pool) as connection:
+            now = (await resuming.reached(connection, [case_id])).get(case_id)
+        view = await _view(temporal, case_id)
+        why = _differ(now, view) if view else None
+    return Adrift(case_id, why) if why else None
+
+
+def _differ(book: Reached | None, view: CaseView) -> Why | None:
+    if book is None:
+        return Why.NOT_IN_BOOK
+    if book.closed:
+        return Why.ENDED_IN_BOOK if view.stage is not StageName.CLOSED else None
+    if view.steps == book.steps:
+        return None
+    return Why.BOOK_BEHIND if view.steps > book.steps else Why.BOOK_AHEAD
+
+
+async def _view(temporal: Client, case_id: str) -> CaseView | None:
+    """The case as its workflow has it; None where it has not begun, has gone, or nobody answers."""
+    handle = temporal.get_workflow_handle(case_id)
+    try:
+        return await handle.query("view", result_type=CaseView, rpc_timeout=_PATIENCE)
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
+        return None
+    except RPCError as error:
+        if error.status in {
+            RPCStatusCode.NOT_FOUND,
+            RPCStatusCode.FAILED_PRECONDITION,
+            RPCStatusCode.DEADLINE_EXCEEDED,
+            RPCStatusCode.CANCELLED,
+        }:
+            return None
+        raise
+
+
+async def _had_opened(temporal: Client, case_id: str) -> bool:
+    """Whether a workflow that has ended had opened its case."""
+    try:
+        outcome = await temporal.get_workflow_handle(case_id, result_type=Outcome).result(rpc_timeout=_PATIENCE)
+    except WorkflowFailureError:
+        return False
+    return outcome.kind is not None
