@@ -25,7 +25,6 @@ from activities.payments import Payments
 from activities.policies import Policies
 from activities.postgres import schema
 from activities.postgres.books import book_of
-from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.vault import VaultAccounts
@@ -103,7 +102,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         opened_vault(settings, database_url) as vault,
         AsyncExitStack() as stack,
     ):
-        outward = await Adapters.opened(settings, stack, outside, vault.lookup_key)
+        outward = await Adapters.opened(settings, stack, pool, outside, vault.lookup_key)
         measures = measures_of(client)
         sender = NoticeSender(
             pool,
@@ -114,7 +113,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         )
         policies = Policies(settings.policies_dir)
         # Where another process sends the notices, waking does nothing: that one looks by itself.
-        opening = Opening(pool, PostgresOrders(pool), policies, sender.wake, measures)
+        opening = Opening(pool, outward.orders, policies, sender.wake, measures, outward.payments.limits)
         casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures)

@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 from temporalio import activity
 
+from activities.gateways.limits import NO_LIMITS, Limits
 from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
@@ -24,6 +25,7 @@ from activities.postgres import (
     resuming,
 )
 from activities.postgres.connection import Connection
+from activities.postgres.payable import refused_by_provider
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.kinds.cancellation import INTERCEPTING
 from workflows.kinds.first_stage import first_stage
@@ -97,8 +99,11 @@ class Opening:
         policies: Policies,
         wake_notices: Callable[[], None],
         measures: Measures | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
+        """``limits`` are the payment provider's, which a case keeps to before it promises anything (X6)."""
         self._measures = measures or Measures()
+        self._limits = limits
         self._pool = pool
         self._orders = orders
         self._policies = policies
@@ -235,6 +240,8 @@ class Opening:
             return Opened(refusal=refusal)
         kind, stage = first_stage(request, order, policy, unsent_of(others), at_once=approved_at_once(besides))
         if refusal := refused_worthless(request, kind):
+            return Opened(refusal=refusal)
+        if refusal := await refused_by_provider(connection, self._limits, request, order, opening.at):
             return Opened(refusal=refusal)
         opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
         if stage is not INTERCEPTING:

@@ -1,38 +1,60 @@
-"""Which adapter stands behind each port to the outside, and where it is made.
+"""Which adapter stands behind each port to the outside, and where it is made: here, for every process (X1).
 
-A setting names it: ``stub`` for the stand-in that development works with, or ``package.module:factory``. The factory is
-called without arguments, reads settings of its own, and gives the adapter or an asynchronous context manager of it.
+A setting names it: a built-in name, the name of an entry point of the group ``aftersales.adapters``, or
+``package.module:factory``. The factory is called without arguments, reads settings of its own, and gives the adapter or
+an asynchronous context manager of it.
 """
 
-import importlib
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import asyncpg
 
 from activities.gateways.carrier import Carrier
 from activities.gateways.carrier_stub import CarrierStub
+from activities.gateways.limits import NO_LIMITS, Limits
 from activities.gateways.numbers import NumberProvider
 from activities.gateways.numbers_stub import NumbersStub
+from activities.gateways.orders import OrderDirectory
 from activities.gateways.payment import PaymentGateway
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
 from activities.notices.channels import Channel, ChannelName
 from activities.postgres.lookup import LookupKey
-from starter.settings import STUB, Settings, SettingsError, variable_name
+from activities.postgres.orders import PostgresOrders
+from starter.adapter_factories import factory_of
+from starter.adapter_registry import OWN, STUB
+from starter.settings import Settings, SettingsError, variable_name
 from workflows.rules.worker_roles import WorkerRole, role_of
 
 Adapter = TypeVar("Adapter")
 
 PORTS: Final[Mapping[str, WorkerRole]] = {
     "payments": role_of("settle"),
+    "orders": role_of("open_case"),
     "carriers": role_of("ask_carrier"),
     "numbers": role_of("bind_number"),
     "notices": WorkerRole.NOTIFICATIONS,
 }
 """The settings that name an adapter, and the role of the workers that call it."""
+
+SIGN_OF_LIFE_SECONDS: Final = 5.0
+
+
+@runtime_checkable
+class Alive(Protocol):
+    """An adapter that can be asked for a sign of life."""
+
+    async def ping(self) -> str:
+        """In a few words for an operator, what answers. Moves nothing.
+
+        Raises:
+            Exception: it does not answer, or does not know us.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,23 +62,29 @@ class Adapters:
     """What a worker reaches the outside world by."""
 
     payments: PaymentGateway
+    orders: OrderDirectory
     carriers: Carrier
     numbers: NumberProvider
     channels: Mapping[ChannelName, Channel]
 
     @classmethod
-    async def opened(cls, settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool, lookup_key: LookupKey) -> Self:
-        """The adapters that the settings name, for as long as ``stack`` is open; ``pool`` is the stubs' own.
+    async def opened(
+        cls, settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool, outside: asyncpg.Pool, lookup_key: LookupKey
+    ) -> Self:
+        """The adapters that the settings name, for as long as ``stack`` is open.
+
+        ``pool`` is our database's, ``outside`` the stand-ins' own.
 
         Raises:
             SettingsError: production would work with a stub, or an adapter cannot be made.
         """
         refuse_stubs(settings)
         return cls(
-            payments=await _opened(settings, stack, "payments", lambda: PaymentGatewayStub(pool)),
-            carriers=await _opened(settings, stack, "carriers", lambda: CarrierStub(pool)),
-            numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(pool, lookup_key)),
-            channels=await _opened(settings, stack, "notices", lambda: stub_channels(pool)),
+            payments=await payment_gateway(settings, stack, outside),
+            orders=await order_directory(settings, stack, pool),
+            carriers=await _opened(settings, stack, "carriers", lambda: CarrierStub(outside)),
+            numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key)),
+            channels=await _opened(settings, stack, "notices", lambda: stub_channels(outside)),
         )
 
 
@@ -64,10 +92,53 @@ async def payment_gateway(settings: Settings, stack: AsyncExitStack, pool: async
     """The payment gateway alone, for whoever reads its book.
 
     Raises:
-        SettingsError: as of ``Adapters.opened``.
+        SettingsError: it cannot be made.
     """
-    refuse_stubs(settings, "payments")
     return await _opened(settings, stack, "payments", lambda: PaymentGatewayStub(pool))
+
+
+async def order_directory(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool) -> OrderDirectory:
+    """Where orders are looked up; ``pool`` is our database's, for our own copy.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    return await _opened(settings, stack, "orders", lambda: PostgresOrders(pool))
+
+
+def payment_limits(settings: Settings) -> Limits:
+    """What the payment provider takes, for whoever only opens cases and holds none of its keys (X6).
+
+    Known where the adapter's factory is a class with ``limits``; else everything is let through, and the case checks.
+    """
+    name = adapter_of(settings, "payments")
+    found: object = PaymentGatewayStub if name == STUB else factory_of("payments", name)
+    limits: object = getattr(found, "limits", None)
+    return limits if isinstance(limits, Limits) else NO_LIMITS
+
+
+async def sign_of_life(settings: Settings, port: str, pool: asyncpg.Pool, lookup_key: LookupKey) -> str:
+    """What stands behind a port, and what it says of itself when it is asked.
+
+    Raises:
+        SettingsError: production would work with a stub, or the adapter cannot be made.
+        TimeoutError: it does not answer in time.
+        Exception: whatever the adapter raises.
+    """
+    refuse_stubs(settings, port)
+    stubs: Mapping[str, Callable[[], object]] = {
+        "payments": lambda: PaymentGatewayStub(pool),
+        "orders": lambda: PostgresOrders(pool),
+        "carriers": lambda: CarrierStub(pool),
+        "numbers": lambda: NumbersStub(pool, lookup_key),
+        "notices": lambda: stub_channels(pool),
+    }
+    name = adapter_of(settings, port)
+    async with asyncio.timeout(SIGN_OF_LIFE_SECONDS), AsyncExitStack() as stack:
+        adapter = await _opened(settings, stack, port, stubs[port])
+        several = cast("Mapping[object, object]", adapter).values() if isinstance(adapter, Mapping) else (adapter,)
+        said = {each: await each.ping() for each in dict.fromkeys(several) if isinstance(each, Alive)}
+    return f"{name}: {'; '.join(said.values()) or 'was made, and cannot be asked'}"
 
 
 def refuse_stubs(settings: Settings, *ports: str) -> None:
@@ -84,7 +155,7 @@ def refuse_stubs(settings: Settings, *ports: str) -> None:
     stubs = [variable_name(port) for port in called if adapter_of(settings, port) == STUB]
     if stubs:
         raise SettingsError(
-            f"{', '.join(stubs)} must name an adapter in production, as package.module:factory: "
+            f"{', '.join(stubs)} must name an adapter in production, by its name or as package.module:factory: "
             "the built-in `stub` only says that it has paid, called or told somebody"
         )
 
@@ -94,24 +165,13 @@ def adapter_of(settings: Settings, port: str) -> str:
     return str(getattr(settings, port))
 
 
-async def _opened(settings: Settings, stack: AsyncExitStack, port: str, stub: Callable[[], Adapter]) -> Adapter:
+async def _opened(settings: Settings, stack: AsyncExitStack, port: str, ours: Callable[[], Adapter]) -> Adapter:
     name = adapter_of(settings, port)
-    if name == STUB:
-        return stub()
-    made: Any = _factory(port, name)()
+    if name in {STUB, OWN}:
+        return ours()
+    made: Any = factory_of(port, name)()
     if isinstance(made, Awaitable):
         made = await cast("Awaitable[Any]", made)
     if isinstance(made, AbstractAsyncContextManager):
         made = await stack.enter_async_context(cast("AbstractAsyncContextManager[Any]", made))
     return cast("Adapter", made)
-
-
-def _factory(port: str, name: str) -> Callable[[], Any]:
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(f"{variable_name(port)}: {name} cannot be found: {error}") from error
-    if not callable(found):
-        raise SettingsError(f"{variable_name(port)}: {name} is no function that makes an adapter")
-    return found

@@ -18,6 +18,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.calendar import working_days
 from activities.escalation import RungNow, ladder_at
+from activities.gateways.limits import NO_LIMITS, Limits
+from activities.gateways.orders import OrderDirectory
 from activities.opening import Opening
 from activities.policies import Policies
 from activities.postgres import casebook, ledger
@@ -26,6 +28,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from activities.privacy.codec import encrypting_converter
+from starter.adapters import order_directory, payment_limits
 from starter.cases import Case, unreachable
 from starter.connection import connect, discover
 from starter.database import answering, reading
@@ -77,9 +80,16 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
         raise Unreachable(str(error)) from error
-    async with pool, _reachable_vault(settings, url) as vault:
+    async with pool, _reachable_vault(settings, url) as vault, AsyncExitStack() as stack:
         yield Aftersales(
-            temporal, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
+            temporal,
+            settings.task_queue,
+            pool,
+            vault,
+            Policies(settings.policies_dir),
+            settings.reveals_per_hour,
+            orders=await order_directory(settings, stack, pool),
+            limits=payment_limits(settings),
         )
 
 
@@ -104,15 +114,21 @@ class Aftersales:
         vault: Vault,
         policies: Policies | None = None,
         reveals_per_hour: int = 60,
+        *,
+        orders: OrderDirectory | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
-        """``pool`` reaches the case book: for checking requests beforehand, work lists and logs."""
+        """``pool`` reaches the case book: for checking requests beforehand, work lists and logs.
+
+        ``orders`` is where orders are looked up, our own copy without it; ``limits`` are the payment provider's (X6).
+        """
         self.temporal = temporal
         self.pool = pool
         self.runs = Runs(temporal)
         self._task_queue = task_queue
-        self._orders = PostgresOrders(pool)
+        self._orders = orders or PostgresOrders(pool)
         self._policies = policies or Policies()
-        self._opening = Opening(pool, self._orders, self._policies, lambda: None)
+        self._opening = Opening(pool, self._orders, self._policies, lambda: None, limits=limits)
         self.logistics = Logistics(self)
         self.declarations = Declarations(temporal, pool, task_queue)
         self.vault = vault

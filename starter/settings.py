@@ -19,15 +19,15 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.postgres.roles import NO_LONGER_PREFIX
+from starter.adapter_registry import BUILT_IN, OWN, STUB, names
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
-STUB: Final = "stub"
 DEVELOPMENT_LOOKUP_KEY: Final = "for development only: not a secret"
 _LOOKUP_KEY_LENGTH: Final = 32
 _ALL_ROLES: Final = "all"
 _NO_ROLES: Final = "none"
-_FACTORY: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_ADAPTER: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*|[a-z][a-z0-9_-]*")
 _HIGHEST_PORT: Final = 65_535
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Kubernetes sets such variables in every container for a Service called "aftersales-...".
@@ -201,8 +201,14 @@ class Settings(BaseSettings):
     )
     payments: str = Field(
         default=STUB,
-        description="Payment gateway: `stub`, which only says that it has paid, or an adapter of your own as "
-        "`package.module:factory`. Production refuses the stub.",
+        description="Payment gateway: `stub`, which only says that it has paid; the name of an adapter that is built "
+        "in or installed; or one of your own as `package.module:factory` ([adapters.md](adapters.md)). Production "
+        "refuses the stub.",
+    )
+    orders: str = Field(
+        default=OWN,
+        description="Where an order is looked up when a case is opened: `own`, which is our copy of what the order "
+        "system has told; else as `AFTERSALES_PAYMENTS`.",
     )
     carriers: str = Field(default=STUB, description="Who is asked about parcels; as `AFTERSALES_PAYMENTS`.")
     numbers: str = Field(default=STUB, description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`.")
@@ -210,6 +216,11 @@ class Settings(BaseSettings):
         default=STUB,
         description="Channels of notices: a factory of a mapping from `ChannelName` to `Channel`; as "
         "`AFTERSALES_PAYMENTS`.",
+    )
+    key_ring: str = Field(
+        default=OWN,
+        description="Who keeps the key ring that everything is encrypted with: `own`, by `AFTERSALES_KEYS` or "
+        "`AFTERSALES_KEY_FILE`; else an adapter to a key management service, as `AFTERSALES_PAYMENTS`.",
     )
     policies_dir: Path | None = Field(
         default=None,
@@ -310,11 +321,11 @@ class Settings(BaseSettings):
             raise ValueError("has a password and a password_file: only one of them can count")
         return value
 
-    @field_validator("payments", "carriers", "numbers", "notices")
+    @field_validator(*BUILT_IN)
     @classmethod
     def _adapter_can_be_named(cls, value: str) -> str:
-        if value != STUB and not _FACTORY.fullmatch(value):
-            raise ValueError(f"must be `{STUB}`, or package.module:factory")
+        if not _ADAPTER.fullmatch(value):
+            raise ValueError("must be the name of an adapter, or package.module:factory")
         return value
 
     @field_validator("codec_listen", "health_listen")
@@ -353,9 +364,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_are_where_they_must_be(self) -> Self:
+        if self.key_ring != OWN and (self.keys is not None or self.key_file is not None):
+            raise ValueError(f"{PREFIX}KEYS and {PREFIX}KEY_FILE can only be set where {PREFIX}KEY_RING is `{OWN}`")
         if self.keys is not None and self.key_file is not None:
             raise ValueError(f"only one of {PREFIX}KEYS and {PREFIX}KEY_FILE can be set")
-        if self.environment == "production" and self.keys is None and self.key_file is None:
+        own_ring = self.key_ring == OWN
+        if self.environment == "production" and own_ring and self.keys is None and self.key_file is None:
             raise ValueError(f"{PREFIX}KEY_FILE or {PREFIX}KEYS must be set in production")
         if self.environment == "production" and self.key_store_url is None:
             raise ValueError(f"{PREFIX}KEY_STORE_URL must be set in production")
@@ -502,9 +516,19 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
         if not name.upper().startswith(PREFIX) or name.upper() in known or _SERVICE_LINK.search(name):
             continue
         bare = name.upper().removeprefix(PREFIX)
+        if _is_of_an_adapter(name.upper()):
+            continue
         near = [bare] if bare in known else difflib.get_close_matches(name.upper(), known, n=1)
         hint = f"did you mean {near[0]}?" if near else "known are " + ", ".join(sorted(known))
         raise SettingsError(f"{name} is not a setting: {hint}")
+
+
+def _is_of_an_adapter(variable: str) -> bool:
+    """Whether it begins as those of an adapter that is built in or installed: ``AFTERSALES_ACME_...`` of ``acme``.
+
+    It is checked where the adapter is made, which may be in another process.
+    """
+    return any(variable.startswith(f"{PREFIX}{name.replace('-', '_').upper()}_") for name in names())
 
 
 def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,8 @@ from activities.postgres.person_keys import SCHEMA, PersonKeys
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys, unique_id
+from starter.adapter_factories import factory_of
+from starter.adapter_registry import OWN
 from starter.settings import Settings, SettingsError, variable_name
 
 _DEVELOPMENT_KEY: Final = "development"
@@ -30,6 +33,8 @@ def key_provider(settings: Settings) -> KeyProvider:
     Raises:
         SettingsError: the ring is malformed, or must be named and is not.
     """
+    if settings.key_ring != OWN:
+        return _made(settings.key_ring)
     if settings.keys is not None:
         try:
             return FixedKeys(read_keys(settings.keys.get_secret_value()))
@@ -48,6 +53,15 @@ def key_provider(settings: Settings) -> KeyProvider:
     except KeyRingError as error:
         raise SettingsError(f"{variable_name('key_file')}: {error}") from None
     return FileKeys(path)
+
+
+@cache
+def _made(name: str) -> KeyProvider:
+    """X1: an adapter to a key management service; one of it, which may keep what it has fetched."""
+    made: object = factory_of("key_ring", name)()
+    if not isinstance(made, KeyProvider):
+        raise SettingsError(f"{variable_name('key_ring')}: what {name} makes is no key ring")
+    return made
 
 
 def lookup_key(settings: Settings) -> LookupKey:

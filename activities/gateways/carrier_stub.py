@@ -94,6 +94,12 @@ class CarrierStub:
                 pass
         return tuple(_event(row) for row in rows)
 
+    async def ping(self) -> str:
+        """Whether the stub's database answers."""
+        async with stub_transaction(self._pool, CarrierUnreachable) as connection:
+            await connection.fetchval("SELECT 1")
+        return "a stand-in: it knows what it was told"
+
     async def set_journey(
         self, parcel: Parcel, stops: Iterable[tuple[ParcelEvent, timedelta]], *, begins_at: datetime
     ) -> None:

@@ -111,6 +111,12 @@ class NumbersStub:
             if not extended:
                 raise NotBound
 
+    async def ping(self) -> str:
+        """Whether the stub's database answers."""
+        async with stub_transaction(self._pool, ProviderUnreachable) as connection:
+            await connection.fetchval("SELECT 1")
+        return "a stand-in: its numbers lead nowhere"
+
     async def unbind(self, subject: str, key: str, *, at: datetime) -> None:
         """See ``NumberProvider``. The hash of the phone goes with it."""
         async with self._asked(subject) as (connection, _):

@@ -17,6 +17,11 @@ class ChannelStub:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
+    async def ping(self) -> str:
+        """Whether the stub's database answers."""
+        await self._pool.fetchval("SELECT 1")
+        return "a stand-in: nobody is told"
+
     async def send(self, message: OutgoingNotice) -> None:
         """Store the notice, unless failures are left that the channel was told to make.
 

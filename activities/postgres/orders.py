@@ -34,6 +34,11 @@ class PostgresOrders:
         async with self._pool.acquire() as connection:
             return await find_order(connection, order_no)
 
+    async def ping(self) -> str:
+        """Whether the copy can be read, and has anything in it."""
+        some = await self._pool.fetchval("SELECT EXISTS (SELECT FROM shop.orders)")
+        return f"our copy of the orders{'' if some else ', which is empty'}"
+
     async def of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
         """The numbers of a buyer's orders at one merchant, the latest paid first (R9)."""
         rows = await self._pool.fetch(
@@ -151,6 +156,18 @@ async def payment_of(connection: Connection, fund: str, tender: str) -> TenderPa
     if row is None:
         return None
     return TenderPayment(row["transaction"], row["total"], row["currency"], row["paid_at"], row["payment_account"])
+
+
+async def payments_known(connection: Connection, order_no: str) -> bool:
+    """Whether the provider's id of the payment is known of each tender that can be paid back to."""
+    return not await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM shop.order_tenders WHERE order_no = $1 AND kind <> 'cash' AND transaction IS NULL
+        )
+        """,
+        order_no,
+    )
 
 
 async def paid_at(connection: Connection, order_no: str) -> datetime | None:

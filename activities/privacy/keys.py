@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 KEY_BYTES: Final = 32
 _LOOK_AGAIN_SECONDS: Final = 5
@@ -41,6 +41,7 @@ class Key:
     secret: bytes = field(repr=False)
 
 
+@runtime_checkable
 class KeyProvider(Protocol):
     """What keeps the ring: a file or the environment here; a key management service fits as well."""
 

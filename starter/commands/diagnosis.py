@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib import metadata
 from typing import Final
 from uuid import uuid4
@@ -31,14 +32,15 @@ from activities.postgres.granting import Right
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
-from starter.adapters import PORTS, adapter_of, refuse_stubs
+from starter.adapters import PORTS, SIGN_OF_LIFE_SECONDS, adapter_of, refuse_stubs, sign_of_life
 from starter.commands.failures import Exit
 from starter.commands.heartbeats import heard_workers, listed_workers
 from starter.commands.printing import Json, answer
+from starter.commands.reaching import database
 from starter.connection import connect, discover, missing_search_attributes
 from starter.database_roles import standings
-from starter.settings import Settings, SettingsError, load_settings
-from starter.vault import key_provider, key_store_stands
+from starter.settings import Settings, SettingsError, load_settings, variable_name
+from starter.vault import key_provider, key_store_stands, lookup_key
 from workflows.messages.search_attributes import declarations
 from workflows.rules.worker_roles import WorkerRole, queue_of
 
@@ -91,6 +93,7 @@ async def _doctor(settings: Settings, as_json: bool) -> int:
     else:
         findings += [await _checked(what, check) for what, check in _of_temporal(settings, client)]
     findings += [await _checked(what, check) for what, check in _of_database(settings)]
+    findings += [await _checked(port, partial(_adapter, settings, port)) for port in PORTS]
     ok = all(each.ok for each in findings)
     answer(as_json, {"ok": ok, "checks": findings}, _page(findings))
     return Exit.OK if ok else Exit.NO
@@ -112,6 +115,26 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
         return Finding(what, ok=False, finding="a setting is wrong", remedy=str(error))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RPCError) as error:
         return Finding(what, ok=False, finding=f"{type(error).__name__}: {error}", remedy=_START)
+
+
+async def _adapter(settings: Settings, port: str) -> str:
+    """X1: what stands behind a port, and its sign of life."""
+    name, variable = adapter_of(settings, port), variable_name(port)
+    try:
+        refuse_stubs(settings, port)
+    except SettingsError as error:
+        raise Problem("production would work with a stub", str(error)) from error
+    async with database(settings) as pool:
+        try:
+            return await sign_of_life(settings, port, pool, lookup_key(settings))
+        except SettingsError as error:
+            raise Problem(f"{name} cannot be made", str(error)) from error
+        except TimeoutError as error:
+            finding = f"{name} gives no sign of life within {SIGN_OF_LIFE_SECONDS:g} s"
+            raise Problem(finding, f"see what {variable} names, and the way there") from error
+        except Exception as error:
+            finding = f"{name} gives no sign of life: {type(error).__name__}"
+            raise Problem(finding, f"see what {variable} names, and its settings") from error
 
 
 def _local(settings: Settings) -> Sequence[Check]:
@@ -138,18 +161,10 @@ def _local(settings: Settings) -> Sequence[Check]:
             raise Problem(f"{existing} cannot be written to", "set AFTERSALES_STATE_DIR to a folder of yours")
         return f"{folder}{'' if folder.exists() else ' (will be made)'}"
 
-    async def outside() -> str:
-        try:
-            refuse_stubs(settings, *PORTS)
-        except SettingsError as error:
-            raise Problem("production would work with stubs", str(error)) from error
-        return ", ".join(f"{port}: {adapter_of(settings, port)}" for port in PORTS)
-
     checks: list[Check] = [
         ("Python", python),
         ("packages", packages),
         ("key ring", ring),
-        ("adapters", outside),
     ]
     if settings.embeds_temporal or settings.embeds_postgres:
         checks.append(("state folder", state_folder))

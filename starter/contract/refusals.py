@@ -13,6 +13,7 @@ SOURCES: Final = (
     "activities/opening.py",
     "activities/payments.py",
     "activities/virtual_numbers.py",
+    "activities/postgres/payable.py",
     "activities/postgres/requirements.py",
 )
 """Where workflows, and the activities that they call, refuse something."""

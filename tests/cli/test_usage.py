@@ -343,7 +343,7 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
 
     assert ended.code == 2
     assert ended.err.startswith("AFTERSALES_PAYMENTS must name an adapter in production")
-    (adapters,) = [each for each in json.loads(diagnosis.out)["checks"] if each["what"] == "adapters"]
+    (adapters,) = [each for each in json.loads(diagnosis.out)["checks"] if each["what"] == "notices"]
     assert not adapters["ok"]
     assert "AFTERSALES_NOTICES" in adapters["remedy"]
 
@@ -397,7 +397,7 @@ async def test_doctor_names_a_problem_and_what_to_do(shell: Shell, empty_databas
 
     problems = {each["what"]: each["remedy"] for each in ended.document["checks"] if not each["ok"]}
     assert ended.code == 1
-    assert problems.keys() == {"schedules", "worker", "schema", "key store"}
+    assert problems.keys() == {"schedules", "worker", "schema", "key store", "payments", "orders"}
     assert "aftersales worker" in problems["worker"]
     assert "aftersales setup" in problems["schema"]
 

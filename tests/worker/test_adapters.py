@@ -69,17 +69,18 @@ async def test_a_refund_is_paid_by_an_adapter_that_is_only_named(
         ("no.such.module:gateway", "cannot be found"),
         (f"{OWN}:missing", "cannot be found"),
         (f"{OWN}:not_a_factory", "no function"),
+        ("acme", "; there are stub"),
     ],
 )
 async def test_an_adapter_that_cannot_be_made_is_told_by_its_setting(name: str, why: str) -> None:
     settings = Settings.model_validate({"payments": name})
     async with AsyncExitStack() as stack:
-        with pytest.raises(SettingsError, match=f"^AFTERSALES_PAYMENTS: {name} .*{why}"):
-            await Adapters.opened(settings, stack, MagicMock(), MagicMock())
+        with pytest.raises(SettingsError, match=f"^AFTERSALES_PAYMENTS: .*{name}.*{why}"):
+            await Adapters.opened(settings, stack, MagicMock(), MagicMock(), MagicMock())
 
 
 @pytest.mark.parametrize("port", PORTS)
-@pytest.mark.parametrize("name", ["none", "a.b", "a.b:", ":c", "a b:c", "a.b:c.d()"])
+@pytest.mark.parametrize("name", ["None", "a.b", "a.b:", ":c", "a b:c", "a.b:c.d()"])
 def test_an_adapter_has_a_name_of_one_form(port: str, name: str) -> None:
     with pytest.raises(ValueError, match=r"package\.module:factory"):
         Settings.model_validate({port: name})

@@ -1,0 +1,34 @@
+"""The names of adapters: those that come with the service, and those that other packages offer (X1)."""
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Final
+
+STUB: Final = "stub"
+"""The stand-in of development, at every port that has one."""
+OWN: Final = "own"
+"""What is ours in production too: our copy of the orders, our key ring."""
+
+ENTRY_POINTS: Final = "aftersales.adapters"
+"""The group of entry points by which a package of others' offers adapters, as ``<port>.<name>``."""
+
+BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
+    "payments": {},
+    "orders": {},
+    "carriers": {},
+    "numbers": {},
+    "notices": {},
+    "key_ring": {},
+}
+"""By port and name: the factories of the adapters that come with the service, beside stand-ins and what is ours."""
+
+
+def offered(port: str) -> dict[str, str]:
+    """The factories that can be named at a port, by name: built-in ones first."""
+    points = (each for each in metadata.entry_points(group=ENTRY_POINTS) if each.name.startswith(f"{port}."))
+    return {each.name.removeprefix(f"{port}."): each.value for each in points} | dict(BUILT_IN[port])
+
+
+def names() -> frozenset[str]:
+    """The names of all adapters of all ports."""
+    return frozenset(name for port in BUILT_IN for name in offered(port))
