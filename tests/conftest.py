@@ -18,10 +18,10 @@ from activities.postgres.vault import Vault
 from starter.connection import connect
 from starter.database_roles import grant_roles
 from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
-from starter.stack import Stack, embedded_stack
+from starter.stack import Stack
 from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test, log_in_as
-from workflows.messages.search_attributes import declarations
+from tests.servers import servers
 
 _WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
 _INSTALLED_BY = re.compile(r"on Debian: apt install ([a-z0-9. -]+)")
@@ -106,7 +106,7 @@ def state_dir(state_dirs: Path) -> Path:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
     """Temporal and PostgreSQL for this test process. A test that kills one of them starts it again."""
-    async with embedded_stack(Settings(state_dir=state_dirs / "shared"), search_attributes=declarations()) as running:
+    async with servers(Settings(state_dir=state_dirs / "shared")) as running:
         yield running
 
 

@@ -20,12 +20,12 @@ from starter.codec_server import CodecServerSettings, development_settings, orig
 from starter.connection import connect
 from starter.preparation import prepare
 from starter.settings import Settings
-from starter.stack import Stack, embedded_stack, ports
+from starter.stack import Stack, ports
 from starter.stack.state_folder import StateFolder
 from starter.vault import key_provider, opened_vault
+from tests.servers import servers
 from tests.workflow.world import World
 from worker import running_worker
-from workflows.messages.search_attributes import declarations
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -76,7 +76,7 @@ async def stack(browser: "Browser", state_dirs: Path, codec_settings: CodecServe
     del browser
     endpoint = ui_endpoint(codec_settings.port)
     own = Settings(state_dir=state_dirs / "browser")
-    async with embedded_stack(own, search_attributes=declarations(), codec_endpoint=endpoint) as running_stack:
+    async with servers(own, codec_endpoint=endpoint) as running_stack:
         yield running_stack
 
 

@@ -13,11 +13,11 @@ from temporalio.client import Client
 from activities.postgres import schema
 from starter.connection import connect
 from starter.settings import PREFIX, Settings
-from starter.stack import Stack, embedded_stack
+from starter.stack import Stack
 from starter.vault import prepare_key_store
 from tests.cli.shell import Shell
 from tests.cli.zygote import zygote
-from workflows.messages.search_attributes import declarations
+from tests.servers import servers
 
 ROOT = Path(__file__).parents[2]
 TASK_QUEUE = "cli"
@@ -30,7 +30,7 @@ TASK_QUEUE = "cli"
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
     """Temporal and PostgreSQL for the tests of the command line."""
-    async with embedded_stack(Settings(state_dir=state_dirs / "cli"), search_attributes=declarations()) as running:
+    async with servers(Settings(state_dir=state_dirs / "cli")) as running:
         yield running
 
 

@@ -14,12 +14,12 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from starter.client import Aftersales
 from starter.settings import Settings
-from starter.stack import Stack, embedded_stack
+from starter.stack import Stack
 from starter.vault import opened_vault, prepare_key_store
+from tests.servers import servers
 from tests.workflow.world import World
 from worker import running_worker
 from workflows.messages.converter import data_converter
-from workflows.messages.search_attributes import declarations
 
 IDENTITY = "recorder"
 """Who started and worked, in recorded histories: the SDK's default would tell a process and a machine."""
@@ -50,7 +50,7 @@ class Ground:
 async def ground(state_dir: Path, *, cached: int = PLENTY) -> AsyncGenerator[Ground]:
     """Servers on ``state_dir``, and a worker that keeps so many cases in its cache, without the sandbox."""
     settings = Settings(state_dir=state_dir, max_cached_workflows=cached, workflow_sandbox=False)
-    async with embedded_stack(settings, search_attributes=declarations(), headless=True) as stack:
+    async with servers(settings, headless=True) as stack:
         await schema.upgrade(stack.database_url)
         await prepare_key_store(settings, stack.database_url)
         client = await Client.connect(stack.temporal_address, identity=IDENTITY, data_converter=data_converter)
