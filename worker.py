@@ -44,16 +44,7 @@ from starter.worker.renewing import renewed
 from starter.worker.repeated_attempts import RepeatedAttempts
 from starter.worker.roles import Workers, workers_for
 from starter.worker.runner import runner_for
-from workflows.definitions import (
-    AllowanceExpiry,
-    AllowanceWithdrawal,
-    Compensation,
-    Dispute,
-    LateShipment,
-    MerchantRefund,
-    Refund,
-    Return,
-)
+from workflows.definitions import CASES
 from workflows.late_callback import LateCallback
 from workflows.messages.sealed import require_sealed
 from workflows.notices import NoticeResend
@@ -63,14 +54,7 @@ from workflows.rules.worker_roles import WorkerRole
 from workflows.virtual_number import VirtualNumberEntity
 
 WORKFLOWS = (
-    Refund,
-    MerchantRefund,
-    Return,
-    Dispute,
-    LateShipment,
-    Compensation,
-    AllowanceWithdrawal,
-    AllowanceExpiry,
+    *CASES,
     VirtualNumberEntity,
     LateCallback,
     PauseReach,

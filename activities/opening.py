@@ -52,6 +52,7 @@ from workflows.messages.requests import (
     LateShipmentRequest,
     MerchantRefundRequest,
     OrderRequest,
+    PriceProtectionRequest,
     RefundRequest,
     Request,
     ReturnRequest,
@@ -82,6 +83,7 @@ from workflows.rules.matters import (
     refused_dispute_of_order,
 )
 from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
+from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
 
@@ -210,7 +212,7 @@ class Opening:
         if (missing := await missing_attachment(connection, given, order.order_no, person)) is not None:
             return Opened(refusal=refused_attachment(missing))
         match request:
-            case RefundRequest() | MerchantRefundRequest() | ReturnRequest():
+            case RefundRequest() | MerchantRefundRequest() | ReturnRequest() | PriceProtectionRequest():
                 opened = await self._look_at_application(connection, opening, request, order, policy)
             case DisputeRequest():
                 opened = await self._look_at_dispute(connection, opening, request, order, policy)
@@ -224,7 +226,7 @@ class Opening:
         self,
         connection: Connection,
         opening: OpenCase,
-        request: RefundRequest | MerchantRefundRequest | ReturnRequest,
+        request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
         order: OrderFacts,
         policy: Policy,
     ) -> Opened:
@@ -234,6 +236,11 @@ class Opening:
         if refusal := refused_application(request, order, settled, others, by_pieces=by_pieces):
             return Opened(refusal=refusal)
         if isinstance(request, ReturnRequest) and (refusal := refused_unsent(request.lines, order)):
+            return Opened(refusal=refusal)
+        prices = policy.price_protection
+        if isinstance(request, PriceProtectionRequest) and (
+            refusal := refused_protection(request, order, others, prices)
+        ):
             return Opened(refusal=refusal)
         besides = await matters.of_order(connection, order.order_no, besides=[opening.case.case_id])
         if refusal := _refused_beside(request, order, policy, besides):
@@ -455,7 +462,7 @@ def _money(amount: int, order: OrderFacts) -> Money:
 
 
 def _refused_beside(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest,
+    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
     order: OrderFacts,
     policy: Policy,
     others: tuple[Matter, ...],

@@ -54,6 +54,7 @@ from workflows.messages.requests import (
     ExpiryRequest,
     LateShipmentRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundRequest,
     Request,
     ReturnRequest,
@@ -156,6 +157,10 @@ class Aftersales:
     async def open_return(self, request: ReturnRequest | Mapping[str, object]) -> Case:
         """A buyer sends goods back, for money or in exchange (T1 to T11). Errors as in ``open_refund``."""
         return await self._open(as_request(ReturnRequest, request))
+
+    async def open_price_protection(self, request: PriceProtectionRequest | Mapping[str, object]) -> Case:
+        """A buyer wants back what the price has fallen by (保价, B1 to B3). Errors as in ``open_refund``."""
+        return await self._open(as_request(PriceProtectionRequest, request))
 
     async def open_dispute(self, request: DisputeRequest | Mapping[str, object]) -> Case:
         """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.

@@ -16,6 +16,7 @@ from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundRequest,
     Request,
     ReturnRequest,
@@ -37,6 +38,7 @@ Stated = (
     | DisputeRequest
     | OrderPaid
     | MerchantRefundRequest
+    | PriceProtectionRequest
     | WithdrawalRequest
     | ExpiryRequest
 )
@@ -49,6 +51,7 @@ KINDS: Final[Mapping[str, type[Stated]]] = {
     "dispute": DisputeRequest,
     "late-shipment": OrderPaid,
     "merchant-refund": MerchantRefundRequest,
+    "price-protection": PriceProtectionRequest,
     "withdrawal": WithdrawalRequest,
     "expiry": ExpiryRequest,
 }

@@ -1,5 +1,7 @@
 """The workflows of the kinds of case: their names, and what starts them. What they do is in ``workflows.kinds``."""
 
+from typing import Final
+
 from temporalio import workflow
 
 from workflows.kinds import kind
@@ -45,6 +47,7 @@ from workflows.messages.requests import (
     ExpiryRequest,
     LateShipmentRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundRequest,
     ReturnRequest,
     WithdrawalRequest,
@@ -153,6 +156,37 @@ class MerchantRefund(CaseWorkflow):
     @workflow.run
     async def run(self, request: MerchantRefundRequest) -> Outcome:
         """Carry the refund from its opening to its outcome."""
+        del request
+        return await self.conduct()
+
+
+@workflow.defn(name="PriceProtection", versioning_behavior=LASTS_WEEKS)
+@takes(kind.PRICE_PROTECTION)
+class PriceProtection(CaseWorkflow):
+    """One fall of the price of what a buyer has bought."""
+
+    approve = update(Approve)
+    reject = update(Reject)
+    withdraw = update(Withdraw)
+    submit_evidence = update(SubmitEvidence)
+    open_dispute = update(OpenDispute)
+    confirm_receipt = update(ConfirmReceipt)
+    give_refund_account = update(GiveRefundAccount)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
+    dispute_intervened = update(DisputeIntervened)
+    ruling_told = update(RulingTold)
+
+    @workflow.init
+    def __init__(self, request: PriceProtectionRequest) -> None:
+        """See CaseWorkflow."""
+        super().__init__(request)
+
+    @workflow.run
+    async def run(self, request: PriceProtectionRequest) -> Outcome:
+        """Carry the request from its opening to its outcome."""
         del request
         return await self.conduct()
 
@@ -281,3 +315,17 @@ class AllowanceExpiry(CaseWorkflow):
         """Pay back what is left when the validity has ended."""
         del request
         return await self.conduct()
+
+
+CASES: Final[tuple[type[CaseWorkflow], ...]] = (
+    Refund,
+    MerchantRefund,
+    Return,
+    PriceProtection,
+    Dispute,
+    LateShipment,
+    Compensation,
+    AllowanceWithdrawal,
+    AllowanceExpiry,
+)
+"""The workflow of each kind of case."""

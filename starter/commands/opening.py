@@ -20,6 +20,7 @@ from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundReason,
     RefundRequest,
     ReturnRequest,
@@ -254,6 +255,36 @@ def merchant_refund(
     }
     typed = Typed(MerchantRefundRequest, body, file, key, bank_account)
     return asyncio.run(_ask(typed, Aftersales.open_merchant_refund, as_json))
+
+
+@application.command("price-protection")
+def price_protection(
+    order: Order = None,
+    merchant: Merchant = None,
+    buyer: Buyer = None,
+    line: Lines = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option("--price", help="LINE:PRICE, what a piece costs now, in decimals; once for each line."),
+    ] = None,
+    fell_at: Annotated[str | None, typer.Option(help="Since when: ISO 8601 with offset.")] = None,
+    evidence: Evidence = None,
+    evidence_file: EvidenceFile = None,
+    key: Key = None,
+    file: From = None,
+    as_json: Json = False,
+) -> int:
+    """A buyer wants back what the price of bought goods has fallen by 保价 (B1 to B3).
+
+    Example: [cyan]aftersales open price-protection --order O-1 --merchant m-1 --buyer b-1 --line L1:2:20.00
+    --price L1:90.00 --fell-at 2026-11-11T00:00+08:00[/]
+    """
+    body = _whose(order, merchant, buyer) | {
+        "lines": wording.lines(line or []),
+        "falls": [{**each, "fell_at": fell_at} for each in wording.prices(price or [])],
+        "evidence": wording.evidence(evidence or [], evidence_file or []),
+    }
+    return asyncio.run(_ask(Typed(PriceProtectionRequest, body, file, key), Aftersales.open_price_protection, as_json))
 
 
 @application.command("withdrawal")

@@ -120,6 +120,18 @@ def _line(text: str) -> dict[str, Any]:
     return {"line": line, "quantity": int(quantity), "amount": amount(typed, "--line")}
 
 
+def prices(texts: list[str]) -> list[dict[str, Any]]:
+    """What a piece of a line costs, each from ``LINE:PRICE``: ``L1:90.00``.
+
+    Raises:
+        UsageError: one is not of this form.
+    """
+    parts = [text.partition(":") for text in texts]
+    if not all(line and typed for line, _, typed in parts):
+        raise UsageError("must be LINE:PRICE such as L1:90.00", "--price")
+    return [{"line": line, "price": amount(typed, "--price")} for line, _, typed in parts]
+
+
 def quantity(text: str, field: str) -> dict[str, Any]:
     """So many pieces of an order line, from ``LINE:QUANTITY``: ``L1:2``.
 

@@ -8,16 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from temporalio import workflow
 
-from workflows.definitions import (
-    AllowanceExpiry,
-    AllowanceWithdrawal,
-    Compensation,
-    Dispute,
-    LateShipment,
-    MerchantRefund,
-    Refund,
-    Return,
-)
+from workflows.definitions import CASES
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, Request, ReturnRequest
 from workflows.messages.virtual_numbers import NumberStart, NumberSubject, Scope
 from workflows.rules.identity import case_id
@@ -25,14 +16,7 @@ from workflows.shell.workflow import CaseWorkflow
 from workflows.virtual_number import VirtualNumberEntity
 
 WORKFLOWS: Final[tuple[type[CaseWorkflow | VirtualNumberEntity], ...]] = (
-    Refund,
-    MerchantRefund,
-    Return,
-    Dispute,
-    LateShipment,
-    Compensation,
-    AllowanceWithdrawal,
-    AllowanceExpiry,
+    *CASES,
     VirtualNumberEntity,
 )
 """Those that others start or send commands to."""

@@ -28,23 +28,28 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/identity.py:case_id": """
         RefundRequest.request_key MerchantRefundRequest.request_key ReturnRequest.request_key
         DisputeRequest.request_key WithdrawalRequest.request_key DisputeRequest.about
+        PriceProtectionRequest.request_key
     """,
     "workflows/rules/identity.py:subject": "WithdrawalRequest.allowance_id ExpiryRequest.allowance_id",
     "activities/opening.py:_order": """
         RefundRequest.order_no MerchantRefundRequest.order_no ReturnRequest.order_no DisputeRequest.order_no
-        LateShipmentRequest.order_no CompensationRequest.order_no
+        LateShipmentRequest.order_no CompensationRequest.order_no PriceProtectionRequest.order_no
     """,
     "activities/opening.py:_not_theirs": """
         RefundRequest.merchant_id RefundRequest.buyer_id MerchantRefundRequest.merchant_id ReturnRequest.merchant_id
         ReturnRequest.buyer_id DisputeRequest.merchant_id DisputeRequest.buyer_id LateShipmentRequest.merchant_id
         LateShipmentRequest.buyer_id CompensationRequest.merchant_id CompensationRequest.buyer_id
         WithdrawalRequest.merchant_id WithdrawalRequest.buyer_id ExpiryRequest.merchant_id ExpiryRequest.buyer_id
+        PriceProtectionRequest.merchant_id PriceProtectionRequest.buyer_id
     """,
     # What is applied for
     "workflows/rules/applications.py:version_of": """
         Application.lines Application.freight Application.reason Application.method OriginalRoute.route
         BankTransfer.route RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence Amend.evidence
-        ReturnRequest.replacements DisputeRequest.dispute_reason
+        ReturnRequest.replacements DisputeRequest.dispute_reason PriceProtectionRequest.evidence
+    """,
+    "workflows/rules/price_protection.py:refused_protection": """
+        PriceProtectionRequest.falls PriceFall.line PriceFall.price PriceFall.fell_at
     """,
     "workflows/rules/applications.py:version_facts": """
         LineAmount.line LineAmount.quantity LineAmount.amount Replacement.line Replacement.sku

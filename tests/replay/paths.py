@@ -4,10 +4,24 @@ Each path is walked by a merchant of its own, and always in the same way, so tha
 every time.
 """
 
-from tests.replay import dispute_paths, late_shipment_paths, refund_paths, return_paths, virtual_number_paths
+from tests.replay import (
+    dispute_paths,
+    late_shipment_paths,
+    price_protection_paths,
+    refund_paths,
+    return_paths,
+    virtual_number_paths,
+)
 from tests.replay.registry import PATHS, Path
 
-BY_SUBJECT = (refund_paths, return_paths, dispute_paths, late_shipment_paths, virtual_number_paths)
+BY_SUBJECT = (
+    refund_paths,
+    return_paths,
+    price_protection_paths,
+    dispute_paths,
+    late_shipment_paths,
+    virtual_number_paths,
+)
 """Where the paths are: each module adds its own when it is imported."""
 
 __all__ = ["BY_SUBJECT", "PATHS", "Path"]

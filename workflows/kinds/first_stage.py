@@ -6,18 +6,25 @@ from workflows.kinds.cancellation import INTERCEPTING, OUTBOUND_REVIEW, WAREHOUS
 from workflows.kinds.dispute import NEGOTIATION
 from workflows.kinds.merchant_refund import OFFICER_REVIEW
 from workflows.kinds.payment_stages import PAYING
+from workflows.kinds.price_protection import PRICE_REVIEW
 from workflows.kinds.refund import MERCHANT_REVIEW, SHIPPED_REVIEW
 from workflows.kinds.return_stages import RETURN_REVIEW
 from workflows.kinds.stage import Stage
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
-from workflows.messages.requests import DisputeRequest, MerchantRefundRequest, RefundRequest, ReturnRequest
+from workflows.messages.requests import (
+    DisputeRequest,
+    MerchantRefundRequest,
+    PriceProtectionRequest,
+    RefundRequest,
+    ReturnRequest,
+)
 from workflows.messages.stages import CaseKind
 from workflows.rules.shipping import QUALITY_FAULTS, is_outbound, is_shipped
 
 
 def first_stage(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest,
+    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest | DisputeRequest,
     order: OrderFacts,
     policy: Policy,
     unsent: Mapping[str, int] | None = None,
@@ -31,6 +38,8 @@ def first_stage(
     """
     if isinstance(request, DisputeRequest):
         return CaseKind.DISPUTE, NEGOTIATION  # D2
+    if isinstance(request, PriceProtectionRequest):
+        return CaseKind.PRICE_PROTECTION, PRICE_REVIEW  # B3
     if isinstance(request, ReturnRequest):
         return CaseKind.EXCHANGE if request.exchange else CaseKind.RETURN, RETURN_REVIEW  # T1
     if isinstance(request, MerchantRefundRequest):

@@ -16,6 +16,7 @@ from workflows.kinds import (
     merchant_refund,
     money,
     order_money,
+    price_protection,
     refund,
     rejecting,
     returning,
@@ -51,6 +52,7 @@ PROCESSES: Final[Mapping[CaseKind, Process]] = {
     CaseKind.MERCHANT_REFUND: merchant_refund.process(),
     CaseKind.RETURN: returning.process(exchange=False),
     CaseKind.EXCHANGE: returning.process(exchange=True),
+    CaseKind.PRICE_PROTECTION: price_protection.process(),
     CaseKind.DISPUTE: dispute.process(),
     CaseKind.LATE_SHIPMENT: late_shipment.process(),
     CaseKind.FREIGHT_INSURANCE: compensation.process("Freight insurance 运费险 (T10)"),
@@ -155,6 +157,7 @@ REFUND: Final = Kind(
     **_DISPUTABLE,
 )
 RETURN: Final = Kind(of=(CaseKind.RETURN, CaseKind.EXCHANGE), **_DISPUTABLE)
+PRICE_PROTECTION: Final = Kind(of=(CaseKind.PRICE_PROTECTION,), **_DISPUTABLE)
 MERCHANT_REFUND: Final = Kind(
     of=(CaseKind.MERCHANT_REFUND,), opened=merchant_refund.opened, refuses=(_refused_account,), pays_order=True
 )

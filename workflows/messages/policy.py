@@ -139,6 +139,18 @@ class LateShipmentPolicy(Input):
         return self
 
 
+class PriceProtectionPolicy(Input):
+    """B1 to B3. With defaults, so that cases opened before there was price protection can be read."""
+
+    days: Days = 7
+    """How long after the payment a lower price counts (B1)."""
+    excluded_skus: tuple[str, ...] = ()
+    """Patterns of goods whose price is not protected, such as ``gold-*`` (B1)."""
+    review_hours: Hours = 24
+    """How long the merchant has before silence pays (B3)."""
+    reminder_hours: Hours = 6
+
+
 class LimitsPolicy(Input):
     """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
@@ -183,4 +195,5 @@ class Policy(Input):
     dispute: DisputePolicy
     late_shipment: LateShipmentPolicy
     payment: PaymentPolicy
+    price_protection: PriceProtectionPolicy = PriceProtectionPolicy()
     limits: LimitsPolicy = LimitsPolicy()

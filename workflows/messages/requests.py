@@ -103,6 +103,49 @@ class MerchantRefundRequest(Application):
     merchant_id: Identifier
 
 
+class PriceFall(Input):
+    """What a piece of an order line costs now, in minor units, and since when (B1)."""
+
+    line: Identifier
+    price: Minor
+    fell_at: Moment
+
+
+class PriceProtectionRequest(Application):
+    """A buyer wants back what the price of bought goods has fallen by (保价, B1 to B3). The goods stay bought."""
+
+    request_key: Identifier
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    falls: Annotated[tuple[PriceFall, ...], Field(min_length=1, max_length=200)]
+    """One for each line."""
+    reason: RefundReason = RefundReason.PRICE_ADJUSTMENT
+    evidence: EvidenceList = ()
+
+    @field_validator("freight")
+    @classmethod
+    def _no_freight(cls, freight: int) -> int:
+        if freight:
+            raise ValueError("the price of the freight is not protected (B1)")
+        return freight
+
+    @field_validator("reason")
+    @classmethod
+    def _of_the_price(cls, reason: RefundReason) -> RefundReason:
+        if reason is not RefundReason.PRICE_ADJUSTMENT:
+            raise ValueError("the reason is price_adjustment (B1)")
+        return reason
+
+    @field_validator("falls")
+    @classmethod
+    def _one_for_each_line(cls, falls: tuple[PriceFall, ...], info: ValidationInfo) -> tuple[PriceFall, ...]:
+        lines = info.data.get("lines")
+        if lines is not None and sorted(each.line for each in falls) != sorted(each.line for each in lines):
+            raise ValueError("each line that is asked about needs its price, and no other does (B1)")
+        return falls
+
+
 class Replacement(Input):
     """What an exchange is to bring for a line; the same goods where it is not named (T8)."""
 
@@ -224,7 +267,13 @@ class ExpiryRequest(Input):
 
 
 OrderRequest = (
-    RefundRequest | MerchantRefundRequest | ReturnRequest | DisputeRequest | LateShipmentRequest | CompensationRequest
+    RefundRequest
+    | MerchantRefundRequest
+    | ReturnRequest
+    | PriceProtectionRequest
+    | DisputeRequest
+    | LateShipmentRequest
+    | CompensationRequest
 )
 """What opens a case about an order."""
 
@@ -234,7 +283,7 @@ Request = OrderRequest | WithdrawalRequest | ExpiryRequest
 def opener(request: Request) -> Actor:
     """Who opened a case with this request."""
     match request:
-        case RefundRequest() | WithdrawalRequest() | ReturnRequest() | DisputeRequest():
+        case RefundRequest() | WithdrawalRequest() | ReturnRequest() | PriceProtectionRequest() | DisputeRequest():
             return buyer(request.buyer_id)
         case MerchantRefundRequest():
             return merchant(request.merchant_id)

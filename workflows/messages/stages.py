@@ -18,6 +18,7 @@ class CaseKind(Word):
     LATE_SHIPMENT = "late_shipment"
     FREIGHT_INSURANCE = "freight_insurance"
     RETURN_FREIGHT = "return_freight"
+    PRICE_PROTECTION = "price_protection"
 
 
 class StageName(Word):
@@ -70,6 +71,7 @@ class StageName(Word):
     RULING_OVERDUE = "ruling_overdue"
     CLAIMABLE = "claimable"
     CLAIM_REVIEW = "claim_review"
+    PRICE_REVIEW = "price_review"
     PAYING = "paying"
     SETTLING = "settling"
     AWAITING_ROOM = "awaiting_room"
@@ -197,6 +199,7 @@ class WorkList(Word):
     EVIDENCE_DUE = "evidence_due"
     RULINGS = "rulings"
     LATE_SHIPMENTS = "late_shipments"
+    PRICE_PROTECTIONS = "price_protections"
     PLATFORM_REVIEW = "platform_review"
     AWAITING_BUYER = "awaiting_buyer"
     PAYMENTS = "payments"

@@ -22,6 +22,7 @@ DISPUTABLE = frozenset(
         CaseKind.CANCELLATION,
         CaseKind.RETURN,
         CaseKind.EXCHANGE,
+        CaseKind.PRICE_PROTECTION,
     }
 )
 """Kinds of case that the buyer may dispute: those that it asked for (D1)."""

@@ -10,6 +10,7 @@ from workflows.messages.requests import (
     ExpiryRequest,
     LateShipmentRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundRequest,
     Request,
     ReturnRequest,
@@ -27,6 +28,8 @@ def case_id(request: Request) -> str:
             return f"merchant-refund/{request.order_no}/{request.request_key}"
         case ReturnRequest():
             return f"{'exchange' if request.exchange else 'return'}/{request.order_no}/{request.request_key}"
+        case PriceProtectionRequest():
+            return f"price-protection/{request.order_no}/{request.request_key}"
         case DisputeRequest():
             return f"dispute/{request.about or f'order/{request.order_no}'}/{request.request_key}"
         case LateShipmentRequest():
@@ -66,6 +69,8 @@ def workflow_name(request: Request) -> str:
             return "MerchantRefund"
         case ReturnRequest():
             return "Return"
+        case PriceProtectionRequest():
+            return "PriceProtection"
         case DisputeRequest():
             return "Dispute"
         case LateShipmentRequest():

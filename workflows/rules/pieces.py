@@ -8,7 +8,14 @@ from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.payouts import Part
 from workflows.messages.pieces import CasePieces, LinePieces, PieceUse
-from workflows.messages.requests import Application, LineAmount, MerchantRefundRequest, RefundReason, ReturnRequest
+from workflows.messages.requests import (
+    Application,
+    LineAmount,
+    MerchantRefundRequest,
+    PriceProtectionRequest,
+    RefundReason,
+    ReturnRequest,
+)
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.refusals import refused
 
@@ -147,7 +154,7 @@ def use_of(application: Application) -> PieceUse:
             return PieceUse.EXCHANGE
         case ReturnRequest():
             return PieceUse.RETURN
-        case MerchantRefundRequest(reason=RefundReason.PRICE_ADJUSTMENT):
+        case MerchantRefundRequest(reason=RefundReason.PRICE_ADJUSTMENT) | PriceProtectionRequest():
             return PieceUse.PRICE_ADJUSTMENT
         case _:
             return PieceUse.REFUND

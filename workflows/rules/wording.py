@@ -101,6 +101,7 @@ KINDS: Final[Mapping[CaseKind, str]] = MappingProxyType(
         CaseKind.EXPIRY: "膨胀金到期 · expiry",
         CaseKind.RETURN: "退货退款 · return",
         CaseKind.EXCHANGE: "换货 · exchange",
+        CaseKind.PRICE_PROTECTION: "保价 · price protection",
         CaseKind.DISPUTE: "纠纷 · dispute",
         CaseKind.LATE_SHIPMENT: "延迟发货 · late shipment",
         CaseKind.FREIGHT_INSURANCE: "运费险 · freight insurance",

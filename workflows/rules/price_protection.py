@@ -1,0 +1,65 @@
+"""What a fall of the price owes the buyer (保价, B1, B2)."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from fnmatch import fnmatchcase
+
+from workflows.messages.cases import Refusal
+from workflows.messages.orders import OrderFacts, OrderLine
+from workflows.messages.policy import PriceProtectionPolicy
+from workflows.messages.requests import PriceProtectionRequest
+from workflows.messages.stages import CaseKind
+from workflows.rules.pieces import PAID, Holder, price, taken_of
+from workflows.rules.refusals import refused
+
+
+def owed(line: OrderLine, pieces: int, price_now: int, paid_before: int = 0) -> int:
+    """What is owed for ``pieces`` of a line that cost ``price_now`` each now; all amounts are minor units (B2).
+
+    ``paid_before`` is what earlier falls of this line's price have paid, or are to pay: of a further fall only what it
+    adds is owed.
+    """
+    return max(price(line.paid, line.quantity, pieces) - price_now * pieces - paid_before, 0)
+
+
+def protected(line: OrderLine, others: Iterable[Holder]) -> int:
+    """What other cases of price protection have paid on a line, or may still pay, in minor units (B2)."""
+    return sum(
+        held.amount
+        for each in others
+        if each.kind is CaseKind.PRICE_PROTECTION and (each.outcome is None or each.outcome in PAID)
+        for held in each.pieces.lines
+        if held.line == line.line
+    )
+
+
+def refused_protection(
+    request: PriceProtectionRequest, order: OrderFacts, others: Iterable[Holder], policy: PriceProtectionPolicy
+) -> Refusal | None:
+    """Why the price is not protected as asked, or None (B1, B2).
+
+    That the lines are the order's, and what is left of them, is looked at before (R8, R13).
+    """
+    known = tuple(others)
+    bought = {line.line: line for line in order.lines}
+    asked = {each.line: each for each in request.lines}
+    until = order.paid_at + timedelta(days=policy.days)
+    for number, fall in enumerate(request.falls):
+        line, wanted = bought[fall.line], asked[fall.line]
+        if any(fnmatchcase(line.sku, pattern) for pattern in policy.excluded_skus):
+            return refused("line_excluded", f"falls.{number}.line", "B1", "the price of these goods is not protected")
+        if not order.paid_at <= fall.fell_at <= until:
+            return refused(
+                "not_protected_then",
+                f"falls.{number}.fell_at",
+                "B1",
+                f"the price is protected from {order.paid_at.isoformat()} to {until.isoformat()}",
+            )
+        taken = taken_of(line, known)
+        left = line.quantity - taken.gone - taken.refunded
+        if wanted.quantity > left:
+            return refused("quantity_too_high", "lines", "B2", f"the buyer has {max(left, 0)} pieces of {line.line}")
+        most = owed(line, wanted.quantity, fall.price, protected(line, known))
+        if wanted.amount > most:
+            return refused("amount_too_high", "lines", "B2", f"the fall of the price of {line.line} comes to {most}")
+    return None
