@@ -1,4 +1,4 @@
-"""The virtual number 虚拟号 of one order, sub-order or case: bound, void, obtained again (P3).
+"""A virtual number on Temporal: what ``workflows.kinds.virtual_number`` decides is carried out here (P3).
 
 It lives for as long as a number can be obtained: an order's until three months after its completion, a case's with
 its number. All commands go through one queue, and one place waits for a command or for what is due. While the
@@ -10,21 +10,21 @@ What must outlive the workflow is written down by its activities: a run that beg
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
+from workflows.kinds import virtual_number as deciding
+from workflows.kinds.virtual_number import Call, Number
 from workflows.messages.cases import Refusal
-from workflows.messages.sealed import why_refused
 from workflows.messages.virtual_numbers import (
     BecameSubscription,
-    Binding,
     BindNumber,
     ExtendNumber,
     FindNumberSubject,
@@ -49,14 +49,14 @@ from workflows.messages.virtual_numbers import (
 from workflows.queues import queue_for
 from workflows.rules import bilingual
 from workflows.rules import virtual_numbers as rules
-from workflows.rules.admission import fingerprint, not_sealed, read
+from workflows.rules.admission import fingerprint, not_sealed
 from workflows.rules.moments import refused_moment
 from workflows.rules.refusals import refused
 from workflows.shell.answers import local_first, soon_answered, until_answered
 from workflows.shell.clock import TIMER_SLACK
-from workflows.shell.refusing import refused_command
+from workflows.shell.handlers import number_update
+from workflows.shell.undisturbed import undisturbed
 from workflows.starts import reads_its_start
-from workflows.unopened import KeyIsGone, unopened
 from workflows.versions import LASTS_MONTHS
 
 Given = TypeVar("Given")
@@ -82,59 +82,26 @@ class _Ask:
     refusal: Refusal | None = None
 
 
-def _takes(*commands: type[NumberCommand]) -> Callable[[EntityType], EntityType]:
-    """Give the entity an update for each command, under its name."""
-
-    def decorate(entity: EntityType) -> EntityType:
-        entity.commands = commands
-        for command in commands:
-            setattr(entity, f"{command.command_name()}_update", _update(command))
-        return reads_its_start(entity)
-
-    return decorate
-
-
-def _update(command_type: type[NumberCommand]) -> Any:
-    async def handle(self: "VirtualNumberEntity", *values: object) -> NumberView:
-        if unopened(values):  # it was read when it was accepted
-            raise KeyIsGone
-        command = _read(self, values)
-        if (refusal := await self.take(command)) is not None:
-            raise refused_command(refusal, self.view_for(command))
-        return self.view()
-
-    def validate(self: "VirtualNumberEntity", *values: object) -> None:
-        command = _read(self, values)
-        why = why_refused(values[0], workflow.info().workflow_id)
-        if why and not self.stranger(command):
-            raise refused_command(not_sealed(why), None)
-        if (refusal := self.refusal_now(command)) is not None:
-            raise refused_command(refusal, self.view_for(command))
-
-    def _read(entity: "VirtualNumberEntity", values: tuple[object, ...]) -> NumberCommand:
-        if entity.unreadable:
-            raise entity.unreadable
-        command = read(values, command_type)
-        if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
-            raise refused_command(command, None)
-        return command
-
-    for handler in (handle, validate):
-        # The SDK takes a first parameter for `self` only where it has no annotation.
-        del handler.__annotations__["self"]
-    update = workflow.update(name=command_type.command_name(), description=command_type.__doc__)(handle)
-    update.validator(validate)
-    return update
-
-
 @workflow.defn(name="VirtualNumber", versioning_behavior=LASTS_MONTHS)
-@_takes(ObtainNumber, RenewNumber, OrderCompleted, BecameSubscription, ReleaseNumber)
+@reads_its_start
 class VirtualNumberEntity:
     """See the module."""
 
+    obtain_number = number_update(ObtainNumber)
+    renew_number = number_update(RenewNumber)
+    order_completed = number_update(OrderCompleted)
+    became_subscription = number_update(BecameSubscription)
+    release_number = number_update(ReleaseNumber)
+
     started_with: ClassVar[type[NumberStart]]
     unreadable: ApplicationError | None
-    commands: ClassVar[tuple[type[NumberCommand], ...]] = ()
+    commands: ClassVar[tuple[type[NumberCommand], ...]] = (
+        ObtainNumber,
+        RenewNumber,
+        OrderCompleted,
+        BecameSubscription,
+        ReleaseNumber,
+    )
 
     @workflow.init
     def __init__(self, start: NumberStart) -> None:
@@ -153,7 +120,7 @@ class VirtualNumberEntity:
     async def run(self, start: NumberStart) -> NumberView:
         """Keep the number; how it stands once nothing can be obtained any more."""
         del start
-        return await self._undisturbed(self._live())
+        return await undisturbed(self._live(), lambda: None)  # it would leave a number bound behind
 
     @workflow.query(name="view", description="The number as it stands.")
     def view(self) -> NumberView:
@@ -163,6 +130,15 @@ class VirtualNumberEntity:
         return rules.view_of(self._subject, self._state, self._terms, self._now(), unknown=self._unknown is not None)
 
     # What the handlers call -------------------------------------------------------------------------
+
+    @property
+    def intake(self) -> "VirtualNumberEntity":
+        """What a command meets before it is carried out."""
+        return self
+
+    def refused_on_sight(self, command: NumberCommand, why: str | None = None) -> Refusal | None:
+        """P6: ``why`` is what is to be said against its envelope. A stranger is not told of it (section 12)."""
+        return not_sealed(why) if why and not self.stranger(command) else None
 
     def stranger(self, command: NumberCommand) -> Refusal | None:
         """P2: who asks is looked at first, as soon as it is known whose the order or case is."""
@@ -235,90 +211,34 @@ class VirtualNumberEntity:
     async def _carry_out(self, command: NumberCommand) -> Refusal | None:
         if self._state is None:
             return self._unknown
-        if (refusal := self._refusal(command, self._state)) is not None:
-            return refusal
-        match command:
-            case ObtainNumber():
-                return await self._obtain()
-            case RenewNumber():
-                return await self._renew()
-            case _:
-                return await self._learn(command)
-
-    async def _obtain(self) -> Refusal | None:
-        """P3: the number that is bound, or another one."""
-        if self._leaving and not await self._has_left():
-            return self._for_all_who_ask(_unreachable())
-        state = self._known
-        if state.binding and state.binding.number:
-            return None
-        granted = rules.obtainable(self._subject.scope, state.facts, self._terms, workflow.now())
-        if isinstance(granted, Refusal):
-            return granted
-        # In doubt from the moment on at which the provider may hear of it.
-        no = state.unbound + 1
-        self._change(binding=Binding(no=no, number=None, until=granted.until))
-        asking = BindNumber(
-            subject=self._subject,
-            order_no=state.order_no,
-            no=no,
-            until=granted.until,
-            wanted=rules.wanted(state),
-            at=workflow.now(),
-        )
-        bound = await _soon_answered(bind_number, asking, f"bind number {no}", _is_told)
-        if bound is None:
-            return self._for_all_who_ask(_unreachable())
-        if bound.refusal:
-            self._change(binding=None, unbound=no)
-            return self._for_all_who_ask(bound.refusal)
-        self._change(binding=Binding(no=no, number=bound.number, until=granted.until))
-        return None
-
-    async def _renew(self) -> Refusal | None:
-        """P3: a case's number is valid for its whole time again."""
-        binding = self._known.binding
-        if binding is None:
-            raise ValueError("only what is bound is renewed")
-        no = binding.no
-        until = workflow.now() + timedelta(days=self._terms.case_days)
-        extending = ExtendNumber(subject=self._subject, no=no, until=until, at=workflow.now())
-        extended = await _soon_answered(
-            extend_number, extending, f"renew number {no}", lambda each: _is_about(each, no)
-        )
-        if extended is None:
-            return _unreachable()
-        if extended.refusal:
-            self._change(binding=None, unbound=no, lapsed=binding.number)
-        else:
-            self._change(binding=binding.model_copy(update={"until": until}))
-        return extended.refusal
-
-    async def _learn(self, command: NumberCommand) -> None:
-        """What has happened is written down before it is answered: it outlives this workflow."""
-        facts = rules.told(command, self._known.facts)
-        if facts == self._known.facts:
-            return
-        keeping = KeepNumberFacts(subject=self._subject, facts=facts, at=workflow.now())
-        await until_answered(keep_number_facts, keeping, seconds=30, summary=f"keep: {command.command_name()}")
-        self._change(facts=facts)
+        decision = deciding.carry_out(self._number, command)
+        while True:
+            if decision.state:
+                self._become(decision.state)
+            if decision.refuse:
+                return self._for_all_who_ask(decision.refuse) if decision.for_all_who_ask else decision.refuse
+            if decision.once_let_go:
+                answer: object = self._leaving is None or await self._has_left()
+            else:
+                answer = await _answer_to(decision.call, decision.summary)
+            if decision.then is None:
+                return None
+            decision = decision.then(self._number, answer)
 
     def _let_go_of_what_is_void(self) -> None:
         """P3: unbind when due. Nobody waits for it but who asks for the next number."""
-        state = self._state
-        if state and state.binding and self._leaving is None and rules.is_void(state.binding, state.facts, self._now()):
-            self._leaving = asyncio.create_task(self._let_go(state.binding))
+        if self._state and self._leaving is None and (unbinding := deciding.to_unbind(self._number_when(self._now()))):
+            self._leaving = asyncio.create_task(self._let_go(unbinding.no))
 
-    async def _let_go(self, binding: Binding) -> None:
+    async def _let_go(self, no: int) -> None:
         await until_answered(
             unbind_number,
-            UnbindNumber(subject=self._subject, no=binding.no, at=workflow.now()),
+            UnbindNumber(subject=self._subject, no=no, at=workflow.now()),
             seconds=30,
-            summary=f"unbind number {binding.no}",
+            summary=f"unbind number {no}",
             task_queue=queue_for(unbind_number),
         )
-        lapsed = {"lapsed": binding.number} if binding.number else {}
-        self._change(binding=None, unbound=binding.no, **lapsed)
+        self._become(deciding.let_go(self._number, no))
         self._leaving = None
 
     async def _has_left(self) -> bool:
@@ -353,16 +273,20 @@ class VirtualNumberEntity:
         return workflow.now() + TIMER_SLACK
 
     @property
-    def _known(self) -> NumberState:
+    def _number(self) -> Number:
+        """The number as its handlers see it."""
+        return self._number_when(workflow.now())
+
+    def _number_when(self, now: datetime) -> Number:
         if self._state is None:
             raise ValueError("the subject is not known yet")
-        return self._state
+        return Number(self._subject, self._state, self._terms, now)
 
     def _refusal(self, command: NumberCommand, state: NumberState) -> Refusal | None:
         return rules.refusal(command, self._subject.scope, state, self._terms, self._now())
 
-    def _change(self, **changes: object) -> None:
-        self._state = self._known.model_copy(update=changes)
+    def _become(self, state: NumberState) -> None:
+        self._state = state
         self._show()
 
     def _show(self) -> None:
@@ -377,13 +301,13 @@ class VirtualNumberEntity:
         ask.answered, ask.refusal = True, refusal
         if refusal is None and self._state:
             heard = {**self._state.heard, ask.command.key: fingerprint(ask.command)}
-            self._change(heard=dict(list(heard.items())[-KEYS_KEPT:]))
+            self._become(self._state.model_copy(update={"heard": dict(list(heard.items())[-KEYS_KEPT:])}))
             self._let_go_of_what_is_void()
 
     def _for_all_who_ask(self, refusal: Refusal) -> Refusal:
         """Whoever has asked meanwhile is not made to wait for the same answer once more."""
         for ask in [each for each in self._asks if isinstance(each.command, ObtainNumber)]:
-            self._answer(ask, self._refusal(ask.command, self._known) or refusal)
+            self._answer(ask, self._refusal(ask.command, self._number.state) or refusal)
         return refusal
 
     def _was_heard(self, command: NumberCommand) -> bool:
@@ -397,20 +321,18 @@ class VirtualNumberEntity:
             return None
         return refused("key_reused", "key", "section 11", "another command has been sent under this key")
 
-    async def _undisturbed(self, life: Coroutine[Any, Any, NumberView]) -> NumberView:
-        """A cancellation from outside leaves no number bound behind: it is passed over, as by every case."""
-        task = asyncio.create_task(life)
-        while True:
-            try:
-                return await asyncio.shield(task)
-            except asyncio.CancelledError:
-                if task.done():
-                    raise
 
-
-def _unreachable() -> Refusal:
-    explanation = "the provider of numbers does not answer: ask again"
-    return refused("provider_unreachable", "subject", "P3", explanation)
+async def _answer_to(call: Call | None, summary: str) -> object:
+    """What the provider, or the book, says; None where the provider does not answer soon."""
+    match call:
+        case BindNumber():
+            return await _soon_answered(bind_number, call, summary, _is_told)
+        case ExtendNumber():
+            return await _soon_answered(extend_number, call, summary, lambda each: _is_about(each, call.no))
+        case KeepNumberFacts():
+            return await until_answered(keep_number_facts, call, seconds=30, summary=summary)
+        case None:
+            return None
 
 
 async def _soon_answered(

@@ -24,6 +24,7 @@ from workflows.shell.intake import Intake
 from workflows.shell.mailbox import Mailbox
 from workflows.shell.opening import Opening
 from workflows.shell.running import RunningCase
+from workflows.shell.undisturbed import undisturbed
 from workflows.shell.writer import Writer
 
 
@@ -59,25 +60,17 @@ class CaseRun:
         Raises:
             FencedError: another run carries the case; this one has left it all to that.
         """
-        task = asyncio.create_task(self._live())
-        while True:
-            try:
-                outcome = await asyncio.shield(task)
-                break
-            except asyncio.CancelledError:
-                if task.done():
-                    raise
-                self.running.cancellations += 1
-                self._book.unwritten.append(self.running.line("cancellation_ignored", "section 11"))
-            except FencedError:
-                await self._give_up()
-                raise
         try:
+            outcome = await undisturbed(self._live(), self._ignore_cancellation)
             await self._leave_nothing_behind()
         except FencedError:
             await self._give_up()
             raise
         return outcome
+
+    def _ignore_cancellation(self) -> None:
+        self.running.cancellations += 1
+        self._book.unwritten.append(self.running.line("cancellation_ignored", "section 11"))
 
     async def _give_up(self) -> None:
         """Another run carries the case: this one ends, and leaves it all to that."""

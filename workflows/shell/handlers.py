@@ -6,15 +6,18 @@ expects it would fail the workflow task for ever. So handlers take any values, a
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 from temporalio.workflow import UpdateMethodMultiParam
 
 from workflows.kinds.kind import OF_EVERY_CASE, Kind
 from workflows.messages.cases import CaseView, Refusal
 from workflows.messages.commands import Command
+from workflows.messages.message import Message
 from workflows.messages.sealed import why_refused
+from workflows.messages.virtual_numbers import NumberView
 from workflows.rules import admission
 from workflows.shell.refusing import refused_command
 from workflows.starts import reads_its_start
@@ -57,26 +60,64 @@ def takes(kind: Kind) -> Callable[[CaseType], CaseType]:
 
 def update(command_type: type[Told]) -> UpdateMethodMultiParam[[Any, Told], CaseView]:
     """The update of a command, under its name: ``handle.execute_update(Refund.approve, Approve(...))``."""
+    return cast("UpdateMethodMultiParam[[Any, Told], CaseView]", _update(command_type, CaseView))
 
-    async def handle(self: "CaseWorkflow", *values: object) -> CaseView:
+
+def number_update(command_type: type[Told]) -> UpdateMethodMultiParam[[Any, Told], NumberView]:
+    """The same of a command about a virtual number."""
+    return cast("UpdateMethodMultiParam[[Any, Told], NumberView]", _update(command_type, NumberView))
+
+
+class TakesCommands(Protocol):
+    """What a command meets in a workflow before it is carried out."""
+
+    def refused_on_sight(self, command: Any, why: str | None = None, /) -> Refusal | None:
+        """What stands against it, or against its envelope, before it is weighed (P6)."""
+        ...
+
+    def refusal_now(self, command: Any, /) -> Refusal | None:
+        """Why it is refused as things stand, or None."""
+        ...
+
+    async def take(self, command: Any, /) -> Refusal | None:
+        """Carry it out in its turn; None once that is done, else the refusal."""
+        ...
+
+    def view_for(self, command: Any, /) -> Message | None:
+        """How things stand, for a refusal; None where the sender may not see it (section 12)."""
+        ...
+
+    def view(self) -> Message:
+        """How things stand."""
+        ...
+
+
+class _Workflow(Protocol):
+    unreadable: ApplicationError | None
+
+    @property
+    def intake(self) -> TakesCommands: ...
+
+
+def _update(command_type: type[Command], gives: type[Message]) -> object:
+    async def handle(self: _Workflow, *values: object) -> Message:
         if unopened(values):  # it was read when it was accepted
             raise KeyIsGone
         command = _read(self, values)
-        if (refusal := await self.carried.intake.take(command)) is not None:
-            raise refused_command(refusal, self.carried.intake.view_for(command))
-        return self.carried.running.view()
+        if (refusal := await self.intake.take(command)) is not None:
+            raise refused_command(refusal, self.intake.view_for(command))
+        return self.intake.view()
 
-    def validate(self: "CaseWorkflow", *values: object) -> None:
-        command = _read(self, values)
-        intake = self.carried.intake
+    def validate(self: _Workflow, *values: object) -> None:
+        command, intake = _read(self, values), self.intake
         if refused := intake.refused_on_sight(command, why_refused(values[0], workflow.info().workflow_id)):
             raise refused_command(refused, None)
         if (refusal := intake.refusal_now(command)) is not None:
             raise refused_command(refusal, intake.view_for(command))
 
-    def _read(case: "CaseWorkflow", values: tuple[object, ...]) -> Command:
-        if case.unreadable:
-            raise case.unreadable
+    def _read(taker: _Workflow, values: tuple[object, ...]) -> Command:
+        if taker.unreadable:
+            raise taker.unreadable
         command = admission.read(values, command_type)
         if isinstance(command, Refusal):  # nobody knows who has sent it, and so nothing is told (section 12)
             raise refused_command(command, None)
@@ -84,9 +125,10 @@ def update(command_type: type[Told]) -> UpdateMethodMultiParam[[Any, Told], Case
 
     for handler in (handle, validate):
         _as_method(handler)
-    made: Any = workflow.update(name=command_type.command_name(), description=command_type.__doc__)(handle)
+    handle.__annotations__["return"] = gives
+    made = workflow.update(name=command_type.command_name(), description=command_type.__doc__)(handle)
     made.validator(validate)
-    return cast("UpdateMethodMultiParam[[Any, Told], CaseView]", made)
+    return made
 
 
 def _signal(command_type: type[Command]) -> Any:

@@ -94,6 +94,10 @@ class Intake:
         """The case as it stands, for a refusal; None where the sender may not see it (section 12)."""
         return self._running.view() if admission.may_see(command.by, self._running.parties) else None
 
+    def view(self) -> CaseView:
+        """The case as it stands."""
+        return self._running.view()
+
     def note_refused(self, name: str, refusal: Refusal) -> None:
         """Write a refused signal into the log; it changes nothing else."""
         if self._mailbox.heard.tells():

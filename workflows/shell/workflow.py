@@ -25,6 +25,7 @@ from workflows.rules import admission
 from workflows.shell.book import FencedError
 from workflows.shell.case import CaseRun
 from workflows.shell.handlers import OTHER_SIGNALS_ARE_LOGGED, update
+from workflows.shell.intake import Intake
 from workflows.shell.refusing import refused_command
 from workflows.shell.temporal import TemporalHost
 
@@ -55,6 +56,11 @@ class CaseWorkflow:
     def __init__(self, request: Request) -> None:
         """Build all state: a command may be handled before ``run`` begins."""
         self.carried = CaseRun(TemporalHost(), request, self.case_kind)
+
+    @property
+    def intake(self) -> Intake:
+        """What a command meets before it is carried out."""
+        return self.carried.intake
 
     @property
     def cause(self) -> Cause | None:
