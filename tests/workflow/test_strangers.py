@@ -20,6 +20,7 @@ from starter.virtual_numbers import RefusedNumber
 from tests.contract.samples import sample
 from tests.workflow import disputes
 from tests.workflow.numbers import NumberDesk, keeping_numbers
+from tests.workflow.price_protection import fallen
 from tests.workflow.world import World
 from workflows.messages.actors import Actor, Role, buyer, carrier, merchant
 from workflows.messages.commands import Approve, Command, ReportParcel, Withdraw
@@ -90,10 +91,15 @@ async def expiry(world: World) -> Case:
     return await world.aftersales.schedule_expiry(request)
 
 
+async def price_protection(world: World) -> Case:
+    return await fallen(world, await world.order())
+
+
 OPENINGS: dict[str, Callable[[World], Awaitable[Case]]] = {
     "Refund": refund,
     "MerchantRefund": merchant_refund,
     "Return": lambda world: world.returned(),
+    "PriceProtection": price_protection,
     "Dispute": dispute,
     "LateShipment": late_shipment,
     "Compensation": compensation,
