@@ -62,12 +62,19 @@ DECLARED: Final[Mapping[StageName, Accepts]] = _declared()
 """What each stage takes of its own, and from whom."""
 
 
-def accepted(stage: Stage) -> Accepts:
-    """What ``stage`` takes, and from whom, facts aside."""
+def _accepted(stage: Stage) -> Accepts:
     own = DECLARED[stage.name]
     if stage.name in PASSING or stage is CLOSED:
         return own
     return {**own, **(WITH_DEADLINE if stage.span and stage.name is not StageName.SETTLING else {}), **ANYWHERE}
+
+
+_ACCEPTED: Final[Mapping[StageName, Accepts]] = {name: _accepted(stage) for name, stage in STAGES.items()}
+
+
+def accepted(stage: Stage) -> Accepts:
+    """What ``stage`` takes, and from whom, facts aside."""
+    return _ACCEPTED[stage.name]
 
 
 _WHO_ASKS: Final[Mapping[type[Command], frozenset[Role]]] = {
