@@ -34,13 +34,11 @@ from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.stage import OPENING, STAGES, Stage
 from workflows.kinds.withdrawal import RETENTION
 from workflows.messages.activities import open_case
-from workflows.messages.actors import buyer, merchant
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, OpenCase, Opened, Refusal, Span
+from workflows.messages.cases import LogEntry, OpenCase, Opened, Span
 from workflows.messages.evidence import Evidence
 from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.persons import buyer_person
-from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     Application,
@@ -54,7 +52,6 @@ from workflows.messages.requests import (
     OrderRequest,
     PriceProtectionRequest,
     RefundRequest,
-    Request,
     ReturnRequest,
     WithdrawalRequest,
     opener,
@@ -67,22 +64,27 @@ from workflows.rules.applications import opening_facts
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.compensation import (
     freight_insurance_fund,
-    late_shipment_fund,
     late_shipment_owed,
     return_freight_owed,
 )
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_attachment, refused_evidence
-from workflows.rules.identity import allowance_fund, compensation_fund, order_fund, request_digest, subject
+from workflows.rules.identity import allowance_fund, order_fund, request_digest, subject
 from workflows.rules.matters import (
-    Matter,
     approved_at_once,
-    refused_application_again,
-    refused_beside_dispute,
     refused_dispute_of_case,
     refused_dispute_of_order,
 )
-from workflows.rules.pieces import not_to_ship, pieces_of, unsent_of, use_of
+from workflows.rules.opening import (
+    compensates,
+    not_opened,
+    not_theirs,
+    opened_notices,
+    pieces_named,
+    refused_beside_others,
+    window_over,
+)
+from workflows.rules.pieces import not_to_ship, unsent_of
 from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
@@ -126,7 +128,7 @@ class Opening:
                 resumed = await resuming.resumed(connection, opening.case.case_id)
                 if run_id != opening.case.run_id:
                     if not await self._may_go_on(connection, opening):
-                        return _refused(*_DUPLICATE)
+                        return not_opened(*_DUPLICATE)
                     await resuming.take_over(connection, opening.case.case_id, opening.case.run_id)
                 if resumed:
                     return opened.model_copy(update={"resumed": resumed})
@@ -194,12 +196,12 @@ class Opening:
         self, connection: Connection, opening: OpenCase, request: OrderRequest, order: OrderFacts | None
     ) -> Opened:
         if order is None:
-            return _refused("unknown_order", "order_no", "R4", f"there is no order {request.order_no}")
-        if stranger := _not_theirs(request, order.merchant_id, order.buyer_id):
+            return not_opened("unknown_order", "order_no", "R4", f"there is no order {request.order_no}")
+        if stranger := not_theirs(request, order.merchant_id, order.buyer_id):
             return Opened(refusal=stranger)
         policy = self._policies.get(order.marketplace)
         if policy is None:
-            return _refused("unknown_policy", "order_no", "section 2", f"no profile {order.marketplace}")
+            return not_opened("unknown_policy", "order_no", "section 2", f"no profile {order.marketplace}")
         if refusal := refused_evidence(getattr(request, "evidence", ()), policy.dispute):
             return Opened(refusal=refusal)
         match getattr(request, "method", None):
@@ -243,7 +245,7 @@ class Opening:
         ):
             return Opened(refusal=refusal)
         besides = await matters.of_order(connection, order.order_no, besides=[opening.case.case_id])
-        if refusal := _refused_beside(request, order, policy, besides):
+        if refusal := refused_beside_others(request, order, policy, besides):
             return Opened(refusal=refusal)
         kind, stage = first_stage(request, order, policy, unsent_of(others), at_once=approved_at_once(besides))
         if refusal := refused_worthless(request, kind):
@@ -273,13 +275,13 @@ class Opening:
         if request.about is None:
             window = timedelta(days=policy.dispute.order_window_days)
             if opening.at > order.paid_at + window:
-                return _window_over("order_no", policy.dispute.order_window_days)
+                return window_over("order_no", policy.dispute.order_window_days)
             if refusal := refused_dispute_of_order(request, matters_of_others):  # D10
                 return Opened(refusal=refusal)
             return opened
         disputed = await casebook.find(connection, request.about)
         if disputed is None or disputed.order_no != order.order_no or disputed.kind not in DISPUTABLE:
-            return _refused("unknown_case", "about", "D1", f"{request.about} is no case of this order to dispute")
+            return not_opened("unknown_case", "about", "D1", f"{request.about} is no case of this order to dispute")
         if opening.carried_out_by != request.about:
             others = await casebook.disputes_about(connection, request.about)
             refusal = refused_dispute(
@@ -330,17 +332,19 @@ class Opening:
         """T10: for a case of this order, and no more than is insured or the policy lets the merchant owe."""
         about = await casebook.find(connection, request.about)
         if about is None or about.order_no != order.order_no:
-            return _refused("unknown_case", "about", "T10", f"{request.about} is no case of this order")
+            return not_opened("unknown_case", "about", "T10", f"{request.about} is no case of this order")
         match request.cause:
             case CompensationCause.FREIGHT_INSURANCE:
                 kind, most = CaseKind.FREIGHT_INSURANCE, order.freight_insured
             case CompensationCause.RETURN_FREIGHT:
                 kind, most = CaseKind.RETURN_FREIGHT, await self._most_return_freight(connection, request.about, policy)
         if request.amount > most:
-            return _refused("amount_too_high", "amount", "T10", f"at most {most} is owed")
+            return not_opened("amount_too_high", "amount", "T10", f"at most {most} is owed")
         owed = await self._owed_once(connection, request, order)
         if not owed:
-            return _refused("owed_once", "cause", "R16", "it is paid for another return of the order, or in the parcel")
+            return not_opened(
+                "owed_once", "cause", "R16", "it is paid for another return of the order, or in the parcel"
+            )
         return await _opened(connection, opening, kind, PAYING, policy, _money(owed, order))
 
     async def _owed_once(self, connection: Connection, request: CompensationRequest, order: OrderFacts) -> int:
@@ -364,12 +368,14 @@ class Opening:
     ) -> Opened:
         allowance = await allowances.facts(connection, request.allowance_id, for_update=True)
         if allowance is None:
-            return _refused("unknown_allowance", "allowance_id", "A4", f"there is no allowance {request.allowance_id}")
-        if stranger := _not_theirs(request, allowance.merchant_id, allowance.buyer_id):
+            return not_opened(
+                "unknown_allowance", "allowance_id", "A4", f"there is no allowance {request.allowance_id}"
+            )
+        if stranger := not_theirs(request, allowance.merchant_id, allowance.buyer_id):
             return Opened(refusal=stranger)
         policy = self._policies.get(allowance.marketplace)
         if policy is None:
-            return _refused("unknown_policy", "allowance_id", "section 2", f"no profile {allowance.marketplace}")
+            return not_opened("unknown_policy", "allowance_id", "section 2", f"no profile {allowance.marketplace}")
         left = split(allowance.principal, allowance.bonus, allowance.spent).withdrawable
         match request:
             case WithdrawalRequest():
@@ -390,7 +396,7 @@ class Opening:
             allowance = opened.allowance
             fund = allowance_fund(allowance.allowance_id)
             await ledger.open_fund(connection, fund, allowance.currency, allowance_parts(allowance))
-        if (fund := _compensates(opening.request)) and opened.asked and opened.stage:  # L3, T10: booked apart
+        if (fund := compensates(opening.request)) and opened.asked and opened.stage:  # L3, T10: booked apart
             parts = compensation_parts(opened.asked.amount)
             await ledger.open_fund(connection, fund, opened.asked.currency, parts)
         match opening.request:
@@ -406,11 +412,11 @@ class Opening:
             case allowances.HeldByOther(case_id=other) if isinstance(request, ExpiryRequest):
                 return opened.model_copy(update={"handed_over_to": other})
             case allowances.HeldByOther(case_id=other):
-                return _refused("request_open", "allowance_id", "A5", f"{other} is open on this allowance")
+                return not_opened("request_open", "allowance_id", "A5", f"{other} is open on this allowance")
             case allowances.StillValid(until=until):
                 return Opened(postponed_until=until)
             case allowances.Empty() | allowances.NoSuchAllowance():
-                return _refused("nothing_left", "allowance_id", "A2", "no principal is left to pay back")
+                return not_opened("nothing_left", "allowance_id", "A2", "no principal is left to pay back")
 
     async def _write(self, connection: Connection, opening: OpenCase, opened: Opened) -> None:
         if opened.stage is None:
@@ -427,7 +433,7 @@ class Opening:
             entry=entry,
             work_list=work_list,
             buyer_id=buyer_id,
-            pieces=_pieces_named(opening),
+            pieces=pieces_named(opening),
         )
         if attachments := getattr(request, "evidence", ()):  # R10; of a dispute it is a draft (D6)
             given = EvidenceGiven(
@@ -438,7 +444,7 @@ class Opening:
                 event=entry.event,
             )
             await evidence.give(connection, opening.case.case_id, given, opening.at)
-        await outbox.queue(connection, opening.case.case_id, 0, _opened_notices(opening, opened), opening.at)
+        await outbox.queue(connection, opening.case.case_id, 0, opened_notices(opening, opened), opening.at)
 
 
 _DUPLICATE = (
@@ -459,76 +465,3 @@ async def _opened(
 
 def _money(amount: int, order: OrderFacts) -> Money:
     return Money(amount=amount, currency=order.currency)
-
-
-def _refused_beside(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
-    order: OrderFacts,
-    policy: Policy,
-    others: tuple[Matter, ...],
-) -> Refusal | None:
-    """D10, R16: what other cases of the order have to do with what a buyer asks; a merchant may always pay back."""
-    if isinstance(request, MerchantRefundRequest):
-        return None
-    most = policy.refund.most_applications
-    return refused_beside_dispute(request, order, others) or refused_application_again(request, 1, others, most)
-
-
-def _pieces_named(opening: OpenCase) -> CasePieces | None:
-    """R13: a dispute that is a case's own leaves the pieces to the case, which carries the ruling out."""
-    request = opening.request
-    if not isinstance(request, Application):
-        return None
-    if isinstance(request, DisputeRequest) and opening.carried_out_by:
-        return None
-    return pieces_of(request, use_of(request))
-
-
-def _compensates(request: Request) -> str | None:
-    match request:
-        case LateShipmentRequest():
-            return late_shipment_fund(request.order_no)
-        case CompensationRequest():
-            return compensation_fund(request)
-        case _:
-            return None
-
-
-def _window_over(field: str, days: int) -> Opened:
-    return _refused("window_over", field, "D1", f"it could be disputed for {days} days")
-
-
-def _opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
-    """Whoever is waited for is told, with the deadline (R1, D2, L2)."""
-    if opened.due is None or opened.asked is None:
-        return ()
-    request = opening.request
-    fields: dict[str, str | int] = {
-        "subject": subject(request),
-        "amount": opened.asked.amount,
-        "currency": opened.asked.currency,
-        "due": opened.due.at.isoformat(),
-    }
-    match request:
-        case DisputeRequest():
-            template, to = NoticeTemplate.DISPUTE_OPENED, merchant(request.merchant_id)
-        case LateShipmentRequest():
-            template, to = NoticeTemplate.COMPENSATION_CLAIMABLE, buyer(request.buyer_id)
-        case _:
-            template, to = NoticeTemplate.REQUEST_OPENED, merchant(request.merchant_id)
-    return (Notice(template=template, to=to, fields=fields),)
-
-
-def _not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:
-    """A request names the merchant and the buyer that the order or allowance belongs to (section 12)."""
-    if request.merchant_id != merchant_id:
-        return Refusal(
-            code="not_yours", field="merchant_id", rule="section 12", explanation="it belongs to another merchant"
-        )
-    if not isinstance(request, MerchantRefundRequest) and request.buyer_id != buyer_id:
-        return Refusal(code="not_yours", field="buyer_id", rule="section 12", explanation="it belongs to another buyer")
-    return None
-
-
-def _refused(code: str, field: str, rule: str, explanation: str) -> Opened:
-    return Opened(refusal=Refusal(code=code, field=field, rule=rule, explanation=explanation))

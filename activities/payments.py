@@ -14,12 +14,12 @@ No transaction is open while the gateway is called.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 import asyncpg
 from temporalio import activity
 
 from activities import missing_steps
+from activities.gateway_answers import answered, is_stranded, may_be_paid_by_hand, said, sending, unanswered
 from activities.gateways.limits import NO_LIMITS, Considered, Objection, objection
 from activities.gateways.payment import (
     GIVE_UP_AFTER,
@@ -35,13 +35,10 @@ from activities.postgres.connection import Connection
 from activities.postgres.instructions import instruction
 from activities.postgres.repeated_steps import AnotherWay
 from activities.tally import Tally
-from activities.working_time import add_working_days
 from workflows.messages.activities import enter_callback, settle, settle_manually
 from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
-from workflows.messages.commands import GatewayResult
-from workflows.messages.message import EARLIEST
-from workflows.messages.payouts import STRANDED, Ask, LegState, LegStatus, PaidBy, Payout, TenderKind
-from workflows.messages.policy import Arrival, PaymentPolicy
+from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout
+from workflows.messages.policy import PaymentPolicy
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import (
     GATEWAY,
@@ -52,20 +49,6 @@ from workflows.rules.legs import (
     callback_source,
     officer_source,
 )
-from workflows.rules.moments import CLOCKS_DIFFER
-
-_STATES: Final = {
-    GatewayResult.SUCCEEDED: LegState.SUCCEEDED,
-    GatewayResult.PROCESSING: LegState.PROCESSING,
-    GatewayResult.ACTION_REQUIRED: LegState.PROCESSING,
-    GatewayResult.FAILED: LegState.FAILED,
-    GatewayResult.CANCELED: LegState.FAILED,
-    GatewayResult.CLOSED: LegState.FAILED,
-    GatewayResult.RETURNED: LegState.FAILED,
-    GatewayResult.ABNORMAL: LegState.ABNORMAL,
-    GatewayResult.STRANDED: LegState.ABNORMAL,
-    GatewayResult.UNKNOWN: LegState.UNKNOWN,
-}
 
 
 class _RefusedError(Exception):
@@ -191,7 +174,7 @@ class Payments:
             failure=callback.failure,
             raw=callback.raw,
         )
-        event = _said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
+        event = said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
         async with missing_steps.told(self._pool, case_id):
             _, closed = await self._record(attempt, leg, event)
             return closed or await self._conclude(attempt)
@@ -231,7 +214,7 @@ class Payments:
             answer = await self._gateway.inquire(await self._instruction(leg), settling.at)
             answers[leg.refund_no] = answer
             if isinstance(answer, GatewayAnswer):
-                await self._record(undecided, leg, _answered(undecided, leg, answer))
+                await self._record(undecided, leg, answered(undecided, leg, answer))
         tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
             legs = await ledger.lock_payout(connection, case_id, number)
@@ -243,10 +226,10 @@ class Payments:
                     await self._keep_proof(connection, AlertKind.PAID_TWICE, settling, paid_meanwhile or list(legs))
                 explanation = "the gateway or another officer has paid meanwhile"
                 return Settled(legs=legs, refusal=_refusal("already_paid", "command", explanation))
-            if any(_is_stranded(leg) for leg in left):
+            if any(is_stranded(leg) for leg in left):
                 explanation = "the gateway holds the money: retry_payment with an account sends it on"
                 return Settled(legs=legs, refusal=_refusal("money_stranded", "command", explanation))
-            if not all(_may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no)) for leg in left):
+            if not all(may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no)) for leg in left):
                 explanation = "the gateway may still pay: ask it again before paying by hand"
                 return Settled(legs=legs, refusal=_refusal("outcome_open", "command", explanation))
             try:
@@ -285,7 +268,7 @@ class Payments:
                 return await self._submit(attempt, leg)
             case ((LegState.SUBMITTED | LegState.UNKNOWN), _):
                 return await self._find_out(attempt, leg)
-            case LegState.ABNORMAL, Ask.RETRY if _is_stranded(leg):
+            case LegState.ABNORMAL, Ask.RETRY if is_stranded(leg):
                 return await self._redirect(attempt, leg)
             case LegState.ABNORMAL, Ask.RETRY:
                 return await self._submit(attempt, leg)
@@ -300,14 +283,14 @@ class Payments:
             case NotFound():
                 return await self._submit(attempt, leg)
             case heard:
-                await self._record(attempt, leg, _submitted(attempt))
+                await self._record(attempt, leg, sending(attempt))
                 return await self._take(attempt, leg, heard)
 
     async def _submit(self, attempt: _Attempt, leg: LegStatus) -> Settled | None:
         if leg.state is LegState.RESERVED and (against := await self._objection(leg, attempt.at)):
             await self._record(attempt, leg, _not_taken(attempt, against))
             return None
-        change, _ = await self._record(attempt, leg, _submitted(attempt))
+        change, _ = await self._record(attempt, leg, sending(attempt))
         match change:
             case Change(moved=True):
                 return await self._send(attempt, leg)
@@ -329,7 +312,7 @@ class Payments:
                 await self._record(attempt, leg, event)
                 return None
             case NotFound():
-                change, _ = await self._record(attempt, leg, _submitted(attempt))
+                change, _ = await self._record(attempt, leg, sending(attempt))
                 return await self._send(attempt, leg) if change.standing.state is LegState.SUBMITTED else None
             case Unknown() as unknown:
                 return await self._take(attempt, leg, unknown)
@@ -357,13 +340,13 @@ class Payments:
             attempt.waits.append(heard.retry_after)
         match heard:
             case GatewayAnswer():
-                event = _answered(attempt, leg, heard)
+                event = answered(attempt, leg, heard)
             case TurnedAway(number_is_used=True):
                 return await self._conflict(attempt, leg)
             case TurnedAway():  # it stays marked as sent, and whoever comes next asks first
                 return None
             case Unknown():
-                event = _unanswered(attempt)
+                event = unanswered(attempt)
         _, closed = await self._record(attempt, leg, event)
         return closed
 
@@ -507,94 +490,9 @@ def _paid(leg: LegStatus) -> bool:
     return leg.state is LegState.SUCCEEDED
 
 
-def _is_stranded(leg: LegStatus) -> bool:
-    return leg.state is LegState.ABNORMAL and leg.failure == STRANDED
-
-
-def _may_be_paid_by_hand(
-    asked: LegStatus | None, leg: LegStatus, answer: GatewayAnswer | NotFound | Unknown | None
-) -> bool:
-    """Whether the gateway has said for certain that it will not pay by itself, and nobody has sent since."""
-    if asked is None or asked.state is LegState.SUBMITTED or asked.submitted_at != leg.submitted_at:
-        return False
-    if leg.state not in {LegState.RESERVED, LegState.UNKNOWN, LegState.ABNORMAL, LegState.FAILED}:
-        return False
-    match answer:
-        case NotFound():
-            return True
-        case GatewayAnswer(result=result):
-            return _STATES[result] is LegState.FAILED or result is GatewayResult.ABNORMAL
-        case _:
-            return False
-
-
-def _submitted(attempt: _Entering) -> LegEvent:
-    return LegEvent(says=LegState.SUBMITTED, source=US, at=attempt.at, as_of=attempt.at)
-
-
 def _not_taken(attempt: _Entering, against: Objection) -> LegEvent:
     """Nothing was sent. It counts only while nobody has."""
     return LegEvent(says=LegState.FAILED, source=US, at=attempt.at, as_of=attempt.at, failure=against.code)
-
-
-def _unanswered(attempt: _Entering) -> LegEvent:
-    return LegEvent(says=LegState.UNKNOWN, source=US, at=attempt.at, as_of=attempt.at)
-
-
-def _answered(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer) -> LegEvent:
-    """What a gateway that was asked has answered. A moment that cannot be is left out: the answer is true now (R18)."""
-    as_of = answer.settled_at
-    if as_of is None or not EARLIEST <= as_of <= attempt.at + CLOCKS_DIFFER:
-        as_of = attempt.at
-    return _said(attempt, leg, answer, source=GATEWAY, as_of=as_of)
-
-
-def _said(attempt: _Entering, leg: LegStatus, answer: GatewayAnswer, *, source: str, as_of: datetime) -> LegEvent:
-    arrives_from, arrives_until = None, None
-    if attempt.arrival and _STATES[answer.result] in {LegState.PROCESSING, LegState.SUCCEEDED}:
-        days = _arrival(attempt.arrival, leg.tender_kind)
-        arrives_from, _ = add_working_days(as_of, days.earliest_working_days)
-        arrives_until, _ = add_working_days(as_of, days.latest_working_days)
-    return LegEvent(
-        says=_STATES[answer.result],
-        source=source,
-        at=attempt.at,
-        as_of=as_of,
-        paid_by=PaidBy.GATEWAY if answer.result is GatewayResult.SUCCEEDED else None,
-        failure=_failure(answer),
-        raw=answer.raw,
-        attempt=answer.attempt,
-        returned=answer.result is GatewayResult.RETURNED,
-        gateway_ref=answer.gateway_ref,
-        arrives_from=arrives_from,
-        arrives_until=arrives_until,
-    )
-
-
-def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
-    """How many working days it takes (R5)."""
-    match kind:
-        case TenderKind.WALLET:
-            return policy.wallet
-        case TenderKind.DEBIT_CARD:
-            return policy.debit_card
-        case TenderKind.CREDIT_CARD:
-            return policy.credit_card
-        case TenderKind.CASH | None:
-            return policy.bank_transfer
-
-
-def _failure(answer: GatewayAnswer) -> str | None:
-    """Why it is not paid, in one word; those that decide something are the same for every provider."""
-    match answer.result:
-        case GatewayResult.STRANDED:
-            return STRANDED
-        case GatewayResult.SUCCEEDED | GatewayResult.PROCESSING | GatewayResult.UNKNOWN:
-            return None
-        case GatewayResult.FAILED | GatewayResult.ABNORMAL:
-            return answer.failure
-        case result:
-            return answer.failure or result
 
 
 def _considered(told: RefundInstruction) -> Considered:

@@ -27,13 +27,10 @@ from activities.postgres.connection import Connection
 from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
 from workflows.kinds.stage import STAGES, Stage
-from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import (
     BalanceChange,
     Due,
     LogEntry,
-    Notice,
-    NoticeTemplate,
     OpenCase,
     Opened,
     OpenedBy,
@@ -53,6 +50,7 @@ from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 from workflows.rules.applications import version_of
 from workflows.rules.identity import request_digest
 from workflows.rules.legs import AlertKind
+from workflows.rules.written_steps import addressed, dated
 
 
 class StepOutOfOrder(Exception):  # noqa: N818 -- it is a finding, not a fault
@@ -186,7 +184,7 @@ async def write_step(
         return Stepped(refusal=needed, step=asked)
     address = needed
     if address:
-        step = _addressed(step, address)
+        step = addressed(step, address)
     reserved = await _reserve(connection, step.reserve, step.at) if step.reserve else None
     if step.only_with_room and reserved and reserved.reservation is not Reservation.RESERVED:
         return Stepped(reserved=reserved, written=False, step=asked)
@@ -194,7 +192,7 @@ async def write_step(
         connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
     )
     ends = await deadline_of(connection, step, policy)
-    await outbox.queue(connection, case.case_id, step.step, _dated(step.notices, ends), step.at)
+    await outbox.queue(connection, case.case_id, step.step, dated(step.notices, ends), step.at)
     await _keep_books(connection, step)
     stepped = Stepped(
         step=asked,
@@ -248,36 +246,6 @@ async def _left(connection: Connection, step: Step, stopped: Span) -> timedelta:
     """D3: running time, so that a pause that lies ahead does not count twice when the clock goes on."""
     windows = await pauses.windows_for(connection, step.kind, stopped.since or step.at) if not stopped.until else ()
     return left(stopped, step.at, windows)
-
-
-def _addressed(step: Step, address: ReturnAddress) -> Step:
-    """T2: the log and the notice name the address that was chosen."""
-    facts: dict[str, str | int] = {"address": address.address_id, "address_version": address.version}
-    *before, entry = step.entries
-    return step.model_copy(
-        update={
-            "entries": (*before, entry.model_copy(update={"facts": {**entry.facts, **facts}})),
-            "notices": tuple(
-                notice.model_copy(update={"fields": {**notice.fields, "address": address.address_id}})
-                if notice.template is NoticeTemplate.RETURN_AGREED
-                else notice
-                for notice in step.notices
-            ),
-        }
-    )
-
-
-def _dated(notices: tuple[Notice, ...], ends: Due | None) -> tuple[Notice, ...]:
-    """R12: who is told of a new clock is told when it ends, which is not known before."""
-    if ends is None:
-        return notices
-    due = {"due": ends.at.isoformat()}
-    return tuple(
-        notice.model_copy(update={"fields": {**notice.fields, **due}})
-        if notice.template is NoticeTemplate.REQUEST_AMENDED
-        else notice
-        for notice in notices
-    )
 
 
 async def _keep_books(connection: Connection, step: Step) -> None:

@@ -18,7 +18,7 @@ SOURCES: Final = (
 )
 """Where workflows, and the activities that they call, refuse something."""
 
-_MAKERS: Final = frozenset({"Refusal", "refused", "_refused", "_refusal"})
+_MAKERS: Final = frozenset({"Refusal", "refused", "not_opened", "_refused", "_refusal"})
 _PARAMETERS: Final = ("code", "field", "rule", "explanation")
 
 _OF_A_TEXT: Final = "text"

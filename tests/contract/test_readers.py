@@ -35,7 +35,7 @@ READERS: Final[Mapping[str, str]] = {
         RefundRequest.order_no MerchantRefundRequest.order_no ReturnRequest.order_no DisputeRequest.order_no
         LateShipmentRequest.order_no CompensationRequest.order_no PriceProtectionRequest.order_no
     """,
-    "activities/opening.py:_not_theirs": """
+    "workflows/rules/opening.py:not_theirs": """
         RefundRequest.merchant_id RefundRequest.buyer_id MerchantRefundRequest.merchant_id ReturnRequest.merchant_id
         ReturnRequest.buyer_id DisputeRequest.merchant_id DisputeRequest.buyer_id LateShipmentRequest.merchant_id
         LateShipmentRequest.buyer_id CompensationRequest.merchant_id CompensationRequest.buyer_id

@@ -1,10 +1,9 @@
 """Compensation for late shipment."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from activities.postgres import orders
 from starter.client import Case
-from tests.replay.registry import OFFICER, Handle, act, at, ended, forward, path
+from tests.replay.registry import OFFICER, Handle, act, at, ended, forward, now, path
 from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import ClaimCompensation, ProveExemption, ProveShipment
@@ -15,10 +14,9 @@ from workflows.messages.stages import OutcomeKind, StageName
 
 @path("Late shipment, shipped in time", "L1", OutcomeKind.SHIPPED_IN_TIME)
 async def late_shipment_in_time(world: World) -> Handle:
-    order_no = await world.order(paid_at=_today())
+    order_no = await world.order(paid_at=now())
     case = await world.aftersales.order_paid(order_no)
-    async with world.pool.acquire() as connection:
-        await orders.mark_shipped(connection, order_no, _today())
+    await world.mark_shipped(order_no, now())
     await forward(world, case, hours=49)
     return await ended(case)
 
@@ -41,7 +39,7 @@ async def late_shipment_by_silence(world: World) -> Handle:
 async def late_shipment_disproved(world: World) -> Handle:
     case = await _claimed(world)
     parcel = Parcel(carrier="sf", tracking_no="T1")
-    proof = ProveShipment(key="c2", by=merchant(world.merchant), parcel=parcel, shipped_at=_today(), evidence=EVIDENCE)
+    proof = ProveShipment(key="c2", by=merchant(world.merchant), parcel=parcel, shipped_at=now(), evidence=EVIDENCE)
     return await act(case, proof)
 
 
@@ -50,8 +48,8 @@ async def late_shipment_exempt(world: World) -> Handle:
     case = await _claimed(world)
     exemption = DeclareExemption(
         id=f"peak-{world.merchant}",
-        starts_at=_today() - timedelta(days=1),
-        ends_at=_today() + timedelta(days=1),
+        starts_at=now() - timedelta(days=1),
+        ends_at=now() + timedelta(days=1),
         by=OFFICER,
         reason=ExemptionReason.PROMOTION_PEAK,
         merchants=(world.merchant,),
@@ -60,12 +58,8 @@ async def late_shipment_exempt(world: World) -> Handle:
     return await act(case, ProveExemption(key="c2", by=merchant(world.merchant), exemption=exemption.id))
 
 
-def _today() -> datetime:
-    return datetime.now(UTC)
-
-
 async def _late(world: World) -> Case:
-    case = await world.aftersales.order_paid(await world.order(paid_at=_today()))
+    case = await world.aftersales.order_paid(await world.order(paid_at=now()))
     await forward(world, case, hours=49)
     await at(world, case, StageName.CLAIMABLE)
     return case

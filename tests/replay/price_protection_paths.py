@@ -24,7 +24,7 @@ async def price_protection_by_silence(world: World) -> Handle:
 @path("Price protection, rejected, the buyer does nothing for 7 days", "B3, R6", OutcomeKind.REJECTED)
 async def price_protection_rejected(world: World) -> Handle:
     case = await _asked(world)
-    await act(case, Reject(key="c1", by=merchant(world.merchant), reason=RejectReason.OUT_OF_TERMS, evidence=EVIDENCE))
+    await case.act(Reject(key="c1", by=merchant(world.merchant), reason=RejectReason.OUT_OF_TERMS, evidence=EVIDENCE))
     await at(world, case, StageName.REJECTED)
     await forward(world, case, days=7, hours=1)
     return await ended(case)

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from activities.gateways.payment_stub import Behaviour, Mode
-from activities.postgres import allowances, pauses
 from starter.client import Case
 from starter.schedules import wanted
 from tests.replay.registry import (
@@ -139,13 +138,11 @@ async def unshipped_paused(world: World) -> Handle:
         reason=PauseReason.SPRING_FESTIVAL,
         kinds=(CaseKind.UNSHIPPED_REFUND,),
     )
-    async with world.pool.acquire() as connection, connection.transaction():
-        await pauses.declare(connection, pause, now())
+    await world.declare_pause(pause)
     await case.tell(PausesChanged(key="p1", by=OFFICER, window=pause.id))
     await quiet(case)
     await forward(world, case, hours=73)
-    async with world.pool.acquire() as connection, connection.transaction():
-        await pauses.lift(connection, pause.id, OFFICER, now())
+    await world.lift_pause(pause.id, OFFICER)
     return await ended(case)
 
 
@@ -328,8 +325,7 @@ async def expiry_handed_over(world: World) -> Handle:
 async def expiry_postponed(world: World) -> Handle:
     allowance_id = await world.allowance(days=30)
     case = await _expiry(world, allowance_id, days=30)
-    async with world.pool.acquire() as connection:
-        assert await allowances.prolong(connection, allowance_id, now() + timedelta(days=60))
+    await world.prolong(allowance_id, now() + timedelta(days=60))
     await forward(world, case, days=61)
     return await ended(case)
 
@@ -351,7 +347,7 @@ async def expiry_of_nothing(world: World) -> Handle:
 async def settled_by_callback(world: World) -> Handle:
     case = await _approved(world, Mode.SETTLE_LATER)
     await at(world, case, StageName.SETTLING)
-    await _call_back(world)
+    await world.call_back()
     return await ended(case)
 
 
@@ -406,7 +402,7 @@ async def overdue_then_callback(world: World) -> Handle:
     await at(world, case, StageName.SETTLING)
     await forward(world, case, days=2)
     await at(world, case, StageName.PAYMENT_ATTENTION)
-    await _call_back(world)
+    await world.call_back()
     return await ended(case)
 
 
@@ -428,7 +424,7 @@ async def room_awaited(world: World) -> Handle:
         await at(world, case, StageName.MERCHANT_REVIEW)
         await case.act(Approve(key="c1", by=merchant(world.merchant)))
     await at(world, second, StageName.AWAITING_ROOM)
-    await _call_back(world)
+    await world.call_back()
     await at(world, first, StageName.PAYMENT_ATTENTION)
     await forward(world, second, minutes=11)
     return await ended(second)
@@ -467,7 +463,7 @@ async def late_callback(world: World) -> Handle:
     await at(world, case, StageName.SETTLING)
     await forward(world, case, minutes=5)
     await case.outcome()
-    callback = await _call_back(world)
+    callback = await world.call_back()
     handle: Handle = world.aftersales.temporal.get_workflow_handle(callback)
     await handle.result()
     return handle
@@ -540,16 +536,14 @@ async def _retention(world: World) -> Case:
 
 
 async def _expiry(world: World, allowance_id: str, *, days: int) -> Case:
-    async with world.pool.acquire() as connection:
-        facts = await allowances.facts(connection, allowance_id)
-    assert facts is not None
-    assert facts.valid_until > now() + timedelta(days=days - 1)
+    valid_until = await world.valid_until(allowance_id)
+    assert valid_until > now() + timedelta(days=days - 1)
     return await world.aftersales.schedule_expiry(
         ExpiryRequest(
             allowance_id=allowance_id,
             merchant_id=world.merchant,
             buyer_id=world.buyer,
-            valid_until=facts.valid_until,
+            valid_until=valid_until,
         )
     )
 
@@ -562,19 +556,6 @@ async def _approved(world: World, mode: Mode, **how: int) -> Case:
     await at(world, case, StageName.MERCHANT_REVIEW)
     await case.act(Approve(key="c1", by=merchant(world.merchant)))
     return case
-
-
-async def _call_back(world: World) -> str:
-    """Deliver the callbacks of this merchant; the id of the workflow that a late one is entered by."""
-    far = now() + timedelta(days=365)
-    rows = await world.pool.fetch("SELECT refund_no FROM gateway.refunds WHERE merchant_id = $1", world.merchant)
-    numbers = [row["refund_no"] for row in rows]
-    (due,) = await world.gateway.due_callbacks(far, refund_nos=numbers)
-    # Not from ahead of the case's clock, which has not been moved so far (R18).
-    told = due.callback.model_copy(update={"settled_at": min(due.callback.settled_at, now())})
-    await world.aftersales.gateway_callback(told)
-    await world.gateway.mark_delivered(due.id, far)
-    return f"late-callback/{due.callback.refund_no}/{due.callback.key}"
 
 
 def _parcel(key: str, event: ParcelEvent) -> ReportParcel:

@@ -1,6 +1,7 @@
 """What paths are made of: their registry, and the walking that keeps their histories the same every time."""
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -58,17 +59,31 @@ def merchant_of(name: str) -> str:
     return f"m-{name.replace('_', '-')}"
 
 
-def now() -> datetime:
-    """The wall clock's time, in UTC."""
+def _wall_clock() -> datetime:
     return datetime.now(UTC)
+
+
+CLOCK: ContextVar[Callable[[], datetime]] = ContextVar("CLOCK", default=_wall_clock)
+"""The clock of the world in which paths are walked: the wall's, but in memory."""
+
+
+def _in_memory() -> bool:
+    return CLOCK.get() is not _wall_clock
+
+
+def now() -> datetime:
+    """The time in the world, in UTC."""
+    return CLOCK.get()()
 
 
 async def quiet(case: Case) -> None:
     """Wait until nothing is under way in the case.
 
     The server is asked and not the case: a query that comes while a workflow task runs can end it early, and
-    the history would have other events each time.
+    the history would have other events each time. In memory nothing is under way between two calls.
     """
+    if _in_memory():
+        return
 
     async def under_way() -> bool:
         raw = (await case.handle.describe()).raw_description
@@ -79,8 +94,10 @@ async def quiet(case: Case) -> None:
 
 async def at(world: World, case: Case, stage: StageName) -> None:
     """Wait until the case has come to this stage and waits there."""
-    stages = "SELECT stage FROM casebook.cases WHERE case_id = $1"
-    await until(lambda: world.pool.fetchval(stages, case.id), lambda found: found == stage)
+    if _in_memory():
+        assert await world.stage_of(case) == stage
+        return
+    await until(lambda: world.stage_of(case), lambda found: found == stage)
     await quiet(case)
 
 

@@ -1,10 +1,10 @@
 """Returns, exchanges, and what is paid beside them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starter.client import Case
-from tests.replay.registry import OFFICER, PROOF, Handle, act, at, ended, forward, path, quiet
+from tests.replay.registry import OFFICER, PROOF, Handle, act, at, ended, forward, now, path, quiet
 from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import buyer, carrier, merchant
 from workflows.messages.commands import (
@@ -250,7 +250,7 @@ async def signed(case: Case, key: str = "f1", tracking_no: str = "T1") -> None:
         event=ParcelEvent.SIGNED,
         carrier="sf",
         tracking_no=tracking_no,
-        happened_at=datetime.now(UTC) + timedelta(days=3),
+        happened_at=now() + timedelta(days=3),
     )
     await case.tell(told)
 

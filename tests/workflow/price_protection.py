@@ -1,6 +1,6 @@
 """Requests for price protection, for the tests that need one."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from starter.client import Case
@@ -18,6 +18,6 @@ async def fallen(
         merchant_id=world.merchant,
         buyer_id=world.buyer,
         lines=(LineAmount(line="1", quantity=pieces, amount=(10_000 - to) * pieces if amount is None else amount),),
-        falls=(PriceFall(line="1", price=to, fell_at=datetime.now(UTC) - timedelta(days=29)),),
+        falls=(PriceFall(line="1", price=to, fell_at=world.wall_clock() - timedelta(days=29)),),
     )
     return await world.aftersales.open_price_protection(request.model_copy(update=changes))

@@ -18,13 +18,15 @@ from temporalio.testing import TimeSkipper
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
-from activities.postgres import allowances, ledger, loading
+from activities.postgres import allowances, ledger, loading, orders, pauses
 from starter.client import Aftersales, Case
 from starter.worker.roles import Workers
+from workflows.messages.actors import Actor
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.pauses import DeclarePause
 from workflows.messages.persons import Recipient, in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
@@ -53,6 +55,10 @@ class World:
     def gateway(self) -> PaymentGatewayStub:
         """The gateway's stub, to be told how to behave."""
         return PaymentGatewayStub(self.pool)
+
+    def wall_clock(self) -> datetime:
+        """The time outside of all cases, in UTC."""
+        return datetime.now(UTC)
 
     def fresh(self, prefix: str) -> str:
         """An id that nobody has used."""
@@ -236,6 +242,49 @@ class World:
     async def at(self, case: Case, stage: StageName) -> CaseView:
         """The case, once it is in ``stage``."""
         return await until(case.view, lambda view: view.stage is stage)
+
+    async def stage_of(self, case: Case) -> str | None:
+        """Where the case book says that a case stands."""
+        return await self.pool.fetchval("SELECT stage FROM casebook.cases WHERE case_id = $1", case.id)
+
+    async def declare_pause(self, pause: DeclarePause) -> None:
+        """Declare a pause in the book, without telling the open cases of it."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await pauses.declare(connection, pause, datetime.now(UTC))
+
+    async def lift_pause(self, window: str, by: Actor) -> None:
+        """Lift it again."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await pauses.lift(connection, window, by, datetime.now(UTC))
+
+    async def mark_shipped(self, order_no: str, at: datetime) -> None:
+        """A carrier has all of an order, and nobody is told."""
+        async with self.pool.acquire() as connection:
+            await orders.mark_shipped(connection, order_no, at)
+
+    async def prolong(self, allowance_id: str, until: datetime) -> None:
+        """Move the end of an allowance's validity."""
+        async with self.pool.acquire() as connection:
+            assert await allowances.prolong(connection, allowance_id, until)
+
+    async def valid_until(self, allowance_id: str) -> datetime:
+        """When an allowance's validity ends."""
+        async with self.pool.acquire() as connection:
+            facts = await allowances.facts(connection, allowance_id)
+        assert facts is not None
+        return facts.valid_until
+
+    async def call_back(self) -> str:
+        """Deliver the one callback about this merchant; the id of the workflow that a late one is entered by."""
+        far = datetime.now(UTC) + timedelta(days=365)
+        rows = await self.pool.fetch("SELECT refund_no FROM gateway.refunds WHERE merchant_id = $1", self.merchant)
+        numbers = [row["refund_no"] for row in rows]
+        (due,) = await self.gateway.due_callbacks(far, refund_nos=numbers)
+        # Not from ahead of the case's clock, which has not been moved so far (R18).
+        told = due.callback.model_copy(update={"settled_at": min(due.callback.settled_at, datetime.now(UTC))})
+        await self.aftersales.gateway_callback(told)
+        await self.gateway.mark_delivered(due.id, far)
+        return f"late-callback/{due.callback.refund_no}/{due.callback.key}"
 
     async def refunded(self, order_no: str) -> int:
         """What our ledger says was paid back on an order, in minor units."""

@@ -98,7 +98,8 @@ class Book:
 
     def wrote(self, step: Step, *, by_itself: bool = True) -> None:
         """The lines that ``step`` has taken along are written; ``by_itself`` as ``record_step`` has written it."""
-        self._last = zlib.compress(step.model_dump_json().encode(), 1) if by_itself else b""
+        kept = by_itself and self._running.host.resumes
+        self._last = zlib.compress(step.model_dump_json().encode(), 1) if kept else b""
         self.unwritten = [entry for entry in self.unwritten if entry not in step.entries]
         self._heard.left_out -= sum(int(each.facts["count"]) for each in step.entries if each.event == _MORE_REFUSED)
 

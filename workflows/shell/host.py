@@ -56,6 +56,11 @@ class Host(Protocol):
         """The case that has started this one, if one has."""
         ...
 
+    @property
+    def resumes(self) -> bool:
+        """Whether another run may go on from what this one writes: its state goes along with each step then."""
+        ...
+
     def now(self) -> datetime:
         """The case's time, in UTC."""
         ...

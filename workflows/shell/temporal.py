@@ -43,6 +43,11 @@ class TemporalHost:
         parent = workflow.info().parent
         return parent.workflow_id if parent else None
 
+    @property
+    def resumes(self) -> bool:
+        """See Host."""
+        return True
+
     def now(self) -> datetime:
         """See Host."""
         return workflow.now()

@@ -31,7 +31,9 @@ class Writer:
         case = replace(running.case, state=decision.state or running.state, now=decided_at)
         lines = self._book.lines_to_go() if self._book.woken else ()
         state = planned(case, plan, decision.follow_up, decision.verdict)
-        step = step_of(case, plan, running.key, before=lines).model_copy(update={"state": kept(state)})
+        step = step_of(case, plan, running.key, before=lines)
+        if running.host.resumes:
+            step = step.model_copy(update={"state": kept(state)})
         stepped = await self._book.write(step)
         if stepped.refusal or not stepped.written:
             return stepped

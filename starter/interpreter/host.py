@@ -1,0 +1,214 @@
+"""Memory as the host of a case: a loop of its own, a clock of its own, and an interpreter that carries out the rest."""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starter.interpreter.loop import CaseLoop
+from workflows.kinds.kind import Kind
+from workflows.messages.cases import CaseView, Outcome, Refusal
+from workflows.messages.commands import Command
+from workflows.messages.message import CaseId
+from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
+from workflows.rules.identity import case_id
+from workflows.shell.case import CaseRun
+
+if TYPE_CHECKING:
+    from starter.interpreter.interpreter import Interpreter
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+class Answer:
+    """What came of a command: nothing yet, a refusal, or that it was carried out."""
+
+    def __init__(self) -> None:
+        self.given = False
+        self.refusal: Refusal | None = None
+
+    def give(self, refusal: Refusal | None) -> None:
+        """Tell whoever has sent the command."""
+        self.given, self.refusal = True, refusal
+
+
+class MemoryHost:
+    """See ``Host``. What others must do is put into the interpreter's queue, and done in the order of asking."""
+
+    def __init__(self, interpreter: "Interpreter", request: Request, kind: Kind, parent: "MemoryHost | None") -> None:
+        self._interpreter = interpreter
+        self.case_id = case_id(request)
+        self.run_id = "run-1"
+        self.resumes = False
+        self.parent = parent.case_id if parent else None
+        self.loop = CaseLoop()
+        self.ahead = parent.ahead if parent else timedelta()
+        """By how much the case's clock is ahead of the interpreter's: at first by as much as that of who starts it."""
+        self._timers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._unanswered = 0
+        self._task: asyncio.Task[None] | None = None
+        self._who_waits: list[Callable[[], None]] = []
+        self.outcome: Outcome | None = None
+        """How the case ended; None while it goes on."""
+        self.run = CaseRun(self, request, kind)
+
+    # What drives it -------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Begin to carry the case."""
+        self._task = self.loop.create_task(self._conduct())
+        self.loop.run_ready()
+
+    def take(self, command: Command, answer: Answer | None) -> None:
+        """Give the case a command, with whom to tell what came of it; as a signal, with nobody."""
+        self._unanswered += 1
+        self.loop.create_task(self._taken(command, answer))
+        self.loop.run_ready()
+
+    def next_timer(self) -> datetime | None:
+        """When the case is to be woken next, by its own clock."""
+        while self._timers and self._timers[0][2].done():
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def ring(self) -> None:
+        """Wake the case for all that is due by now."""
+        now = self.now()
+        while (at := self.next_timer()) is not None and at <= now:
+            heapq.heappop(self._timers)[2].set_result(None)
+        self.loop.run_ready()
+
+    async def wait_for(self, other: "MemoryHost") -> Outcome:
+        """Wait for the end of a case that this one has started."""
+        future: asyncio.Future[Outcome] = self.loop.create_future()
+
+        def tell() -> None:
+            if other.outcome:
+                future.set_result(other.outcome)
+            self.loop.run_ready()
+
+        other.when_ended(lambda: self._interpreter.do_next(tell))
+        return await future
+
+    def when_ended(self, tell: Callable[[], None]) -> None:
+        """Have ``tell`` called once the case has ended."""
+        if self.outcome:
+            tell()
+        else:
+            self._who_waits.append(tell)
+
+    async def _conduct(self) -> None:
+        self.outcome = await self.run.conduct()
+        for tell in self._who_waits:
+            tell()
+
+    async def _taken(self, command: Command, answer: Answer | None) -> None:
+        intake = self.run.intake
+        refusal = (intake.refused_on_sight(command) if answer is None else None) or await intake.take(command)
+        if answer:
+            answer.give(refusal)
+        elif refusal:
+            intake.note_refused(command.command_name(), refusal)
+        self._unanswered -= 1
+
+    # What the case asks of it ---------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """See Host."""
+        return self._interpreter.now + self.ahead
+
+    async def wait_until(
+        self, condition: Callable[[], bool], *, at_most: timedelta | None = None, summary: str = ""
+    ) -> None:
+        """See Host."""
+        del summary
+        if at_most is not None and at_most <= timedelta():
+            return
+        future = self.loop.when(condition)
+        if at_most is not None:
+            self._wake(future, self.now() + at_most)
+        await future
+
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """See Host."""
+        del summary
+        future: asyncio.Future[None] = self.loop.create_future()
+        self._wake(future, self.now() + duration)
+        await future
+
+    def all_handlers_finished(self) -> bool:
+        """See Host."""
+        return not self._unanswered
+
+    async def soon_answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+        mends: bool = False,
+    ) -> Found:
+        """See Host."""
+        del fits, tell, mends
+        return await self._soon(lambda: self._interpreter.carry_out(activity.__name__, given))
+
+    async def answered(
+        self,
+        activity: Callable[[Given], Awaitable[Found]],
+        given: Given,
+        *,
+        seconds: int,
+        summary: str,
+        fits: Callable[[Found], bool],
+        tell: Callable[[str, str], None],
+        mends: bool = False,
+    ) -> Found:
+        """See Host."""
+        del seconds, summary, fits, tell, mends
+        return await self._soon(lambda: self._interpreter.carry_out(activity.__name__, given))
+
+    async def start_case(self, request: DisputeRequest | CompensationRequest) -> "StartedInMemory":
+        """See Host."""
+        return StartedInMemory(self, await self._soon(lambda: self._interpreter.start(request, parent=self.case_id)))
+
+    async def tell_case(self, case: CaseId, fact: Command) -> bool:
+        """See Host."""
+        return await self._soon(lambda: self._interpreter.hand_on(case, fact))
+
+    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
+        """See Host: nobody looks before somebody asks."""
+
+    def _wake(self, future: "asyncio.Future[None]", at: datetime) -> None:
+        heapq.heappush(self._timers, (at, self._interpreter.next_number(), future))
+        self._interpreter.expect(self)
+
+    async def _soon(self, do: Callable[[], Any]) -> Any:
+        future: asyncio.Future[Any] = self.loop.create_future()
+
+        def done() -> None:
+            try:
+                found = do()
+            except Exception as error:  # whoever has asked is told
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+            self.loop.run_ready()
+
+        self._interpreter.do_next(done)
+        return await future
+
+
+class StartedInMemory:
+    """See ``StartedCase``."""
+
+    def __init__(self, asking: MemoryHost, host: MemoryHost) -> None:
+        self._asking = asking
+        self._host = host
+        self.id = host.case_id
+
+    async def outcome(self) -> Outcome | None:
+        """See StartedCase."""
+        return await self._asking.wait_for(self._host)

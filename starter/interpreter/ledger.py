@@ -1,0 +1,241 @@
+"""The ledger in memory: what was paid in, what is promised back, how each leg stands (section 10).
+
+The same rules as in ``activities.postgres.ledger`` and ``reservations``; who works with it is alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from workflows.messages.payouts import Leg, LegState, LegStatus, Part, Payout, Reservation, ReserveResult
+from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs
+from workflows.rules.legs import US, AlertKind, Change, LegEvent, Standing, follow
+
+NO_ROOM = "no_room"
+
+
+@dataclass(frozen=True)
+class BookedLeg:
+    """A leg, and all that was said of it."""
+
+    leg: Leg
+    payout: Payout
+    standing: Standing
+    events: tuple[LegEvent, ...]
+    retired_at: datetime | None = None
+
+    def status(self) -> LegStatus:
+        """How it stands."""
+        now = self.standing
+        return LegStatus(
+            refund_no=self.leg.refund_no,
+            amount=self.leg.amount,
+            state=now.state,
+            tender=self.leg.tender,
+            tender_kind=self.leg.tender_kind,
+            paid_by=now.paid_by,
+            failure=now.failure,
+            raw=now.raw,
+            attempt=now.attempt,
+            submitted_at=now.submitted_at,
+            settled_at=now.settled_at,
+            arrives_from=now.arrives_from,
+            arrives_until=now.arrives_until,
+        )
+
+
+@dataclass
+class Fund:
+    """What was paid in on an order or an allowance, or is owed beside; and the legs that use it."""
+
+    currency: str
+    parts: tuple[FundPart, ...]
+    legs: dict[str, BookedLeg] = field(default_factory=dict[str, BookedLeg])
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What a person must look at."""
+
+    kind: AlertKind
+    case_id: str
+    refund_no: str
+    evidence: str
+    at: datetime
+
+
+class Ledger:
+    """All funds."""
+
+    def __init__(self) -> None:
+        self.funds: dict[str, Fund] = {}
+        self.alerts: list[Alert] = []
+        self._fund_of: dict[str, str] = {}
+        self._funds_of_case: dict[str, str] = {}
+
+    def open_fund(self, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
+        """Note what was paid on it. Opening it again changes nothing.
+
+        Raises:
+            ValueError: the fund is open with other amounts or another currency.
+        """
+        opened = Fund(currency, tuple(sorted(parts, key=lambda part: part.name)))
+        known = self.funds.setdefault(fund, opened)
+        if (known.currency, known.parts) != (opened.currency, opened.parts):
+            raise ValueError(f"fund {fund} is open with other amounts")
+
+    def parts_of(self, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
+        """What was paid on each part, and what is settled and held of it, by all cases or one; empty where unknown."""
+        booked = self.funds.get(fund)
+        if booked is None:
+            return ()
+        settled: dict[str, int] = {}
+        held: dict[str, int] = {}
+        for each in booked.legs.values():
+            if each.standing.state is LegState.FAILED or case_id not in (None, each.payout.case_id):
+                continue
+            used = settled if each.standing.state is LegState.SUCCEEDED else held
+            for part in each.leg.parts:
+                used[part.name] = used.get(part.name, 0) + part.amount
+        if not settled and not held:
+            return booked.parts
+        return tuple(
+            replace(part, settled=settled.get(part.name, 0), held=held.get(part.name, 0)) for part in booked.parts
+        )
+
+    def refunded(self, fund: str) -> int:
+        """What has been paid back of a fund for good, in minor units."""
+        booked = self.funds.get(fund)
+        legs = booked.legs.values() if booked else ()
+        return sum(each.leg.amount for each in legs if each.standing.state is LegState.SUCCEEDED)
+
+    def find(self, refund_no: str) -> BookedLeg | None:
+        """The leg of this number, also one that was retired."""
+        fund = self._fund_of.get(refund_no)
+        return self.funds[fund].legs[refund_no] if fund else None
+
+    def legs_of(self, case_id: str) -> tuple[LegStatus, ...]:
+        """How the legs of a case's payout stand, without those that were retired; a case has one payout at most."""
+        return tuple(
+            each.status()
+            for each in self._all_legs(case_id)
+            if each.retired_at is None or each.standing.state is not LegState.FAILED
+        )
+
+    def was_reserved(self, case_id: str) -> bool:
+        """Whether the case's payout was ever reserved."""
+        return case_id in self._funds_of_case
+
+    def record(self, refund_no: str, event: LegEvent) -> Change:
+        """Enter what was said of a leg. A repeated callback changes nothing; a contradiction raises an alert.
+
+        Raises:
+            KeyError: there is no such leg.
+        """
+        fund = self.funds[self._fund_of[refund_no]]
+        booked = fund.legs[refund_no]
+        called_back = event.source.startswith("callback:")
+        if called_back and any(each.source == event.source for each in booked.events):
+            return Change(booked.standing, moved=False)
+        change = follow(booked.standing, event)
+        if change.moved or change.alert or called_back:
+            fund.legs[refund_no] = replace(booked, standing=change.standing, events=(*booked.events, event))
+        if change.alert:
+            self.alert(change.alert, booked.payout.case_id, refund_no, event.proof or event.source, event.at)
+        return change
+
+    def alert(self, kind: AlertKind, case_id: str, refund_no: str, evidence: str, at: datetime) -> None:
+        """Raise an alert about a leg; the same one again changes nothing."""
+        if not any((each.kind, each.refund_no, each.evidence) == (kind, refund_no, evidence) for each in self.alerts):
+            self.alerts.append(Alert(kind, case_id, refund_no, evidence, at))
+
+    def paid_with(self, case_id: str, proof: str) -> bool:
+        """Whether a leg of the case was paid by hand with this proof."""
+        return any(
+            event.says is LegState.MANUAL and event.proof == proof
+            for each in self._all_legs(case_id)
+            for event in each.events
+        )
+
+    def reserve(self, payout: Payout, at: datetime) -> ReserveResult:
+        """Take the room that a payout needs in its fund, as far as there is any (R8, R14, D8)."""
+        if legs := self.legs_of(payout.case_id):
+            return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
+        if self.was_reserved(payout.case_id):
+            return ReserveResult(reservation=Reservation.EXHAUSTED)
+        fund = self.parts_of(payout.fund)
+        counts = payout.remainder.counts if payout.remainder else None
+        counted = self.parts_of(payout.fund, counts) if counts else fund
+        match plan_legs(payout, fund, counted):
+            case Reservation() as refused:
+                return ReserveResult(reservation=refused)
+            case planned:
+                for leg in planned:
+                    self._insert(payout, leg, at)
+        return ReserveResult(
+            reservation=Reservation.RESERVED,
+            due=sum(missing_parts(payout.model_copy(update={"waits": True}), counted).values()),
+            legs=self.legs_of(payout.case_id),
+        )
+
+    def reserve_again(self, payout: Payout, at: datetime) -> Again:
+        """Take the room anew of legs that have failed, as far as there is any (R8, R14)."""
+        legs = self._all_legs(payout.case_id)
+        failed: dict[str, Sequence[Part]] = {
+            each.leg.refund_no: sorted(each.leg.parts, key=lambda part: part.name)
+            for each in legs
+            if each.standing.state is LegState.FAILED and each.retired_at is None
+        }
+        if not failed:
+            return Again()
+        fund = self.parts_of(payout.fund)
+        own = {part.name: part.held for part in self.parts_of(payout.fund, payout.case_id)}
+        theirs = [
+            replace(part, settled=part.settled + own[part.name], held=part.held - own[part.name]) for part in fund
+        ]
+        again = plan_again(payout, failed, theirs, owed=self._owed(payout, fund), first=len(legs) + 1)
+        for number in again.kept:
+            self.record(number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
+        for number in (*again.held, *again.retired):
+            event = LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM)
+            self.record(number, event)
+        booked = self.funds[payout.fund].legs
+        for number in again.retired:
+            booked[number] = replace(booked[number], retired_at=at)
+        for leg in again.instead:
+            self._insert(payout, leg, at)
+        return again
+
+    def kept(self, fund: str) -> dict[str, BookedLeg]:
+        """The fund's legs as they stand, to be put back by ``undo``."""
+        return dict(self.funds[fund].legs)
+
+    def undo(self, fund: str, kept: dict[str, BookedLeg]) -> None:
+        """Put the legs back as they stood; numbers that were given since are free."""
+        for number in self.funds[fund].legs.keys() - kept.keys():
+            del self._fund_of[number]
+        self.funds[fund].legs = kept
+
+    def _owed(self, payout: Payout, fund: Sequence[FundPart]) -> dict[str, int] | None:
+        """D8: what of each part of a remainder is still to be paid, with what is in flight taken for paid."""
+        if payout.remainder is None:
+            return None
+        counts = payout.remainder.counts
+        counted = self.parts_of(payout.fund, counts) if counts else fund
+        owed = missing_parts(payout.model_copy(update={"waits": False}), counted)
+        if counts and counts != payout.case_id:
+            parts = self.parts_of(payout.fund, payout.case_id)
+            own = {part.name: part.settled + part.held for part in parts}
+            owed = {name: max(amount - own.get(name, 0), 0) for name, amount in owed.items()}
+        return owed
+
+    def _all_legs(self, case_id: str) -> list[BookedLeg]:
+        fund = self._funds_of_case.get(case_id)
+        return [each for each in self.funds[fund].legs.values() if each.payout.case_id == case_id] if fund else []
+
+    def _insert(self, payout: Payout, leg: Leg, at: datetime) -> None:
+        event = LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at)
+        standing = follow(None, event).standing
+        self.funds[payout.fund].legs[leg.refund_no] = BookedLeg(leg, payout, standing, (event,))
+        self._fund_of[leg.refund_no] = payout.fund
+        self._funds_of_case[payout.case_id] = payout.fund

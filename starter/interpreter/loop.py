@@ -1,0 +1,84 @@
+"""The event loop of one case in memory: it runs when it is told to, and never waits."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+
+class CaseLoop(asyncio.AbstractEventLoop):
+    """Runs the tasks of one case until none can go on; as Temporal's does, it looks at conditions when all is quiet."""
+
+    def __init__(self) -> None:
+        self._ready: deque[asyncio.Handle] = deque()
+        self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._error: BaseException | None = None
+
+    def run_ready(self) -> None:
+        """Go on as far as the case can.
+
+        Raises:
+            Exception: what a task has raised and nobody has caught: a fault of ours.
+        """
+        ready = self._ready
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            while ready:
+                while ready:
+                    ready.popleft()._run()
+                if self._conditions:
+                    self._conditions = [each for each in self._conditions if not _settled(*each)]
+        finally:
+            asyncio._set_running_loop(before)
+        if self._error:
+            error, self._error = self._error, None
+            raise error
+
+    def when(self, condition: Callable[[], bool]) -> "asyncio.Future[None]":
+        """Done once ``condition`` holds when all is quiet."""
+        future: asyncio.Future[None] = self.create_future()
+        self._conditions.append((condition, future))
+        return future
+
+    # What asyncio asks of a loop ------------------------------------------------------------------------
+
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
+        """See base class."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def create_future(self) -> "asyncio.Future[Any]":
+        """See base class."""
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> "asyncio.Task[Any]":
+        """See base class."""
+        return asyncio.Task(coro, loop=self, name=name, context=context)
+
+    def get_debug(self) -> bool:
+        """See base class."""
+        return False
+
+    def is_running(self) -> bool:
+        """See base class."""
+        return asyncio._get_running_loop() is self
+
+    def is_closed(self) -> bool:
+        """See base class."""
+        return False
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """See base class. A case that was left open when its interpreter was let go is no fault."""
+        self._error = self._error or context.get("exception")
+
+
+def _settled(condition: Callable[[], bool], future: "asyncio.Future[None]") -> bool:
+    if future.done():
+        return True
+    if condition():
+        future.set_result(None)
+        return True
+    return False

@@ -1,0 +1,34 @@
+"""What a step says that only the book knows when it is written: which address was chosen, when the clock ends."""
+
+from workflows.messages.addresses import ReturnAddress
+from workflows.messages.cases import Due, Notice, NoticeTemplate, Step
+
+
+def addressed(step: Step, address: ReturnAddress) -> Step:
+    """T2: the log and the notice name the address that was chosen."""
+    facts: dict[str, str | int] = {"address": address.address_id, "address_version": address.version}
+    *before, entry = step.entries
+    return step.model_copy(
+        update={
+            "entries": (*before, entry.model_copy(update={"facts": {**entry.facts, **facts}})),
+            "notices": tuple(
+                notice.model_copy(update={"fields": {**notice.fields, "address": address.address_id}})
+                if notice.template is NoticeTemplate.RETURN_AGREED
+                else notice
+                for notice in step.notices
+            ),
+        }
+    )
+
+
+def dated(notices: tuple[Notice, ...], ends: Due | None) -> tuple[Notice, ...]:
+    """R12: who is told of a new clock is told when it ends, which is not known before."""
+    if ends is None:
+        return notices
+    due = {"due": ends.at.isoformat()}
+    return tuple(
+        notice.model_copy(update={"fields": {**notice.fields, **due}})
+        if notice.template is NoticeTemplate.REQUEST_AMENDED
+        else notice
+        for notice in notices
+    )
