@@ -13,7 +13,7 @@ ENTRY_POINTS: Final = "aftersales.adapters"
 """The group of entry points by which a package of others' offers adapters, as ``<port>.<name>``."""
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
-    "payments": {},
+    "payments": {"wechatpay": "activities.gateways.wechatpay:WeChatPayRefunds"},
     "orders": {},
     "carriers": {},
     "numbers": {},
