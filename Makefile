@@ -23,7 +23,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories resets costs bench bench-encode capacity \
+.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories states resets recovery costs bench bench-encode capacity \
 	lock audit sbom venv clean
 
 help: ## This list
@@ -75,6 +75,12 @@ histories: venv ## Record tests/histories anew: one history for each way a case 
 
 resets: venv ## Reset every way a case can go at each of its workflow tasks (minutes)
 	@$(bin)/python -m pytest -n 0 -q tests/replay/test_resets.py --every-reset $(ARGS)
+
+states: venv ## Keep in tests/states what cases write at each stage, for the next releases; adds what is missing
+	@$(bin)/python -m tests.states.keeping
+
+recovery: venv ## Raise 2,000 open cases on another Temporal server, the old one frozen, and check every case (minutes)
+	@$(bin)/python -m tests.recovery.run $(ARGS)
 
 costs: venv ## Write docs/costs.md anew: events and billable actions of each way
 	@$(bin)/python -m tests.costs.write

@@ -136,10 +136,11 @@ class Payments:
             payout=payout,
             account=settling.account,
         )
+        ask = Ask.INQUIRE if settling.ask is Ask.SUBMIT and _was_reset(settling.closing) else settling.ask
         if settling.ask is Ask.RETRY:
             await self._reserve_failed(attempt, waits=not settling.partly)
         for leg in await self._legs(settling.payout, settling.closing):
-            if closed := await self._advance(attempt, leg, settling.ask):
+            if closed := await self._advance(attempt, leg, ask):
                 return closed
         settled = await self._conclude(attempt)
         wait = max(attempt.waits, default=None)
@@ -429,6 +430,11 @@ class Payments:
             await alerts.raise_alert(
                 connection, kind, settling.payout.case_id, leg.refund_no, settling.proof, settling.at
             )
+
+
+def _was_reset(closing: Step) -> bool:
+    """Whether an earlier run may have sent what this one is about to send: the case names its first run."""
+    return activity.in_activity() and activity.info().workflow_run_id != closing.case.run_id
 
 
 async def _close(

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
+from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
@@ -156,8 +157,11 @@ class Case:
                 await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
             except RPCError as error:
                 # The case's last task did not come through, as on a worker that has too much to do: it will be
-                # done again.
-                if error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error):
+                # done again. Or it was reset before anybody had looked at the command: its new run takes it.
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    if await self._aftersales.runs.status(self.id) != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
+                        raise
+                elif error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error):
                     raise
                 await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
 

@@ -32,8 +32,8 @@ from workflows.rules.identity import case_id
 from workflows.rules.virtual_numbers import summary
 
 _PAGE: Final = 100
-_UNANNOUNCED: Final = timedelta(days=30)
-"""An order that ought to have shipped longer ago, and has no case, was never announced."""
+_UNANNOUNCED: Final = timedelta(days=3)
+"""An order that ought to have shipped longer ago, and has no case, was never announced, or nothing is owed for it."""
 
 
 @dataclass(frozen=True)

@@ -66,11 +66,16 @@ async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str,
     """The run that opened this case and what it found, or None; the case is locked against another opening."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", opening.case.case_id)
     row = await connection.fetchrow(
-        "SELECT run_id, opened, opened_at FROM casebook.cases WHERE case_id = $1", opening.case.case_id
+        """
+        SELECT run_id, opened, opened_at, request ->> 'carried_out_by' AS carried_out_by
+        FROM casebook.cases WHERE case_id = $1
+        """,
+        opening.case.case_id,
     )
     if row is None:
         return None
-    opened = read_own(Opened, row["opened"]).model_copy(update={"opened_at": row["opened_at"]})
+    before = {"opened_at": row["opened_at"], "carried_out_by": row["carried_out_by"]}
+    opened = read_own(Opened, row["opened"]).model_copy(update=before)
     return row["run_id"], opened
 
 

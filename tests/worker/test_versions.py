@@ -1,6 +1,8 @@
 """Two versions of the workers side by side: a case ends where it began, a new one begins on the current one."""
 
+import asyncio
 import shlex
+from contextlib import suppress
 
 from temporalio.api.deployment.v1 import WorkerDeploymentVersion
 from temporalio.api.enums.v1 import VersioningBehavior
@@ -13,14 +15,16 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.client import Case
+from starter.errors import Unreachable
+from starter.resetting import begun_again, current_version, on_old_versions
 from starter.settings import Settings
 from starter.stack import Stack
 from tests import pages
 from tests.temporals_command_line import typed
 from tests.workflow.world import World, until
 from worker import running_worker
-from workflows.messages.actors import merchant
-from workflows.messages.commands import Approve
+from workflows.messages.actors import buyer, merchant
+from workflows.messages.commands import Approve, Withdraw
 from workflows.messages.stages import OutcomeKind, StageName
 
 PINNED = VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
@@ -92,6 +96,49 @@ async def test_a_case_is_moved_to_another_version_and_stays_there(
 
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await version_of(case) == (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id="v2"))
+
+
+async def test_open_cases_of_an_old_version_go_on_with_the_current_one_and_nothing_is_lost(
+    shop: World, client: Client, own_settings: Settings, database: str
+) -> None:
+    name = f"tests/{shop.task_queue}"
+    old, new = (own_settings.model_copy(update={"deployment_name": name, "build_id": each}) for each in ("v1", "v2"))
+    approve = Approve(key="c1", by=merchant(shop.merchant))
+    async with running_worker(old, client, database):
+        await make_current(client, name, "v1")
+        cases = [await shop.refund() for _ in range(4)]
+        for case in cases:
+            await shop.at(case, StageName.MERCHANT_REVIEW)
+        waiting, told, asked, withdrawn = cases
+        due = (await waiting.view()).due
+    # Nobody works on the old version any more.
+    await told.tell(approve)
+    sent = asyncio.ensure_future(asked.act(approve))
+    runs = shop.aftersales.runs
+    async with running_worker(new, client, database):
+        await make_current(client, name, "v2")
+        current = await until(lambda: current_version(client, name), lambda found: found is not None)
+        assert current
+
+        async def pinned() -> set[str]:
+            return {each async for each in on_old_versions(runs, current, "v1", shop.task_queue)}
+
+        assert await until(pinned, lambda found: len(found) == 4) == {each.id for each in cases}
+        for case in cases:
+            assert await begun_again(client, runs, case.id, "move to v2", current)
+            assert not await begun_again(client, runs, f"{case.id}-unknown", "move to v2", current)
+        with suppress(Unreachable):  # or it is told to send it again
+            await sent
+        await withdrawn.act_and_wait(Withdraw(key="w1", by=buyer(shop.buyer)))
+        await shop.at(waiting, StageName.MERCHANT_REVIEW)
+        assert (await waiting.view()).due == due
+        outcomes = [await told.outcome(), await asked.act_and_wait(approve), await waiting.act_and_wait(approve)]
+        assert await until(pinned, lambda found: not found) == set()
+
+    assert [each.outcome for each in outcomes] == [OutcomeKind.REFUNDED] * 3
+    for case in (waiting, told, asked):
+        assert await shop.events(case) == ["opened", "approved", "refund_succeeded"]
+    assert await version_of(waiting) == (PINNED, WorkerDeploymentVersion(deployment_name=name, build_id="v2"))
 
 
 async def test_an_operator_takes_a_deployment_over_before_ending_a_ramp(

@@ -121,6 +121,21 @@ async def test_a_dispute_tells_the_run_that_carries_its_case_now(world: World) -
     assert await world.paid_by_gateway(str((await case.view()).order_no)) == 10_000
 
 
+async def test_a_dispute_that_has_taken_no_step_is_its_cases_still(world: World) -> None:
+    case = await disputes.rejected_refund(world)
+    dispute = await disputes.disputed(world, case)
+
+    await taken_up(world, case)
+    await taken_up(world, dispute)  # by nobody's request to carry its ruling out: its book tells
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(case, StageName.LOCKED)
+    await world.forward(dispute, hours=24, minutes=1)
+
+    assert (await dispute.outcome()).outcome is OutcomeKind.RULED
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert await world.paid_by_gateway(str((await case.view()).order_no)) == 10_000
+
+
 async def test_an_older_run_has_nothing_to_say_any_more(world: World) -> None:
     case = await world.refund()
     await world.at(case, StageName.MERCHANT_REVIEW)

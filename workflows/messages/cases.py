@@ -341,6 +341,8 @@ class Opened(Message):
     """The case was opened before, and has come this far."""
     opened_at: Instant | None = None
     """When it was, where it was before."""
+    carried_out_by: CaseId | None = None
+    """Of a dispute that was opened before: the case that carries its ruling out (D8)."""
     refusal: Refusal | None = None
     kind: CaseKind | None = None
     stage: StageName | None = None

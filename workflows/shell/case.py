@@ -83,6 +83,8 @@ class CaseRun:
             return self._opening.unopened(OutcomeKind.REFUSED, rule=opened.refusal.rule, refusal=opened.refusal)
         if opened.nothing_owed:  # L1: quietly
             return self._opening.unopened(OutcomeKind.SHIPPED_IN_TIME, rule="L1")
+        if opened.opened_at:
+            self._effects.taken_over()
         decision = self._resume(opened.resumed) if opened.resumed else self._kind.opened(self.running.case)
         while self.running.outcome is None:
             try:

@@ -90,6 +90,7 @@ class Opening:
         fits, tell = found_by_opening, self._book.begun_anew
         running.opened = await host.soon_answered(activities.open_case, opening, fits=fits, tell=tell)
         running.opened_at = running.opened.opened_at or running.opened_at
+        running.carried_out_by = running.opened.carried_out_by or running.carried_out_by
         if running.opened.stage and not running.opened.resumed:
             self._enter_first_stage(running.opened, running.opened.opened_at or opening.at)
         return running.opened

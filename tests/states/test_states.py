@@ -1,0 +1,66 @@
+"""States that were written by this release or an older one, read and gone on from by today's code.
+
+A failure here means that open cases, raised from the case book, would lose something or go another way: give a field
+that has a new name its old one too (``AliasChoices``), a missing one its default. What is kept is not to be written
+anew: docs/changing-cases.md.
+"""
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.states.keeping import Kept, all_kept, next_of
+from workflows.kinds.kind import PROCESSES
+from workflows.kinds.resuming import resumed_state
+from workflows.kinds.state import State
+from workflows.kinds.steps import kept as as_written
+from workflows.messages.cases import Resumed
+from workflows.messages.reading import read_own
+from workflows.messages.stages import CaseKind
+
+FILES = all_kept()
+
+
+def read(path: Path) -> Kept:
+    return Kept.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def lost(before: object, after: object, where: str = "") -> list[str]:
+    """What of one value is not in another."""
+    if isinstance(before, dict):
+        fields = cast("dict[str, object]", before)
+        found = cast("dict[str, object]", after) if isinstance(after, dict) else {}
+        return [each for name in fields for each in lost(fields[name], found.get(name), f"{where}.{name}")]
+    if isinstance(before, list) and isinstance(after, list):  # sets are written in any order
+        before = sorted(map(str, cast("list[object]", before)))
+        after = sorted(map(str, cast("list[object]", after)))
+    return [] if before == after or before in (None, [], {}, "", 0, False) else [where]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_nothing_of_a_state_is_lost(path: Path) -> None:
+    written = read(path).resumed["state"]
+    assert lost(written, as_written(read_own(State, written))) == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_case_goes_on_as_the_release_did_that_wrote_it(path: Path) -> None:
+    kept = read(path)
+    assert next_of(kept) == (kept.goes_on, kept.in_silence)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_state_of_a_newer_release_is_read_with_what_is_known_of_it(path: Path) -> None:
+    kept = read(path)
+    resumed = read_own(Resumed, {**kept.resumed, "state": {**kept.resumed["state"], "of_tomorrow": {"a": 1}}})
+    assert resumed_state(resumed) == kept.case().state
+
+
+WITHOUT_HISTORY = frozenset({CaseKind.PRICE_PROTECTION})
+"""Kinds of which no way is recorded yet."""
+
+
+def test_every_kind_is_kept() -> None:
+    kinds = {CaseKind(read(path).resumed["state"]["kind"]) for path in FILES}
+    assert kinds >= set(PROCESSES) - WITHOUT_HISTORY
