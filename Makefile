@@ -103,7 +103,7 @@ lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--up
 	lock() { UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml \
 		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
 	lock --all-extras --output-file requirements.lock $(ARGS); \
-	lock --extra image --constraint requirements.lock --output-file deploy/requirements.lock
+	lock --extra image --extra stripe --constraint requirements.lock --output-file deploy/requirements.lock
 
 audit: ## Ask the public advisories about the locked packages; says so where they cannot be asked (exit code 3)
 	@bash .ci/audit
@@ -127,7 +127,7 @@ $(VENV)/.packages: requirements.lock
 		"$$python" -m venv --clear $(VENV) || { echo "$$python cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 1; }; \
 	fi
 	@echo "Installing the locked packages into $(VENV)"
-	@$(pip) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(pip) install --require-hashes --only-binary :all: --no-binary localstripe -r requirements.lock
 	@touch $@
 
 $(VENV)/.project: $(VENV)/.packages pyproject.toml

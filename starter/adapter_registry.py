@@ -13,7 +13,10 @@ ENTRY_POINTS: Final = "aftersales.adapters"
 """The group of entry points by which a package of others' offers adapters, as ``<port>.<name>``."""
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
-    "payments": {"wechatpay": "activities.gateways.wechatpay:WeChatPayRefunds"},
+    "payments": {
+        "stripe": "activities.gateways.stripe:StripeRefunds",
+        "wechatpay": "activities.gateways.wechatpay:WeChatPayRefunds",
+    },
     "orders": {},
     "carriers": {},
     "numbers": {},

@@ -23,7 +23,7 @@ from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test, log_in_as
 from tests.servers import servers
 
-_WITHOUT_SERVERS = {"processes", "rulebook", "unit"}
+_WITHOUT_SERVERS = {"gateways", "processes", "rulebook", "unit"}
 _INSTALLED_BY = re.compile(r"on Debian: apt install ([a-z0-9. -]+)")
 _session = pytest.StashKey[pytest.Session]()
 

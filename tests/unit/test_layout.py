@@ -20,6 +20,7 @@ KEPT_OUT_OF_WORKFLOWS = {
     "alembic",
     "opentelemetry.exporter",
     "psutil",
+    "stripe",
 }
 
 
