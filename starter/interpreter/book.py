@@ -34,11 +34,10 @@ from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
-from workflows.messages.requests import Application, LineAmount
+from workflows.messages.requests import LineAmount
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
-from workflows.rules.applications import version_of
 from workflows.rules.legs import AlertKind
 from workflows.rules.matters import Matter, refused_application_again, refused_dispute_of_case
 from workflows.rules.moments import refused_claim, refused_proof
@@ -96,7 +95,13 @@ class MemoryBook:
         """What is owed once: each claim, and who has it (R16, T10)."""
 
     def write_opening(
-        self, opening: OpenCase, opened: Opened, entry: LogEntry, buyer_id: str | None, pieces: CasePieces | None
+        self,
+        opening: OpenCase,
+        opened: Opened,
+        entry: LogEntry,
+        application: ApplicationVersion | None,
+        buyer_id: str | None,
+        pieces: CasePieces | None,
     ) -> CaseRow:
         """Step 0: the case's row, the pieces that it names (R13), and the first line of its log."""
         request, at = opening.request, opening.at
@@ -117,7 +122,7 @@ class MemoryBook:
             policies=[opened.policy],
             due=opened.due.at if opened.due else None,
             work_list=STAGES[opened.stage].work_list,
-            application=version_of(request, at) if isinstance(request, Application) else None,
+            application=application,
             pieces=pieces,
             log=[entry],
         )
@@ -148,7 +153,7 @@ class MemoryBook:
         row.log.extend(step.entries)
         row.notices.extend(dated(step.notices, ends))
         self._keep(row, step)
-        stepped = Stepped(
+        stepped = Stepped.made_of(
             step=step.step,
             due=ends,
             left=left(step.stops, step.at, self._windows(step.kind, step.stops, step.at)) if step.stops else None,

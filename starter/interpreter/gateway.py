@@ -228,7 +228,7 @@ def _rank(behaviour: Behaviour) -> tuple[int, bool, bool]:
 
 
 def _answer(row: GatewayRefund) -> GatewayAnswer:
-    return GatewayAnswer(
+    return GatewayAnswer.made_of(
         refund_no=row.instruction.refund_no,
         attempt=row.instruction.attempt,
         result=row.result,

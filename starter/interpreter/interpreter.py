@@ -13,6 +13,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from activities.policies import Policies
@@ -59,6 +60,11 @@ KINDS: Final[Mapping[type[Any], Kind]] = {
 }
 
 
+@cache
+def _built_in(name: str) -> Policy | None:
+    return Policies().get(name)
+
+
 class UnansweredError(Exception):
     """A command is under way: the case answers it later, once time has passed or something else has happened."""
 
@@ -77,7 +83,7 @@ class Interpreter:
         self.ledger = Ledger()
         self.gateway = MemoryGateway()
         self.policies: dict[str, Policy | None] = dict(policies or {})
-        self._built_in = None if policies is not None else Policies()
+        self._built_in = policies is None
         self.book = MemoryBook(self.shop, self.ledger, self.policy)
         payments = MemoryPayments(self.ledger, self.gateway, self.book.write_step, self._buyer_of)
         opening = MemoryOpening(self.book, self.shop, self.ledger, self.policy)
@@ -113,9 +119,8 @@ class Interpreter:
         """
         host, answer = self._hosts[case], Answer()
         intake = host.run.intake
-        refused = intake.refused_on_sight(command) or intake.refusal_now(command)
-        if refused or host.outcome:
-            return refused
+        if (refused := intake.refused_on_sight(command)) is not None or host.outcome:
+            return refused or intake.refusal_now(command)
         host.take(command, answer)
         self._run()
         if not answer.given:
@@ -216,7 +221,7 @@ class Interpreter:
     def policy(self, name: str) -> Policy | None:
         """The profile of this name as it is in force."""
         if name not in self.policies:
-            self.policies[name] = self._built_in.get(name) if self._built_in else None
+            self.policies[name] = _built_in(name) if self._built_in else None
         return self.policies[name]
 
     def start(self, request: Request, parent: CaseId | None = None) -> MemoryHost:

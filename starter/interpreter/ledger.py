@@ -27,7 +27,7 @@ class BookedLeg:
     def status(self) -> LegStatus:
         """How it stands."""
         now = self.standing
-        return LegStatus(
+        return LegStatus.made_of(
             refund_no=self.leg.refund_no,
             amount=self.leg.amount,
             state=now.state,

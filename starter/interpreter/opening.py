@@ -18,6 +18,7 @@ from workflows.messages.money import Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
+    Application,
     CompensationCause,
     CompensationRequest,
     DisputeRequest,
@@ -34,7 +35,7 @@ from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
-from workflows.rules.applications import opening_facts
+from workflows.rules.applications import version_facts, version_of
 from workflows.rules.compensation import freight_insurance_fund, late_shipment_owed, return_freight_owed
 from workflows.rules.dispute import DISPUTABLE, refused_dispute
 from workflows.rules.evidence import refused_evidence
@@ -263,7 +264,7 @@ class MemoryOpening:
     def _opened(self, opening: OpenCase, kind: CaseKind, stage: Stage, policy: Policy, asked: Money) -> Opened:
         span = stage.span(policy) if stage.span else None
         due = self._book.deadline(kind, stage, span, opening.at) if span else None
-        return Opened(kind=kind, stage=stage.name, due=due, policy=policy, asked=asked)
+        return Opened.made_of(kind=kind, stage=stage.name, due=due, policy=policy, asked=asked)
 
     # What it changes ------------------------------------------------------------------------------------
 
@@ -297,9 +298,10 @@ class MemoryOpening:
     def _write(self, opening: OpenCase, opened: Opened) -> None:
         request, at = opening.request, opening.at
         buyer_id = opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None)
-        facts = opening_facts(request, at)
+        version = version_of(request, at) if isinstance(request, Application) else None
+        facts = version_facts(version) if version else {}
         entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=at, facts=facts)
-        row = self._book.write_opening(opening, opened, entry, buyer_id, pieces_named(opening))
+        row = self._book.write_opening(opening, opened, entry, version, buyer_id, pieces_named(opening))
         if attachments := getattr(request, "evidence", ()):  # R10; of a dispute it is a draft (D6)
             adds = not isinstance(request, DisputeRequest)
             given = EvidenceGiven(

@@ -217,7 +217,7 @@ class MemoryPayments:
             raise KeyError(leg.refund_no)
         payout = booked.payout
         account = payout.method.account if isinstance(payout.method, BankTransfer) else None
-        return RefundInstruction(
+        return RefundInstruction.made_of(
             refund_no=leg.refund_no,
             attempt=booked.standing.attempt,
             merchant_id=payout.merchant_id,
@@ -246,7 +246,7 @@ class MemoryPayments:
         if attempt.closing is None or not legs or not all(_paid(leg) for leg in legs):
             return None
         stepped = self._write_step(as_paid(attempt.closing, _sum(legs)))  # R14
-        return Settled(legs=legs, closed=stepped.written, number=stepped.number)
+        return Settled.made_of(legs=legs, closed=stepped.written, number=stepped.number)
 
     def _pay_by_hand(self, settling: SettleManually) -> list[LegStatus]:
         """Pay all that is not paid, as far as it is left (R14); those legs that pay less than what has failed."""

@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import BalanceChange, Due, LogEntry, Notice, Span
 from workflows.messages.commands import Amend, ConfirmReceipt, OfferSettlement, ReportParcel
-from workflows.messages.message import CaseId, Instant, Reference
+from workflows.messages.message import CaseId, Instant, Reference, Value
 from workflows.messages.money import Minor, Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import Parcel, ParcelEvent
@@ -27,7 +27,7 @@ VERSION: Final = 1
 Kept = TypeVar("Kept", bound="StateValue")
 
 
-class StateValue(BaseModel):
+class StateValue(Value):
     """A part of the state: frozen. What a newer release adds is passed over, what an older one lacks has defaults."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -213,7 +213,7 @@ class State(StateValue):
     """Where a cash-on-delivery order is paid back to. Shown to nobody (T4)."""
     decided: DecidedRefund | None = None
     payout: PayoutState | None = None
-    evidence: dict[Role, int] = {}
+    evidence: dict[Role, int] = {}  # noqa: RUF012 -- a model's default is no class attribute
     """How often each party has given evidence (R16)."""
     kept_evidence: frozenset[str] = frozenset()
     """The keys under which evidence is kept already."""

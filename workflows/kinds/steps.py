@@ -1,7 +1,7 @@
 """From a plan to the step that is written, and from the book's answer to the state that follows."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
@@ -27,7 +27,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
             span = Span(until=clock.due.at) if clock.due else None
         case Ticks.MOVED:
             span = plan.moved
-    return Step(
+    return Step.made_of(
         case=key,
         step=case.state.steps + 1,
         at=case.now,
@@ -110,12 +110,13 @@ def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None)
 
 def kept(state: State) -> dict[str, Any]:
     """The state as it is written with a step; parts of it that are as they are by default are left out."""
-    changed = {
-        name
-        for name, field in State.model_fields.items()
-        if field.is_required() or getattr(state, name) != field.default
-    }
-    return state.model_dump(mode="json", include=changed)
+    values = state.__dict__
+    changed = {name for name, default in _DEFAULTS.items() if values[name] != default}
+    return state.model_dump(mode="json", include=changed | _REQUIRED)
+
+
+_REQUIRED: Final = {name for name, field in State.model_fields.items() if field.is_required()}
+_DEFAULTS: Final = {name: field.default for name, field in State.model_fields.items() if not field.is_required()}
 
 
 def answered(state: State, stepped: StepAnswer, number: int) -> State:

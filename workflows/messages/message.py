@@ -1,7 +1,9 @@
 """The bases of all messages, and the kinds of text that they may hold."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from functools import cache
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +35,7 @@ def _no_placeholder(text: str, info: ValidationInfo) -> str:
     Raises:
         ValueError: it holds a placeholder.
     """
-    if info.context is OWN:
+    if info.context is OWN or len(text) < len(PLACEHOLDER):
         return text
     if PLACEHOLDER in text.lower().replace("_", "-") or text == NO_DIGEST:
         raise ValueError("a placeholder of an example: put in its place what is true (section 12)")
@@ -105,13 +107,52 @@ Moment = Annotated[AwareDatetime, AfterValidator(_possible)]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 
-class Message(BaseModel):
+class Value(BaseModel):
+    """The base of all that is copied often: pydantic's own way asks each time for what our models do not have.
+
+    That is, for private attributes and fields that are not declared.
+    """
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See base class."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        changed = update or {}
+        made = self.__class__.__new__(self.__class__)
+        object.__setattr__(made, "__dict__", {**self.__dict__, **changed})
+        object.__setattr__(made, "__pydantic_fields_set__", {*self.__pydantic_fields_set__, *changed})
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
+
+    @classmethod
+    def made_of(cls, **fields: Any) -> Self:
+        """A value of ours, made of values of ours: nothing is checked, which takes most of the time else.
+
+        Not for models with defaults that are made anew each time.
+        """
+        made = cls.__new__(cls)
+        object.__setattr__(made, "__dict__", {**_defaults(cls), **fields})
+        object.__setattr__(made, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(made, "__pydantic_extra__", None)
+        object.__setattr__(made, "__pydantic_private__", None)
+        return made
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    if any(field.default_factory for field in model.model_fields.values()):
+        raise TypeError(f"{model.__name__} has defaults that are made anew each time")
+    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+
+
+class Message(Value):
     """What we tell: frozen; unknown fields are passed over, so that older readers understand newer writers."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class Input(BaseModel):
+class Input(Value):
     """What others may state: frozen; an unknown field is an error, because it is most likely a misspelt one.
 
     Inputs travel on inside of our own messages, which may be of a newer release: ``workflows.messages.reading`` reads

@@ -68,7 +68,7 @@ class Intake:
             if (refusal := self.refusal(command)) is not None:
                 return refusal
             mailbox.accept(command)
-        if (reused := mailbox.key_reused(command)) is not None:
+        elif (reused := mailbox.key_reused(command)) is not None:
             return reused
         return await mailbox.answered(command)
 

@@ -65,7 +65,7 @@ class RunningCase:
     @property
     def key(self) -> CaseKey:
         """What every step repeats of its case."""
-        return CaseKey(case_id=self.host.case_id, run_id=self.host.run_id)
+        return CaseKey.made_of(case_id=self.host.case_id, run_id=self.host.run_id)
 
     @property
     def stage(self) -> Stage:
