@@ -3,7 +3,7 @@
 #   PYTHON=...     the interpreter to build the virtual environment with (else the first suitable one on PATH)
 #   VENV=...       where that environment lies (.venv)
 #   ARGS=...       passed on to the command behind the target, as in `make test ARGS="-k refund -x"`
-#   PARALLEL=...   how pytest spreads the tests ("-n 2 --dist loadfile --no-loadscope-reorder"; PARALLEL= runs them in
+#   PARALLEL=...   how pytest spreads the tests ("-n 3 --dist loadfile --no-loadscope-reorder"; PARALLEL= runs them in
 #                  one process)
 
 SHELL := /bin/bash
@@ -13,7 +13,8 @@ SHELL := /bin/bash
 VENV ?= .venv
 ARGS ?=
 # In the order of tests/conftest.py: what takes longest comes first, so that no process ends long after the others.
-PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes for two processors: tests wait for servers, for clocks and for what they have killed.
+PARALLEL ?= -n 3 --dist loadfile --no-loadscope-reorder
 VERSIONS := 3.11 3.12 3.13 3.14
 
 # The sandbox loads a workflow's modules anew for each case, and would compile them each time.

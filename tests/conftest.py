@@ -23,6 +23,8 @@ from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test, log_in_as
 from tests.servers import servers
 
+_FIRST = {"test_pauses.py"}
+"""Tells each open case of the stack that there is a pause: while other tests have left few."""
 _WITHOUT_SERVERS = {"gateways", "processes", "rulebook", "unit"}
 _INSTALLED_BY = re.compile(r"on Debian: apt install ([a-z0-9. -]+)")
 _session = pytest.StashKey[pytest.Session]()
@@ -46,13 +48,15 @@ def pytest_configure() -> None:
         "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
     hypothesis.settings.load_profile("suite")
-    # Temporal's server collects its garbage less often: memory for processor time.
+    # Temporal's server collects its garbage less often, memory for processor time, and hands nothing from one processor
+    # to another: there are as many servers as test processes.
     os.environ.setdefault("GOGC", "400")
+    os.environ.setdefault("GOMAXPROCS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a slow test come first and those that need no server last, so that parallel processes end together."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.name in _FIRST}
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name in _WITHOUT_SERVERS))
 
 
@@ -114,8 +118,8 @@ async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
 def settings(stack: Stack, state_dirs: Path) -> Settings:
     """Settings that lead to `stack`.
 
-    Workers go without the sandbox, which doubles what a case costs them: the demo plays every way of a case in it, and
-    tests/replay replays every history in it.
+    Workers go without the sandbox, which doubles what a case costs them: tests/replay replays every history in it, one
+    for each way a case can go, and in tests/chaos a worker has it whose cases outlive a power cut.
     """
     return Settings.model_validate(
         {"state_dir": state_dirs / "shared", "database_url": stack.database_url, "workflow_sandbox": False}

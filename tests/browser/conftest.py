@@ -30,6 +30,8 @@ from worker import running_worker
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
+_PATIENCE = 120_000
+"""Milliseconds for a page of the Web UI, on a machine that does much else at the time."""
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -56,6 +58,7 @@ async def browser() -> "AsyncIterator[Browser]":
 async def browser_page(browser: "Browser") -> "AsyncIterator[Page]":
     """A page of a browser that remembers nothing of other tests."""
     async with await browser.new_context(viewport={"width": 1600, "height": 1400}) as context:
+        context.set_default_timeout(_PATIENCE)
         yield await context.new_page()
 
 

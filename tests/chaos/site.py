@@ -44,8 +44,8 @@ class Site:
         return self.world.pool
 
     @asynccontextmanager
-    async def worker(self) -> AsyncGenerator["WorkerProcess"]:
-        """A worker process, as it runs in production; killed at the end at the latest."""
+    async def worker(self, *, sandbox: bool = False) -> AsyncGenerator["WorkerProcess"]:
+        """A worker process, as it runs in production, or with developers' sandbox; killed at the end at the latest."""
         output = self.state_dir / "logs" / "worker.log"
         with output.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
@@ -54,7 +54,7 @@ class Site:
                 env={
                     **os.environ,
                     "AFTERSALES_STATE_DIR": str(self.state_dir),
-                    "AFTERSALES_WORKFLOW_SANDBOX": "false",
+                    "AFTERSALES_WORKFLOW_SANDBOX": str(sandbox).lower(),
                     "PYTHONUNBUFFERED": "1",
                 },
                 stdout=log,

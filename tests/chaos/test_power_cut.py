@@ -14,7 +14,7 @@ async def test_cases_go_on_when_the_power_is_back(site: Site) -> None:  # R1, se
     world = site.world
     waiting_order, settling_order = await world.order(), await world.order()
     await world.behave(Behaviour(mode=Mode.SETTLE_LATER, order_no=settling_order))
-    async with site.worker() as worker:
+    async with site.worker(sandbox=True) as worker:
         waiting = await world.refund(order_no=waiting_order)
         await at(world, waiting, StageName.MERCHANT_REVIEW)
         settling = await world.refund(order_no=settling_order)
@@ -27,7 +27,7 @@ async def test_cases_go_on_when_the_power_is_back(site: Site) -> None:  # R1, se
         await worker.kill()
     await site.stack.restart_postgres()
     await site.stack.restart_temporal()
-    async with site.worker():
+    async with site.worker(sandbox=True):
         (due,) = await world.gateway.due_callbacks(datetime.now(UTC) + timedelta(hours=2))
         # Not from ahead of the case's clock, which has not been moved (R18).
         told = due.callback.model_copy(update={"settled_at": datetime.now(UTC)})

@@ -191,11 +191,9 @@ async def test_the_whole_demo_plays_as_its_files_say(
     shell: Shell, state_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # An environment that points at other servers must not matter: the demo is not for them.
-    # Of all tests with a worker this one keeps the sandbox, as developers have it.
     elsewhere = shell.having(
         TEMPORAL_ADDRESS="127.0.0.1:1",
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/none",
-        AFTERSALES_WORKFLOW_SANDBOX="true",
     )
 
     # As a run of before left it, but that no server could start on it: the folder is emptied first.

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 _PAGES = 12
-_PATIENCE = 30_000
-"""Milliseconds for a page of the Web UI."""
 
 
 @dataclass
@@ -107,7 +105,7 @@ async def of_the_web_ui(page: "Page", address: str, client: Client) -> bytes:
         await page.goto(url, wait_until="networkidle")
         if url != workflows:
             # The network can be still before the page has drawn what it was told.
-            await page.locator('.cm-content[aria-label="Input"]').first.wait_for(timeout=_PATIENCE)
+            await page.locator('.cm-content[aria-label="Input"]').first.wait_for()
         seen += [await page.inner_text("body"), await page.content()]
     assert any("refund" in each for each in seen), "the pages were not there yet"
     return "\n".join(seen).encode()
