@@ -31,7 +31,7 @@ from activities.privacy.codec import encrypting_converter
 from starter.adapters import order_directory, payment_limits
 from starter.cases import Case, unreachable
 from starter.connection import connect, discover
-from starter.database import answering, reading
+from starter.database import answering, foreseeing, reading
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreachable
@@ -342,7 +342,7 @@ class Aftersales:
     async def _foresee(self, request: Request, identifier: str, now: datetime) -> Opened:
         """Refuse what does not fit before anything is started, unless the case exists already."""
         opening = OpenCase(case=CaseKey(case_id=identifier, run_id=""), at=now, request=request)
-        with answering():
+        with foreseeing():
             foreseen = await self._opening.foresee(opening)
         stranger = foreseen.refusal and foreseen.refusal.code == "not_yours"  # is not told either that it exists
         if foreseen.refusal and (stranger or not await self._exists(identifier)):

@@ -7,7 +7,7 @@ import asyncpg
 
 from activities.postgres.connection import Connection
 from activities.postgres.schema_mismatch import SETUP_COMMAND
-from starter.errors import Unreachable
+from starter.errors import NewerRelease, Unreachable
 from workflows.messages.words import shown_as_written
 
 
@@ -28,6 +28,20 @@ def answering() -> Generator[None]:
         raise Unreachable("the database refuses this login what is asked: see the roles in docs/running.md") from error
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unreachable("the database does not answer") from error
+
+
+@contextmanager
+def foreseeing() -> Generator[None]:
+    """Looking at what a case would find, before it is started: what decides is its own look, by a worker that knows.
+
+    Raises:
+        NewerRelease: the books hold what this client does not know. Errors as in ``answering`` besides.
+    """
+    try:
+        with answering(), shown_as_written():
+            yield
+    except (KeyError, ValueError) as error:
+        raise NewerRelease from error
 
 
 @asynccontextmanager

@@ -84,6 +84,13 @@ class VagueReply(AftersalesError):  # noqa: N818
         self.finding = finding
 
 
+class NewerRelease(AftersalesError):  # noqa: N818
+    """The books hold what only a newer release knows: nothing was sent, and this client must be updated."""
+
+    def __init__(self) -> None:
+        super().__init__("the books hold what only a newer release knows: update this client, nothing was sent")
+
+
 class Unreachable(AftersalesError):  # noqa: N818
     """Temporal or the database does not answer. What was sent may have arrived: send it again, same key."""
 

@@ -149,3 +149,15 @@ async def test_the_buyer_is_told_of_an_offer(world: World) -> None:  # D2
     await dispute.act(disputes.offer(world, 4_000))
 
     assert await world.notices(dispute, NoticeTemplate.SETTLEMENT_OFFERED) == 1
+
+
+async def test_a_client_looks_ahead_though_a_newer_release_has_written_of_the_order(world: World) -> None:
+    case = await rejected(world)
+    order_no = (await case.view()).order_no
+    assert order_no
+    newer = "UPDATE casebook.cases SET kind = 'of_tomorrow' WHERE case_id = $1"
+    await world.pool.execute(newer, case.id)
+    try:
+        await world.aftersales.check(world.refund_request(order_no, 500))
+    finally:
+        await world.pool.execute("UPDATE casebook.cases SET kind = 'shipped_refund' WHERE case_id = $1", case.id)
