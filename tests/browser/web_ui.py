@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
 
-PATIENCE = 30_000
+PATIENCE = 120_000
 """Milliseconds for what a busy machine does at length."""
 
 
