@@ -14,6 +14,7 @@ ENTRY_POINTS: Final = "aftersales.adapters"
 
 BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "payments": {
+        "alipay": "activities.gateways.alipay:AlipayRefunds",
         "stripe": "activities.gateways.stripe:StripeRefunds",
         "wechatpay": "activities.gateways.wechatpay:WeChatPayRefunds",
     },

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from activities.gateways.alipay import AlipayRefunds
 from activities.gateways.payment import Charge, RefundInstruction
 from activities.gateways.wechatpay import WeChatPayRefunds
-from tests.gateways import wechatpay_server
+from tests.gateways import alipay_server, wechatpay_server
+from tests.gateways.alipay_server import AlipayServer
 from tests.gateways.wechatpay_server import Keys, Trade, WeChatPayServer
 
 TRANSACTION = "4200000119201811280000000001"
@@ -89,3 +92,41 @@ async def wechatpay_opened(
 @pytest.fixture
 def wechatpay(wechatpay_opened: WeChatPayRefunds, wechatpay_server_running: WeChatPayServer) -> WeChatPayRefunds:
     return wechatpay_opened
+
+
+@pytest_asyncio.fixture(scope="session")
+async def alipay_opened(
+    keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[AlipayRefunds, AlipayServer]]:
+    server = AlipayServer(keys)
+    runner = await server.start()
+    folder = tmp_path_factory.mktemp("alipay")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in {
+            "private_key": Keys.private(keys.merchant),
+            "public_key": Keys.public(keys.platform),
+        }.items():
+            # Alipay's own tool writes keys as bare base64.
+            (folder / name).write_text("".join(text.splitlines()[1:-1]) if name == "public_key" else text)
+            patch.setenv(f"AFTERSALES_ALIPAY_{name.upper()}_FILE", str(folder / name))
+        patch.setenv("AFTERSALES_ALIPAY_APP_ID", alipay_server.APP_ID)
+        patch.setenv("AFTERSALES_ALIPAY_GATEWAY_URL", f"{server.url}/gateway.do")
+        gateway = AlipayRefunds()
+    async with gateway:
+        yield gateway, server
+    await runner.cleanup()
+
+
+@pytest.fixture
+def alipay_server_running(alipay_opened: tuple[AlipayRefunds, AlipayServer], keys: Keys) -> AlipayServer:
+    """A server with a trade of 100 yuan."""
+    server = alipay_opened[1]
+    server.keys = keys
+    server.reset()
+    server.trades[TRANSACTION] = Decimal("100.00")
+    return server
+
+
+@pytest.fixture
+def alipay(alipay_opened: tuple[AlipayRefunds, AlipayServer], alipay_server_running: AlipayServer) -> AlipayRefunds:
+    return alipay_opened[0]
