@@ -7,7 +7,7 @@ from activities.gateways.payment import GatewayAnswer, NotFound
 from activities.working_time import add_working_days
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import EARLIEST
-from workflows.messages.payouts import STRANDED, LegState, LegStatus, PaidBy, TenderKind
+from workflows.messages.payouts import RETURNED, STRANDED, LegState, LegStatus, PaidBy, TenderKind
 from workflows.messages.policy import Arrival, PaymentPolicy
 from workflows.rules.legs import GATEWAY, US, LegEvent
 from workflows.rules.moments import CLOCKS_DIFFER
@@ -119,6 +119,8 @@ def _failure(answer: GatewayAnswer) -> str | None:
     match answer.result:
         case GatewayResult.STRANDED:
             return STRANDED
+        case GatewayResult.RETURNED:
+            return RETURNED
         case GatewayResult.SUCCEEDED | GatewayResult.PROCESSING | GatewayResult.UNKNOWN:
             return None
         case GatewayResult.FAILED | GatewayResult.ABNORMAL:

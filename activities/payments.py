@@ -34,9 +34,11 @@ from activities.postgres import alerts, casebook, ledger, reservations
 from activities.postgres.connection import Connection
 from activities.postgres.instructions import instruction
 from activities.postgres.repeated_steps import AnotherWay
+from activities.returned import open_again
 from activities.tally import Tally
 from workflows.messages.activities import enter_callback, settle, settle_manually
 from workflows.messages.cases import EnterCallback, Refusal, Settle, Settled, SettleManually, Step
+from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payout
 from workflows.messages.policy import PaymentPolicy
 from workflows.rules.closing import as_paid
@@ -178,7 +180,19 @@ class Payments:
         event = said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
         async with missing_steps.told(self._pool, case_id):
             _, closed = await self._record(attempt, leg, event)
-            return closed or await self._conclude(attempt)
+            settled = closed or await self._conclude(attempt)
+        if entering.late and callback.result is GatewayResult.RETURNED:
+            await self._open_again(case_id, settled, entering.at)
+        return settled
+
+    async def _open_again(self, case_id: str, settled: Settled, at: datetime) -> None:
+        """Let an officer find another way for what came back, unless that was long ago and it is paid since."""
+        if all(_paid(leg) for leg in settled.legs):
+            return
+        async with self._pool.acquire() as connection, connection.transaction():
+            opened = await open_again(connection, case_id, at)
+        if opened:
+            self._wake_notices()
 
     @activity.defn(name=settle_manually.__name__)
     async def settle_manually(self, settling: SettleManually) -> Settled:

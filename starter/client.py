@@ -6,12 +6,14 @@ async with connected() as aftersales:
     outcome = await case.outcome()
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -39,7 +41,7 @@ from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.priorities import of_merchant
 from starter.privacy import Privacy
-from starter.recovery import Stranded, start_anew
+from starter.recovery import Stranded, start_anew, stranded
 from starter.running import Runs
 from starter.settings import Settings, load_settings
 from starter.stated_requests import OrderPaid, as_request, as_stated
@@ -48,7 +50,7 @@ from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows import visibility
 from workflows.messages.cases import CaseKey, OpenCase, Opened, Refusal
-from workflows.messages.commands import GatewayCallback
+from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
@@ -61,6 +63,9 @@ from workflows.messages.requests import (
     WithdrawalRequest,
 )
 from workflows.rules.identity import case_id, request_digest, workflow_name
+
+_LATE_SECONDS: Final = 10.0
+"""How long whoever hands on that money has come back waits until that is entered."""
 
 __all__ = ["Aftersales", "Case", "connected"]
 
@@ -274,6 +279,20 @@ class Aftersales:
             return
         except RPCError as error:
             raise unreachable(error) from error
+        if callback.result is GatewayResult.RETURNED:
+            await self._take_up_again(callback.refund_no, f"late-callback/{callback.refund_no}/{callback.key}")
+
+    async def _take_up_again(self, refund_no: str, entering: str) -> None:
+        """Start the workflow of a case whose money came back, once that is entered; else ``recover`` finds it."""
+        try:
+            async with asyncio.timeout(_LATE_SECONDS):
+                await self.temporal.get_workflow_handle(entering).result()
+        except (TimeoutError, WorkflowFailureError, RPCError):
+            return
+        async with reading(self.pool) as connection:
+            payout = await ledger.payout_of(connection, refund_no)
+        async for case in stranded(self.pool, self.runs, 1, [payout[0]] if payout else ["-"]):
+            await self.take_up(case)
 
     async def currency_of(self, order_no: str) -> str | None:
         """The currency that an order was paid in (ISO 4217); None where there is no such order."""

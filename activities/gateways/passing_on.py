@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 from activities.gateways.callbacks import CallbackRequest, ReadCallback
-from activities.gateways.limits import Limits
 from activities.gateways.payment import GatewayAnswer, NotFound, PaymentGateway, RefundInstruction, StatementLine
 
 
@@ -13,11 +12,7 @@ class PassingOn(PaymentGateway):
 
     def __init__(self, gateway: PaymentGateway) -> None:
         self._gateway = gateway
-
-    @property
-    def limits(self) -> Limits:
-        """The other gateway's."""
-        return self._gateway.limits
+        self.limits = gateway.limits
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
         """As the other gateway does."""

@@ -28,8 +28,6 @@ from workflows.messages.actors import GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.message import Message
 
-LIMITS: Final = Limits(steps=MappingProxyType({"MGA": 100}))
-
 
 class DueCallback(Message):
     """A callback that is to be delivered, and the number to tell `PaymentGatewayStub.mark_delivered`."""
@@ -44,6 +42,9 @@ class PaymentGatewayStub(PaymentGateway):
     It has a pool of its own, so that nothing it commits or loses hangs on a transaction of ours. Two
     submissions of one number come one after the other, under the refund's row lock.
     """
+
+    limits = Limits(steps=MappingProxyType({"MGA": 100}))
+    """Those of a provider that counts ariary whole, so that there is something to keep to."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -75,11 +76,6 @@ class PaymentGatewayStub(PaymentGateway):
             case _:
                 pass
         return book.answer(row)
-
-    @property
-    def limits(self) -> Limits:
-        """Those of a provider that counts ariary whole, so that there is something to keep to."""
-        return LIMITS
 
     async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
         """How the attempt stands now."""

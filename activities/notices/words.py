@@ -77,6 +77,11 @@ ATTENTIONS: Final[Mapping[Attention, Words]] = {
         "the carrier says both that the parcel was refused and that it was signed for",
     ),
     Attention.REFUND_DECLINED: ("支付渠道拒绝退款", "the payment provider declined the refund"),
+    Attention.REFUND_RETURNED: ("退款到账后被退回", "the refund had arrived and came back"),
+    Attention.MONEY_STRANDED: (
+        "买家收款账户失效，退款滞留在支付渠道",
+        "the buyer's card or account takes no money, and the payment provider holds it",
+    ),
     Attention.MERCHANT_ACCOUNT_SHORT: ("商家账户余额不足", "the merchant's account is short"),
     Attention.ARRIVAL_OVERDUE: ("退款到账超时", "the refund has not arrived in time"),
     Attention.OUTCOME_UNKNOWN: ("退款结果未知", "the result of the refund is not known"),

@@ -7,9 +7,9 @@ reason. What a report says never repeats what the line held, so that it can be l
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from activities.postgres import flags, lookups, person_locks
 from activities.postgres.allowances import account
@@ -17,7 +17,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey, account_lookup
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
-from workflows.messages.message import EARLIEST, Identifier, Input, Moment, Quantity
+from workflows.messages.message import EARLIEST, Identifier, Input, Moment, ProviderId, Quantity
 from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient, buyer_person
@@ -54,6 +54,20 @@ class TenderRecord(Input):
     tender: Identifier
     kind: TenderKind
     paid: PositiveMinor
+    transaction: ProviderId | None = None
+    """The payment provider's own id of the payment (X6). It may be told later, and does not change."""
+    charged: PositiveMinor | None = None
+    """All that was paid with it, where it paid for more than this order."""
+    charged_at: Happened | None = None
+    """When it was paid, where that was not when the order was."""
+    account: Identifier | None = None
+    """Whose account at the provider took it: a sub-merchant, a connected account."""
+
+    @model_validator(mode="after")
+    def _is_no_more_than_was_charged(self) -> Self:
+        if self.charged is not None and self.charged < self.paid:
+            raise ValueError("charged: all that was charged cannot be less than what paid for this (X6)")
+        return self
 
 
 class OrderRecord(Input):
@@ -292,7 +306,31 @@ async def _load_order(connection: Connection, record: OrderRecord) -> tuple[bool
             for position, each in enumerate(record.tenders)
         ],
     )
-    return True, None
+    return True, await _keep_payments(connection, record)
+
+
+async def _keep_payments(connection: Connection, record: OrderRecord) -> str | None:
+    """X6: which payments of the provider are behind the tenders; what is known already stays, another is refused."""
+    for number, each in enumerate(record.tenders):
+        if each.transaction is None:
+            continue
+        known = await connection.fetchval(
+            """
+            UPDATE shop.order_tenders
+            SET transaction = coalesce(transaction, $3), charged = coalesce(charged, $4),
+                charged_at = coalesce(charged_at, $5), payment_account = coalesce(payment_account, $6)
+            WHERE order_no = $1 AND tender = $2 RETURNING transaction
+            """,
+            record.order_no,
+            each.tender,
+            each.transaction,
+            each.charged,
+            each.charged_at,
+            each.account,
+        )
+        if known != each.transaction:
+            return f"tenders.{number}.transaction"
+    return None
 
 
 async def _compare_order(connection: Connection, record: OrderRecord) -> str | None:
@@ -301,7 +339,8 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
     if stored is None:
         return "order_no"
     by_parcel = {"lines": {"__all__": {"pieces_outbound", "pieces_sent", "sent_at"}}}
-    was, now = stored.model_dump(exclude=by_parcel), record.model_dump(exclude={"recipient"})
+    payments = {"tenders": {"__all__": {"transaction", "charged", "charged_at", "account"}}, "recipient": True}
+    was, now = stored.model_dump(exclude=by_parcel), record.model_dump(exclude=payments)
     shipping = ("outbound_at", "shipped_at", "on_delivery_run_at")
     for name in now:
         unsaid = name in shipping and (was[name] is None or now[name] is None)
@@ -319,7 +358,7 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
         record.shipped_at,
         record.on_delivery_run_at,
     )
-    return None
+    return await _keep_payments(connection, record)
 
 
 async def _load_allowance(

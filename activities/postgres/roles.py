@@ -97,7 +97,9 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         codec=("SELECT (order_no, merchant_id, buyer_id)",),
     ),
     "shop.order_lines": _each(worker=_READ, client=_APPEND),
-    "shop.order_tenders": _each(worker=_READ, client=_APPEND),
+    "shop.order_tenders": _each(
+        worker=_READ, client=(*_APPEND, "UPDATE (transaction, charged, charged_at, payment_account)")
+    ),
     "shop.parcel_lines": _each(worker=_READ, client=_KEEP),
     "shop.allowances": _each(
         worker=("SELECT", "UPDATE"), client=("SELECT", "INSERT", "UPDATE (valid_until, account_lookup)")

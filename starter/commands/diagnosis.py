@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -124,7 +125,11 @@ async def _adapter(settings: Settings, port: str) -> str:
         refuse_stubs(settings, port)
     except SettingsError as error:
         raise Problem("production would work with a stub", str(error)) from error
-    async with database(settings) as pool:
+    async with AsyncExitStack() as stack:
+        try:
+            pool = await stack.enter_async_context(database(settings))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Problem("waits for the database", _START) from error
         try:
             return await sign_of_life(settings, port, pool, lookup_key(settings))
         except SettingsError as error:

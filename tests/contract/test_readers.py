@@ -104,7 +104,7 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/dispute.py:_confirm": "ConfirmProposal.reason",
     "workflows/kinds/kind.py:handle": "RulingTold.ruling",
     # Money
-    "workflows/kinds/settling.py:retry_at_gateway": "RetryPayment.reason RetryPayment.partly",
+    "workflows/kinds/settling.py:retry_at_gateway": "RetryPayment.reason RetryPayment.partly RetryPayment.account",
     "workflows/kinds/settling.py:pay_by_hand": """
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
         RecordManualTransfer.transferred_at RecordManualTransfer.amount

@@ -43,7 +43,8 @@ async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
             last = told[-1]
             came = StageName(last["stage"])
             before = kind or CaseKind(last["kind"])
-            if came is not stage:
+            reopened = came is StageName.CLOSED and last["outcome"] is None  # its first end is told nowhere any more
+            if came is not stage and not reopened:
                 end = OutcomeKind(last["outcome"]) if came is StageName.CLOSED else None
                 made.setdefault(before, set()).add(Move(stage, events[0], came, end))
             kind, stage = CaseKind(last["kind"]), came

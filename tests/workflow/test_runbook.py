@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ from tests.workflow.test_cancellation import report as cancelled_parcel
 from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
 from tests.workflow.test_what_is_left import held_up, overdue
 from tests.workflow.world import World, until
-from workflows.messages.actors import merchant
-from workflows.messages.commands import Approve, Command
+from workflows.messages.actors import GATEWAY, merchant
+from workflows.messages.commands import Approve, Command, GatewayCallback, GatewayResult
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.stages import Attention, StageName
 
@@ -126,6 +127,23 @@ def payment(mode: Mode, **more: int) -> Arrange:
     return arrange
 
 
+async def refund_returned(world: World) -> Case:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.RETURN_LATER, order_no=order_no, settle_after_seconds=0, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    outcome = await case.act_and_wait(Approve(key="approve", by=merchant(world.merchant)))
+    await world.aftersales.gateway_callback(
+        GatewayCallback(
+            key="back",
+            by=GATEWAY,
+            refund_no=outcome.legs[0].refund_no,
+            result=GatewayResult.RETURNED,
+            settled_at=datetime.now(UTC),
+        )
+    )
+    return case
+
+
 ARRANGE: dict[Attention, Arrange] = {
     Attention.REVIEW_OVERDUE: escalated_cancellation,
     Attention.INTERCEPT_OVERDUE: intercept_overdue,
@@ -140,6 +158,8 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.RULING_OVERDUE: ruling_overdue,
     Attention.DISPUTE_BROKEN_OFF: dispute_broken_off,
     Attention.REFUND_DECLINED: payment(Mode.DECLINE),
+    Attention.REFUND_RETURNED: refund_returned,
+    Attention.MONEY_STRANDED: payment(Mode.STRAND),
     Attention.MERCHANT_ACCOUNT_SHORT: payment(Mode.ACCOUNT_SHORT),
     Attention.ARRIVAL_OVERDUE: payment(Mode.NEVER_SETTLE, days=16),
     Attention.OUTCOME_UNKNOWN: payment(Mode.LOSE_REQUEST, days=3),

@@ -68,6 +68,7 @@ class World:
         self,
         *,
         marketplace: str = "douyin",
+        currency: str = "CNY",
         lines: dict[str, int] | None = None,
         pieces: int = 1,
         freight: int = 0,
@@ -91,7 +92,7 @@ class World:
                 "marketplace": marketplace,
                 "merchant_id": self.merchant,
                 "buyer_id": self.buyer,
-                "currency": "CNY",
+                "currency": currency,
                 "lines": [
                     {"line": line, "sku": f"sku-{line}", "quantity": pieces, "paid": paid}
                     for line, paid in lines.items()

@@ -22,7 +22,7 @@ from workflows.kinds.settling import (
     retry_at_gateway,
     take_callback,
 )
-from workflows.kinds.stage import PLATFORM
+from workflows.kinds.stage import CLOSED, PLATFORM
 from workflows.kinds.state import PayoutState
 from workflows.messages.actors import GATEWAY, Actor
 from workflows.messages.cases import (
@@ -89,6 +89,9 @@ def table() -> Table:
             hears(GatewayCallback, take_callback, refund_submitted=SETTLING, **arrived),
             looks(ask_again, refund_submitted=SETTLING, **arrived),
         ),
+        CLOSED: (
+            answered(refund_returned=PAYMENT_ATTENTION),
+        ),  # what had arrived and came back (settling.opened_again)
     }
 
 

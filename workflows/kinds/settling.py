@@ -5,7 +5,16 @@ from datetime import timedelta
 from itertools import islice
 
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import AskGateway, Booked, ClosedElsewhere, Decision, PayByHand, TakeCallback, Wait
+from workflows.kinds.decisions import (
+    AskGateway,
+    Booked,
+    ClosedElsewhere,
+    Decision,
+    PayByHand,
+    StepPlan,
+    TakeCallback,
+    Wait,
+)
 from workflows.kinds.payment_stages import PAYING, PAYMENT_ATTENTION, SECTION, SETTLING
 from workflows.kinds.payout import (
     amount_of,
@@ -32,7 +41,7 @@ from workflows.messages.cases import (
     StepAnswer,
 )
 from workflows.messages.commands import CloseCase, GatewayCallback, PayInAdvance, RecordManualTransfer, RetryPayment
-from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy
+from workflows.messages.payouts import RETURNED, STRANDED, Ask, LegState, LegStatus, PaidBy
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES
@@ -52,7 +61,7 @@ def arrival_is_overdue(case: Case) -> Decision:
 def retry_at_gateway(case: Case, command: RetryPayment) -> Decision:
     """Section 10: an officer has what was declined sent again."""
     retried = case.obeyed(command, "payment_retried", reason=command.reason)
-    payout = payout_of(case).but(looks=0, retries=Ask.RETRY, partly=command.partly)
+    payout = payout_of(case).but(looks=0, retries=Ask.RETRY, partly=command.partly, account=command.account)
     return case.but(payout=payout).enter(PAYING, retried, then=retry)
 
 
@@ -90,16 +99,19 @@ def _wait_for_gateway(case: Case, _: StepAnswer | None = None) -> Decision:
         return Decision(state=case.state, wait=Wait())
     payout = payout_of(case)
     wait = next(islice(gateway_polls(case.policy.payment), payout.looks, None))
+    if payout.ask_again_at:
+        wait = max(wait, payout.ask_again_at - case.now)
     return Decision(state=case.but(payout=payout.but(looks=payout.looks + 1)).state, wait=Wait(wait))
 
 
 def retry(case: Case, _: StepAnswer) -> Decision:
     """What has been declined is sent again, and what is unknown asked about first."""
     payout = payout_of(case)
-    return ask_gateway(case.but(payout=payout.but(retries=None, partly=False)), Ask.RETRY, partly=payout.partly)
+    once = payout.but(retries=None, partly=False, account=None)
+    return ask_gateway(case.but(payout=once), Ask.RETRY, partly=payout.partly, account=payout.account)
 
 
-def ask_gateway(case: Case, ask: Ask, *, partly: bool = False) -> Decision:
+def ask_gateway(case: Case, ask: Ask, *, partly: bool = False, account: str | None = None) -> Decision:
     """Submit, ask about or retry the payment, and close the case in the same transaction where it has arrived."""
     closing = closing_step(case, may_change=ask is Ask.RETRY)
     settling = Settle(
@@ -109,6 +121,7 @@ def ask_gateway(case: Case, ask: Ask, *, partly: bool = False) -> Decision:
         arrival=case.policy.payment,
         closing=closing,
         partly=partly,
+        account=account,
     )
     effect = AskGateway(settling, f"{ask} refund of {in_print(case)}", _patience(case))
     return Decision(effect=effect, state=case.state, then=_took)
@@ -163,7 +176,9 @@ def _took_callback(case: Case, booked: Booked) -> Decision:
 
 
 def _took(case: Case, booked: Booked) -> Decision:
-    case = case.but(legs=booked.settled.legs)
+    after = booked.settled.ask_again_after
+    payout = payout_of(case).but(ask_again_at=case.now + after if after else None)
+    case = case.but(legs=booked.settled.legs, payout=payout)
     if booked.settled.closed and booked.closing:
         return _closed(case, booked.settled, booked.closing)
     return _go_on(case)
@@ -177,6 +192,12 @@ def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
         closed=ClosedElsewhere(closed, settled.number),
         verdict=Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
     )
+
+
+def opened_again(case: Case) -> StepPlan:
+    """Section 10: the refund had arrived and came back. The case waits for an officer, as if it had been declined."""
+    returned = case.entry("refund_returned", GATEWAY, SECTION, amount=amount_of(case))
+    return StepPlan(PAYMENT_ATTENTION, (returned,), attention=Attention.REFUND_RETURNED)
 
 
 def _answered(decision: Decision, refusal: Refusal | None) -> Decision:
@@ -208,8 +229,13 @@ def _patience(case: Case) -> int:
 def attention_for(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | None:
     """Why a person must look at a payout, or None while the gateway may still answer by itself."""
     states = {leg.state for leg in legs}
-    if LegState.FAILED in states:
+    failed = {leg.failure for leg in legs if leg.state is LegState.FAILED}
+    if RETURNED in failed:
+        return Attention.REFUND_RETURNED
+    if failed:
         return Attention.REFUND_DECLINED
+    if any(leg.state is LegState.ABNORMAL and leg.failure == STRANDED for leg in legs):
+        return Attention.MONEY_STRANDED
     if LegState.ABNORMAL in states:
         return Attention.MERCHANT_ACCOUNT_SHORT
     if not overdue:

@@ -79,6 +79,10 @@ class PayoutState(StateValue):
     """What the gateway is to be asked first, where an officer has said so."""
     partly: bool = False
     """Of a retry: pay what there is room for now (R14)."""
+    account: Reference | None = None
+    """Of a retry: where money goes on to that is stranded with the gateway."""
+    ask_again_at: Instant | None = None
+    """The gateway has said that asking makes no sense before."""
     looks: int = 0
     """How often the gateway, or the fund, has been looked at since the last waiting began."""
 

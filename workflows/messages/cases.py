@@ -414,6 +414,8 @@ class EnterCallback(Message):
     at: Instant
     arrival: PaymentPolicy | None = None
     closing: Step | None = None
+    late: bool = False
+    """Whether the case's workflow has ended: what comes back then opens the case again."""
 
 
 class Settled(Message):

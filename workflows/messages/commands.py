@@ -311,6 +311,11 @@ class RetryPayment(Command):
     reason: Code
     partly: bool = False
     """Pay what there is room for now, and give up what payments in flight hold: for holders that will never end."""
+    account: Reference | None = None
+    """Where money goes on to that the provider holds, because the card it went to is dead (``money_stranded``).
+
+    The buyer's own account (R17). Without it, the provider is only asked how that money stands.
+    """
 
 
 class PayInAdvance(Command):

@@ -98,6 +98,9 @@ class LegState(Word):
 STRANDED: Final = "stranded"
 """The failure of an abnormal leg whose money lies with the provider: by hand it might be paid twice (section 10)."""
 
+RETURNED: Final = "returned"
+"""The failure of a leg that had succeeded: the money has come back, and the buyer does not have it (section 10)."""
+
 
 class PaidBy(Word):
     """Who moved the money. Whose account the gateway took it from is the payout's `Payer`."""

@@ -77,6 +77,10 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the dispute was stopped from outside and the case goes on without it: find out why",
         Attention.REFUND_DECLINED: "网关已拒绝退款，钱未动：retry_payment、pay_in_advance 或 record_manual_transfer"
         " · the gateway has declined, no money moved: retry_payment, pay_in_advance or record_manual_transfer",
+        Attention.REFUND_RETURNED: "退款到账后又退回：retry_payment、pay_in_advance 或 record_manual_transfer"
+        " · the refund came back, the buyer has no money: retry_payment, pay_in_advance or record_manual_transfer",
+        Attention.MONEY_STRANDED: "买家卡已失效，钱在支付渠道中间户，请勿另行付款：retry_payment 附新收款账户"
+        " · the card is dead and the provider holds the money: never pay by hand, retry_payment with an account",
         Attention.MERCHANT_ACCOUNT_SHORT: "商家账户余额不足：充值后 retry_payment，或 pay_in_advance"
         " · the merchant's account is short: retry_payment once it is filled, or pay_in_advance",
         Attention.ARRIVAL_OVERDUE: "网关已受理但未到账，请向网关核查；无需重复付款"
@@ -224,6 +228,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "receipt_extended": "延长收货 · receipt extended",
         "refund_account_given": "提供退款账户 · refund account given",
         "refund_submitted": "已提交网关 · submitted to the gateway",
+        "refund_returned": "退款到账后被退回 · refund came back after it had arrived",
         "refund_succeeded": "退款到账 · refund arrived",
         "refund_wanted": "一方希望退款 · refund wanted",
         "refunded_directly": "直接退款 · refunded directly",
