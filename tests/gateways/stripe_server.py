@@ -41,6 +41,8 @@ class Fault(StrEnum):
     PROXY_REFUSES = "proxy_refuses"
     """400 that is not of Stripe's shape."""
     FORBIDDEN = "forbidden"
+    DECLINED = "declined"
+    """400: the charge is disputed."""
 
 
 class _Refused(Exception):  # noqa: N818
@@ -107,7 +109,7 @@ class StripeServer:
 
     def event(self, kind: str, about: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
         data = {"object": dict(about)} | ({"previous_attributes": before} if before else {})
-        made: dict[str, Any] = {"id": f"evt_{kind.replace('.', '')}{self.now}", "object": "event", "type": kind}
+        made: dict[str, Any] = {"id": f"evt_{kind.replace('.', '')}{about['id']}", "object": "event", "type": kind}
         return made | {"created": self.now, "livemode": False, "api_version": "2026-10-28.endive", "data": data}
 
     def _book(self, refund: dict[str, Any], kind: str, sign: int) -> None:
@@ -185,6 +187,8 @@ class StripeServer:
             return web.json_response(kept[3], status=kept[2], headers={"Idempotent-Replayed": "true"})
         status, body = 200, {}
         try:
+            if fault is Fault.DECLINED:
+                raise invalid("This charge has been charged back.", "charge_disputed", "charge")
             if fault is Fault.ERROR:
                 raise _Refused(500, "api_error", None, "An unknown error occurred")
             body = dict(self._create(told, account))
