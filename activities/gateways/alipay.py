@@ -65,7 +65,7 @@ class AlipayRefunds(PaymentGateway):
         clock: The real time, for the moment of requests and for which days are published.
     """
 
-    limits: ClassVar[Limits] = LIMITS  # pyright: ignore[reportIncompatibleMethodOverride] -- known without a secret
+    limits: Limits = LIMITS
     settings: ClassVar[type[AlipaySettings]] = AlipaySettings
 
     def __init__(

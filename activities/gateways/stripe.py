@@ -44,7 +44,7 @@ class StripeRefunds(PaymentGateway):
     """
 
     settings: ClassVar[type[StripeSettings]] = StripeSettings
-    limits: Limits = LIMITS  # pyright: ignore[reportIncompatibleMethodOverride] -- known without an instance
+    limits: Limits = LIMITS
 
     def __init__(
         self, settings: StripeSettings | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)

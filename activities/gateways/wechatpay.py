@@ -78,7 +78,7 @@ class WeChatPayRefunds(PaymentGateway):
         clock: The real time, for which days are published.
     """
 
-    limits: ClassVar[Limits] = LIMITS  # pyright: ignore[reportIncompatibleMethodOverride] -- known without a secret
+    limits: Limits = LIMITS
     settings: ClassVar[type[WeChatPaySettings]] = WeChatPaySettings
 
     def __init__(
