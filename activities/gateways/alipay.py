@@ -237,10 +237,11 @@ def _told(
     settled_at: datetime | None = None,
     retry_after: timedelta | None = None,
 ) -> GatewayAnswer:
-    """Alipay has no id of a refund but ours, and does not tell attempts apart."""
+    """Alipay knows a refund by our number alone, and does not tell attempts apart."""
     return GatewayAnswer(
         refund_no=instruction.refund_no,
         result=result,
+        gateway_ref=instruction.lasting_number,
         failure=failure,
         raw=raw,
         settled_at=settled_at,
