@@ -18,7 +18,7 @@ PAYERS = {
 
 def process(title: str) -> Process:
     """T10: nothing but the money leg."""
-    return Process(title, opens=(money.PAYING,), table=money.table())
+    return Process(title, opens=(money.PAYING,), table=money.table(compensates=True))
 
 
 def opened(case: Case) -> Decision:

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 
 from workflows.kinds.disputed import DISPUTED, LOCKED
 from workflows.kinds.kind import PROCESSES
+from workflows.kinds.money import table
 from workflows.kinds.order_money import AWAITING_ACCOUNT
 from workflows.kinds.order_money import table as money_leg
 from workflows.kinds.process import Goal, Process, arrows
@@ -17,7 +18,7 @@ from workflows.rules.bilingual import Language, said
 
 Arrows: TypeAlias = tuple[tuple[Stage, str, Goal], ...]
 
-_LEG: Final = frozenset(money_leg())
+_LEG: Final = frozenset(money_leg(rest=True, free=True))
 _BESIDE: Final = frozenset({DISPUTED, LOCKED})
 _OF_DISPUTES: Final = frozenset({"ruling_carried_out", "locked"})
 
@@ -37,7 +38,7 @@ def page() -> str:
     for process in PROCESSES.values():
         own = tuple(_own(process))
         parts += [f"## {process.title}", "", _diagram(own), "", *_silences(own), ""]
-    leg = tuple(arrows(money_leg()))
+    leg = tuple(dict.fromkeys(_money()))
     parts += ["## The money leg (section 10, R5, R8, T4)", "", _diagram(leg), "", *_silences(leg), ""]
     parts += [
         "## A case under dispute (D1 to D3, D8, T15)",
@@ -60,8 +61,14 @@ def _own(process: Process) -> Iterator[tuple[Stage, str, Goal]]:
             yield come_from, event, goal
 
 
+def _money() -> Iterator[tuple[Stage, str, Goal]]:
+    """The money leg as it can be in one kind or another."""
+    yield from arrows(money_leg(rest=True, free=True))
+    yield from arrows(table(compensates=True))
+
+
 def _of_this_kind_alone(come_from: Stage, event: str, goal: Goal) -> bool:
-    return (come_from, event, goal) not in set(arrows(money_leg()))
+    return (come_from, event, goal) not in set(_money())
 
 
 def _diagram(drawn: Arrows) -> str:

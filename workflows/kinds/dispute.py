@@ -142,7 +142,7 @@ def process() -> Process:
                 *_intervened(agreed),
                 takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
             ),
-            **paying_back(),
+            **paying_back(rest=True),
         },
     )
 

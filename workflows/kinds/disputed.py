@@ -75,12 +75,14 @@ def disputable(
     carry_out: Handler,
     comes_disputed: tuple[Stage, ...] = (),
     dismisses_to: tuple[Stage, ...] = (),
+    free: bool = True,
 ) -> Table:
     """A kind's ``own`` table up to the decision to pay, what a dispute adds to it, and the money leg (D1 to D3, D8).
 
     ``approve`` is what the merchant's word does in the negotiation, ``note_parcel`` what a carrier's does meanwhile,
     and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
-    dispute open. What is not to be paid for may lead to ``dismisses_to`` (T15).
+    dispute open. What is not to be paid for may lead to ``dismisses_to`` (T15). What is
+    granted may be ``free`` (R13).
     """
     goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
     locked = hears(DisputeIntervened, lock)
@@ -112,7 +114,7 @@ def disputable(
             locked,
             ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))),
         ),
-        **{stage: (*lines, locked) for stage, lines in order_money.table().items()},
+        **{stage: (*lines, locked) for stage, lines in order_money.table(rest=True, free=free).items()},
     }
 
 

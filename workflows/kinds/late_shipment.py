@@ -63,7 +63,7 @@ def process() -> Process:
                 hears(ReportParcel, every_case.note_parcel),
                 silence(_compensate_by_silence, compensated_by_silence=money.PAYING),
             ),
-            **money.table(),
+            **money.table(compensates=True),
         },
     )
 

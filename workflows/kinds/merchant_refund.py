@@ -2,8 +2,9 @@
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.order_money import AWAITING_ACCOUNT, PAID_BACK, refund
 from workflows.kinds.order_money import table as paying_back
+from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.process import Process, silence, takes
 from workflows.kinds.stage import PLATFORM, Stage, hours
 from workflows.messages.actors import CLOCK, Role, officer
@@ -25,16 +26,19 @@ OFFICER_REVIEW = Stage(
 
 def process() -> Process:
     """R9: an officer reviews, unless the amount is small."""
+    paying = paying_back()
+    (answers,) = paying[PAYING]
     return Process(
         "Refund that the merchant opens (R9)",
-        opens=(*PAID_BACK, OFFICER_REVIEW),
+        opens=(PAYING, OFFICER_REVIEW),
         table={
             OFFICER_REVIEW: (
                 takes(Approve, PLATFORM, _approve, approved=PAID_BACK),
                 takes(Reject, PLATFORM, _reject, rejected=OutcomeKind.REJECTED),
                 silence(_approve_by_silence, approved_by_silence=PAID_BACK),
             ),
-            **paying_back(),
+            **paying,
+            PAYING: (answers.leading(approved_by_policy=AWAITING_ACCOUNT),),
         },
     )
 

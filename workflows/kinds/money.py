@@ -11,7 +11,7 @@ from workflows.kinds.decisions import (
 )
 from workflows.kinds.payment_stages import AWAITING_ROOM, PAYING, PAYMENT_ATTENTION, ROOM_OVERDUE, SETTLING
 from workflows.kinds.payout import close_unpaid, looking_anew, payout_of, unpaid
-from workflows.kinds.process import Table, answered, hears, looks, silence, takes
+from workflows.kinds.process import Leads, Table, answered, hears, looks, silence, takes
 from workflows.kinds.settling import (
     arrival_is_overdue,
     ask_again,
@@ -48,34 +48,35 @@ from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.polling import overdue_room_polls, room_polls
 
 
-def table() -> Table:
-    """The money leg, the same for every kind that pays."""
-    arrived = {"refund_succeeded": OutcomeKind.REFUNDED, "compensation_paid": OutcomeKind.COMPENSATED}
-    nothing_more = {"nothing_left": OutcomeKind.NOTHING_LEFT, "covered": OutcomeKind.COVERED}
-    raised = {"attention_raised": PAYMENT_ATTENTION}
+def table(*, compensates: bool = False, shared: bool = False, rest: bool = False, free: bool = False) -> Table:
+    """The money leg of a kind.
+
+    It ``compensates`` where what it pays is no refund (L3). The fund is ``shared`` where other cases pay out of it, so
+    that room is waited for (R8) and may be used up (R14). It may pay the ``rest`` of what has been paid already (D8,
+    A6), and what it grants may be ``free`` (R13).
+    """
+    arrived: Leads = {"refund_succeeded": OutcomeKind.REFUNDED}
+    if compensates:
+        arrived = {"compensation_paid": OutcomeKind.COMPENSATED}
+    raised: Leads = {"attention_raised": PAYMENT_ATTENTION}
+    used_up: Leads = {"nothing_left": OutcomeKind.NOTHING_LEFT} if shared else {}
+    covered: Leads = {"covered": OutcomeKind.COVERED} if rest else {}
+    nothing: Leads = {"nothing_to_pay": OutcomeKind.NOTHING_TO_PAY} if free else {}
+    awaited: Leads = {"room_awaited": AWAITING_ROOM} if shared else {}
+    paying = answered(**arrived, refund_submitted=SETTLING, **raised, **awaited, **nothing, **used_up, **covered)
+    retried = (PAYING, OutcomeKind.NOTHING_LEFT, *((OutcomeKind.COVERED,) if rest else ()))
     waiting_for_room = (
-        takes(
-            RetryPayment,
-            PLATFORM,
-            _look_for_room_at_once,
-            payment_retried=(PAYING, OutcomeKind.NOTHING_LEFT, OutcomeKind.COVERED),
-        ),
+        takes(RetryPayment, PLATFORM, _look_for_room_at_once, payment_retried=retried),
         takes(CloseCase, PLATFORM, close_unpaid, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
-        looks(_look_for_room, room_found=PAYING, **nothing_more),
+        looks(_look_for_room, room_found=PAYING, **used_up, **covered),
     )
-    return {
-        PAYING: (
-            answered(
-                **arrived,
-                refund_submitted=SETTLING,
-                **raised,
-                room_awaited=AWAITING_ROOM,
-                nothing_to_pay=OutcomeKind.NOTHING_TO_PAY,
-                **nothing_more,
-            ),
-        ),
+    for_room: Table = {
         AWAITING_ROOM: (*waiting_for_room, silence(_room_is_overdue, room_overdue=ROOM_OVERDUE)),
         ROOM_OVERDUE: waiting_for_room,
+    }
+    return {
+        PAYING: (paying,),
+        **(for_room if shared else {}),
         SETTLING: (
             hears(GatewayCallback, take_callback, **arrived, **raised),
             looks(ask_again, **arrived, **raised),

@@ -31,8 +31,8 @@ AWAITING_ACCOUNT = Stage(
 )
 
 
-def table() -> Table:
-    """Paying an order back: where to, and the money leg."""
+def table(*, rest: bool = False, free: bool = False) -> Table:
+    """Paying an order back: where to, and the money leg (``money.table``)."""
     return {
         AWAITING_ACCOUNT: (
             takes(GiveRefundAccount, BUYER, _pay_to_account, refund_account_given=money.PAYING),
@@ -40,7 +40,7 @@ def table() -> Table:
             hears(ReportParcel, every_case.note_parcel),
             silence(_ask_for_account_again),
         ),
-        **money.table(),
+        **money.table(shared=True, rest=rest, free=free),
     }
 
 

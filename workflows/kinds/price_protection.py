@@ -51,6 +51,7 @@ def process() -> Process:
             approve=_approve,
             note_parcel=every_case.note_parcel,
             carry_out=disputed.carry_out_ruling,
+            free=False,
         ),
     )
 

@@ -28,6 +28,10 @@ Goal: TypeAlias = Stage | OutcomeKind
 """Where an arrow leads: to a stage, or to the end of the case and its outcome."""
 
 
+Leads: TypeAlias = dict[str, Goal | tuple[Goal, ...]]
+"""Log lines, and where the moves lead that they tell of."""
+
+
 class Answered:
     """Stands in a table for the answers to what a stage itself has asked: of the book, the gateway, the carrier."""
 

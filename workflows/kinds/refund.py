@@ -95,7 +95,7 @@ def unshipped() -> Process:
                 hears(ReportParcel, _goods_leave, goods_shipped=shipped, goods_on_delivery_run=shipped),
                 silence(_approve_by_silence, approved_by_silence=PAID_BACK),
             ),
-            **order_money.table(),
+            **order_money.table(free=True),
         },
     )
 

@@ -46,14 +46,14 @@ def process() -> Process:
                 ),
                 silence(_pay_by_silence, paid_out_by_silence=money.PAYING),
             ),
-            **money.table(),
+            **money.table(rest=True),
         },
     )
 
 
 def expiry() -> Process:
     """A6: what is left when the validity ends is paid back, by whoever has been asked for it already."""
-    paying = money.table()
+    paying = money.table(rest=True)
     (answers,) = paying[money.PAYING]
     handed_over = {money.PAYING: (answers.leading(handed_over=OutcomeKind.HANDED_OVER),)}
     return Process("Allowance expiry (A6)", opens=(money.PAYING,), table={**paying, **handed_over})
