@@ -16,7 +16,7 @@ from starter.vault import key_store_url
 
 
 @dataclass(frozen=True)
-class Standing:
+class DatabaseLogin:
     """As whom a process is connected to a database."""
 
     login: str
@@ -58,13 +58,13 @@ async def grant_roles(settings: Settings, database_url: str) -> None:
                 await granting.grant(connection, prefix, grants)
 
 
-async def standings(settings: Settings, database_url: str) -> tuple[Standing, ...]:
+async def standings(settings: Settings, database_url: str) -> tuple[DatabaseLogin, ...]:
     """As whom these settings are connected to the database of the cases, and to the key store; one may be missing.
 
     Raises:
         OSError: a database cannot be reached.
     """
-    found: list[Standing] = []
+    found: list[DatabaseLogin] = []
     for url, grants in _databases(settings, database_url):
         async with _connected(url) as connection:
             if connection is not None:
@@ -72,7 +72,7 @@ async def standings(settings: Settings, database_url: str) -> tuple[Standing, ..
     return tuple(found)
 
 
-async def _standing(connection: Connection, prefix: str | None, grants: Grants) -> Standing:
+async def _standing(connection: Connection, prefix: str | None, grants: Grants) -> DatabaseLogin:
     names = {role_name(prefix, role): role for role in DatabaseRole} if prefix else {}
     member_of = [
         row["rolname"]
@@ -92,7 +92,7 @@ async def _standing(connection: Connection, prefix: str | None, grants: Grants) 
         list(grants),
     )
     assert owner is not None
-    return Standing(
+    return DatabaseLogin(
         login=owner["login"],
         owns=owner["owns"],
         roles=tuple(member_of),

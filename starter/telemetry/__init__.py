@@ -9,8 +9,8 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.runtime import Runtime
 
+from activities.gauges import OpenWorkGauges
 from activities.measures import Measures
-from activities.standing import Standing
 from starter.telemetry.configuration import configuration
 from starter.telemetry.interceptors import set_tracing_interceptors
 from starter.telemetry.metrics import meter_of, runtime
@@ -51,5 +51,5 @@ async def standing_told(pool: asyncpg.Pool, client: Client) -> AsyncGenerator[No
     if meter is MetricMeter.noop:
         yield
         return
-    async with Standing(pool, meter).running():
+    async with OpenWorkGauges(pool, meter).running():
         yield

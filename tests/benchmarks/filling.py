@@ -21,7 +21,7 @@ BEFORE_WORK_LISTS: Final = "0013"
 
 
 @dataclass(frozen=True)
-class Standing:
+class StageShare:
     """Where a share of all open cases stands, in thousandths, and how long that stage may take."""
 
     share: int
@@ -34,26 +34,26 @@ class Standing:
 
 _H: Final = timedelta(hours=1)
 _D: Final = timedelta(days=1)
-STANDINGS: Final = (
-    Standing(185, CaseKind.UNSHIPPED_REFUND, StageName.MERCHANT_REVIEW, WorkList.UNSHIPPED_REFUNDS, 48 * _H),
-    Standing(120, CaseKind.SHIPPED_REFUND, StageName.SHIPPED_REVIEW, WorkList.REFUND_ONLY, 48 * _H),
-    Standing(100, CaseKind.RETURN, StageName.RETURN_REVIEW, WorkList.RETURNS_TO_DECIDE, 48 * _H),
-    Standing(150, CaseKind.RETURN, StageName.AWAITING_RETURN, WorkList.AWAITING_RETURN, 9 * _D),
-    Standing(150, CaseKind.RETURN, StageName.RETURN_IN_TRANSIT, WorkList.AWAITING_RECEIPT, 14 * _D),
-    Standing(40, CaseKind.EXCHANGE, StageName.RESHIPMENT, WorkList.RESHIPMENTS, 12 * _D),
-    Standing(60, CaseKind.SHIPPED_REFUND, StageName.REJECTED, WorkList.AWAITING_BUYER, 9 * _D),
-    Standing(55, CaseKind.LATE_SHIPMENT, StageName.CLAIMABLE, WorkList.AWAITING_BUYER, 30 * _D),
-    Standing(5, CaseKind.LATE_SHIPMENT, StageName.CLAIM_REVIEW, WorkList.LATE_SHIPMENTS, 20 * _D),
-    Standing(30, CaseKind.DISPUTE, StageName.NEGOTIATION, WorkList.NEGOTIATIONS, 24 * _H),
-    Standing(15, CaseKind.DISPUTE, StageName.EVIDENCE, WorkList.EVIDENCE_DUE, 24 * _H),
-    Standing(10, CaseKind.DISPUTE, StageName.RULING, WorkList.RULINGS, 48 * _H),
-    Standing(20, CaseKind.SHIPPED_REFUND, StageName.LOCKED, WorkList.RULINGS, None),
-    Standing(10, CaseKind.WITHDRAWAL, StageName.RETENTION, WorkList.WITHDRAWALS, 48 * _H),
-    Standing(5, CaseKind.CANCELLATION, StageName.WAREHOUSE_REVIEW, WorkList.PLATFORM_REVIEW, _H / 2),
-    Standing(20, CaseKind.UNSHIPPED_REFUND, StageName.SETTLING, WorkList.PAYMENTS, 5 * _D),
-    Standing(5, CaseKind.RETURN, StageName.PAYING, WorkList.PAYMENTS, None),
-    Standing(10, CaseKind.SHIPPED_REFUND, StageName.PAYMENT_ATTENTION, WorkList.ATTENTION, None, "refund_declined"),
-    Standing(10, CaseKind.RETURN, StageName.RETURN_OVERDUE, WorkList.ATTENTION, None, "return_overdue"),
+SHARES: Final = (
+    StageShare(185, CaseKind.UNSHIPPED_REFUND, StageName.MERCHANT_REVIEW, WorkList.UNSHIPPED_REFUNDS, 48 * _H),
+    StageShare(120, CaseKind.SHIPPED_REFUND, StageName.SHIPPED_REVIEW, WorkList.REFUND_ONLY, 48 * _H),
+    StageShare(100, CaseKind.RETURN, StageName.RETURN_REVIEW, WorkList.RETURNS_TO_DECIDE, 48 * _H),
+    StageShare(150, CaseKind.RETURN, StageName.AWAITING_RETURN, WorkList.AWAITING_RETURN, 9 * _D),
+    StageShare(150, CaseKind.RETURN, StageName.RETURN_IN_TRANSIT, WorkList.AWAITING_RECEIPT, 14 * _D),
+    StageShare(40, CaseKind.EXCHANGE, StageName.RESHIPMENT, WorkList.RESHIPMENTS, 12 * _D),
+    StageShare(60, CaseKind.SHIPPED_REFUND, StageName.REJECTED, WorkList.AWAITING_BUYER, 9 * _D),
+    StageShare(55, CaseKind.LATE_SHIPMENT, StageName.CLAIMABLE, WorkList.AWAITING_BUYER, 30 * _D),
+    StageShare(5, CaseKind.LATE_SHIPMENT, StageName.CLAIM_REVIEW, WorkList.LATE_SHIPMENTS, 20 * _D),
+    StageShare(30, CaseKind.DISPUTE, StageName.NEGOTIATION, WorkList.NEGOTIATIONS, 24 * _H),
+    StageShare(15, CaseKind.DISPUTE, StageName.EVIDENCE, WorkList.EVIDENCE_DUE, 24 * _H),
+    StageShare(10, CaseKind.DISPUTE, StageName.RULING, WorkList.RULINGS, 48 * _H),
+    StageShare(20, CaseKind.SHIPPED_REFUND, StageName.LOCKED, WorkList.RULINGS, None),
+    StageShare(10, CaseKind.WITHDRAWAL, StageName.RETENTION, WorkList.WITHDRAWALS, 48 * _H),
+    StageShare(5, CaseKind.CANCELLATION, StageName.WAREHOUSE_REVIEW, WorkList.PLATFORM_REVIEW, _H / 2),
+    StageShare(20, CaseKind.UNSHIPPED_REFUND, StageName.SETTLING, WorkList.PAYMENTS, 5 * _D),
+    StageShare(5, CaseKind.RETURN, StageName.PAYING, WorkList.PAYMENTS, None),
+    StageShare(10, CaseKind.SHIPPED_REFUND, StageName.PAYMENT_ATTENTION, WorkList.ATTENTION, None, "refund_declined"),
+    StageShare(10, CaseKind.RETURN, StageName.RETURN_OVERDUE, WorkList.ATTENTION, None, "return_overdue"),
 )
 
 
@@ -70,7 +70,7 @@ async def fill(connection: Connection, now: datetime, *, open_cases: int, closed
         policy=POLICY,
         asked=Money(amount=5900, currency="CNY"),
     )
-    standings = [each for each in STANDINGS for _ in range(each.share)]
+    standings = [each for each in SHARES for _ in range(each.share)]
     # Filling an index at once is many times faster than row by row.
     indexes = await connection.fetch(
         """

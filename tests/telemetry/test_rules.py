@@ -16,7 +16,7 @@ import pytest_asyncio
 import yaml
 
 from activities.gateways.payment_stub import Behaviour, Mode
-from activities.standing import Standing
+from activities.gauges import OpenWorkGauges
 from starter.stack import Stack, ports
 from starter.telemetry.metrics import meter_of
 from tests.telemetry.conftest import Watched, fetched
@@ -134,7 +134,7 @@ async def busy(watched: Watched) -> Watched:
     await underway.act(Approve(key="a-1", by=merchant(world.merchant)))
     await world.at(underway, StageName.SETTLING)
     await cause_incidents(world.skipper.client)
-    await Standing(world.pool, meter_of(world.skipper.client), every=timedelta(0)).tell()
+    await OpenWorkGauges(world.pool, meter_of(world.skipper.client), every=timedelta(0)).tell()
     return watched
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
-from workflows.rules.parcels import Standing, handed_on, standing
+from workflows.rules.parcels import ParcelStatus, handed_on, standing
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PARCEL = Parcel(carrier="sf", tracking_no="SF1")
@@ -62,23 +62,23 @@ def test_nothing_told_is_nothing_known() -> None:
 def test_the_last_thing_decides_and_the_end_is_the_end(
     events: list[CarrierEvent], event: ParcelEvent, since: float
 ) -> None:
-    assert standing(events) == Standing(event, hour(since))
+    assert standing(events) == ParcelStatus(event, hour(since))
 
 
 def test_a_second_telling_under_another_key_moves_nothing() -> None:
     """T6: the receipt window runs from the first signature, also when another scanner tells it again."""
     twice = [told(SIGNED, 5, key="a"), told(SIGNED, 7, key="b"), told(IN_TRANSIT, 6)]
-    assert standing(twice) == Standing(SIGNED, hour(5))
+    assert standing(twice) == ParcelStatus(SIGNED, hour(5))
 
 
 def test_what_came_between_begins_a_new_time() -> None:
     events = [told(REFUSED, 1), told(ON_DELIVERY_RUN, 2), told(REFUSED, 3)]
-    assert standing(events) == Standing(REFUSED, hour(3))
+    assert standing(events) == ParcelStatus(REFUSED, hour(3))
 
 
 @pytest.mark.parametrize("event", ParcelEvent)
 def test_a_journey_ends_with_a_signature_or_where_it_began(event: ParcelEvent) -> None:  # T7
-    assert Standing(event, NOON).ended == (event in {SIGNED, RETURNED})
+    assert ParcelStatus(event, NOON).ended == (event in {SIGNED, RETURNED})
 
 
 # Few moments, so that many things happen at the same one.

@@ -48,7 +48,7 @@ _ALONG_THE_WAY: Final = {event: position for position, event in enumerate(Parcel
 
 
 @dataclass(frozen=True)
-class Standing:
+class ParcelStatus:
     """What is true of a parcel now."""
 
     event: ParcelEvent
@@ -91,7 +91,7 @@ def report_of(event: CarrierEvent) -> ReportParcel:
     )
 
 
-def is_out(stands: Standing) -> bool:
+def is_out(stands: ParcelStatus) -> bool:
     """Whether a parcel has left and its journey is not over: its goods are neither here nor with the buyer (R3, R7)."""
     return not stands.ended and stands.event is not ParcelEvent.OUTBOUND
 
@@ -132,7 +132,7 @@ def _journey(told: Iterable[Told], parcel: Parcel | None, since: datetime | None
     return [each for each in told if each.parcel == parcel and (since is None or each.happened_at >= since)]
 
 
-def standing(events: Iterable[CarrierEvent]) -> Standing | None:
+def standing(events: Iterable[CarrierEvent]) -> ParcelStatus | None:
     """What is true of a parcel after these events, in whatever order and however often they came; None for none.
 
     The last thing that happened decides. The end of the journey outlasts whatever else is said to have happened
@@ -146,4 +146,4 @@ def standing(events: Iterable[CarrierEvent]) -> Standing | None:
     latest_first = sorted(deciding, reverse=True)
     decided = latest_first[0][2]
     unchanged = list(takewhile(lambda each: each[2] is decided, latest_first))
-    return Standing(decided, unchanged[-1][0])
+    return ParcelStatus(decided, unchanged[-1][0])

@@ -7,10 +7,10 @@ import asyncpg
 import pytest_asyncio
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
+from activities.gauges import OpenWorkGauges
 from activities.postgres import schema, standing
 from activities.postgres.pool import open_pool
 from activities.postgres.standing import Figure
-from activities.standing import Standing
 from tests.storage.money import open_case
 
 HOUR = timedelta(hours=1)
@@ -69,7 +69,7 @@ async def test_one_process_measures_for_all(pool: asyncpg.Pool) -> None:
 
 async def test_what_is_gone_is_told_as_zero(pool: asyncpg.Pool) -> None:
     buffer = MetricBuffer(10_000)
-    gauges = Standing(pool, Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter, every=timedelta(0))
+    gauges = OpenWorkGauges(pool, Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter, every=timedelta(0))
     wish = await open_case(pool)
 
     def told() -> dict[str, float]:

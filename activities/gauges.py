@@ -55,7 +55,7 @@ _NOTHING: Final[Mapping[tuple[str, _Labels], float]] = {
 """What is told of where nothing is open: a gauge that is missing cannot be told from one that is zero."""
 
 
-class Standing:
+class OpenWorkGauges:
     """Sets the gauges every minute, in every process alike: take the ``max`` of them, never the sum."""
 
     def __init__(self, pool: asyncpg.Pool, meter: MetricMeter, *, every: timedelta = timedelta(minutes=1)) -> None:
