@@ -33,6 +33,7 @@ from workflows.messages.requests import (
     ExpiryRequest,
     LateShipmentRequest,
     MerchantRefundRequest,
+    PriceProtectionRequest,
     RefundRequest,
     ReturnRequest,
     WithdrawalRequest,
@@ -186,6 +187,8 @@ class _Playing:
                     self._case = await aftersales.schedule_expiry(request)
                 case ReturnRequest() as request:
                     self._case = await aftersales.open_return(request)
+                case PriceProtectionRequest() as request:
+                    self._case = await aftersales.open_price_protection(request)
                 case DisputeRequest() as request:
                     self._case = await aftersales.open_dispute(request)
                 case LateShipmentRequest() as request:

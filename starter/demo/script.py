@@ -34,6 +34,8 @@ from workflows.messages.requests import (
     LineAmount,
     MerchantRefundRequest,
     OriginalRoute,
+    PriceFall,
+    PriceProtectionRequest,
     RefundReason,
     RefundRequest,
     Replacement,
@@ -198,7 +200,17 @@ class Script(Input):
     """The request's key as well."""
     title: str
     rules: tuple[str, ...]
-    open: Literal["refund", "return", "exchange", "dispute", "late_shipment", "merchant_refund", "withdrawal", "expiry"]
+    open: Literal[
+        "refund",
+        "return",
+        "exchange",
+        "price_protection",
+        "dispute",
+        "late_shipment",
+        "merchant_refund",
+        "withdrawal",
+        "expiry",
+    ]
     subject: Identifier
     """The order or allowance that it is about."""
     group: str = ""
@@ -210,6 +222,8 @@ class Script(Input):
     lines: tuple[LineAmount, ...] = ()
     freight: Minor = 0
     reason: RefundReason = RefundReason.NO_LONGER_WANTED
+    price: Minor | None = None
+    """What a piece of each line costs since an hour after the payment, in minor units (B1)."""
     account: Reference | None = None
     evidence: tuple[Reference, ...] = ()
     replacements: tuple[Replacement, ...] = ()
@@ -287,6 +301,10 @@ class Script(Input):
                 return ReturnRequest(**body)
             case "exchange":
                 return ReturnRequest(**body, exchange=True, replacements=self.replacements)
+            case "price_protection":
+                fell_at = order.paid_at + timedelta(hours=1)
+                falls = tuple(PriceFall(line=each.line, price=self.price or 0, fell_at=fell_at) for each in self.lines)
+                return PriceProtectionRequest(**body, falls=falls)
             case "dispute":
                 return DisputeRequest(**body, about=about, dispute_reason=self.why)
             case _:
