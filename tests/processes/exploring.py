@@ -1,13 +1,15 @@
 """Random stories in memory: whatever may be sent, told or left alone, until a case ends or the story does.
 
 ``python -m tests.processes.exploring`` looks for stories that take every arrow that is drawn, and keeps the numbers of
-those that are enough (``stories.json``). A number is all of a story: the same number is the same story.
+those that are enough (``stories.json``), and the arrows that none of them takes. Numbers are all of a story: the seed
+of its chances, and then turns at which other seeds take over. So a story that has come far is told on in other ways.
 """
 
 import json
 import random
 import sys
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,8 +70,10 @@ Moves = dict[CaseKind, set[Move]]
 class Story:
     """One world, and one thread of chance through it."""
 
-    def __init__(self, number: int) -> None:
-        self._chance = random.Random(number)
+    def __init__(self, seed: int, *others: int) -> None:
+        self._chance = random.Random(seed)
+        self._later = dict(zip(others[::2], others[1::2], strict=True))
+        self.turns = 0
         self._in_memory = Interpreter(BEGAN, _policies())
         self._numbers = iter(range(1, 10_000))
         self._parcels = [Parcel(carrier="sf", tracking_no=f"T{each}") for each in range(3)]
@@ -216,6 +220,9 @@ class Story:
 
     def _turns(self, count: int) -> None:
         for _ in range(count):
+            self.turns += 1
+            if self.turns in self._later:
+                self._chance.seed(self._later[self.turns])
             if not (open_cases := [each for each in self._in_memory.cases() if not self._in_memory.outcome(each)]):
                 return
             case = self._chance.choice(open_cases)
@@ -423,29 +430,43 @@ def drawn() -> set[tuple[CaseKind, Move]]:
     return {(kind, move) for kind, process in PROCESSES.items() for move in process.moves()}
 
 
-def of(number: int) -> set[tuple[CaseKind, Move]]:
-    """The moves of one story."""
+def of(numbers: Sequence[int]) -> tuple[set[tuple[CaseKind, Move]], int]:
+    """The moves of one story, and how many turns it had."""
     with observed() as made:
-        Story(number).tell()
-    return {(kind, move) for kind, moves in made.items() for move in moves}
+        story = Story(*numbers)
+        story.tell()
+    return {(kind, move) for kind, moves in made.items() for move in moves}, story.turns
 
 
-def main(most: int) -> None:
-    """Look for stories, and keep those that are enough."""
-    left, kept = drawn(), [*json.loads(STORIES.read_text(encoding="utf-8"))] if STORIES.exists() else []
-    useful: list[int] = []
-    for number in (*kept, *range(most)):
-        taken = of(number)
+def name(arrow: tuple[CaseKind, Move]) -> str:
+    """An arrow in print."""
+    kind, move = arrow
+    return f"{kind}: {move.come_from} --{move.event}--> {move.end or move.to}"
+
+
+def main(minutes: float) -> None:
+    """Look for stories for so long, and keep those that are enough."""
+    chance, until = random.Random(minutes), time.monotonic() + minutes * 60
+    kept: list[list[int]] = json.loads(STORIES.read_text(encoding="utf-8"))["stories"] if STORIES.exists() else []
+    left, useful = drawn(), list[tuple[list[int], int]]()
+    while kept or time.monotonic() < until:
+        if kept:
+            numbers = kept.pop(0)
+        elif useful and chance.random() < 0.8:
+            before, turns = chance.choice(useful[-200:])
+            numbers = [*before[:9], chance.randint(1, turns), chance.randrange(10**6)]
+        else:
+            numbers = [chance.randrange(10**6)]
+        taken, turns = of(numbers)
         if strange := taken - drawn():
-            print(number, "takes what is not drawn:", sorted(map(str, strange)))
+            print(numbers, "takes what is not drawn:", sorted(map(name, strange)))
         if taken & left:
-            useful.append(number)
+            useful.append((numbers, turns))
             left -= taken
-    STORIES.write_text(json.dumps(sorted(set(useful))) + "\n", encoding="utf-8")
-    print(f"{len(useful)} stories; drawn and not taken: {len(left)} of {len(drawn())}")
-    for kind, move in sorted(left, key=str):
-        print(" ", kind, move.come_from, move.event, move.to, move.end or "")
+    found = {"stories": [numbers for numbers, _ in useful], "not_taken": sorted(map(name, left))}
+    STORIES.write_text(json.dumps(found, indent=0) + "\n", encoding="utf-8")
+    print(f"{len(useful)} stories; {len(left)} of {len(drawn())} arrows are not taken")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2_000)
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 5)

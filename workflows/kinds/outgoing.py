@@ -69,7 +69,7 @@ def told_of_outgoing(case: Case, report: ReportParcel) -> Decision | None:
     goods = case.state.goods
     if sending is None or report.parcel != goods.outgoing:
         return None
-    if case.stage is sending.underway and _came_back(goods):
+    if case.stage is sending.underway and _came_back(goods) and came_back([report], report.parcel, None):
         return case.enter(sending.failed, every_case.parcel_line(case, report), attention=sending.attention)
     if case.stage is sending.failed and report.event is ParcelEvent.SIGNED and _buyer_signed(goods):
         return case.enter(sending.underway, every_case.parcel_line(case, report))

@@ -15,7 +15,7 @@ from workflows.messages.money import Minor, Money
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.payouts import Ask, LegStatus, Part, Payout, Remainder
-from workflows.messages.policy import Policy
+from workflows.messages.policy import SharedPolicy
 from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
@@ -205,7 +205,7 @@ class State(StateValue):
     ruling: Ruling | None = None
     """How a dispute ended, or what the case carries out (D8)."""
     return_address: ReturnAddress | None = None
-    policy: Policy | None = None
+    policy: SharedPolicy | None = None
     """The one that it has moved to since its opening (section 2)."""
     order: OrderFacts | None = None
     """The order as it has been reported since the opening (R7)."""

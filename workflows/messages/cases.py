@@ -15,7 +15,7 @@ from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
-from workflows.messages.policy import PaymentPolicy, Policy
+from workflows.messages.policy import PaymentPolicy, SharedPolicy
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
@@ -272,7 +272,7 @@ class StepAnswer(Message):
     address: ReturnAddress | None = None
     parcel_events: tuple[CarrierEvent, ...] = ()
     """What had been told of the parcel before it was watched, by the moments at which it happened."""
-    policy: Policy | None = None
+    policy: SharedPolicy | None = None
 
 
 class Resumed(Message):
@@ -347,7 +347,7 @@ class Opened(Message):
     kind: CaseKind | None = None
     stage: StageName | None = None
     due: Due | None = None
-    policy: Policy | None = None
+    policy: SharedPolicy | None = None
     order: OrderFacts | None = None
     allowance: AllowanceFacts | None = None
     asked: Money | None = None

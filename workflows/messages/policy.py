@@ -1,8 +1,9 @@
 """A policy profile: the rulebook's numbers as data (section 2). Each field names its unit."""
 
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from workflows.messages.evidence import MOST_ATTACHMENTS
 from workflows.messages.message import Identifier, Input
@@ -197,3 +198,12 @@ class Policy(Input):
     payment: PaymentPolicy
     price_protection: PriceProtectionPolicy = PriceProtectionPolicy()
     limits: LimitsPolicy = LimitsPolicy()
+
+
+@lru_cache(maxsize=256)
+def _shared(policy: Policy) -> Policy:
+    return policy
+
+
+SharedPolicy = Annotated[Policy, AfterValidator(_shared)]
+"""A policy as a case is told it: equal ones are one object, for a worker holds many cases under few policies."""
