@@ -57,10 +57,6 @@ def test_a_state_of_a_newer_release_is_read_with_what_is_known_of_it(path: Path)
     assert resumed_state(resumed) == kept.case().state
 
 
-WITHOUT_HISTORY = frozenset({CaseKind.PRICE_PROTECTION})
-"""Kinds of which no way is recorded yet."""
-
-
 def test_every_kind_is_kept() -> None:
     kinds = {CaseKind(read(path).resumed["state"]["kind"]) for path in FILES}
-    assert kinds >= set(PROCESSES) - WITHOUT_HISTORY
+    assert kinds >= set(PROCESSES)
