@@ -15,7 +15,7 @@ from activities.postgres.connection import Connection
 from activities.tally import Moved, Tally
 from workflows.messages.payouts import LegState, LegStatus, PaidBy, TenderKind
 from workflows.rules.allocation import FundPart
-from workflows.rules.legs import Change, LegEvent, Standing, follow
+from workflows.rules.legs import Change, LegEvent, LegRecord, follow
 
 
 class LedgerContradiction(ValueError):  # noqa: N818
@@ -323,7 +323,7 @@ async def append(connection: Connection, refund_no: str, event: LegEvent) -> Non
     )
 
 
-async def _update(connection: Connection, refund_no: str, standing: Standing) -> None:
+async def _update(connection: Connection, refund_no: str, standing: LegRecord) -> None:
     await connection.execute(
         """
         UPDATE ledger.legs
@@ -347,8 +347,8 @@ async def _update(connection: Connection, refund_no: str, standing: Standing) ->
     )
 
 
-def _standing(row: asyncpg.Record) -> Standing:
-    return Standing(
+def _standing(row: asyncpg.Record) -> LegRecord:
+    return LegRecord(
         state=LegState(row["state"]),
         reserved_at=row["reserved_at"],
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,

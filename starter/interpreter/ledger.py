@@ -9,7 +9,7 @@ from datetime import datetime
 
 from workflows.messages.payouts import Leg, LegState, LegStatus, Part, Payout, Reservation, ReserveResult
 from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs
-from workflows.rules.legs import US, AlertKind, Change, LegEvent, Standing, follow
+from workflows.rules.legs import US, AlertKind, Change, LegEvent, LegRecord, follow
 
 NO_ROOM = "no_room"
 
@@ -20,7 +20,7 @@ class BookedLeg:
 
     leg: Leg
     payout: Payout
-    standing: Standing
+    standing: LegRecord
     events: tuple[LegEvent, ...]
     retired_at: datetime | None = None
 

@@ -13,7 +13,7 @@ from workflows.rules.legs import (
     AlertKind,
     Change,
     LegEvent,
-    Standing,
+    LegRecord,
     callback_source,
     counts,
     fold,
@@ -47,12 +47,12 @@ def said(
     )
 
 
-def standing(*states: LegState) -> Standing:
+def standing(*states: LegState) -> LegRecord:
     """A leg of which these things were said, a minute apart."""
     return fold(said(state, minute) for minute, state in enumerate(states))
 
 
-def change(before: Standing, event: LegEvent) -> Change:
+def change(before: LegRecord, event: LegEvent) -> Change:
     return follow(before, event)
 
 
@@ -143,9 +143,9 @@ SENT = datetime(2026, 5, 1, 10, 0, 0, 700_450, tzinfo=UTC)
     ],
 )
 def test_what_is_dated_in_the_second_of_the_sending_is_not_from_before_it(told: datetime, taken: bool) -> None:  # R18
-    sent = Standing(state=SUBMITTED, reserved_at=SENT, submitted_at=SENT)
+    sent = LegRecord(state=SUBMITTED, reserved_at=SENT, submitted_at=SENT)
     failed = follow(sent, LegEvent(says=FAILED, source="callback:c", at=SENT + timedelta(hours=1), as_of=told))
-    paid = Standing(state=SUCCEEDED, reserved_at=SENT, paid_by=PaidBy.GATEWAY, settled_at=SENT)
+    paid = LegRecord(state=SUCCEEDED, reserved_at=SENT, paid_by=PaidBy.GATEWAY, settled_at=SENT)
     taken_back = follow(paid, LegEvent(says=FAILED, source="callback:d", at=SENT + timedelta(hours=1), as_of=told))
 
     assert failed.moved is taken
@@ -156,7 +156,7 @@ def test_a_retry_begins_clean() -> None:
     failed = change(standing(RESERVED, SUBMITTED), said(FAILED, 5, failure="declined")).standing
     assert failed.failure == "declined"
     again = change(failed, said(RESERVED, 6)).standing
-    assert again == Standing(state=RESERVED, reserved_at=after(6))
+    assert again == LegRecord(state=RESERVED, reserved_at=after(6))
 
 
 def test_the_second_payer_of_a_leg_raises_an_alert() -> None:

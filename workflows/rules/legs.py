@@ -72,7 +72,7 @@ class LegEvent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class LegRecord:
     """How a leg stands."""
 
     state: LegState
@@ -96,7 +96,7 @@ class Standing:
 class Change:
     """What an event did: ``moved`` says whether the standing is another one now."""
 
-    standing: Standing
+    standing: LegRecord
     moved: bool
     alert: AlertKind | None = None
 
@@ -130,7 +130,7 @@ _MOVES: Final = {
 """From which states an event moves a leg; success has its own rules."""
 
 
-def follow(standing: Standing | None, event: LegEvent) -> Change:
+def follow(standing: LegRecord | None, event: LegEvent) -> Change:
     """What ``event`` makes of a leg that stands like this; None for a leg that is only being made.
 
     Repeated, late and impossible events change nothing. Two contradictions raise an alert: success after a
@@ -142,7 +142,7 @@ def follow(standing: Standing | None, event: LegEvent) -> Change:
     if standing is None:
         if event.says is not LegState.RESERVED:
             raise ValueError("a leg begins with its reservation")
-        return Change(Standing(state=LegState.RESERVED, reserved_at=event.at), moved=True)
+        return Change(LegRecord(state=LegState.RESERVED, reserved_at=event.at), moved=True)
     match event.says:
         case LegState.SUCCEEDED:
             return _succeed(standing, event)
@@ -157,13 +157,13 @@ def follow(standing: Standing | None, event: LegEvent) -> Change:
             return Change(next_standing, moved=next_standing != standing)
 
 
-def fold(events: Iterable[LegEvent]) -> Standing:
+def fold(events: Iterable[LegEvent]) -> LegRecord:
     """How a leg stands after all that was said of it.
 
     Raises:
         ValueError: nothing was said, or not the reservation first.
     """
-    standing: Standing | None = None
+    standing: LegRecord | None = None
     for event in events:
         standing = follow(standing, event).standing
     if standing is None:
@@ -178,7 +178,7 @@ def _moved_by(event: LegEvent) -> set[LegState]:
     return _MOVES[event.says]
 
 
-def _outdated(standing: Standing, event: LegEvent) -> bool:
+def _outdated(standing: LegRecord, event: LegEvent) -> bool:
     """Whether the event tells of an earlier sending: its failure says nothing of the money now under way."""
     if event.attempt is not None and event.attempt != standing.attempt:
         return event.attempt < standing.attempt
@@ -192,10 +192,10 @@ def _at_the_latest(told: datetime) -> datetime:
     return told + timedelta(microseconds=999) if told.microsecond % 1000 == 0 else told
 
 
-def _move(standing: Standing, event: LegEvent) -> Standing:
+def _move(standing: LegRecord, event: LegEvent) -> LegRecord:
     match event.says:
         case LegState.RESERVED:
-            return Standing(
+            return LegRecord(
                 state=LegState.RESERVED,
                 reserved_at=event.at,
                 # Only what was sent, and has failed for certain, goes out under another number.
@@ -203,7 +203,7 @@ def _move(standing: Standing, event: LegEvent) -> Standing:
                 returned_at=standing.returned_at,
             )
         case LegState.SUBMITTED:
-            return Standing(
+            return LegRecord(
                 state=LegState.SUBMITTED,
                 reserved_at=standing.reserved_at,
                 attempt=standing.attempt,
@@ -232,7 +232,7 @@ def _move(standing: Standing, event: LegEvent) -> Standing:
             )
 
 
-def _succeed(standing: Standing, event: LegEvent) -> Change:
+def _succeed(standing: LegRecord, event: LegEvent) -> Change:
     by_gateway = event.paid_by is PaidBy.GATEWAY
     match standing.state:
         case LegState.SUCCEEDED:
@@ -267,7 +267,7 @@ def _succeed(standing: Standing, event: LegEvent) -> Change:
     return Change(succeeded, moved=True, alert=alert)
 
 
-def _come_back(standing: Standing, event: LegEvent) -> Change:
+def _come_back(standing: LegRecord, event: LegEvent) -> Change:
     """Money that the gateway had paid is back where it came from: the leg has failed, and can be tried anew.
 
     What was paid by hand cannot come back through the gateway; and a return of before the payment is another attempt's.
@@ -290,12 +290,12 @@ def _come_back(standing: Standing, event: LegEvent) -> Change:
     return Change(failed, moved=True, alert=AlertKind.REFUND_RETURNED)
 
 
-def _had_come_back(standing: Standing, event: LegEvent) -> bool:
+def _had_come_back(standing: LegRecord, event: LegEvent) -> bool:
     """Whether a success is one that has been undone since: its callback has come after that of the return."""
     return standing.returned_at is not None and event.as_of <= standing.returned_at
 
 
-def _contradiction(standing: Standing, event: LegEvent) -> AlertKind | None:
+def _contradiction(standing: LegRecord, event: LegEvent) -> AlertKind | None:
     """A failure contradicts a success of the gateway unless it tells of a moment before it."""
     later = standing.settled_at is not None and _at_the_latest(event.as_of) >= standing.settled_at
     return AlertKind.FAILURE_AFTER_SUCCESS if later and standing.paid_by is PaidBy.GATEWAY else None
