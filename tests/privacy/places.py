@@ -33,7 +33,7 @@ from starter.stack.state_folder import StateFolder
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-_PAGES = 12
+_PAGES = 4
 
 
 @dataclass
