@@ -37,17 +37,22 @@ async def observed(pool: asyncpg.Pool) -> dict[CaseKind, set[Move]]:
     made: dict[CaseKind, set[Move]] = {}
     for _, lines in groupby(rows, key=lambda row: row["case_id"]):
         kind, stage = None, StageName.OPENING
+        of_case: list[tuple[CaseKind, Move]] = []
         for _, step in groupby(lines, key=lambda row: row["step"]):
             told = list(step)
             events = [row["event"] for row in told if row["event"] not in REMARKS] or [told[0]["event"]]
             last = told[-1]
             came = StageName(last["stage"])
             before = kind or CaseKind(last["kind"])
-            reopened = came is StageName.CLOSED and last["outcome"] is None  # its first end is told nowhere any more
-            if came is not stage and not reopened:
-                end = OutcomeKind(last["outcome"]) if came is StageName.CLOSED else None
-                made.setdefault(before, set()).add(Move(stage, events[0], came, end))
+            if came is not stage:
+                ends = came is StageName.CLOSED and last["outcome"] is not None
+                end = OutcomeKind(last["outcome"]) if ends else None
+                of_case.append((before, Move(stage, events[0], came, end)))
             kind, stage = CaseKind(last["kind"]), came
+        for number, (before, move) in enumerate(of_case, 1):
+            # Of a case that was opened again only its last end is told.
+            if move.to is not StageName.CLOSED or (number == len(of_case) and move.end):
+                made.setdefault(before, set()).add(move)
     return made
 
 

@@ -302,11 +302,12 @@ async def _recover(side: Side, url: str, report: Report, scale: Scale, say: Call
     dry = await run()
     report.runs.append({"dry run": len(dry["document"]["found"]), "by_reason": dry["document"]["by_reason"]})
     quarter = max(len(dry["document"]["found"]) // 4, 1)
-    start = ("--start", "--rate", str(scale.rate))
+    # So slowly that a quarter is noticed before all is done, however busy the machine.
+    slowly = str(min(scale.rate, max(quarter // 5, 1)))
     for told in (
-        await run(*start, until_raised=quarter, by=signal.SIGINT),
-        await run(*start, until_raised=quarter, by=signal.SIGKILL),
-        await run(*start),
+        await run("--start", "--rate", slowly, until_raised=quarter, by=signal.SIGINT),
+        await run("--start", "--rate", slowly, until_raised=quarter, by=signal.SIGKILL),
+        await run("--start", "--rate", str(scale.rate)),
     ):
         document = told.pop("document")
         report.runs.append(

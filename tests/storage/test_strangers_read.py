@@ -38,6 +38,7 @@ SENDS: Final = "Case.act Case.act_and_wait Case.tell VirtualNumbers.obtain Virtu
 """Commands: tried in ``tests/workflow/test_strangers.py``."""
 WRITES: Final = """
     Aftersales.open Aftersales.open_refund Aftersales.open_merchant_refund Aftersales.open_return
+    Aftersales.open_price_protection
     Aftersales.open_dispute Aftersales.open_withdrawal Aftersales.order_paid Aftersales.schedule_expiry
     Aftersales.gateway_callback
     Aftersales.check MerchantDesk.save_address MerchantDesk.remove_address MerchantDesk.set_flag MerchantDesk.add_remark

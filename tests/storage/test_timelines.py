@@ -121,9 +121,9 @@ async def test_a_case_of_a_newer_release_is_shown_as_it_stands_and_nothing_is_de
     key = await opened(connection)
     await connection.execute(
         """
-        UPDATE casebook.cases SET stage = 'fraud_review', kind = 'price_protection',
+        UPDATE casebook.cases SET stage = 'fraud_review', kind = 'gift_cards',
             opened = opened || '{"added_tomorrow": {"days": 7}}'
-                || jsonb_build_object('policy', opened -> 'policy' || '{"price_protection": {"days": 7}}')
+                || jsonb_build_object('policy', opened -> 'policy' || '{"gift_cards": {"days": 7}}')
         WHERE case_id = $1
         """,
         key.case_id,
@@ -133,10 +133,10 @@ async def test_a_case_of_a_newer_release_is_shown_as_it_stands_and_nothing_is_de
         view = await view_in_book(connection, key.case_id, Stopped.PAUSED)
         stays = await timeline_of(connection, key.case_id)
     assert view
-    assert (view.stage, view.kind) == ("fraud_review", "price_protection")
+    assert (view.stage, view.kind) == ("fraud_review", "gift_cards")
     console = Console(width=120, record=True)
     console.print(case_page(view, NOON), timeline_table([stays[0].model_copy(update={"stage": view.stage})], NOON))
     assert "fraud_review" in console.export_text()
     assert await casebook.policies_of(connection, key.case_id) == (POLICY,)
-    with pytest.raises(ValueError, match="price_protection"):
+    with pytest.raises(ValueError, match="gift_cards"):
         await casebook.find(connection, key.case_id)

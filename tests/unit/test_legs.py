@@ -156,7 +156,7 @@ def test_a_retry_begins_clean() -> None:
     failed = change(standing(RESERVED, SUBMITTED), said(FAILED, 5, failure="declined")).standing
     assert failed.failure == "declined"
     again = change(failed, said(RESERVED, 6)).standing
-    assert again == LegRecord(state=RESERVED, reserved_at=after(6))
+    assert again == LegRecord(state=RESERVED, reserved_at=after(6), attempt=2)
 
 
 def test_the_second_payer_of_a_leg_raises_an_alert() -> None:
