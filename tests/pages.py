@@ -16,9 +16,9 @@ TYPED_ELSEWHERE: Final[Mapping[str, str]] = {
     "aftersales watch": "tests/cli/test_watch.py::test_in_a_real_terminal",
     "aftersales worker": "tests/cli/conftest.py::worker_process",
     "python -m worker": "tests/worker/test_starting.py::test_a_database_that_does_not_serve_yet_is_told_in_one_line",
-    "make recovery": "tests/recovery/test_recovery.py::test_cases_of_all_kinds_go_on_where_temporal_was_lost",
+    "make recovery": "tests/recovery/small_drill.py::test_cases_of_all_kinds_go_on_where_temporal_was_lost",
     "aftersales recover --announce --start --rate 100": (
-        "tests/recovery/test_recovery.py::test_cases_of_all_kinds_go_on_where_temporal_was_lost"
+        "tests/recovery/small_drill.py::test_cases_of_all_kinds_go_on_where_temporal_was_lost"
     ),
     "aftersales setup": "tests/cli/test_usage.py::test_setup_shows_what_differs_and_puts_it_right",
     "make cluster": "tests/cluster/test_cluster.py::test_a_roll_under_load_loses_nothing",

@@ -1,4 +1,4 @@
-"""``make recovery`` with some tens of cases: see ``tests.recovery.drill``."""
+"""``make recovery`` with some tens of cases: ``pytest tests/recovery/small_drill.py``. See ``tests.recovery.drill``."""
 
 from pathlib import Path
 
