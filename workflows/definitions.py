@@ -13,7 +13,6 @@ from workflows.messages.commands import (
     Approve,
     CaseSettled,
     ClaimCompensation,
-    CloseCase,
     ConfirmExchange,
     ConfirmProposal,
     ConfirmReceipt,
@@ -24,17 +23,14 @@ from workflows.messages.commands import (
     GiveRefundAccount,
     OfferSettlement,
     OpenDispute,
-    PayInAdvance,
     PayOut,
     ProveExemption,
     ProveShipment,
-    RecordManualTransfer,
     RefundDirectly,
     Reject,
     Reship,
     Resolve,
     Retain,
-    RetryPayment,
     Rule,
     RulingTold,
     SendBack,
@@ -76,10 +72,6 @@ class Refund(CaseWorkflow):
     send_back = update(SendBack)
     convert_to_refund = update(ConvertToRefund)
     open_dispute = update(OpenDispute)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
     dispute_intervened = update(DisputeIntervened)
     ruling_told = update(RulingTold)
 
@@ -116,10 +108,6 @@ class Return(CaseWorkflow):
     confirm_exchange = update(ConfirmExchange)
     convert_to_refund = update(ConvertToRefund)
     open_dispute = update(OpenDispute)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
     dispute_intervened = update(DisputeIntervened)
     ruling_told = update(RulingTold)
 
@@ -143,10 +131,6 @@ class MerchantRefund(CaseWorkflow):
     approve = update(Approve)
     reject = update(Reject)
     give_refund_account = update(GiveRefundAccount)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: MerchantRefundRequest) -> None:
@@ -172,10 +156,6 @@ class PriceProtection(CaseWorkflow):
     open_dispute = update(OpenDispute)
     confirm_receipt = update(ConfirmReceipt)
     give_refund_account = update(GiveRefundAccount)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
     dispute_intervened = update(DisputeIntervened)
     ruling_told = update(RulingTold)
 
@@ -203,10 +183,6 @@ class Dispute(CaseWorkflow):
     rule = update(Rule)
     confirm_proposal = update(ConfirmProposal)
     give_refund_account = update(GiveRefundAccount)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
     case_settled = update(CaseSettled)
 
     @workflow.init
@@ -231,10 +207,6 @@ class LateShipment(CaseWorkflow):
     prove_exemption = update(ProveExemption)
     approve = update(Approve)
     withdraw = update(Withdraw)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: LateShipmentRequest) -> None:
@@ -252,11 +224,6 @@ class LateShipment(CaseWorkflow):
 @takes(kind.COMPENSATION)
 class Compensation(CaseWorkflow):
     """One payment beside a refund, once for each return and cause."""
-
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: CompensationRequest) -> None:
@@ -278,10 +245,6 @@ class AllowanceWithdrawal(CaseWorkflow):
     retain = update(Retain)
     pay_out = update(PayOut)
     withdraw = update(Withdraw)
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: WithdrawalRequest) -> None:
@@ -299,11 +262,6 @@ class AllowanceWithdrawal(CaseWorkflow):
 @takes(kind.EXPIRY)
 class AllowanceExpiry(CaseWorkflow):
     """The end of an allowance's validity: started when it is granted, delayed until then (A6)."""
-
-    close_case = update(CloseCase)
-    retry_payment = update(RetryPayment)
-    pay_in_advance = update(PayInAdvance)
-    record_manual_transfer = update(RecordManualTransfer)
 
     @workflow.init
     def __init__(self, request: ExpiryRequest) -> None:

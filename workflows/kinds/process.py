@@ -137,12 +137,6 @@ def arrows(table: Table) -> Iterator[tuple[Stage, str, Goal]]:
     yield from dict.fromkeys(found)
 
 
-def joined(*tables: Table) -> dict[Stage, tuple[On, ...]]:
-    """One table of all the lines of several."""
-    stages = dict.fromkeys(stage for table in tables for stage in table)
-    return {stage: tuple(each for table in tables for each in table.get(stage, ())) for stage in stages}
-
-
 def _arrows(leads: Mapping[str, Goal | tuple[Goal, ...]]) -> tuple[tuple[str, Goal], ...]:
     return tuple(
         (event, goal) for event, goals in leads.items() for goal in (goals if isinstance(goals, tuple) else (goals,))

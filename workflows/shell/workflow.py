@@ -12,13 +12,17 @@ from workflows.kinds.kind import Kind
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.causes import Cause
 from workflows.messages.commands import (
+    CloseCase,
     Command,
     GatewayCallback,
     LookAtBook,
     MoveDeadline,
     MovePolicy,
     PausesChanged,
+    PayInAdvance,
+    RecordManualTransfer,
     ReportParcel,
+    RetryPayment,
 )
 from workflows.messages.requests import Request
 from workflows.rules import admission
@@ -31,7 +35,7 @@ from workflows.shell.temporal import TemporalHost
 
 
 class CaseWorkflow:
-    """The base of every kind of case: what the platform may ask of each, and what the world tells.
+    """The base of every kind of case: what the platform may ask of each, what the world tells, and how each is paid.
 
     A kind's own commands stand in its class, as ``approve = update(Approve)``; ``takes`` adds the signals of the same
     names (``workflows.shell.handlers``).
@@ -52,6 +56,10 @@ class CaseWorkflow:
     gateway_callback = update(GatewayCallback)
     pauses_changed = update(PausesChanged)
     look_at_book = update(LookAtBook)
+    close_case = update(CloseCase)
+    retry_payment = update(RetryPayment)
+    pay_in_advance = update(PayInAdvance)
+    record_manual_transfer = update(RecordManualTransfer)
 
     def __init__(self, request: Request) -> None:
         """Build all state: a command may be handled before ``run`` begins."""
