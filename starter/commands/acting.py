@@ -15,9 +15,10 @@ from rich.text import Text
 
 from starter.commands import viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.opening import DEFAULT_CURRENCY, MOST_PLACES, BankAccount, Evidence, EvidenceFile
+from starter.commands.opening import BankAccount, Evidence, EvidenceFile
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
+from starter.commands.typed_request import DEFAULT_CURRENCY, MOST_PLACES
 from starter.commands.viewing import CaseId
 from workflows.messages.commands import (
     CaseSettled,

@@ -21,9 +21,9 @@ from starter.commands import wording
 from starter.commands.acting import command_called, fields, made
 from starter.commands.failures import Exit, UsageError
 from starter.commands.listing import from_now
-from starter.commands.opening import MOST_PLACES
 from starter.commands.printing import Json, answer, notes
 from starter.commands.reaching import service
+from starter.commands.typed_request import MOST_PLACES
 from workflows.messages.commands import Command
 from workflows.messages.flags import Colour
 from workflows.messages.message import Identifier

@@ -12,8 +12,8 @@ from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
 from activities.postgres.orders import PostgresOrders
 from starter.client import connected
 from starter.commands import reaching, wording
-from starter.commands.opening import DEFAULT_CURRENCY
 from starter.commands.printing import Json, answer
+from starter.commands.typed_request import DEFAULT_CURRENCY
 from starter.gateway_callbacks import CallbackPump
 
 application = typer.Typer(

@@ -1,20 +1,18 @@
 """``aftersales open``: one sub-command for each kind of request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
-from rich.text import Text
 
-from starter.client import Aftersales, Case
+from starter.client import Aftersales
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.opening_many import ManyRequests, open_all
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json
 from starter.commands.reaching import service
+from starter.commands.typed_request import Typed, open_directly, open_typed, said, text_of
 from workflows.messages.requests import (
     DisputeReason,
     DisputeRequest,
@@ -28,12 +26,6 @@ from workflows.messages.requests import (
 )
 
 application = typer.Typer(rich_markup_mode="rich")
-
-RequestT = TypeVar("RequestT", bound=BaseModel)
-
-DEFAULT_CURRENCY: Final = "CNY"
-MOST_PLACES: Final = "CLF"
-"""The currency with the most places: an amount that has more fits none."""
 
 From = Annotated[
     Path | None,
@@ -132,7 +124,7 @@ def refund(
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     typed = Typed(RefundRequest, body, file, key, bank_account)
-    return asyncio.run(_ask(typed, Aftersales.open_refund, as_json))
+    return asyncio.run(open_typed(typed, Aftersales.open_refund, as_json))
 
 
 @application.command("return")
@@ -156,7 +148,7 @@ def return_(
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     typed = Typed(ReturnRequest, body, file, key, bank_account)
-    return asyncio.run(_ask(typed, Aftersales.open_return, as_json))
+    return asyncio.run(open_typed(typed, Aftersales.open_return, as_json))
 
 
 @application.command("exchange")
@@ -182,7 +174,7 @@ def exchange(
     """
     body = _whose(order, merchant, buyer) | _application(line, "0", reason, evidence, evidence_file)
     body |= {"exchange": True, "replacements": wording.replacements(replacement or [])}
-    return asyncio.run(_ask(Typed(ReturnRequest, body, file, key), Aftersales.open_return, as_json))
+    return asyncio.run(open_typed(Typed(ReturnRequest, body, file, key), Aftersales.open_return, as_json))
 
 
 @application.command("dispute")
@@ -213,9 +205,9 @@ def dispute(
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     body |= {"about": about, "dispute_reason": why}
     if about and None in (order, merchant, buyer):
-        body = asyncio.run(_whose_case(about)) | _said(body)
+        body = asyncio.run(_whose_case(about)) | said(body)
     typed = Typed(DisputeRequest, body, file, key, bank_account)
-    return asyncio.run(_ask(typed, Aftersales.open_dispute, as_json))
+    return asyncio.run(open_typed(typed, Aftersales.open_dispute, as_json))
 
 
 @application.command("late-shipment")
@@ -227,7 +219,7 @@ def late_shipment(
 
     Example: [cyan]aftersales open late-shipment O-1[/]
     """
-    return asyncio.run(_open(lambda aftersales: aftersales.order_paid(order), as_json))
+    return asyncio.run(open_directly(lambda aftersales: aftersales.order_paid(order), as_json))
 
 
 @application.command("merchant-refund")
@@ -254,7 +246,7 @@ def merchant_refund(
         "reason": reason,
     }
     typed = Typed(MerchantRefundRequest, body, file, key, bank_account)
-    return asyncio.run(_ask(typed, Aftersales.open_merchant_refund, as_json))
+    return asyncio.run(open_typed(typed, Aftersales.open_merchant_refund, as_json))
 
 
 @application.command("price-protection")
@@ -284,7 +276,9 @@ def price_protection(
         "falls": [{**each, "fell_at": fell_at} for each in wording.prices(price or [])],
         "evidence": wording.evidence(evidence or [], evidence_file or []),
     }
-    return asyncio.run(_ask(Typed(PriceProtectionRequest, body, file, key), Aftersales.open_price_protection, as_json))
+    return asyncio.run(
+        open_typed(Typed(PriceProtectionRequest, body, file, key), Aftersales.open_price_protection, as_json)
+    )
 
 
 @application.command("withdrawal")
@@ -301,7 +295,7 @@ def withdrawal(
     Example: [cyan]aftersales open withdrawal --allowance A-1 --merchant m-1 --buyer b-1[/]
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer}
-    return asyncio.run(_ask(Typed(WithdrawalRequest, body, file, key), Aftersales.open_withdrawal, as_json))
+    return asyncio.run(open_typed(Typed(WithdrawalRequest, body, file, key), Aftersales.open_withdrawal, as_json))
 
 
 @application.command("expiry")
@@ -318,33 +312,8 @@ def expiry(
     Example: [cyan]aftersales open expiry --allowance A-1 --merchant m-1 --buyer b-1 --valid-until 2026-12-31T16:00Z[/]
     """
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer, "valid_until": valid_until}
-    request = wording.read(ExpiryRequest, _text(file)) if file else wording.built(ExpiryRequest, _said(body))
-    return asyncio.run(_open(lambda aftersales: aftersales.schedule_expiry(request), as_json))
-
-
-async def _ask(
-    typed: "Typed[RequestT]", open_it: Callable[[Aftersales, RequestT], Awaitable[Case]], as_json: bool
-) -> int:
-    async with service() as aftersales:
-        request = typed.request(await typed.currency(aftersales))
-        case = await open_it(aftersales, request)
-    return _opened(case, getattr(request, "request_key", None), as_json)
-
-
-async def _open(start: Callable[[Aftersales], Awaitable[Case]], as_json: bool) -> int:
-    async with service() as aftersales:
-        case = await start(aftersales)
-    return _opened(case, None, as_json)
-
-
-def _opened(case: Case, key: str | None, as_json: bool) -> int:
-    answer(
-        as_json,
-        {"case_id": case.id, "request_key": key, "existed": case.existed},
-        Text.assemble("existed already: " if case.existed else "opened ", (case.id, "bold")),
-        Text(f"next: aftersales show {case.id}", style="dim"),
-    )
-    return 0
+    request = wording.read(ExpiryRequest, text_of(file)) if file else wording.built(ExpiryRequest, said(body))
+    return asyncio.run(open_directly(lambda aftersales: aftersales.schedule_expiry(request), as_json))
 
 
 async def _whose_case(identifier: str) -> dict[str, Any]:
@@ -371,55 +340,3 @@ def _application(
         "reason": reason,
         "evidence": wording.evidence(evidence or [], evidence_file or []),
     }
-
-
-class Typed(Generic[RequestT]):
-    """A request as it was typed: a file, or options whose amounts wait for the order's currency.
-
-    What is wrong with it in any currency is an error at once, before anybody is asked.
-    """
-
-    def __init__(
-        self,
-        model: type[RequestT],
-        body: dict[str, Any],
-        file: Path | None,
-        key: str | None,
-        bank_account: str | None = None,
-    ) -> None:
-        self._model = model
-        self._file = wording.read(model, _text(file)) if file else None
-        self._key = key
-        self._body = _said(body)
-        if bank_account:
-            self._body["method"] = {"route": "bank_transfer", "account": bank_account}
-        if self._file is None:
-            self.request(MOST_PLACES)
-
-    async def currency(self, aftersales: Aftersales) -> str:
-        """What the amounts are in; of an unknown order it does not matter, for nothing will be opened."""
-        if self._file is not None or not wording.has_amounts(self._body):
-            return DEFAULT_CURRENCY
-        return await aftersales.currency_of(str(self._body["order_no"])) or DEFAULT_CURRENCY
-
-    def request(self, currency: str) -> RequestT:
-        """The request; without a key, with the key of its content.
-
-        Raises:
-            UsageError: a field is missing or wrong, or an amount has more places than the currency.
-        """
-        if self._file is not None:
-            return self._file
-        said = wording.in_minor_units(self._body, currency)
-        return wording.built(self._model, {**said, "request_key": self._key or wording.content_key(said)})
-
-
-def _said(body: dict[str, Any]) -> dict[str, Any]:
-    return {field: value for field, value in body.items() if value is not None}
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot be read: {type(error).__name__}", "--from") from error
