@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -13,13 +13,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.postgres import resuming
 from activities.postgres.resuming import Reached
+from starter import waiting
 from starter.database import reading
 from starter.running import Runs
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.stages import StageName
 
 _ASKED_AT_ONCE: Final = 10
-_PATIENCE: Final = timedelta(seconds=10)
 _SOON: Final = 1.0
 """Seconds within which a case that has ended in its book ends in Temporal."""
 
@@ -119,15 +119,14 @@ async def _view(temporal: Client, case_id: str) -> CaseView | None:
     """The case as its workflow has it; None where it has not begun, has gone, or nobody answers."""
     handle = temporal.get_workflow_handle(case_id)
     try:
-        return await handle.query("view", result_type=CaseView, rpc_timeout=_PATIENCE)
+        return await waiting.look(handle, CaseView)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
         return None
     except RPCError as error:
         if error.status in {
             RPCStatusCode.NOT_FOUND,
             RPCStatusCode.FAILED_PRECONDITION,
-            RPCStatusCode.DEADLINE_EXCEEDED,
-            RPCStatusCode.CANCELLED,
+            *waiting.NO_ANSWER,
         }:
             return None
         raise
@@ -136,7 +135,7 @@ async def _view(temporal: Client, case_id: str) -> CaseView | None:
 async def _had_opened(temporal: Client, case_id: str) -> bool:
     """Whether a workflow that has ended had opened its case."""
     try:
-        outcome = await temporal.get_workflow_handle(case_id, result_type=Outcome).result(rpc_timeout=_PATIENCE)
+        outcome = await temporal.get_workflow_handle(case_id, result_type=Outcome).result(rpc_timeout=waiting.PATIENCE)
     except WorkflowFailureError:
         return False
     return outcome.kind is not None

@@ -1,7 +1,7 @@
 """One case, as a platform's services see it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.postgres import book_views, casebook
 from activities.postgres.timelines import Stay, timeline_of
+from starter import waiting
 from starter.database import reading
 from starter.errors import (
     NotYours,
@@ -43,9 +44,6 @@ from workflows.rules.admission import Parties, fingerprint, for_another_case
 if TYPE_CHECKING:
     from starter.client import Aftersales
 
-PATIENCE: Final = timedelta(seconds=30)
-"""How long a command waits for a worker."""
-
 _UNTIL_THE_NEXT_TASK: Final = 0.2
 _UNTIL_IT_IS_UNPAUSED: Final = 5
 
@@ -55,7 +53,7 @@ _FULL: Final = {
 }
 """What the server says when a run takes no more updates (2,000) or signals (10,000), by status."""
 
-_GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+_GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, *waiting.NO_ANSWER})
 
 
 class _LostOnTheWayError(Exception):
@@ -85,12 +83,7 @@ class Case:
             Unreachable: Temporal, or every worker, does not answer.
         """
         try:
-            view = await self.handle.query(
-                "view",
-                result_type=CaseView,
-                reject_condition=QueryRejectCondition.NOT_COMPLETED_CLEANLY,
-                rpc_timeout=PATIENCE,
-            )
+            view = await waiting.look(self.handle, CaseView, QueryRejectCondition.NOT_COMPLETED_CLEANLY)
         except ValidationError:
             raise
         except UnopenedPayload as error:
@@ -123,7 +116,7 @@ class Case:
         """
         try:
             with call_of_the_client(command.command_name()):
-                async with asyncio.timeout(PATIENCE.total_seconds()):
+                async with asyncio.timeout(waiting.PATIENCE.total_seconds()):
                     await self._refuse_while_paused(command)
                     return await self._sent(command)
         except WorkflowUpdateFailedError as error:
@@ -131,7 +124,7 @@ class Case:
         except _LostOnTheWayError as error:
             return await self._after_the_end(command, taken=error)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
+            raise Unanswered(f"no worker answered within {waiting.PATIENCE.seconds} s") from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return await self._after_the_end(command)
@@ -183,7 +176,7 @@ class Case:
         """
         await self._refuse_strangers(command)
         try:
-            await self.handle.signal(command.command_name(), command, rpc_timeout=PATIENCE)
+            await self.handle.signal(command.command_name(), command, rpc_timeout=waiting.PATIENCE)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 await self._after_the_end(command)

@@ -5,7 +5,6 @@ view = await numbers.obtain(ObtainNumber(key="n-1", by=merchant("m-1"), subject=
 """
 
 import asyncio
-from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from starter import waiting
 from starter.errors import AftersalesError, Unanswered, Unreachable
 from starter.priorities import of_actor
 from workflows.messages import search_attributes as attributes
@@ -46,9 +46,6 @@ from workflows.messages.virtual_numbers import (
 )
 from workflows.messages.words import shown_as_written
 from workflows.rules.virtual_numbers import summary
-
-PATIENCE: Final = timedelta(seconds=30)
-"""How long a command waits for a worker, and for the provider."""
 
 _TRIES: Final = 3
 """Of a command that comes at the moment at which its workflow ends."""
@@ -123,7 +120,7 @@ class VirtualNumbers:
         """
         handle = self._temporal.get_workflow_handle(subject.workflow_id)
         try:
-            return await handle.query("view", result_type=NumberView, rpc_timeout=PATIENCE)
+            return await waiting.look(handle, NumberView)
         except WorkflowQueryRejectedError as error:
             raise Unanswered(str(error)) from error
         except RPCError as error:
@@ -133,7 +130,7 @@ class VirtualNumbers:
 
     async def _act(self, command: NumberCommand) -> NumberView:
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
+            async with asyncio.timeout(waiting.PATIENCE.total_seconds()):
                 for _ in range(_TRIES - 1):
                     try:
                         return await self._send(command)
@@ -144,7 +141,7 @@ class VirtualNumbers:
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise Unanswered(f"no worker answered within {PATIENCE.seconds} s") from error
+            raise Unanswered(f"no worker answered within {waiting.PATIENCE.seconds} s") from error
         except RPCError as error:
             raise Unreachable(f"Temporal does not answer: {error.status.name}") from error
 

@@ -5,6 +5,7 @@ import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import hypothesis
@@ -15,12 +16,14 @@ from temporalio.client import Client
 from activities.postgres import schema
 from activities.postgres.roles import DatabaseRole
 from activities.postgres.vault import Vault
+from starter import waiting
 from starter.connection import connect
 from starter.database_roles import grant_roles
 from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
 from starter.stack import Stack
 from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test, log_in_as
+from tests.patience import PATIENCE
 from tests.servers import servers
 
 _FIRST = {"test_pauses.py"}
@@ -43,7 +46,9 @@ def pytest_configure() -> None:
     # The sandbox loads a workflow's modules anew for each case, and would compile them each time.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
-    # A busy machine is no failure: examples have no time limit each, nor their making one.
+    # A busy machine is no failure: the client waits as long as a test does, and examples have no time limit each, nor
+    # their making one.
+    waiting.PATIENCE = timedelta(seconds=PATIENCE)
     hypothesis.settings.register_profile(
         "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )

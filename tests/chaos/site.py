@@ -68,7 +68,7 @@ class Site:
                     raise AssertionError(f"the worker ended: {output.read_text()}")
                 return output.read_text()
 
-            await until(said, lambda text: ": running" in text, seconds=60)
+            await until(said, lambda text: ": running" in text)
             yield worker
         finally:
             await worker.kill()

@@ -17,6 +17,7 @@ from starter.stack import Stack
 from starter.vault import prepare_key_store
 from tests.cli.shell import Shell
 from tests.cli.zygote import zygote
+from tests.patience import PATIENCE
 from tests.servers import servers
 
 ROOT = Path(__file__).parents[2]
@@ -77,11 +78,11 @@ async def worker_process(shell: Shell) -> AsyncIterator[Shell]:
     """The shell, with ``aftersales worker`` running beside it; at the end it must stop by itself, with code 0."""
     process = await shell.start("worker")
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         assert b"running" in await process.stdout.readline()
     yield shell
     process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         rest = await process.stdout.read()
         assert await process.wait() == 0
     assert b"stopped" in rest

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.shell import Shell
 from tests.cli.test_cases import asks, loaded, order, written_down
+from tests.patience import PATIENCE
 
 SECRET = "王小明 13800000000"
 
@@ -188,7 +189,7 @@ async def test_a_pause_moves_the_deadlines_of_open_cases(worker_process: Shell, 
 
 async def due_after(shell: Shell, case: str, before: datetime) -> datetime:
     """The case's deadline, once it is later than it was."""
-    patience = datetime.now(UTC) + timedelta(seconds=30)
+    patience = datetime.now(UTC) + timedelta(seconds=PATIENCE)
     while (due := datetime.fromisoformat((await shell.json("show", case))["due"])) <= before:
         assert datetime.now(UTC) < patience, due
     return due
@@ -223,7 +224,7 @@ async def test_late_shipment_is_claimed_and_excused(worker_process: Shell, tmp_p
 
 async def standing_claim(shell: Shell, case: str) -> Any:
     """The case once the buyer may claim."""
-    patience = datetime.now(UTC) + timedelta(seconds=30)
+    patience = datetime.now(UTC) + timedelta(seconds=PATIENCE)
     while (view := await shell.json("show", case)).get("stage") != "claimable":
         assert datetime.now(UTC) < patience, view
     return view

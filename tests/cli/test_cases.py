@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.cli.shell import Shell
+from tests.patience import PATIENCE
 
 VIEW = {"case_id", "stage", "due", "commands", "log", "legs", "on_silence", "attention"}
 
@@ -62,7 +63,7 @@ async def opened(shell: Shell, folder: Path, bought: dict[str, Any], amount: str
 async def written_down(shell: Shell, *words: object) -> str:
     """The case that these words open, once it is in the books: ``open`` itself does not wait for a worker."""
     case = (await shell.json(*words))["case_id"]
-    patience = datetime.now(UTC) + timedelta(seconds=30)
+    patience = datetime.now(UTC) + timedelta(seconds=PATIENCE)
     while (view := await shell.json("show", case))["stage"] == "opening":
         assert datetime.now(UTC) < patience, view
     return case
@@ -328,7 +329,7 @@ async def test_the_gateway_does_as_it_is_told(worker_process: Shell, tmp_path: P
 
 async def standing(shell: Shell, case: str, stage: str) -> Any:
     """The case once it stands in this stage."""
-    deadline = datetime.now(UTC) + timedelta(seconds=30)
+    deadline = datetime.now(UTC) + timedelta(seconds=PATIENCE)
     while (view := await shell.json("show", case))["stage"] != stage:
         assert datetime.now(UTC) < deadline, view
     return view

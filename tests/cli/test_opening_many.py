@@ -19,6 +19,7 @@ from starter.commands.opened_lines import opened_lines
 from starter.commands.request_lines import LONGEST, Line
 from tests.cli.shell import Shell
 from tests.cli.test_cases import order
+from tests.patience import PATIENCE
 
 SECRET = "王小明13800000000"
 
@@ -49,7 +50,7 @@ def own_queue(shell: Shell) -> tuple[Shell, str]:
 
 async def count_of(client: Client, queue: str, wanted: int) -> int:
     """The workflows that were started on a queue; visibility tells of them a moment later."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (found := (await client.count_workflows(f"TaskQueue = '{queue}'")).count) < wanted:
             await asyncio.sleep(0.1)
     return found
@@ -67,7 +68,7 @@ async def test_a_killed_run_is_taken_up_again_and_opens_each_case_once(
     feeding = os.open(file, os.O_RDWR)
     os.write(feeding, "".join(f"{json.dumps(line)}\n" for line in lines[:20]).encode())
     note = tmp_path / "requests.jsonl.opened"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not note.exists() or note.stat().st_size < 16 * 8:
             await asyncio.sleep(0.01)
     process.send_signal(signal.SIGKILL)

@@ -25,6 +25,7 @@ from starter.retention import retention
 from starter.settings import Settings
 from tests.cli.shell import Shell
 from tests.databases import address_of, log_in_as
+from tests.patience import PATIENCE
 from tests.worker.processes import probe
 from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, PausesChanged
 
@@ -377,7 +378,7 @@ async def test_setup_corrects_a_schedule_that_somebody_changed(shell: Shell, cli
 
     await handle.update(rarer)
     await handle.pause(note="by a person")
-    async with asyncio.timeout(30):  # the server takes changes up one after the other, a moment later
+    async with asyncio.timeout(PATIENCE):  # the server takes changes up one after the other, a moment later
         while not (await handle.describe()).schedule.state.paused:
             await asyncio.sleep(0.05)
 
@@ -427,7 +428,7 @@ async def test_up_serves_and_leaves_nothing_behind(nowhere: Shell, state_dir: Pa
     shell = nowhere.having(AFTERSALES_STATE_DIR=str(state_dir), AFTERSALES_HEALTH_LISTEN="127.0.0.1:0")
     process = await shell.start("up", "--json")
     assert process.stdout is not None
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE):
         up = json.loads(await process.stdout.readline())
         while (ready := await probe(up["probes"], "/readyz"))[0] != 200:  # its workers begin to poll
             await asyncio.sleep(0.2)
@@ -438,7 +439,7 @@ async def test_up_serves_and_leaves_nothing_behind(nowhere: Shell, state_dir: Pa
     }
     healthy = await shell.run("doctor", "--json")
     process.send_signal(number)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         rest = await process.stdout.read()
         code = await process.wait()
 

@@ -29,6 +29,7 @@ from starter.commands.viewing import Known
 from starter.commands.watching import Away, Desk, Written
 from tests.cli.shell import Shell
 from tests.cli.test_cases import asks, opened, order, written_down
+from tests.patience import PATIENCE
 from workflows.messages.actors import buyer
 from workflows.messages.cases import LogEntry
 from workflows.messages.stages import CaseKind, StageName, WorkList
@@ -270,7 +271,7 @@ class Terminal:
                 self._stream.feed(data)
 
     async def until(self, seen: Callable[[str], bool]) -> str:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not seen(self.text):
                 await asyncio.sleep(0.02)
                 self.read()
@@ -278,7 +279,7 @@ class Terminal:
 
     async def ended(self) -> int:
         ending = asyncio.ensure_future(self.process.wait())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not ending.done():
                 await asyncio.sleep(0.02)
                 self.read()

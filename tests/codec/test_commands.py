@@ -26,6 +26,7 @@ from starter.settings import PREFIX, Settings
 from starter.vault import key_provider
 from tests.codec.conftest import Serve
 from tests.codec.serving import Caller, json_payload, serving, token
+from tests.patience import PATIENCE
 
 Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
@@ -112,7 +113,7 @@ async def test_the_server_runs_by_itself_until_it_is_told_to_stop(
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             address = json.loads(await process.stdout.readline())["codec"]
         made = (await made_by(command, "--role", "service", "--as", "s-1"))["token"]
         async with aiohttp.ClientSession() as session:
@@ -122,7 +123,7 @@ async def test_the_server_runs_by_itself_until_it_is_told_to_stop(
             assert (await service.decode(encrypted)).texts == ['"typed"']
     finally:
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
 
 

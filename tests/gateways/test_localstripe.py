@@ -19,6 +19,7 @@ import pytest_asyncio
 from activities.gateways.payment import Charge, GatewayAnswer, NotFound, RefundInstruction
 from activities.gateways.stripe import StripeRefunds
 from activities.gateways.stripe_settings import StripeSettings
+from tests.patience import PATIENCE
 from workflows.messages.commands import GatewayResult
 
 KEY = "sk_test_12345"
@@ -51,7 +52,7 @@ async def base(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 
 async def _answers(address: str, process: asyncio.subprocess.Process, home: Path) -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
         while True:
             assert process.returncode is None, (home / "log").read_text()
             try:

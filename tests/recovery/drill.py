@@ -356,7 +356,7 @@ async def _woken(side: Side, lives: Sequence[Life], report: Report, scale: Scale
             handle = side.skipper.client.get_workflow_handle(life.case.id)
             with suppress(RPCError):
                 await side.skipper.fast_forward(handle, timedelta(hours=49))
-            described = await until(handle.describe, lambda found: found.close_time is not None, seconds=60)
+            described = await until(handle.describe, lambda found: found.close_time is not None)
             return described.status is not None and described.status.name == "FAILED"
 
         fenced = await asyncio.gather(*(passes(life) for life in woken))

@@ -21,6 +21,7 @@ from temporalio.client import Client
 
 from starter.client import Case
 from starter.errors import UnknownCase
+from tests.patience import PATIENCE
 from tests.processes.observing import undeclared
 from tests.replay import registry
 from tests.replay.ground import Ground, ground
@@ -175,7 +176,7 @@ async def test_a_case_that_is_reset_ends_as_it_always_does(
         if not ended(raw):
             asked = LookAtBook(key=f"look-{task}", by=officer("op-1"))
             await client.get_workflow_handle(case_id).signal(asked.command_name(), asked)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             again = await how_it_ended(world, case_id)
         # What was done before is told with the moment at which it was done again.
         assert again.model_copy(update={"closed_at": first.closed_at}) == first, f"reset to {task}"

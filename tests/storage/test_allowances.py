@@ -28,6 +28,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.loading import LineProblem, LoadReport, load_allowances
 from activities.postgres.lookup import account_lookup
 from activities.postgres.pool import open_pool
+from tests.patience import PATIENCE
 from tests.storage.own_keys import vault
 from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
@@ -367,7 +368,7 @@ async def test_a_step_that_is_rolled_back_freezes_nothing(pool: asyncpg.Pool) ->
 
 async def until_blocked(connection: Connection, sessions: int = 1) -> None:
     """Wait until so many other sessions wait for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         # Not pg_stat_activity: a transaction sees that as it was at its first look.
         while await connection.fetchval("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted") < sessions:
             await asyncio.sleep(0.005)

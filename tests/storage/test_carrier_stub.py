@@ -14,6 +14,7 @@ from activities.postgres import parcels
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
 from starter.errors import Unreachable
+from tests.patience import PATIENCE
 from tests.storage.money import NOON, some_id
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 
@@ -268,7 +269,7 @@ async def test_outages_are_waited_out(carrier: CarrierStub, parcel: Parcel, book
     book.outages = 3
 
     running = asyncio.create_task(CarrierPump(carrier, book).run(every=0))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await book.told.get() != parcel:
             pass
     running.cancel()

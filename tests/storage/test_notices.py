@@ -18,6 +18,7 @@ from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
 from activities.postgres.pool import open_pool
 from starter.worker.runner import runner_for
+from tests.patience import PATIENCE
 from workflows.messages.actors import GATEWAY, Actor, buyer, merchant, officer
 from workflows.messages.cases import Notice, NoticeTemplate
 from workflows.messages.notices import NoticeResendRequest, ResendNotices, SendReport
@@ -207,7 +208,7 @@ async def test_each_kill_of_a_sender_repeats_at_most_the_batch_in_hand(pool: asy
         deaths.append(Kept(answers=False))
         dying = NoticeSender(pool, dict.fromkeys(ChannelName, deaths[-1]), "en", send_timeout=60)
         process = asyncio.create_task(dying.send_due(NOW + timedelta(minutes=minute), 100))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while len(deaths[-1].keys) < 10:
                 await asyncio.sleep(0.01)
         process.cancel()
@@ -315,7 +316,7 @@ async def test_senders_side_by_side_take_each_notice_once(pool: asyncpg.Pool) ->
 
 
 async def eventually_sent(pool: asyncpg.Pool, number: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(await sent(pool)) < number:
             await asyncio.sleep(0.01)
 
@@ -337,7 +338,7 @@ async def test_a_running_sender_tries_again_by_itself(pool: asyncpg.Pool) -> Non
         await fail_next(connection, ChannelName.IN_STATION, 1)
     await queue(pool, goods_underway(officer("o-1")))
     async with sender.running():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await waiting(pool) != [("in_station", "channel_unavailable", 1)]:
                 await asyncio.sleep(0.01)
         await pool.execute("UPDATE notices.outbox SET next_attempt_at = now()")
@@ -383,7 +384,7 @@ async def test_waking_where_nothing_runs_and_an_outbox_out_of_reach_harm_nobody(
     sender.wake()
     await pool.execute("ALTER TABLE notices.outbox RENAME TO elsewhere")
     async with sender.running():
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while "UndefinedTableError" not in caplog.text:
                 await asyncio.sleep(0.01)
         await pool.execute("ALTER TABLE notices.elsewhere RENAME TO outbox")

@@ -15,6 +15,7 @@ from activities.postgres import parcels
 from activities.postgres.connection import Connection
 from activities.postgres.parcels import EventKeyReused, Recorded, Watch
 from activities.postgres.pool import open_pool
+from tests.patience import PATIENCE
 from tests.storage.money import NOON, minutes, some_id
 from workflows.messages.parcels import AskCarrier, CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 
@@ -216,7 +217,7 @@ async def test_nobody_can_take_an_event_back(pool: asyncpg.Pool, parcel: Parcel,
 
 async def until_blocked(connection: Connection) -> None:
     """Wait until another session waits for a lock."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             await asyncio.sleep(0.005)
 

@@ -16,6 +16,7 @@ from activities.postgres import casebook, flags
 from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
 from activities.postgres.work_lists import PageKey, WorkItem, WorkQuery, count_work, find_work
+from tests.patience import PATIENCE
 from tests.storage.money import NOON, POLICY, some_id
 from workflows.messages.actors import CLOCK, merchant
 from workflows.messages.cases import CaseKey, LogEntry, OpenCase, Opened
@@ -160,7 +161,7 @@ async def test_another_merchants_flag_does_not_show(pool: asyncpg.Pool, merchant
 
 async def waits_for_lock(pool: asyncpg.Pool, busy: "asyncio.Task[object]") -> None:
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not busy.done() and not await pool.fetchval(waiting):
             await asyncio.sleep(0.01)
     assert not busy.done()

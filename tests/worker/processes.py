@@ -45,7 +45,7 @@ class WorkerProcess:
             assert not ended or words in text, f"the worker ended: {text}"
             return text
 
-        return await until(look, lambda text: words in text, seconds=60)
+        return await until(look, lambda text: words in text)
 
     async def probe(self, path: str) -> tuple[int, dict[str, Any]]:
         """What it answers at this path."""
@@ -64,7 +64,7 @@ class WorkerProcess:
         async def code() -> int | None:
             return self.process.exitcode
 
-        ended = await until(code, lambda code: code is not None, seconds=60)
+        ended = await until(code, lambda code: code is not None)
         assert ended is not None
         return ended
 

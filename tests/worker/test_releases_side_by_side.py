@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.contract.samples import full_sample
+from tests.patience import PATIENCE
 from workflows.messages.cases import Settle, Settled
 
 
@@ -80,7 +81,7 @@ async def test_a_newer_number_of_a_policy_is_passed_over_and_a_newer_method_wait
             second = await client.start_workflow(
                 PaysForANewerRelease.run, by_cheque, id=f"{queue}/method", task_queue=queue
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await attempts_failed(second, 2)
         assert older.paid == [settling], "nothing is paid by another method"
         async with Worker(client, task_queue=f"{queue}-money", activities=[of_the_newer_release]):

@@ -21,6 +21,7 @@ from activities.notices.channels import ChannelName
 from activities.postgres import allowances, ledger, loading, orders, pauses
 from starter.client import Aftersales, Case
 from starter.worker.roles import Workers
+from tests.patience import PATIENCE
 from workflows.messages.actors import Actor
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
@@ -338,7 +339,9 @@ class World:
             return await allowances.spend(connection, allowance_id, amount, datetime.now(UTC))
 
 
-async def until(look: Callable[[], Awaitable[Found]], good: Callable[[Found], bool], seconds: float = 30) -> Found:
+async def until(
+    look: Callable[[], Awaitable[Found]], good: Callable[[Found], bool], seconds: float = PATIENCE
+) -> Found:
     """What ``look`` finds, once it is ``good``; an error with the last finding after so many seconds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not good(found := await look()):

@@ -1,0 +1,41 @@
+"""How long the client waits for a worker, and how it asks what may be asked again."""
+
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import QueryRejectCondition
+from temporalio.service import RPCError, RPCStatusCode
+
+Answer = TypeVar("Answer")
+
+PATIENCE = timedelta(seconds=30)
+"""How long a command or a look waits for a worker. The tests, on machines with too much to do, set a longer one."""
+
+NO_ANSWER: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+"""What a call that was not answered in time ends with: as the server says it, and as the SDK does."""
+
+_TRIES: Final = 3
+
+
+async def look(
+    handle: WorkflowHandle[Any, Any], result_type: type[Answer], reject: QueryRejectCondition | None = None
+) -> Answer:
+    """The answer to a workflow's query ``view``, which is asked again where it gets lost, all within ``PATIENCE``.
+
+    A worker that drops a run from its cache may drop a query with it, and the server waits for the answer until the
+    caller has gone. Asking changes nothing.
+
+    Raises:
+        WorkflowQueryRejectedError, WorkflowQueryFailedError: as the SDK has it.
+        RPCError: Temporal refuses, or nobody has answered in time (``NO_ANSWER``).
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            return await handle.query(
+                "view", result_type=result_type, reject_condition=reject, rpc_timeout=PATIENCE / _TRIES
+            )
+        except RPCError as error:
+            if error.status not in NO_ANSWER or not left:
+                raise
+    raise AssertionError("the last try has answered or raised")
