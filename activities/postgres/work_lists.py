@@ -22,6 +22,7 @@ from activities.postgres.connection import Connection
 from workflows.messages.flags import Colour
 from workflows.messages.message import CaseId, Identifier, Moment, Sha256
 from workflows.messages.requests import RefundReason
+from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
 _CASE_ID: Final = TypeAdapter[str](CaseId)
@@ -133,6 +134,11 @@ class WorkItem(BaseModel):
     outcome: OutcomeKind | None
     flag: Colour | None
     """What its merchant has put up at the order or the allowance."""
+
+    @property
+    def seen(self) -> Seen:
+        """What a decision on what is shown here names (R11)."""
+        return Seen(version=self.version, amount=self.asked)
 
 
 class WorkPage(BaseModel):

@@ -28,6 +28,7 @@ from workflows.messages.commands import (
     PausesChanged,
     RulingTold,
 )
+from workflows.messages.seen import Deciding
 
 _BETWEEN_WORKFLOWS: Final = frozenset({DisputeIntervened, RulingTold, CaseSettled, PausesChanged})
 """What cases, disputes and declarations tell each other: nobody says it in their place."""
@@ -39,7 +40,14 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
 AMOUNTS: Final = frozenset({"amount", "freight", "freight_paid"})
 """Fields in minor units, which are typed in decimals of the case's currency."""
 
-_OF_OPTIONS: Final = {"key": "", "by": "", "evidence": "--evidence", "lines": "--line", "method": "--bank-account"}
+_OF_OPTIONS: Final = {
+    "key": "",
+    "by": "",
+    "evidence": "--evidence",
+    "lines": "--line",
+    "method": "--bank-account",
+    "expects": "--expects",
+}
 """Fields that have options of their own."""
 
 
@@ -68,6 +76,13 @@ def act(
         list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimals.")
     ] = None,
     bank_account: BankAccount = None,
+    expects: Annotated[
+        str | None,
+        typer.Option(
+            help="VERSION:AMOUNT, as [cyan]aftersales show[/] has it: what a decision is about. By default the case as "
+            "it stands now; a case that has moved on refuses it."
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the case has ended, and show its outcome.")] = False,
     signal: Annotated[
         bool,
@@ -100,6 +115,10 @@ def act(
         body["method"] = {"route": "bank_transfer", "account": bank_account} if bank_account else {"route": "original"}
     elif bank_account:
         raise UsageError(f"{command} has no such field", "--bank-account")
+    if expects and not issubclass(model, Deciding):
+        raise UsageError(f"{command} has no such field", "--expects")
+    if expects:
+        body["expects"] = wording.seen(expects)
     made(model, body, MOST_PLACES)  # what is wrong in any currency is said before anybody is asked
     return asyncio.run(_send(case, model, body, wait=wait, signal=signal, as_json=as_json))
 
@@ -118,8 +137,11 @@ async def _send(
 ) -> int:
     async with service() as aftersales:
         case = aftersales.case(identifier)
-        asked = (await case.view()).asked if wording.has_amounts(body) else None
-        command = made(model, body, asked.currency if asked else DEFAULT_CURRENCY)
+        decides = issubclass(model, Deciding)
+        shown = await case.view() if decides or wording.has_amounts(body) else None
+        if decides and shown and shown.seen and "expects" not in body:  # R11: and nothing that comes from now on
+            body = {**body, "expects": shown.seen.model_dump()}
+        command = made(model, body, shown.asked.currency if shown and shown.asked else DEFAULT_CURRENCY)
         if signal:
             await case.tell(command)
             document = {"case_id": identifier, "sent": command.command_name(), "key": command.key}

@@ -27,6 +27,7 @@ from starter.commands.typed_request import MOST_PLACES
 from workflows.messages.commands import Command
 from workflows.messages.flags import Colour
 from workflows.messages.message import Identifier
+from workflows.messages.seen import Deciding
 from workflows.messages.stages import Attention, CaseKind, WorkList
 
 Made = Callable[[WorkItem], Command]
@@ -90,7 +91,8 @@ def bulk(
     body = fields(model, context.args) | {"by": wording.actor(by)}
 
     def command_for(item: WorkItem) -> Command:
-        return made(model, body | {"key": key_of(operation.name, item.case_id)}, item.currency)
+        seen = {"expects": item.seen.model_dump()} if issubclass(model, Deciding) else {}  # R11: as it was found
+        return made(model, seen | body | {"key": key_of(operation.name, item.case_id)}, item.currency)
 
     # What is wrong with the command in any currency is said before anything is looked for.
     made(model, body | {"key": key_of(operation.name, "refund/any/any")}, MOST_PLACES)

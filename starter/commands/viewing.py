@@ -163,6 +163,9 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
     if view.application and view.asked:
         facts.add_row("application", _application(view.application, view.asked.currency))
+    if view.commands and view.seen and view.asked:
+        shown = f"--expects {view.seen.version}:{in_print(view.seen.amount, view.asked.currency)}"
+        facts.add_row("a decision says", shown)
     if view.return_address:
         given = view.return_address
         facts.add_row("goods go to", f"{given.address_id} v{given.version}, {region(given.region)}, {given.details}")

@@ -144,6 +144,18 @@ def quantity(text: str, field: str) -> dict[str, Any]:
     return {"line": line, "quantity": int(pieces)}
 
 
+def seen(text: str) -> dict[str, Any]:
+    """What a decision is about (R11), from ``VERSION:AMOUNT``: ``2:105.00``.
+
+    Raises:
+        UsageError: it is not of this form.
+    """
+    version, _, typed = text.partition(":")
+    if not version.isascii() or not version.isdigit() or not typed:
+        raise UsageError("must be VERSION:AMOUNT such as 1:72.00", "--expects")
+    return {"version": int(version), "amount": amount(typed, "--expects")}
+
+
 def replacements(texts: list[str]) -> list[dict[str, str]]:
     """What an exchange is to bring, each from ``LINE:SKU``: ``L1:boots-43``.
 

@@ -231,6 +231,24 @@ async def test_a_command_that_is_not_open_is_refused(
     assert "another merchant's" in not_yours.err
 
 
+async def test_a_decision_on_another_amount_than_is_asked_for_is_refused(
+    worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
+) -> None:  # R11
+    case = await opened(worker_process, tmp_path, bought)
+    approve = ("act", case, "approve", "--as", f"merchant:{bought['merchant_id']}", "--json")
+
+    page = (await worker_process.run("show", case)).out
+    (shown,) = [line.split("--expects ")[1].strip() for line in page.splitlines() if "--expects" in line]
+    unseen = await worker_process.run(*approve, "--expects", "1:0.01")
+    wrong = await worker_process.run(*approve, "--expects", "0.01")
+    refused = (await worker_process.json("show", case))["stage"]
+    seen = await worker_process.json(*approve[:-1], "--expects", shown)
+
+    assert (unseen.code, unseen.failure["code"], refused) == (4, "application_changed", "merchant_review")
+    assert (wrong.code, wrong.failure["field"]) == (2, "--expects")
+    assert seen["log"][-1]["event"] in ("approved", "refund_succeeded")
+
+
 async def test_a_case_whose_workflow_was_stopped_does_not_look_alive(
     worker_process: Shell, client: Client, tmp_path: Path, bought: dict[str, Any]
 ) -> None:  # section 11

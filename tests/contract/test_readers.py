@@ -71,6 +71,8 @@ READERS: Final[Mapping[str, str]] = {
     "activities/postgres/vault.py:missing_attachment": "Evidence.sha256",
     "workflows/kinds/details.py:_application": "Evidence.media_type",
     # Decisions
+    "workflows/kinds/kind.py:_refused_unseen": "Deciding.expects",
+    "workflows/rules/applications.py:refused_unseen": "Seen.version Seen.amount",
     "workflows/kinds/rejecting.py:rejection": """
         Reject.reason Reject.shipping ShippingProof.carrier ShippingProof.tracking_no ShippingProof.shipped_at
     """,

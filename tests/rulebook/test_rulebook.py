@@ -7,6 +7,7 @@ from tests.rulebook import where
 NUMBERS = {"R": 9, "T": 12, "D": 9, "A": 6, "L": 4, "P": 8, "B": 3}
 LATER = [
     "R10",
+    "R11",
     "R12",
     "R13",
     "R14",

@@ -91,6 +91,11 @@ class Case:
         return self.opened.asked.model_copy(update={"amount": applied.amount}) if applied else self.opened.asked
 
     @property
+    def version(self) -> int:
+        """Of the application; 1 where nothing is applied for, as for an allowance (R10)."""
+        return self.state.applied.version if self.state.applied else 1
+
+    @property
     def parties(self) -> Parties:
         """Whose case it is."""
         return parties_of(self.request, self.opened)

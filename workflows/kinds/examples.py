@@ -40,6 +40,7 @@ from workflows.messages.commands import (
 from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
 from workflows.messages.requests import Application, DisputeReason, Request
 from workflows.messages.rulings import Award, Fault
+from workflows.messages.seen import Deciding
 from workflows.messages.stages import StageName
 
 EVIDENCE: Final = (
@@ -59,7 +60,9 @@ def example(command: OpenCommand, view: CaseView, request: Request) -> str:
     # One key for each command and state of the case: pasted twice it is one command, and later another.
     key = f"ui-{command.name}-{view.steps}".replace("_", "-")
     says = _BY_CASE[kind](view, request) if kind in _BY_CASE else _FIXED.get(kind, {})
-    sent = {"key": key, "by": {"role": role, "id": PLACEHOLDER}, "case": view.case_id, **says}
+    # R11: what is pasted decides on what this page shows, and on nothing that has come since.
+    seen = {"expects": view.seen.model_dump()} if view.seen and issubclass(kind, Deciding) else {}
+    sent = {"key": key, "by": {"role": role, "id": PLACEHOLDER}, "case": view.case_id, **says, **seen}
     return json.dumps(sent, ensure_ascii=False)
 
 
@@ -70,10 +73,17 @@ def _reject(view: CaseView, _: Request) -> Fields:
     return {"reason": RejectReason.GOODS_SHIPPED, "evidence": EVIDENCE, "shipping": shipping}
 
 
-def _application(_: CaseView, request: Request) -> Fields:
+def _application(view: CaseView, request: Request) -> Fields:
+    """R10: the current version, to be changed."""
     if not isinstance(request, Application):
         return {}
-    return request.model_dump(mode="json", include={"lines", "freight", "reason", "method"}, exclude_defaults=True)
+    given = request.model_dump(mode="json", include={"lines", "freight", "reason", "method"}, exclude_defaults=True)
+    if view.application is None:
+        return given
+    now = view.application.model_dump(mode="json", include={"lines", "freight", "reason"}, exclude_defaults=True)
+    if view.application.route == "original":
+        return now
+    return {**now, "method": {"route": "bank_transfer", "account": f"vault:account/{PLACEHOLDER}"}}
 
 
 def _lines(_: CaseView, request: Request) -> Fields:

@@ -40,8 +40,9 @@ from workflows.messages.commands import (
     RulingTold,
 )
 from workflows.messages.requests import Application, Request, ReturnRequest
+from workflows.messages.seen import Deciding
 from workflows.messages.stages import CaseKind
-from workflows.rules.applications import version_of
+from workflows.rules.applications import refused_unseen, version_of
 from workflows.rules.dispute import DECIDED, ruling_key
 from workflows.rules.moments import refused_deadline
 
@@ -123,12 +124,20 @@ class Kind:
 
     def refusal(self, case: Case, command: Command) -> Refusal | None:
         """What is to be said against a command's content, or None."""
-        asked = (*self.refuses, *_OF_EVERY_KIND)
+        asked = (_refused_unseen, *self.refuses, *_OF_EVERY_KIND)
         return next((refusal for refuses in asked if (refusal := refuses(case, command)) is not None), None)
 
     def ended_dispute_counts(self, state: State) -> bool:
         """Whether the end of a dispute still decides something; what is being paid is finished (section 11)."""
         return state.stage not in DECIDED
+
+
+def _refused_unseen(case: Case, command: Command) -> Refusal | None:
+    """R11: a decision is about what is asked for now, or it is none; nothing else is held against it before."""
+    if not isinstance(command, Deciding):
+        return None
+    required = case.policy.decisions.must_name_what_was_seen
+    return refused_unseen(command.expects, case.version, case.asked.amount, required=required)
 
 
 def _refused_account(case: Case, command: Command) -> Refusal | None:

@@ -19,6 +19,7 @@ from workflows.messages.policy import PaymentPolicy, SharedPolicy
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
+from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.words import Word
@@ -509,3 +510,10 @@ class CaseView(Message):
     warnings: tuple[Code, ...]
     log: tuple[LogEntry, ...]
     """The last entries, oldest first; the whole log is in the case book."""
+
+    @property
+    def seen(self) -> Seen | None:
+        """What a decision on what is shown here names (R11); None where nothing was opened."""
+        if self.asked is None:
+            return None
+        return Seen(version=self.application.version if self.application else 1, amount=self.asked.amount)

@@ -28,6 +28,7 @@ from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling
+from workflows.messages.seen import Deciding
 from workflows.messages.words import Word
 
 
@@ -50,7 +51,7 @@ class Command(Input):
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
-class Approve(Command):
+class Approve(Command, Deciding):
     """同意: agree to what is asked; the money goes back (R1, R2, R3, R9)."""
 
 
@@ -73,7 +74,7 @@ class RejectReason(Word):
     OTHER = "other"
 
 
-class Reject(Command):
+class Reject(Command, Deciding):
     """拒绝: refuse, with a reason code and evidence, both required (R2).
 
     An unshipped refund can be refused only with proof that the goods have shipped (R1).
@@ -121,15 +122,15 @@ class Retain(Command):
     """
 
 
-class PayOut(Command):
+class PayOut(Command, Deciding):
     """The merchant pays the principal out at once, without waiting for the deadline (A3)."""
 
 
-class RefundDirectly(Command):
+class RefundDirectly(Command, Deciding):
     """直接退款: pay back without the goods coming back (T1)."""
 
 
-class AgreeReturn(Command):
+class AgreeReturn(Command, Deciding):
     """同意退货: the goods shall come back to an address of the merchant's address book (T1, T2)."""
 
     address_id: Identifier | None = None
@@ -154,7 +155,7 @@ class GiveRefundAccount(Command):
     account: Reference
 
 
-class ConfirmReceipt(Command):
+class ConfirmReceipt(Command, Deciding):
     """已收到货: the merchant has the goods; what it accepts of them is paid back (T5, T6, T11).
 
     Accepting less than was sent back takes a reason and evidence, as a rejection does.
@@ -186,7 +187,7 @@ class ConfirmExchange(Command):
     """The buyer has the goods of the exchange (T8)."""
 
 
-class ConvertToRefund(Command):
+class ConvertToRefund(Command, Deciding):
     """One side wants money instead of the exchange; it is agreed on once both have said so (T9)."""
 
 
@@ -220,14 +221,14 @@ class OfferSettlement(Command):
         return sum(each.amount for each in self.lines) + self.freight
 
 
-class AcceptSettlement(Command):
+class AcceptSettlement(Command, Deciding):
     """The buyer takes the merchant's last offer; nobody is at fault (D2)."""
 
     amount: PositiveMinor
     """The offer that is meant, in minor units: another one may have come meanwhile."""
 
 
-class Rule(Command):
+class Rule(Command, Deciding):
     """判责: the platform decides a dispute (D8)."""
 
     fault: Fault
@@ -247,7 +248,7 @@ class Rule(Command):
         return self
 
 
-class ConfirmProposal(Command):
+class ConfirmProposal(Command, Deciding):
     """An officer confirms that the merchant is at fault, as its silence suggests (D5)."""
 
     reason: Code

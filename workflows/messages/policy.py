@@ -152,6 +152,13 @@ class PriceProtectionPolicy(Input):
     reminder_hours: Hours = 6
 
 
+class DecisionPolicy(Input):
+    """R11. With defaults, so that cases opened before there were expectations can be read."""
+
+    must_name_what_was_seen: bool = False
+    """Whether a command that decides is refused where it does not say which version, and what amount, it is about."""
+
+
 class LimitsPolicy(Input):
     """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
@@ -198,6 +205,7 @@ class Policy(Input):
     payment: PaymentPolicy
     price_protection: PriceProtectionPolicy = PriceProtectionPolicy()
     limits: LimitsPolicy = LimitsPolicy()
+    decisions: DecisionPolicy = DecisionPolicy()
 
 
 @lru_cache(maxsize=256)

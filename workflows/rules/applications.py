@@ -3,9 +3,12 @@
 from datetime import datetime
 
 from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
 from workflows.messages.requests import Application, DisputeRequest, Request, ReturnRequest
+from workflows.messages.seen import Seen
 from workflows.rules.evidence import evidence_facts
+from workflows.rules.refusals import refused
 
 
 def version_of(application: Application, at: datetime, before: ApplicationVersion | None = None) -> ApplicationVersion:
@@ -51,3 +54,21 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
 def opening_facts(request: Request, at: datetime) -> dict[str, str | int]:
     """The first version of what is applied for, for the first line of the case log."""
     return version_facts(version_of(request, at)) if isinstance(request, Application) else {}
+
+
+def refused_unseen(expects: Seen | None, version: int, amount: int, *, required: bool) -> Refusal | None:
+    """Why a decision is not carried out that was made on something else than what is asked for now, or None (R11).
+
+    ``version`` and ``amount``, in minor units, are the case's as it stands; ``required`` says whether its profile
+    demands that a decision names what was seen.
+    """
+    if expects is None:
+        missing = "the profile demands that a decision names the version and the amount that were seen"
+        return refused("expectation_missing", "expects", "R11", missing) if required else None
+    if expects.version != version:
+        explanation = f"the application is at version {version} now, not at {expects.version}"
+        return refused("application_changed", "expects.version", "R11", explanation)
+    if expects.amount != amount:
+        explanation = f"version {version} asks for {amount} minor units, not for {expects.amount}"
+        return refused("application_changed", "expects.amount", "R11", explanation)
+    return None
