@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
 
 import asyncpg
 from temporalio.client import Client
@@ -19,6 +20,7 @@ from activities.clocks import Clocks
 from activities.gateways.bank_accounts import TransfersToAccounts
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
+from activities.old_events import OldEvents
 from activities.opening import Opening
 from activities.parcels import Parcels
 from activities.payments import Payments
@@ -131,6 +133,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         )
         if WorkerRole.NOTIFICATIONS in settings.roles:
             await stack.enter_async_context(sender.running())
+            await stack.enter_async_context(OldEvents(pool, timedelta(days=settings.event_days)).running())
         await stack.enter_async_context(standing_told(pool, client))
         async with workers.running():
             yield workers

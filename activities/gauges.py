@@ -27,6 +27,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "aftersales_money_in_flight_oldest_seconds": "How long ago the oldest of them was reserved.",
     "aftersales_notices_unsent": "Notices that wait to be sent, by channel.",
     "aftersales_notices_unsent_oldest_seconds": "How long the oldest of them waits.",
+    "aftersales_events_held_back_seconds": "How long the oldest event waits for older transactions to end (X4).",
+    "aftersales_events_reader_lag_seconds": "How long the oldest event waits that a named reader has not confirmed.",
     "aftersales_reconciliation_differences": "Open differences between our ledger and the gateway's book, by kind.",
     "aftersales_money_alerts": "Open alerts of the ledger that a person must resolve, by kind.",
 }
@@ -49,6 +51,7 @@ _NOTHING: Final[Mapping[tuple[str, _Labels], float]] = {
     **_each("aftersales_cases_attention_oldest_seconds", "reason", list(Attention)),
     **_each("aftersales_notices_unsent", "channel", list(ChannelName)),
     **_each("aftersales_notices_unsent_oldest_seconds", "channel", list(ChannelName)),
+    ("aftersales_events_held_back_seconds", ()): 0.0,
     **_each("aftersales_reconciliation_differences", "kind", list(DifferenceKind)),
     **_each("aftersales_money_alerts", "kind", list(AlertKind)),
 }

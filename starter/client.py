@@ -37,6 +37,7 @@ from starter.database import answering, foreseeing, reading
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreachable
+from starter.events import Events
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.priorities import of_merchant
@@ -142,6 +143,7 @@ class Aftersales:
         self.numbers = VirtualNumbers(temporal, task_queue)
         self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
         self.privacy = Privacy(pool, vault, self.numbers)
+        self.events = Events(pool)
 
     async def open_refund(self, request: RefundRequest | Mapping[str, object]) -> Case:
         """A buyer asks for a refund (R1 to R8). The same request again is the same case.

@@ -43,6 +43,14 @@ class WorkflowStopped(AftersalesError):  # noqa: N818
         self.view = view
 
 
+class RefusedReading(AftersalesError):  # noqa: N818
+    """The feed cannot be read so (X4): ``refusal`` names the field and says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.code}: {refusal.field}: {refusal.explanation} ({refusal.rule})")
+        self.refusal = refusal
+
+
 class UnknownCase(AftersalesError):  # noqa: N818
     """There is no case with this id."""
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from alembic.util import CommandError
 from temporalio.client import Client
 
-from activities.postgres import renewal, schema
+from activities.postgres import feed, renewal, schema
 from activities.postgres.pool import open_pool
 from starter import retention, schedules
 from starter.connection import ensure_search_attributes, missing_search_attributes
@@ -74,6 +74,7 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
     found = await lacking(settings, client, database_url)
     if found.schema:
         await _upgrade(database_url)
+    await _continue_the_feed(database_url)
     if found.key_store:
         await prepare_key_store(settings, database_url)
     if await _vault_to_renew(database_url):
@@ -88,6 +89,12 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
     if roles:
         await grant_roles(settings, database_url)
     return replace(found, roles=roles)
+
+
+async def _continue_the_feed(database_url: str) -> None:
+    """X4: in a database that was restored on another server, places of events would begin anew, and be passed over."""
+    async with await open_pool(database_url, max_size=1) as pool, pool.acquire() as connection:
+        await feed.begin_ahead(connection)
 
 
 async def _vault_to_renew(database_url: str) -> tuple[str, ...]:

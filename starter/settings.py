@@ -170,6 +170,13 @@ class Settings(BaseSettings):
         le=3600,
         description="How often a worker with the role `notifications` looks for notices that others have queued.",
     )
+    event_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days for which events are kept in the feed ([events.md](events.md)). Workers with the role "
+        "`notifications` remove older ones.",
+    )
     graceful_shutdown_seconds: int = Field(
         default=20,
         ge=0,

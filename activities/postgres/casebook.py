@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from activities import case_events
 from activities.deadlines import due, left
 from activities.notices import outbox
 from activities.postgres import (
@@ -107,6 +108,7 @@ async def write_opening(
     order_no, allowance_id = getattr(request, "order_no", None), getattr(request, "allowance_id", None)
     await connection.execute(
         """
+        WITH event AS (INSERT INTO events.feed (event) VALUES ($22::json))
         INSERT INTO casebook.cases (
             case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
             stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
@@ -136,6 +138,7 @@ async def write_opening(
         version_of(request, opening.at).model_dump(mode="json") if isinstance(request, Application) else None,
         pieces.model_dump(mode="json") if pieces else None,
         OpenedBy(request=request, carried_out_by=opening.carried_out_by).model_dump(mode="json"),
+        case_events.of_opening(opening, opened, entry),
     )
     await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
@@ -161,7 +164,8 @@ async def write_step(
     case = step.case
     row = await connection.fetchrow(
         """
-        SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since
+        SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since,
+               attention, outcome, merchant_id, order_no, allowance_id, currency, asked
         FROM casebook.cases WHERE case_id = $1 FOR UPDATE
         """,
         case.case_id,
@@ -210,7 +214,8 @@ async def write_step(
         parcel_events=await _watch(connection, step),
         policy=policy,
     )
-    await _update(connection, step, stepped, log_length=row["log_length"] + len(step.entries))
+    event = case_events.of_step(step, ends.at if ends else None, row)
+    await _update(connection, step, stepped, event, log_length=row["log_length"] + len(step.entries))
     if tally:
         tally.steps.append(Written(step, StageName(row["stage"]), since=row["since"], due=row["due_at"]))
     return stepped
@@ -285,10 +290,13 @@ async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]
     return await parcels.watch(connection, watch.parcel, purpose=watch.purpose, at=step.at, case_id=case_id)
 
 
-async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_length: int) -> None:
+async def _update(connection: Connection, step: Step, stepped: Stepped, event: str | None, *, log_length: int) -> None:
     closes = step.stage is StageName.CLOSED
+    # X4: the event goes out with the step or not at all. This statement looks at the database anew, once the case's row
+    # is locked, and so gives the event a place behind the case's others.
     await connection.execute(
         """
+        WITH event AS (INSERT INTO events.feed (event) SELECT $21::json WHERE $21::json IS NOT NULL)
         UPDATE casebook.cases
         SET stage_since = CASE WHEN stage = $3 THEN stage_since ELSE $13 END,
             kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
@@ -319,6 +327,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, *, log_l
         step.application.model_dump(mode="json") if step.application else None,
         step.pieces.model_dump(mode="json") if step.pieces else None,
         step.state,
+        event,
     )
 
 

@@ -16,7 +16,7 @@ from workflows.messages.reading import read_own
 Line: TypeAlias = tuple[str, str, str]
 """Event, role of who did it, and the key of the command behind it, empty for none."""
 
-_BY_THE_WAY: Final = frozenset(
+BY_THE_WAY: Final = frozenset(
     {
         "command_refused",
         "more_refused",
@@ -102,7 +102,7 @@ async def _steps_from(connection: Connection, case_id: str, first: int) -> dict[
 
 
 def _without(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    return tuple(line for line in lines if line[0] not in _BY_THE_WAY)
+    return tuple(line for line in lines if line[0] not in BY_THE_WAY)
 
 
 def _said(lines: tuple[Line, ...]) -> str:

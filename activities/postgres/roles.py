@@ -79,6 +79,9 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         codec=_READ,
     ),
     "notices.outbox": _each(worker=_KEEP),
+    "events.origin": _each(worker=("SELECT", "UPDATE"), client=_READ),
+    "events.feed": _each(worker=("SELECT", "INSERT", "DELETE"), client=_READ),
+    "events.readers": _each(worker=_ALL, client=_ALL),
     "declarations.pauses": _each(worker=_READ, client=_KEEP),
     "declarations.exemptions": _each(worker=_READ, client=_APPEND),
     # Money

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pydantic import Field, TypeAdapter
 
 from activities.postgres.connection import Connection
+from activities.postgres.feed import LAGS
 from activities.postgres.overdue import PAST_DEADLINE, PAYING_TOO_LONG
 from workflows.messages.message import Message
 
@@ -45,6 +46,13 @@ _WAITING = {
         SELECT channel, count(*) AS unsent, extract(epoch FROM now() - min(queued_at)) AS oldest
         FROM notices.outbox WHERE sent_at IS NULL AND undeliverable_at IS NULL GROUP BY channel
     """,
+    "feed": """
+        SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0) AS held_back
+        FROM events.feed WHERE position >= events.horizon()
+    """,
+    "readers": f"""
+        SELECT name AS reader, coalesce(extract(epoch FROM now() - oldest), 0) AS lag FROM ({LAGS}) AS lags
+    """,  # noqa: S608 -- of constants
     "differences": """
         SELECT kind, count(*) AS open FROM ledger.differences WHERE resolved_at IS NULL GROUP BY kind
     """,
@@ -72,6 +80,8 @@ _GAUGES = {
         "oldest": "aftersales_money_in_flight_oldest_seconds",
     },
     "notices": {"unsent": "aftersales_notices_unsent", "oldest": "aftersales_notices_unsent_oldest_seconds"},
+    "feed": {"held_back": "aftersales_events_held_back_seconds"},
+    "readers": {"lag": "aftersales_events_reader_lag_seconds"},
     "differences": {"open": "aftersales_reconciliation_differences"},
     "alerts": {"open": "aftersales_money_alerts"},
 }

@@ -78,6 +78,7 @@ WORDS: Final = (
     Word("forget", PLATFORM, "keys", "forget"),
     Word("codec", PLATFORM, "codec", "codec"),
     Word("ladder", PLATFORM, "declaring", "ladder"),
+    Word("events", PLATFORM, "events", "events"),
     Word("books", MONEY, "books", "books"),
     Word("alerts", MONEY, "alerts", "alerts"),
     Word("limits", MONEY, "limits", "limits"),

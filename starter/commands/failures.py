@@ -30,6 +30,7 @@ from starter.errors import (
     AftersalesError,
     NoReturnAddress,
     RefusedCommand,
+    RefusedReading,
     RefusedRequest,
     RefusedStatement,
     UnknownCase,
@@ -114,7 +115,7 @@ def describe(error: Exception) -> Failure | None:
             return Failure("setting", str(error), Exit.USAGE)
         case UnknownOrder():
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")
-        case RefusedRequest() | RefusedCommand():
+        case RefusedRequest() | RefusedCommand() | RefusedReading():
             return _refused(error.refusal)
         case VagueReply() | RefusedStatement() | DeclaredOtherwise() | LimitReached():
             return _refused(_at_the_desk(error))

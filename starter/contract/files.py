@@ -16,6 +16,7 @@ def files() -> dict[str, str]:
     found = contracts()
     return {
         "messages.schema.json": _json(messages.schema(found)),
+        "events.schema.json": _json(messages.events()),
         "workflows.json": _json(names(found)),
         "reference.md": reference.page(found),
     }

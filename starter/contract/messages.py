@@ -15,6 +15,7 @@ from pydantic_core import core_schema
 from starter.contract import docstrings
 from starter.contract.workflows import Contract
 from workflows.messages.cases import Refusal
+from workflows.messages.events import FeedPage
 from workflows.messages.message import Input
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -56,12 +57,8 @@ def schema(contracts: Sequence[Contract]) -> Schema:
     """The bundle: requests and commands as they are read, results and views as they are written."""
     messages: dict[type[BaseModel], JsonSchemaMode] = {Refusal: "serialization"}
     messages |= {each: _mode(each) for contract in contracts for each in _messages(contract)}
-    _, made = models_json_schema(list(messages.items()), schema_generator=_ForGenerators)
     maps = {f"{each.name}Workflow": _map(each) for each in contracts}
-    definitions: Schema = made["$defs"] | maps
-    for each in definitions.values():
-        if members := each.pop(_MEMBERS, None):
-            each["description"] = "\n".join([each["description"], "", *members])
+    definitions = _definitions(messages) | maps
     return {
         "$schema": DIALECT,
         "$id": "urn:aftersales:messages",
@@ -70,6 +67,22 @@ def schema(contracts: Sequence[Contract]) -> Schema:
         **_object({each.name: _ref(f"{each.name}Workflow") for each in contracts}),
         "$defs": dict(sorted(definitions.items())),
     }
+
+
+def events() -> Schema:
+    """The schema of what is told of cases: a page of the feed, with all that it consists of (X4)."""
+    definitions = _definitions({FeedPage: "serialization"})
+    page = definitions.pop(FeedPage.__name__)
+    return {"$schema": DIALECT, "$id": "urn:aftersales:events", **page, "$defs": dict(sorted(definitions.items()))}
+
+
+def _definitions(messages: Mapping[type[BaseModel], JsonSchemaMode]) -> Schema:
+    _, made = models_json_schema(list(messages.items()), schema_generator=_ForGenerators)
+    definitions: Schema = made["$defs"]
+    for each in definitions.values():
+        if members := each.pop(_MEMBERS, None):
+            each["description"] = "\n".join([each["description"], "", *members])
+    return definitions
 
 
 def _both(of_field: str, of_type: str) -> str:

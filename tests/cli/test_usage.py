@@ -92,6 +92,7 @@ def test_every_command_has_an_example_and_takes_json(capsys: pytest.CaptureFixtu
         ["flags", "show", "O-1", "--merchant", "m-1"],
         ["codec", "token", "--role", "operator", "--as", "o-1"],
         ["keys", "new"],
+        ["events"],
     ],
     ids=" ".join,
 )

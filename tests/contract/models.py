@@ -14,6 +14,7 @@ from workflows.kinds.state import State
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Opened, OpenedBy, Stepped
 from workflows.messages.disclosures import ExportRow, StartExport
+from workflows.messages.events import Event
 from workflows.messages.evidence import Evidence
 from workflows.messages.message import Input, Message
 from workflows.messages.pieces import CasePieces
@@ -31,6 +32,7 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "exports.rows.facts": ExportRow,
     "casebook.standing.figures": Figure,
     "notices.outbox.fields": None,
+    "events.feed.event": Event,
 }
 """What lies in each column of JSON; None where its names are free, or another column says what they are."""
 

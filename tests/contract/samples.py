@@ -10,7 +10,19 @@ from pydantic import BaseModel, ValidationError
 
 Made = TypeVar("Made", bound=BaseModel)
 
-_TEXTS: Final = ("a1", "a", "ticket:1", "vault:evidence/1", "refund/o-1/k-1", "1" * 64, "1" * 11, "1" * 4, "CNY")
+_TEXTS: Final = (
+    "a1",
+    "a",
+    "ticket:1",
+    "vault:evidence/1",
+    "refund/o-1/k-1",
+    "7-1",
+    "evt_" + "1" * 26,
+    "1" * 64,
+    "1" * 11,
+    "1" * 4,
+    "CNY",
+)
 _LATELY: Final = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
 

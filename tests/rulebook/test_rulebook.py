@@ -19,6 +19,7 @@ LATER = [
     "T14",
     "T15",
     "D10",
+    "X4",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER
