@@ -25,6 +25,7 @@ from activities.postgres import (
     resuming,
 )
 from activities.postgres.connection import Connection
+from activities.postgres.orders import PostgresOrders, confirm_paid
 from activities.postgres.payable import refused_by_provider
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.kinds.cancellation import INTERCEPTING
@@ -391,7 +392,11 @@ class Opening:
         case_id = opening.case.case_id
         if opened.order:
             order = opened.order
-            await ledger.open_fund(connection, order_fund(order.order_no), order.currency, order_parts(order))
+            fund = order_fund(order.order_no)
+            is_new = await ledger.open_fund(connection, fund, order.currency, order_parts(order))
+            if is_new and isinstance(self._orders, PostgresOrders):  # X2: from here on what was paid stands
+                await pieces.lock(connection, order.order_no)
+                await confirm_paid(connection, order)
         if opened.allowance:
             allowance = opened.allowance
             fund = allowance_fund(allowance.allowance_id)

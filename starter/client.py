@@ -40,6 +40,7 @@ from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreacha
 from starter.events import Events
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
+from starter.orders import Orders
 from starter.priorities import of_merchant
 from starter.privacy import Privacy
 from starter.recovery import Stranded, start_anew, stranded
@@ -137,6 +138,7 @@ class Aftersales:
         self._policies = policies or Policies()
         self._opening = Opening(pool, self._orders, self._policies, lambda: None, limits=limits)
         self.logistics = Logistics(self)
+        self.orders = Orders(self)
         self.declarations = Declarations(temporal, pool, task_queue)
         self.vault = vault
         self.desk = MerchantDesk(pool, vault, self._policies)

@@ -1,12 +1,12 @@
 """What carriers and shops tell of parcels, on its way to the cases that it concerns (R7, T6, L1)."""
 
-import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from activities.postgres import casebook, orders, parcels, pieces
 from activities.postgres.connection import Connection
+from activities.postgres.order_changes import event_key
 from activities.postgres.parcels import Watch
 from starter.database import transaction
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
@@ -72,7 +72,7 @@ class Logistics:
         named = tuple(lines)
         if refusal := refused_contents(named):
             raise RefusedRequest(refusal)
-        key = f"shipped-{_digest(order_no, parcel.tracking_no)}"
+        key = event_key(ParcelEvent.SHIPPED, order_no, parcel)
         shipped = CarrierEvent(key=key, parcel=parcel, event=ParcelEvent.SHIPPED, happened_at=shipped_at)
         # The parcel before the order, as in carrier_event: two that wait for each other would both be in vain.
         async with transaction(self._aftersales.pool) as connection:
@@ -143,7 +143,3 @@ async def _of_order(connection: Connection, order_no: str, event: CarrierEvent) 
             outbound=outbound,
         )
     ]
-
-
-def _digest(*names: str) -> str:
-    return hashlib.sha256("/".join(names).encode()).hexdigest()[:32]

@@ -36,8 +36,10 @@ class BookedLeg:
     reserved_at: datetime
 
 
-async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
-    """Note what was paid on an order or an allowance, or is owed as compensation. Opening it again changes nothing.
+async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> bool:
+    """Note what was paid on an order or an allowance, or is owed as compensation; whether it was not open before.
+
+    Opening it again changes nothing, but for what was paid since on parts of its own, which is added (X2).
 
     Raises:
         LedgerContradiction: the fund is open with other amounts or another currency.
@@ -53,7 +55,7 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
             "INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind) VALUES ($1, $2, $3, $4)",
             [(fund, name, amount, kind) for name, (amount, kind) in paid.items()],
         )
-        return
+        return True
     rows = await connection.fetch(
         """
         SELECT currency, part, paid, tender_kind
@@ -62,8 +64,22 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
         fund,
     )
     known = {row["part"]: (row["paid"], row["tender_kind"]) for row in rows}
-    if known != paid or any(row["currency"] != currency for row in rows):
+    if any(paid.get(name) != part for name, part in known.items()) or any(row["currency"] != currency for row in rows):
         raise LedgerContradiction(f"fund {fund} is open with other amounts")
+    if added := paid.keys() - known.keys():
+        await connection.executemany(
+            """
+            INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (fund, part) DO NOTHING
+            """,
+            [(fund, name, *paid[name]) for name in sorted(added)],
+        )
+    return False
+
+
+async def is_open(connection: Connection, fund: str) -> bool:
+    """Whether money of it was asked for."""
+    return await connection.fetchval("SELECT EXISTS (SELECT FROM ledger.funds WHERE fund = $1)", fund)
 
 
 async def parts_of(connection: Connection, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:

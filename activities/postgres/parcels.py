@@ -45,6 +45,14 @@ class Recorded:
     """Who is to be told, first come first; the same for a repeated event, since its first telling may have failed."""
 
 
+async def hold(connection: Connection, parcel: Parcel) -> None:
+    """Let nobody tell or register anything of a parcel before this transaction ends."""
+    # A statement of its own: the next one must see what was committed while this one waited.
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"parcel/{parcel.carrier}/{parcel.tracking_no}"
+    )
+
+
 async def record_event(connection: Connection, event: CarrierEvent, at: datetime) -> Recorded:
     """Keep what a carrier tells, ``at`` this moment of business time. The same key again is the same event.
 
@@ -52,7 +60,7 @@ async def record_event(connection: Connection, event: CarrierEvent, at: datetime
         EventKeyReused: the carrier has used the key for something else.
     """
     parcel = event.parcel
-    await _lock(connection, parcel)
+    await hold(connection, parcel)
     is_new = await connection.fetchval(
         """
         INSERT INTO logistics.events (carrier, event_key, tracking_no, event, happened_at, recorded_at)
@@ -95,7 +103,7 @@ async def watch(
     """
     if (case_id is None) == (order_no is None):
         raise ValueError("a parcel is watched by a case or by an order")
-    await _lock(connection, parcel)
+    await hold(connection, parcel)
     await connection.execute(
         """
         INSERT INTO logistics.watches (carrier, tracking_no, purpose, case_id, order_no, since)
@@ -195,13 +203,6 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
         if stands and is_out(stands) and (not named or asked & named.keys()):
             found.append(parcel)
     return tuple(found)
-
-
-async def _lock(connection: Connection, parcel: Parcel) -> None:
-    # A statement of its own: the next one must see what was committed while this one waited.
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"parcel/{parcel.carrier}/{parcel.tracking_no}"
-    )
 
 
 def _told(event: CarrierEvent) -> dict[str, object]:

@@ -96,13 +96,15 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     # What was sold, and what merchants keep
     "shop.orders": _each(
         worker=_READ,
-        client=("SELECT", "INSERT", "UPDATE (outbound_at, shipped_at, on_delivery_run_at)"),
+        client=(
+            "SELECT",
+            "INSERT",
+            "UPDATE (freight, freight_insured, outbound_at, shipped_at, on_delivery_run_at, version, told)",
+        ),
         codec=("SELECT (order_no, merchant_id, buyer_id)",),
     ),
-    "shop.order_lines": _each(worker=_READ, client=_APPEND),
-    "shop.order_tenders": _each(
-        worker=_READ, client=(*_APPEND, "UPDATE (transaction, charged, charged_at, payment_account)")
-    ),
+    "shop.order_lines": _each(worker=_READ, client=_ALL),
+    "shop.order_tenders": _each(worker=_READ, client=_ALL),
     "shop.parcel_lines": _each(worker=_READ, client=_KEEP),
     "shop.allowances": _each(
         worker=("SELECT", "UPDATE"), client=("SELECT", "INSERT", "UPDATE (valid_until, account_lookup)")

@@ -13,8 +13,9 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities.gateways.order_records import LineRecord, OrderRecord, TenderRecord
 from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
-from activities.postgres.loading import LineRecord, OrderRecord, TenderRecord, load_orders
+from activities.postgres.loading import load_orders
 from starter.client import Aftersales, Case
 from starter.cluster.processes import until
 from starter.errors import AftersalesError, Unreachable

@@ -13,10 +13,11 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres import allowances, evidence, ledger, orders, scores
 from activities.postgres.alerts import open_alerts
-from activities.postgres.loading import AllowanceRecord, OrderRecord
+from activities.postgres.loading import AllowanceRecord
 from starter.client import Aftersales, Case
 from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
 from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable

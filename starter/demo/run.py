@@ -19,11 +19,12 @@ from rich.text import Text
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres import loading
 from activities.postgres.alerts import open_alerts
 from activities.postgres.books import side_by_side
-from activities.postgres.loading import AllowanceRecord, LoadReport, OrderRecord
+from activities.postgres.loading import AllowanceRecord, LoadReport
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import answer, notes
 from starter.commands.processes import serving

@@ -10,10 +10,11 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
 
+from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import Behaviour, Mode
 from activities.policies import Policies
 from activities.postgres.allowances import Spending
-from activities.postgres.loading import AllowanceRecord, OrderRecord
+from activities.postgres.loading import AllowanceRecord
 from starter.durations import Duration, parse_duration
 from workflows.messages.actors import Role
 from workflows.messages.addresses import SaveAddress

@@ -7,7 +7,8 @@ from typing import TypeVar
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from activities.postgres.loading import AllowanceRecord, OrderRecord
+from activities.gateways.order_records import OrderRecord
+from activities.postgres.loading import AllowanceRecord
 from starter.demo import script
 from starter.demo.script import Act, Script
 

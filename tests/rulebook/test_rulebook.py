@@ -20,6 +20,7 @@ LATER = [
     "T15",
     "D10",
     "X4",
+    "X2",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import workflows.messages
+from activities.gateways.order_records import OrderRecord
 from activities.policies import Policies
-from activities.postgres.loading import AllowanceRecord, OrderRecord
+from activities.postgres.loading import AllowanceRecord
 from activities.postgres.work_lists import WorkQuery
 from starter.commands.failures import UsageError
 from starter.commands.wording import moment

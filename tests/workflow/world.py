@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
@@ -87,7 +88,7 @@ class World:
         """
         lines = lines or {"1": 10_000}
         total = sum(lines.values()) + freight
-        record = loading.OrderRecord.model_validate(
+        record = OrderRecord.model_validate(
             {
                 "order_no": self.fresh("o"),
                 "marketplace": marketplace,
