@@ -307,9 +307,10 @@ class MemoryAftersales:
         )
         return self.opened(request)
 
-    async def declare_exemption(self, exemption: DeclareExemption) -> None:
+    async def declare_exemption(self, exemption: DeclareExemption) -> DeclareExemption:
         """See Declarations."""
         self._interpreter.shop.exemptions[exemption.id] = exemption
+        return exemption
 
     async def start_workflow(self, name: str, request: Request, **_: str) -> MemoryCase:
         """See Client."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from starter.client import Aftersales
 from starter.settings import Settings
 from starter.vault import opened_vault
 from tests.processes.observing import undeclared, unsaid
+from tests.workflow.in_memory import WorldInMemory
 from tests.workflow.world import Working, World
 from worker import running_worker
 
@@ -87,7 +89,19 @@ async def vault(settings: Settings, as_client: str) -> AsyncIterator[Vault]:
 
 
 @pytest.fixture
-def world(
+def world(request: pytest.FixtureRequest) -> World:
+    """A shop with its own merchant: on servers, or in memory where a test or its file is marked ``in_memory``.
+
+    In memory are tests about what cases decide. On servers, a hundred times slower, is of each kind what shows that
+    it is carried out, and all that is about the shell, the database, the client, or several who act at once.
+    """
+    if request.node.get_closest_marker("in_memory") and not request.node.get_closest_marker("on_servers"):
+        return cast("World", WorldInMemory())
+    return request.getfixturevalue("served_world")
+
+
+@pytest.fixture
+def served_world(
     worker_running: None,
     settings: Settings,
     policies: Path,

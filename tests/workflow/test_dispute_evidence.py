@@ -32,6 +32,9 @@ from workflows.messages.scores import ScoreCause
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
 from workflows.messages.statements import EvidenceStanding, WriteStatement
 
+pytestmark = pytest.mark.in_memory
+
+
 DRAFT, FINAL, LATE, REPLACED = (
     EvidenceStanding.DRAFT,
     EvidenceStanding.FINAL,
@@ -67,6 +70,7 @@ async def written(world: World, dispute: Case, by: Actor, text: str, key: str = 
 # Silence -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_a_merchant_that_gives_no_evidence_loses(world: World) -> None:  # D4, D9
     case, dispute = await demanded(world)
 
@@ -164,6 +168,7 @@ async def test_jd_proposes_the_merchants_fault_and_an_officer_confirms(world: Wo
     ]
 
 
+@pytest.mark.on_servers
 async def test_jd_an_officer_may_rule_otherwise_than_proposed(world: World) -> None:  # D5, D8, D9
     case, dispute = await demanded_in_working_hours(world)
     due = (await dispute.view()).due
@@ -196,6 +201,7 @@ async def test_jd_evidence_that_was_given_is_ruled_on(world: World) -> None:  # 
     assert (await refusal(dispute, confirm)).code == "nothing_proposed"
 
 
+@pytest.mark.on_servers
 async def test_a_pause_moves_the_time_for_evidence(world: World) -> None:  # D4, D6, section 9
     _, dispute = await demanded(world)
     before = (await dispute.view()).due
@@ -221,6 +227,7 @@ async def test_a_pause_moves_the_time_for_evidence(world: World) -> None:  # D4,
 # Drafts, the final word, what comes late -----------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_a_draft_is_replaced_until_the_final_word(world: World) -> None:  # D6
     _, dispute = await demanded(world)
     mine = merchant(world.merchant)
@@ -293,6 +300,7 @@ async def test_what_was_given_in_the_negotiation_counts_at_the_deadline(world: W
     await world.at(dispute, StageName.RULING)
 
 
+@pytest.mark.on_servers
 async def test_what_comes_late_is_kept_and_marked(world: World) -> None:  # D6, section 11
     _, dispute = await demanded(world)
     await dispute.act(evidence(merchant(world.merchant), "e1"))
@@ -307,6 +315,7 @@ async def test_what_comes_late_is_kept_and_marked(world: World) -> None:  # D6, 
     assert (await dispute.log())[-1].facts["standing"] == "late"
 
 
+@pytest.mark.on_servers
 async def test_the_merchants_final_word_leaves_the_buyer_its_time(world: World) -> None:  # D6
     _, dispute = await demanded(world)
     await dispute.act(evidence(merchant(world.merchant), "e1", final=True))
@@ -324,6 +333,7 @@ async def test_the_merchants_final_word_leaves_the_buyer_its_time(world: World) 
     ]
 
 
+@pytest.mark.on_servers
 async def test_after_the_ruling_nothing_is_taken(world: World) -> None:  # D6
     _, dispute = await demanded(world)
     await dispute.act_and_wait(ruling(Award.NOTHING))
@@ -332,6 +342,7 @@ async def test_after_the_ruling_nothing_is_taken(world: World) -> None:  # D6
     assert await standings(world, dispute) == []
 
 
+@pytest.mark.on_servers
 async def test_only_the_parties_give_evidence(world: World) -> None:  # D6, section 12
     _, dispute = await demanded(world)
 
@@ -357,6 +368,7 @@ async def test_there_are_limits(world: World, attachments: tuple[Evidence, ...],
     assert (refused.code, refused.field, refused.rule) == (code, field, "D6")
 
 
+@pytest.mark.on_servers
 async def test_within_the_limits_all_is_kept(world: World) -> None:  # D6
     _, dispute = await demanded(world)
     four = tuple(attachment(number, 20 * MIB) for number in range(4))
@@ -370,6 +382,7 @@ async def test_within_the_limits_all_is_kept(world: World) -> None:  # D6
 # Statements ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_a_statement_goes_with_the_evidence(world: World) -> None:  # D6, D7
     _, dispute = await demanded(world)
     mine = merchant(world.merchant)
@@ -386,6 +399,7 @@ async def test_a_statement_goes_with_the_evidence(world: World) -> None:  # D6, 
     assert read.text.get_secret_value().startswith("货已于")
 
 
+@pytest.mark.on_servers
 async def test_a_vague_reply_is_refused_with_its_words(world: World) -> None:  # D7
     _, dispute = await demanded(world)
 
@@ -398,6 +412,7 @@ async def test_a_vague_reply_is_refused_with_its_words(world: World) -> None:  #
     await written(world, dispute, buyer(world.buyer), "请尽快退款")
 
 
+@pytest.mark.on_servers
 async def test_a_statement_must_be_ones_own_and_of_this_dispute(world: World) -> None:  # D6
     _, dispute = await demanded(world)
     mine = merchant(world.merchant)
@@ -419,6 +434,7 @@ async def test_a_statement_must_be_ones_own_and_of_this_dispute(world: World) ->
     assert view.stage is StageName.RULING
 
 
+@pytest.mark.on_servers
 async def test_a_wrong_reference_that_nobody_waits_for_is_told_in_the_log(world: World) -> None:  # D6, section 11
     _, dispute = await demanded(world)
 

@@ -42,6 +42,8 @@ from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.dispute import intervention_key
 
+pytestmark = pytest.mark.in_memory
+
 
 async def terminated(dispute: Case) -> None:
     await dispute.handle.terminate("by an operator")
@@ -68,6 +70,7 @@ async def test_the_merchant_of_a_locked_case_may_only_confirm_receipt(world: Wor
     assert {each.name for each in before.commands if Role.MERCHANT in each.roles} == {"confirm_receipt"}
 
 
+@pytest.mark.on_servers
 async def test_its_clock_stands_still_and_no_second_of_it_is_lost(world: World) -> None:  # D3
     case = await received(world)
     await world.forward(case, days=4, hours=7, minutes=11)
@@ -128,6 +131,7 @@ async def test_the_notice_near_the_deadline_is_kept_as_well(world: World) -> Non
     assert (await case.view()).stage is StageName.RESHIPMENT
 
 
+@pytest.mark.on_servers
 async def test_a_receipt_is_recorded_and_refunds_once_the_case_goes_on(world: World) -> None:  # D3, T6
     case = await received(world, quantity=2)
     order_no = (await case.view()).order_no
@@ -232,6 +236,7 @@ async def test_an_account_may_be_given_while_the_case_is_locked(world: World) ->
 # A dispute that breaks off -------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize("arrange", [rejected_refund, received])
 async def test_a_locked_case_whose_dispute_breaks_off_goes_on_and_calls_staff(world: World, arrange: Arrange) -> None:
     """D1, D3: with the time that was left."""
@@ -251,6 +256,7 @@ async def test_a_locked_case_whose_dispute_breaks_off_goes_on_and_calls_staff(wo
     assert await world.notices(case, NoticeTemplate.ATTENTION_RAISED) == 1
 
 
+@pytest.mark.on_servers
 async def test_a_case_that_went_on_meanwhile_calls_staff_as_well(world: World) -> None:  # D1
     case = await received(world)
     before = await case.view()
@@ -264,6 +270,7 @@ async def test_a_case_that_went_on_meanwhile_calls_staff_as_well(world: World) -
     assert after.attention is Attention.DISPUTE_BROKEN_OFF
 
 
+@pytest.mark.on_servers
 async def test_after_a_dispute_that_broke_off_the_buyer_may_open_another(world: World) -> None:  # D1
     case = await rejected_refund(world)
     await terminated(await intervened(world, case))

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.workflow.disputes import (
     accept,
     charged,
@@ -31,6 +33,8 @@ from workflows.messages.requests import LineAmount
 from workflows.messages.rulings import Award, Fault, Verdict
 from workflows.messages.scores import ScoreCause
 from workflows.messages.stages import OutcomeKind, StageName, WorkList
+
+pytestmark = pytest.mark.in_memory
 
 
 async def test_resolved_by_the_buyer_nobody_is_at_fault_and_the_case_goes_on(world: World) -> None:  # D2, D3
@@ -92,6 +96,7 @@ async def test_the_buyer_takes_the_disputed_request_back(world: World) -> None: 
     assert await paid(world, (await case.view()).order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_what_the_parties_agree_on_is_paid_by_the_case(world: World) -> None:  # D2
     case = await rejected_refund(world)
     dispute = await disputed(world, case)
@@ -184,6 +189,7 @@ async def test_until_the_platform_rules_they_may_still_settle(world: World) -> N
     assert await charged(world) == [(dispute.id, ScoreCause.INTERVENTION, 2)]
 
 
+@pytest.mark.on_servers
 async def test_meanwhile_a_case_that_waits_for_the_merchant_goes_on(world: World) -> None:  # D2, T6
     case = await received(world)
     await world.forward(case, days=9, hours=23, minutes=59, seconds=57)
@@ -249,6 +255,7 @@ async def test_a_rejected_receipt_can_be_granted_after_all(world: World) -> None
     assert (await dispute.outcome()).outcome is OutcomeKind.RESOLVED
 
 
+@pytest.mark.on_servers
 async def test_disputes_are_in_the_merchants_work_lists(world: World) -> None:  # section 12
     waiting = await rejected_refund(world)
     negotiated = await disputed(world, waiting)

@@ -43,6 +43,8 @@ from workflows.messages.rulings import Award, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.messages.statements import EvidenceStanding
 
+pytestmark = pytest.mark.in_memory
+
 
 async def ended(world: World, amount: int = 6_000, order_no: str | None = None) -> tuple[str, Case]:
     """A refund of so much that has been paid."""
@@ -119,6 +121,7 @@ async def test_elsewhere_a_dispute_is_refused(world: World, arrange: Arrange) ->
     assert await case.view() == before
 
 
+@pytest.mark.on_servers
 async def test_one_dispute_at_a_time(world: World) -> None:  # D1
     case = await received(world)
     dispute = await disputed(world, case)
@@ -168,6 +171,7 @@ async def test_nobody_else_acts_on_a_dispute(world: World) -> None:  # section 1
     assert await dispute.view() == before
 
 
+@pytest.mark.on_servers
 async def test_evidence_can_come_with_the_dispute(world: World) -> None:  # D6
     case = await rejected_refund(world)
 
@@ -182,6 +186,7 @@ async def test_evidence_can_come_with_the_dispute(world: World) -> None:  # D6
 # On an ended case ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_an_ended_case_is_disputed_apart_and_what_it_paid_counts(world: World) -> None:  # D1, D8
     order_no, case = await ended(world, 6_000)
     dispute = await apart(world, request(world, order_no, about=case))
@@ -197,6 +202,7 @@ async def test_an_ended_case_is_disputed_apart_and_what_it_paid_counts(world: Wo
     assert await world.notices(dispute, NoticeTemplate.DISPUTE_RULED) == 2
 
 
+@pytest.mark.on_servers
 async def test_what_other_cases_paid_does_not_count(world: World) -> None:  # D8
     order_no, _ = await ended(world, 3_000)
     _, case = await ended(world, 2_000, order_no)
@@ -222,6 +228,7 @@ async def test_a_rejected_case_can_be_disputed_when_its_window_is_over(world: Wo
     assert await paid(world, order_no) == 2_500
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(("days", "opens"), [(6.99, True), (7.01, False)])
 async def test_an_ended_case_can_be_disputed_for_7_days(world: World, days: float, opens: bool) -> None:  # D1
     order_no, case = await ended(world)
@@ -236,6 +243,7 @@ async def test_an_ended_case_can_be_disputed_for_7_days(world: World, days: floa
         assert await refused(world, asked) == ("window_over", "about")
 
 
+@pytest.mark.on_servers
 async def test_an_open_case_is_disputed_by_a_command_only(world: World) -> None:  # D1
     case = await rejected_refund(world)
 
@@ -245,6 +253,7 @@ async def test_an_open_case_is_disputed_by_a_command_only(world: World) -> None:
     )
 
 
+@pytest.mark.on_servers
 async def test_an_ended_case_has_one_dispute_at_a_time(world: World) -> None:  # D1
     order_no, case = await ended(world)
     first = request(world, order_no, about=case)
@@ -258,6 +267,7 @@ async def test_an_ended_case_has_one_dispute_at_a_time(world: World) -> None:  #
     await world.at(await world.aftersales.open_dispute(request(world, order_no, about=case)), StageName.NEGOTIATION)
 
 
+@pytest.mark.on_servers
 async def test_what_was_ruled_on_is_not_disputed_again(world: World) -> None:  # D8
     order_no, apart_from_it = await ended(world)
     dispute = await apart(world, request(world, order_no, about=apart_from_it))
@@ -271,6 +281,7 @@ async def test_what_was_ruled_on_is_not_disputed_again(world: World) -> None:  #
         assert await refused(world, asked) == ("ruled_before", "about")
 
 
+@pytest.mark.on_servers
 async def test_a_dispute_is_about_a_case_of_its_order(world: World) -> None:  # D1
     order_no, case = await ended(world)
     other = await world.order()
@@ -285,6 +296,7 @@ async def test_a_dispute_is_about_a_case_of_its_order(world: World) -> None:  # 
     )
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize("field", ["buyer_id", "merchant_id"])
 async def test_nobody_disputes_what_is_anothers(world: World, field: str) -> None:  # section 12
     order_no, case = await ended(world)
@@ -309,6 +321,7 @@ async def test_an_order_without_a_case_can_be_disputed(world: World) -> None:  #
     assert await paid(world, order_no) == 10_800
 
 
+@pytest.mark.on_servers
 async def test_a_claim_must_fit_the_order(world: World) -> None:  # D1, R8
     order_no = await world.order()
 
@@ -317,6 +330,7 @@ async def test_a_claim_must_fit_the_order(world: World) -> None:  # D1, R8
     assert await refused(world, request(world, "no-such-order")) == ("unknown_order", "order_no")
 
 
+@pytest.mark.on_servers
 async def test_an_order_can_be_disputed_for_90_days(world: World) -> None:  # D1
     late = await world.order(paid_at=datetime.now(UTC) - timedelta(days=90, minutes=1))
     in_time = await world.order(paid_at=datetime.now(UTC) - timedelta(days=89, hours=23))

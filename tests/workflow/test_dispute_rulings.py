@@ -32,6 +32,8 @@ from workflows.messages.scores import ScoreCause
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.compensation import return_freight_fund
 
+pytestmark = pytest.mark.in_memory
+
 
 async def rulable(world: World, **order: int) -> tuple[str, Case, Case]:
     """A disputed refund whose merchant has given evidence: 100.00 on line 1, and the order's freight."""
@@ -89,6 +91,7 @@ async def test_a_ruling_is_within_the_claim(world: World) -> None:  # D8
     assert await paid(world, order_no) == 10_800
 
 
+@pytest.mark.on_servers
 async def test_it_is_ruled_once(world: World) -> None:  # D8
     order_no, case, dispute = await rulable(world)
     await dispute.act_and_wait(ruling(Award.PARTIAL, 2_500))
@@ -156,6 +159,7 @@ async def test_after_48_hours_staff_is_called_and_may_still_rule(world: World) -
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_both_sides_are_told(world: World) -> None:  # D8
     _, case, dispute = await rulable(world)
 
@@ -220,6 +224,7 @@ async def test_a_silent_merchant_bears_the_freight(world: World) -> None:  # D4,
     assert await world.compensated(return_freight_fund(case.id)) == 1_200
 
 
+@pytest.mark.on_servers
 async def test_the_freight_of_an_ended_return_is_owed_as_well_and_once(world: World) -> None:  # D8, T10
     case = await received(world, freight_paid=1_200, reason=RefundReason.QUALITY_FAULT)
     await case.act_and_wait(receipt(world))  # a fault: the merchant bears it already
@@ -243,6 +248,7 @@ async def test_the_freight_of_an_ended_return_is_owed_as_well_and_once(world: Wo
 # What it costs -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("fault", "lost"),
     [(Fault.MERCHANT, True), (Fault.BOTH, True), (Fault.BUYER, False), (Fault.NOBODY, False)],
@@ -269,6 +275,7 @@ async def test_a_ruling_that_pays_by_itself_costs_points_as_well(world: World) -
     ]
 
 
+@pytest.mark.on_servers
 async def test_a_merchant_that_is_silent_apart_from_a_case_loses(world: World) -> None:  # D4, D9
     order_no = await world.order()
     dispute = await apart(world, request(world, order_no))
@@ -281,6 +288,7 @@ async def test_a_merchant_that_is_silent_apart_from_a_case_loses(world: World) -
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_cash_on_delivery_waits_for_an_account_where_no_case_does(world: World) -> None:  # D8, T4
     order_no = await world.shipped_order(tenders=[("t1", "cash", 10_000)])
     dispute = await apart(world, request(world, order_no))
@@ -298,6 +306,7 @@ async def test_cash_on_delivery_waits_for_an_account_where_no_case_does(world: W
     assert await world.notices(dispute, NoticeTemplate.DISPUTE_RULED) == 2
 
 
+@pytest.mark.on_servers
 async def test_nothing_is_charged_where_the_platform_did_not_step_in(world: World) -> None:  # D9
     case = await rejected_refund(world)
     await disputed(world, case)

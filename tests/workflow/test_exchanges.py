@@ -29,6 +29,9 @@ from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 
+pytestmark = pytest.mark.in_memory
+
+
 Reached = Callable[[World, str], Awaitable[Case]]
 """Brings an exchange on this order to a stage."""
 
@@ -93,6 +96,7 @@ AFTER_RECEIPT = [at_reshipment, at_reship_overdue]
 # T8: goods against goods ---------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_an_exchange_that_the_buyer_confirms(world: World) -> None:  # T8
     order_no = await world.shipped_order()
     case = await received(world, order_no=order_no)

@@ -28,6 +28,9 @@ from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
 
+pytestmark = pytest.mark.in_memory
+
+
 SIGNED, REFUSED, RETURNED = ParcelEvent.SIGNED, ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE
 
 Arrange = Callable[..., Awaitable[tuple[Case, Parcel]]]
@@ -107,6 +110,7 @@ async def test_what_came_back_before_its_number_was_entered_is_known_then(world:
     await world.at(case, StageName.RETURN_REFUSED)
 
 
+@pytest.mark.on_servers
 async def test_the_carrier_that_is_asked_tells_that_it_came_back(world: World) -> None:
     case, parcel = await delayed(world)
     await asked_only(world, case, parcel, REFUSED, SIGNED)
@@ -116,6 +120,7 @@ async def test_the_carrier_that_is_asked_tells_that_it_came_back(world: World) -
     await world.at(case, StageName.RETURN_REFUSED)
 
 
+@pytest.mark.on_servers
 async def test_from_there_the_goods_are_sent_again(world: World) -> None:
     case, parcel = await on_its_way(world)
     await tells(world, case, parcel, REFUSED)
@@ -270,6 +275,7 @@ async def test_an_exchange_whose_goods_came_back_is_not_done(world: World, event
     assert called(await case.view()) == (StageName.RESHIP_FAILED, Attention.RESHIP_FAILED, Silence.NOTHING)
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize("known", [(), (REFUSED, SIGNED)])
 async def test_silence_on_goods_that_nobody_has_signed_for_calls_a_person(
     world: World, known: tuple[ParcelEvent, ...]
@@ -283,6 +289,7 @@ async def test_silence_on_goods_that_nobody_has_signed_for_calls_a_person(
     assert view.attention is Attention.RESHIP_FAILED
 
 
+@pytest.mark.on_servers
 async def test_the_carrier_is_asked_before_a_person_is_called(world: World) -> None:
     case, parcel = await reshipped(world)
     await asked_only(world, case, parcel, SIGNED)

@@ -24,6 +24,9 @@ from workflows.messages.money import Money
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 
+pytestmark = pytest.mark.in_memory
+
+
 OFFICER = officer("f-1")
 SHIPPED_AT = datetime.now(UTC)
 
@@ -70,6 +73,7 @@ async def test_the_refund_becomes_a_return_on_which_the_merchant_decides(world: 
     assert await paid(world, order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_the_goods_go_to_the_buyer_and_back_before_anything_is_paid(world: World) -> None:  # R7, T6
     await world.address()
     case, order_no, parcel = await shipped_meanwhile(world, "douyin")
@@ -91,6 +95,7 @@ async def test_the_goods_go_to_the_buyer_and_back_before_anything_is_paid(world:
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_shipping_that_is_told_twice_converts_once(world: World) -> None:  # R7
     case, order_no, parcel = await shipped_meanwhile(world, "douyin")
     before = await world.at(case, StageName.RETURN_REVIEW)
@@ -237,6 +242,7 @@ async def test_nothing_is_received_before_it_is_a_return(world: World) -> None: 
     assert (why.code, why.field) == ("not_open", "command")
 
 
+@pytest.mark.on_servers
 async def test_another_orders_parcel_says_nothing(world: World) -> None:  # R7
     case, order_no, _ = await intercepting(world)
     other, _, others = await intercepting(world)
@@ -278,6 +284,7 @@ async def test_a_cancelled_parcel_that_the_buyer_has_signed_for_becomes_a_return
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_goods_that_ship_while_the_case_is_being_opened_are_not_missed(world: World) -> None:  # R7, section 11
     """The opening has read the order and cannot be seen yet: whoever ships finds nobody to tell."""
     await world.address()

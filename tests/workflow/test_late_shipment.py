@@ -29,6 +29,9 @@ from workflows.messages.pauses import DeclareExemption, ExemptionReason
 from workflows.messages.requests import LateShipmentRequest
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
+pytestmark = pytest.mark.in_memory
+
+
 OFFICER = officer("f-1")
 LIMIT = timedelta(hours=48)
 LATE = timedelta(hours=50)
@@ -108,9 +111,7 @@ async def order_of(case: Case) -> str:
 async def compensated(world: World, case: Case) -> int:
     """What was paid for late shipment, on which our ledger and the gateway's book agree; in minor units."""
     fund = f"late-shipment/{await order_of(case)}"
-    by_gateway = await world.pool.fetchval(
-        "SELECT coalesce(sum(amount), 0)::bigint FROM gateway.refunds WHERE fund = $1 AND result = 'succeeded'", fund
-    )
+    by_gateway = await world.paid_from(fund)
     assert await world.compensated(fund) == by_gateway
     return by_gateway
 
@@ -129,6 +130,7 @@ async def refusal(case: Case, command: Command) -> RefusedCommand:
 # L1: what is owed, and when -------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_the_buyer_may_claim_48_hours_after_payment_and_not_before(world: World) -> None:  # L1, L2
     order_no = await world.order(paid_at=datetime.now(UTC))
     case = await world.aftersales.order_paid(order_no)
@@ -147,6 +149,7 @@ async def test_the_buyer_may_claim_48_hours_after_payment_and_not_before(world: 
     assert await world.events(case) == ["opened"]
 
 
+@pytest.mark.on_servers
 async def test_a_payment_that_is_told_twice_is_one_case(world: World) -> None:  # L1
     order_no = await world.order(paid_at=datetime.now(UTC))
     first = await world.aftersales.order_paid(order_no)
@@ -157,6 +160,7 @@ async def test_a_payment_that_is_told_twice_is_one_case(world: World) -> None:  
     assert (second.id, (await second.handle.describe()).run_id) == (first.id, run_id)
 
 
+@pytest.mark.on_servers
 async def test_a_payment_told_again_under_another_version_of_the_policy_is_one_case(
     world: World, tmp_path: Path
 ) -> None:  # L1
@@ -173,6 +177,7 @@ async def test_a_payment_told_again_under_another_version_of_the_policy_is_one_c
     assert (await world.at(first, StageName.CLAIMABLE)).kind is CaseKind.LATE_SHIPMENT
 
 
+@pytest.mark.on_servers
 async def test_shipping_in_time_ends_it_quietly(world: World) -> None:  # L1
     paid_at = datetime.now(UTC)
     order_no = await world.order(paid_at=paid_at)
@@ -218,6 +223,7 @@ async def test_what_is_owed_depends_on_who_ships_and_not_on_the_freight(
     assert await compensated(world, case) == owed
 
 
+@pytest.mark.on_servers
 async def test_an_unknown_order_is_not_waited_for(world: World) -> None:  # L1
     with pytest.raises(RefusedRequest) as refused:
         await world.aftersales.order_paid(world.fresh("o"))
@@ -239,6 +245,7 @@ async def test_goods_that_ship_late_are_noted_and_late(world: World) -> None:  #
     assert outcome.outcome is OutcomeKind.COMPENSATED
 
 
+@pytest.mark.on_servers
 async def test_started_without_a_delay_it_waits_by_itself_and_takes_nothing_meanwhile(world: World) -> None:  # L1
     paid_at = datetime.now(UTC)
     request = LateShipmentRequest(
@@ -263,6 +270,7 @@ async def test_started_without_a_delay_it_waits_by_itself_and_takes_nothing_mean
     assert view.stage is StageName.CLAIM_REVIEW
 
 
+@pytest.mark.on_servers
 async def test_a_word_that_it_should_start_earlier_is_not_believed(world: World) -> None:  # L1
     paid_at = datetime.now(UTC)
     request = LateShipmentRequest(
@@ -293,6 +301,7 @@ async def test_goods_that_were_paid_back_need_not_ship(world: World) -> None:  #
     assert outcome.outcome is OutcomeKind.SHIPPED_IN_TIME
 
 
+@pytest.mark.on_servers
 async def test_only_goods_that_are_still_owed_count(world: World) -> None:  # L1
     order_no = await late_order(world)
     refund = await world.refund(4_000, order_no=order_no)
@@ -303,6 +312,7 @@ async def test_only_goods_that_are_still_owed_count(world: World) -> None:  # L1
     assert (await case.view()).asked == Money(amount=1_800, currency="CNY")
 
 
+@pytest.mark.on_servers
 async def test_a_case_that_begins_late_still_asks_when_the_order_had_to_ship(world: World) -> None:  # L2
     paid_at = datetime.now(UTC) - timedelta(days=9)
     declared = await exemption(world, starts=-24, ends=-10)
@@ -316,6 +326,7 @@ async def test_a_case_that_begins_late_still_asks_when_the_order_had_to_ship(wor
     assert elsewhen.value.refusal.code == "exemption_elsewhen"
 
 
+@pytest.mark.on_servers
 async def test_a_start_that_was_told_too_late_does_not_prolong_the_time_to_ship(world: World) -> None:  # L2
     paid_at = datetime.now(UTC) - LATE
     request = LateShipmentRequest(
@@ -339,6 +350,7 @@ async def test_a_start_that_was_told_too_late_does_not_prolong_the_time_to_ship(
 # L2: who claims, who proves, what silence does --------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_a_claim_that_the_merchant_does_not_answer_in_48_hours_is_paid(world: World) -> None:  # L2
     case = await claimed(world)
     reviewed = await case.view()
@@ -392,6 +404,7 @@ async def test_only_the_orders_buyer_claims(world: World) -> None:  # L2, sectio
     assert (await case.view()).stage is StageName.CLAIMABLE
 
 
+@pytest.mark.on_servers
 async def test_a_claim_that_is_taken_back_pays_nothing_and_cannot_be_made_again(world: World) -> None:  # L1, L2
     order_no = await late_order(world)
     case = await claimed(world, order_no)
@@ -404,6 +417,7 @@ async def test_a_claim_that_is_taken_back_pays_nothing_and_cannot_be_made_again(
     assert await compensated(world, case) == 0
 
 
+@pytest.mark.on_servers
 async def test_a_case_that_is_started_anew_after_its_end_pays_nothing(world: World) -> None:  # L1
     order_no = await late_order(world)
     case = await claimed(world, order_no)
@@ -451,6 +465,7 @@ async def test_a_proof_of_late_shipment_proves_nothing(world: World) -> None:  #
     assert outcome.outcome is OutcomeKind.COMPENSATED
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize("for_all", [True, False])
 async def test_a_declared_exemption_excuses(world: World, *, for_all: bool) -> None:  # L2
     declared = await exemption(world, starts=-40, ends=-10, merchants=() if for_all else ("m-other", world.merchant))
@@ -463,6 +478,7 @@ async def test_a_declared_exemption_excuses(world: World, *, for_all: bool) -> N
     assert (await case.log())[-1].facts["exemption"] == declared
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("starts", "ends", "merchants", "code"),
     [
@@ -505,6 +521,7 @@ async def test_a_merchant_whose_exemption_is_not_known_may_show_another(world: W
 # L3 and section 10: the money ------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_compensation_does_not_eat_what_the_order_can_give_back(world: World) -> None:  # L3, R8
     order_no = await late_order(world)
     case = await claimed(world, order_no)

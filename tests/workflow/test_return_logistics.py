@@ -31,6 +31,9 @@ from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 
+pytestmark = pytest.mark.in_memory
+
+
 OFFICER = officer("f-1")
 FAULT = RefundReason.QUALITY_FAULT
 
@@ -80,6 +83,7 @@ async def test_with_a_tracking_number_the_merchant_awaits_the_goods(world: World
     )
 
 
+@pytest.mark.on_servers
 async def test_a_corrected_number_counts_and_the_mistyped_one_no_more(world: World) -> None:  # T3, T6
     case, mistyped = await on_its_way(world)
     before = await case.view()
@@ -134,6 +138,7 @@ async def test_the_carriers_sign_off_brings_the_goods_to_the_merchant(world: Wor
     assert await paid(world, view.order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_a_sign_off_before_the_number_is_entered_is_kept_and_matched(world: World) -> None:  # section 11, T6
     case = await agreed(world)
     parcel = world.parcel()
@@ -168,6 +173,7 @@ async def test_a_sign_off_that_only_the_case_was_told_of_is_kept_as_well(world: 
     assert view.due == now + timedelta(days=10)
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize("told_first", [False, True])
 async def test_a_sign_off_finds_its_parcel_however_the_number_was_typed(world: World, told_first: bool) -> None:  # T13
     number = world.fresh("SF")
@@ -203,6 +209,7 @@ async def test_a_repeated_sign_off_changes_nothing(world: World) -> None:  # T6,
     assert await world.compensated(f"freight-insurance/{case.id}") == 500
 
 
+@pytest.mark.on_servers
 async def test_the_same_event_sent_twice_is_one(world: World) -> None:  # T6, section 11
     case, parcel = await on_its_way(world)
     key, signed_at = world.fresh("ev"), await world.now(case)
@@ -229,6 +236,7 @@ async def test_events_may_come_out_of_order(world: World) -> None:  # T6
     assert (view.stage, view.due) == (signed.stage, signed.due)
 
 
+@pytest.mark.on_servers
 async def test_what_was_signed_for_before_the_return_was_agreed_does_not_count(world: World) -> None:
     """T6: it is the order's own parcel, say, which the buyer has signed for."""
     parcel = world.parcel()
@@ -273,6 +281,7 @@ async def keeping_quiet(world: World, parcel: Parcel, signed_at: datetime | None
         await stub.set_journey(parcel, [(ParcelEvent.SIGNED, timedelta(0))], begins_at=signed_at)
 
 
+@pytest.mark.on_servers
 async def test_the_carrier_is_asked_before_a_person_is_called(world: World) -> None:  # T6
     case, parcel = await delayed(world)
     signed_at = await world.now(case) + timedelta(days=1)
@@ -289,6 +298,7 @@ async def test_the_carrier_is_asked_before_a_person_is_called(world: World) -> N
     assert await world.notices(case, NoticeTemplate.RETURN_SIGNED) == 1
 
 
+@pytest.mark.on_servers
 async def test_where_the_carrier_knows_nothing_a_person_is_called_and_nothing_paid(world: World) -> None:  # T6
     case, parcel = await delayed(world)
     await keeping_quiet(world, parcel, None)
@@ -305,6 +315,7 @@ async def test_where_the_carrier_knows_nothing_a_person_is_called_and_nothing_pa
     assert await paid(world, view.order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_what_was_signed_for_before_the_return_was_agreed_does_not_count_when_asked(world: World) -> None:  # T6
     await world.address()
     case = await world.returned()
@@ -323,6 +334,7 @@ async def test_what_was_signed_for_before_the_return_was_agreed_does_not_count_w
     assert view.attention is Attention.RETURN_OVERDUE
 
 
+@pytest.mark.on_servers
 async def test_a_carrier_that_cannot_be_reached_holds_nothing_up(world: World) -> None:  # T6
     case, parcel = await delayed(world)
     stub = CarrierStub(world.pool)
@@ -359,6 +371,7 @@ async def test_a_person_decides_on_a_lost_return(world: World) -> None:  # T1, T
 # T7: more time -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_more_time_is_offered_when_5_days_have_passed_and_not_before(world: World) -> None:  # T7
     case, _ = await on_its_way(world)
 
@@ -452,6 +465,7 @@ async def timers_fired(case: Case) -> int:
     return events.count(EventType.EVENT_TYPE_TIMER_FIRED)
 
 
+@pytest.mark.on_servers
 async def test_an_extension_in_the_last_second_counts(shop: World, working: Working) -> None:  # section 11, T7
     async with working():
         case, _ = await delayed(shop)
@@ -484,6 +498,7 @@ async def payers(world: World, case: Case) -> list[str]:
     return [row["payer"] for row in rows]
 
 
+@pytest.mark.on_servers
 async def test_the_insurance_pays_at_sign_off_as_a_case_of_its_own(world: World) -> None:  # T10, L3
     order_no = await world.shipped_order(freight_insured=500)
     case, _ = await signed_for(world, order_no=order_no)
@@ -503,6 +518,7 @@ async def test_the_insurance_pays_at_sign_off_as_a_case_of_its_own(world: World)
     assert (await case.view()).stage is StageName.RETURN_RECEIVED
 
 
+@pytest.mark.on_servers
 async def test_the_insurance_takes_nothing_of_the_orders_room(world: World) -> None:  # T10, L3, R8
     order_no = await world.shipped_order(freight_insured=500)
     case, _ = await signed_for(world, order_no=order_no, freight_paid=1_200, reason=FAULT)
@@ -539,6 +555,7 @@ async def test_at_fault_the_merchant_owes_the_return_freight(
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("insured", "stated", "reason"),
     [
@@ -581,6 +598,7 @@ async def test_what_the_merchant_confirms_has_been_signed_for(world: World) -> N
     assert await world.compensated(f"return-freight/{case.id}") == 700
 
 
+@pytest.mark.on_servers
 async def test_without_a_parcel_nothing_was_insured(world: World) -> None:  # T5, T10
     case = await agreed(world, order_no=await world.shipped_order(freight_insured=500))
 
@@ -590,6 +608,7 @@ async def test_without_a_parcel_nothing_was_insured(world: World) -> None:  # T5
         await insurance(world, case).view()
 
 
+@pytest.mark.on_servers
 async def test_faulty_goods_that_were_lost_have_cost_the_buyer_freight(world: World) -> None:
     """T10: nobody signed for them, so that no insurance pays and nothing is taken off."""
     order_no = await world.shipped_order(freight_insured=500)
@@ -604,6 +623,7 @@ async def test_faulty_goods_that_were_lost_have_cost_the_buyer_freight(world: Wo
     assert await paid(world, order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_the_orders_own_parcel_is_no_return(world: World) -> None:  # T3, T6
     """Else its sign-off, should it come late, would have silence refund goods that the buyer keeps."""
     order_no, outgoing = await world.shipped_order(), world.parcel()

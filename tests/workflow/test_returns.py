@@ -35,11 +35,15 @@ from workflows.messages.parcels import ParcelEvent
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 
+pytestmark = pytest.mark.in_memory
+
+
 OFFICER = officer("f-1")
 
 # T1: three ways to decide, and silence -------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_only_what_has_shipped_can_come_back(world: World) -> None:  # T1
     order_no = await world.order()
 
@@ -48,6 +52,7 @@ async def test_only_what_has_shipped_can_come_back(world: World) -> None:  # T1
     assert (why.code, why.field, why.rule) == ("not_shipped", "order_no", "T1")
 
 
+@pytest.mark.on_servers
 async def test_the_merchant_agrees_and_nothing_is_paid_yet(world: World) -> None:  # T1
     await world.address()
     case = await world.returned()
@@ -127,6 +132,7 @@ async def test_silence_agrees_to_the_return_and_refunds_nothing(world: World) ->
     assert await world.notices(case, NoticeTemplate.RETURN_AGREED) == 1
 
 
+@pytest.mark.on_servers
 async def test_the_merchant_is_reminded_once_when_12_hours_are_left(world: World) -> None:  # T1
     await world.address()
     case = await world.returned()
@@ -182,6 +188,7 @@ async def test_nobody_else_decides(world: World) -> None:  # T1, section 12
 # T2: addresses and clauses -------------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_an_address_that_the_merchant_does_not_have_is_refused(world: World) -> None:  # T2
     other = World(world.aftersales, world.skipper, world.pool)
     await other.address("theirs")
@@ -220,6 +227,7 @@ async def test_the_clock_runs_on_after_a_refused_address(world: World) -> None: 
     assert (await world.at(case, StageName.AWAITING_RETURN)).return_address
 
 
+@pytest.mark.on_servers
 async def test_the_merchant_picks_an_address_else_the_default_is_taken(world: World) -> None:  # T2
     await world.address("first", is_default=False)
     await world.address("usual")
@@ -235,6 +243,7 @@ async def test_the_merchant_picks_an_address_else_the_default_is_taken(world: Wo
     assert (await entry(picked, "return_agreed")).facts == {"address": "third", "address_version": 1}
 
 
+@pytest.mark.on_servers
 async def test_a_case_keeps_the_address_that_it_was_given(world: World) -> None:  # T2
     await world.address()
     case = await world.returned()
@@ -299,6 +308,7 @@ async def test_an_officer_can_end_what_no_address_is_found_for(world: World) -> 
     assert await paid(world, view.order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_clauses_reach_the_buyer_word_for_word(world: World) -> None:  # T2
     await world.address()
     case = await world.returned()
@@ -348,6 +358,7 @@ async def test_receipt_cannot_be_confirmed_before_the_return_is_agreed(world: Wo
     assert (why.code, why.field) == ("not_open", "command")
 
 
+@pytest.mark.on_servers
 async def test_after_sign_off_the_merchant_refunds(world: World) -> None:  # T6
     order_no = await world.shipped_order()
     case, _ = await signed_for(world, order_no=order_no)
@@ -444,6 +455,7 @@ async def test_once_signed_for_the_tracking_number_stays(world: World) -> None: 
 # T11: not more than was received -------------------------------------------------------------------------
 
 
+@pytest.mark.on_servers
 async def test_fewer_pieces_accepted_pay_in_proportion(world: World) -> None:  # T11
     order_no = await world.shipped_order(lines={"1": 10_000, "2": 9_000}, pieces=3)
     lines = (LineAmount(line="1", quantity=3, amount=10_000), LineAmount(line="2", quantity=1, amount=3_000))

@@ -185,6 +185,10 @@ def cases() -> list[tuple[Attention, str]]:
     return [(attention, line) for attention in Attention for line in told(SECTIONS.get(attention, ""))]
 
 
+ON_SERVERS = {Attention.DISPUTE_BROKEN_OFF, Attention.REFUND_DECLINED, Attention.REFUND_RETURNED}
+"""A case's workflow is stopped, or begun again after its end; and one that any case can come to."""
+
+
 ANSWERED_BY_NO_COMMAND = frozenset({Attention.BOOK_BEHIND})
 """What is done about it stands in ``tests/pages.py``."""
 
@@ -194,7 +198,13 @@ def test_every_reason_for_attention_has_its_section_and_something_to_do() -> Non
     assert set(SECTIONS) >= set(Attention)
 
 
-@pytest.mark.parametrize(("attention", "line"), cases())
+@pytest.mark.parametrize(
+    ("attention", "line"),
+    [
+        pytest.param(*each, marks=pytest.mark.on_servers if each[0] in ON_SERVERS else pytest.mark.in_memory)
+        for each in cases()
+    ],
+)
 async def test_what_the_page_says_to_do_is_obeyed(world: World, attention: Attention, line: str) -> None:
     case = await ARRANGE[attention](world)
     await until(case.view, lambda view: view.attention is attention)

@@ -30,6 +30,9 @@ from workflows.messages.requests import LineAmount, MerchantRefundRequest, Refun
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 
+pytestmark = pytest.mark.in_memory
+
+
 OFFICER = officer("o-1")
 TWO_TENDERS = [("a", "wallet", 3_000), ("b", "wallet", 7_000)]
 
@@ -67,6 +70,7 @@ async def reductions(case: Case) -> list[tuple[object, object]]:
     return [(each.facts["asked"], each.facts["paid"]) for each in await case.log() if each.event == "payment_reduced"]
 
 
+@pytest.mark.on_servers
 async def test_goods_that_came_back_are_paid_as_far_as_they_are_not_paid_yet(world: World) -> None:
     order_no = await world.shipped_order()
     case, _ = await signed_for(world, order_no=order_no)
@@ -80,6 +84,7 @@ async def test_goods_that_came_back_are_paid_as_far_as_they_are_not_paid_yet(wor
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_each_line_and_the_freight_give_what_is_left_of_them(world: World) -> None:
     order_no = await world.order(lines={"1": 6_000, "2": 4_000}, freight=1_000)
     lines = tuple(LineAmount(line=line, quantity=1, amount=amount) for line, amount in (("1", 6_000), ("2", 4_000)))
@@ -95,6 +100,7 @@ async def test_each_line_and_the_freight_give_what_is_left_of_them(world: World)
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 11_000
 
 
+@pytest.mark.on_servers
 async def test_where_the_gateway_is_slow_both_sides_are_told_before_the_money_arrives(world: World) -> None:
     order_no = await world.order()
     case = await world.refund(order_no=order_no)
@@ -114,6 +120,7 @@ async def test_where_the_gateway_is_slow_both_sides_are_told_before_the_money_ar
     assert await world.notices(case, NoticeTemplate.PAYMENT_REDUCED) == 2
 
 
+@pytest.mark.on_servers
 async def test_what_is_refunded_in_full_elsewhere_is_said_so(world: World) -> None:
     order_no = await world.order()
     case = await world.refund(order_no=order_no)
@@ -139,6 +146,7 @@ ADVANCE = PayInAdvance(key="p", by=OFFICER, reason="buyer_waits", proof="ticket:
 CLOSE = CloseCase(key="x", by=OFFICER, reason="settled_in_store", proof="ticket:2")
 
 
+@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("command", "outcome"),
     [
@@ -165,6 +173,7 @@ async def test_what_was_declined_is_paid_as_far_as_it_is_left(
     assert await world.refunded(order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_what_was_declined_and_is_paid_elsewhere_ends_with_what_was_paid(world: World) -> None:
     order_no, case = await half_declined(world)
     await world.gateway.clear_behaviours()
@@ -179,6 +188,7 @@ async def test_what_was_declined_and_is_paid_elsewhere_ends_with_what_was_paid(w
     assert await reductions(case) == [(10_000, 3_000)]
 
 
+@pytest.mark.on_servers
 async def test_what_was_declined_whole_and_is_paid_elsewhere_ends_with_nothing(world: World) -> None:
     order_no = await world.order()
     await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
@@ -193,6 +203,7 @@ async def test_what_was_declined_whole_and_is_paid_elsewhere_ends_with_nothing(w
     assert await world.refunded(order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_a_case_with_a_part_paid_can_be_closed_by_an_officer(world: World) -> None:
     order_no, case = await half_declined(world)
 
@@ -281,6 +292,7 @@ async def test_an_officer_ends_a_case_that_waits_for_room(world: World) -> None:
     assert await world.refunded(order_no) == 0
 
 
+@pytest.mark.on_servers
 async def test_what_a_stopped_case_holds_calls_a_person_and_keeps_nobody_waiting(world: World) -> None:  # R8
     order_no, first, case = await held_up(world)
     await first.handle.terminate("by an operator")
@@ -309,6 +321,7 @@ async def reset(world: World, case: Case) -> None:
     )
 
 
+@pytest.mark.on_servers
 async def test_a_payment_whose_case_was_stopped_goes_on(world: World) -> None:  # R8
     order_no, first, case = await held_up(world)
     await first.handle.terminate("by an operator")
@@ -329,6 +342,7 @@ async def test_a_payment_whose_case_was_stopped_goes_on(world: World) -> None:  
     assert await world.refunded(order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_an_allowance_that_a_stopped_withdrawal_holds_is_paid_back(world: World) -> None:  # A3, A5
     allowance = await world.allowance(spent=1_000)
     case = await world.withdrawal(allowance)
@@ -347,6 +361,7 @@ async def test_an_allowance_that_a_stopped_withdrawal_holds_is_paid_back(world: 
     assert (outcome.outcome, outcome.refunded and outcome.refunded.amount) == (OutcomeKind.REFUNDED, 7_200)
 
 
+@pytest.mark.on_servers
 async def test_a_dispute_whose_case_was_stopped_pays_what_it_rules(world: World) -> None:  # D8
     order_no = await world.shipped_order()
     case = await rejected_refund(world, order_no=order_no)
@@ -366,6 +381,7 @@ async def test_a_dispute_whose_case_was_stopped_pays_what_it_rules(world: World)
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
 
 
+@pytest.mark.on_servers
 async def test_a_dispute_that_somebody_wanted_to_cancel_leaves_the_ruling_to_its_case(world: World) -> None:  # D8
     order_no = await world.shipped_order()
     case = await rejected_refund(world, order_no=order_no)

@@ -296,12 +296,16 @@ class World:
 
     async def paid_by_gateway(self, order_no: str) -> int:
         """What the gateway's own book says it has paid for an order or allowance, in minor units."""
+        return await self.paid_from(f"order/{order_no}", f"allowance/{order_no}")
+
+    async def paid_from(self, *funds: str) -> int:
+        """What the gateway's own book says it has paid from these funds, in minor units."""
         return await self.pool.fetchval(
             """
             SELECT coalesce(sum(amount), 0)::bigint FROM gateway.refunds
             WHERE fund = ANY($1) AND result = 'succeeded'
             """,
-            [f"order/{order_no}", f"allowance/{order_no}"],
+            [*funds],
         )
 
     async def notices(self, case: Case, template: NoticeTemplate) -> int:
