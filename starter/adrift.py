@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +20,8 @@ from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.stages import StageName
 
 _ASKED_AT_ONCE: Final = 10
+_PATIENCE: Final = timedelta(seconds=10)
+"""Not as long as a command waits: many may be asked of whom nobody carries."""
 _SOON: Final = 1.0
 """Seconds within which a case that has ended in its book ends in Temporal."""
 
@@ -119,7 +121,7 @@ async def _view(temporal: Client, case_id: str) -> CaseView | None:
     """The case as its workflow has it; None where it has not begun, has gone, or nobody answers."""
     handle = temporal.get_workflow_handle(case_id)
     try:
-        return await waiting.look(handle, CaseView)
+        return await waiting.look(handle, CaseView, patience=_PATIENCE)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError):
         return None
     except RPCError as error:
@@ -135,7 +137,7 @@ async def _view(temporal: Client, case_id: str) -> CaseView | None:
 async def _had_opened(temporal: Client, case_id: str) -> bool:
     """Whether a workflow that has ended had opened its case."""
     try:
-        outcome = await temporal.get_workflow_handle(case_id, result_type=Outcome).result(rpc_timeout=waiting.PATIENCE)
+        outcome = await temporal.get_workflow_handle(case_id, result_type=Outcome).result(rpc_timeout=_PATIENCE)
     except WorkflowFailureError:
         return False
     return outcome.kind is not None

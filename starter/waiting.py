@@ -19,22 +19,24 @@ _TRIES: Final = 3
 
 
 async def look(
-    handle: WorkflowHandle[Any, Any], result_type: type[Answer], reject: QueryRejectCondition | None = None
+    handle: WorkflowHandle[Any, Any],
+    result_type: type[Answer],
+    reject: QueryRejectCondition | None = None,
+    patience: timedelta | None = None,
 ) -> Answer:
-    """The answer to a workflow's query ``view``, which is asked again where it gets lost, all within ``PATIENCE``.
+    """The answer to a workflow's query ``view``, which is asked again where it gets lost.
 
     A worker that drops a run from its cache may drop a query with it, and the server waits for the answer until the
-    caller has gone. Asking changes nothing.
+    caller has gone. Asking changes nothing. All tries together take ``patience``, else ``PATIENCE``.
 
     Raises:
         WorkflowQueryRejectedError, WorkflowQueryFailedError: as the SDK has it.
         RPCError: Temporal refuses, or nobody has answered in time (``NO_ANSWER``).
     """
+    each = (patience or PATIENCE) / _TRIES
     for left in reversed(range(_TRIES)):
         try:
-            return await handle.query(
-                "view", result_type=result_type, reject_condition=reject, rpc_timeout=PATIENCE / _TRIES
-            )
+            return await handle.query("view", result_type=result_type, reject_condition=reject, rpc_timeout=each)
         except RPCError as error:
             if error.status not in NO_ANSWER or not left:
                 raise
