@@ -72,7 +72,7 @@ async def find(aftersales: Aftersales, query: WorkQuery, *, most: int) -> list[W
 def takes(item: WorkItem, command: Command) -> bool:
     """Whether the stage in which the case was found takes this command from this role."""
     stage = STAGES.get(item.stage)  # None where a newer release has added it
-    return stage is not None and command.by.role in accepted(stage).get(type(command), frozenset[Role]())
+    return stage is not None and command.by.role in accepted(stage, item.kind).get(type(command), frozenset[Role]())
 
 
 def key_of(name: str, case_id: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from workflows.kinds.admission import accepted, open_commands, refused_in_stage
+from workflows.kinds.kind import OF_EVERY_CASE, PROCESSES
 from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
@@ -36,9 +37,9 @@ from workflows.messages.commands import (
     SubmitEvidence,
     Withdraw,
 )
-from workflows.messages.requests import DisputeReason
+from workflows.messages.requests import DisputeReason, RefundReason
 from workflows.messages.rulings import Award, Fault
-from workflows.messages.stages import StageName
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.admission import Parties, fingerprint, read
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -88,6 +89,30 @@ def test_what_is_shown_as_open_is_what_is_obeyed(stage: Stage) -> None:
     shown = {each.name: frozenset(each.roles) for each in open_commands(stage)}
 
     assert shown == {kind.command_name(): roles for kind, roles in accepted(stage).items()}
+
+
+@pytest.mark.parametrize("kind", PROCESSES, ids=list(PROCESSES))
+def test_a_kind_takes_only_what_its_own_process_does_something_with(kind: CaseKind) -> None:  # section 12
+    process = PROCESSES[kind]
+
+    for stage in process.table:
+        unknown = [each for each in accepted(stage, kind) if not (process.on(stage, each) or each in OF_EVERY_CASE)]
+        assert unknown == [], stage.name
+        shown = {each.name for each in open_commands(stage, kind)}
+        assert shown == {each.command_name() for each in accepted(stage, kind)}
+
+
+def test_what_another_kind_takes_in_the_same_stage_is_not_open_in_this_one() -> None:  # section 12, B3
+    command = Amend(key="k", by=actor(Role.BUYER), freight=1, reason=RefundReason.PRICE_ADJUSTMENT)
+    rejected = STAGES[StageName.REJECTED]
+
+    def refused_in(kind: CaseKind) -> Refusal | None:
+        return refused_in_stage(command, stage=rejected, parties=PARTIES, now=NOW, kind=kind)
+
+    refused = refused_in(CaseKind.PRICE_PROTECTION)
+    assert refused is not None
+    assert (refused.code, "amend" in refused.explanation.split("open are")[1]) == ("not_open", False)
+    assert refused_in(CaseKind.SHIPPED_REFUND) is None
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=list(STAGES))

@@ -1,6 +1,7 @@
 """Whether a command may be obeyed: who sends it, whose case it is, what the stage takes (section 12).
 
-What a stage takes is read off the kinds' processes: it is the same in every kind that has the stage.
+What a stage takes is read off the kinds' processes. Who may send a command is the same in every kind that has the
+stage; a kind may take fewer commands in it than others do.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from workflows.messages.commands import (
     ReportParcel,
     RulingTold,
 )
-from workflows.messages.stages import StageName
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.admission import Parties, may_see
 
 Accepts: TypeAlias = Mapping[type[Command], frozenset[Role]]
@@ -72,9 +73,20 @@ def _accepted(stage: Stage) -> Accepts:
 _ACCEPTED: Final[Mapping[StageName, Accepts]] = {name: _accepted(stage) for name, stage in STAGES.items()}
 
 
-def accepted(stage: Stage) -> Accepts:
-    """What ``stage`` takes, and from whom, facts aside."""
-    return _ACCEPTED[stage.name]
+def _accepted_by(kind: CaseKind, stage: Stage) -> Accepts:
+    taken = {each.event for each in PROCESSES[kind].table[stage]}
+    every_case = {*ANYWHERE, *WITH_DEADLINE}
+    return {each: roles for each, roles in _ACCEPTED[stage.name].items() if each in taken or each in every_case}
+
+
+_ACCEPTED_BY: Final[Mapping[tuple[CaseKind, StageName], Accepts]] = {
+    (kind, stage.name): _accepted_by(kind, stage) for kind, process in PROCESSES.items() for stage in process.table
+}
+
+
+def accepted(stage: Stage, kind: CaseKind | None = None) -> Accepts:
+    """What ``stage`` takes, and from whom, facts aside: in any kind of case, or in one."""
+    return _ACCEPTED[stage.name] if kind is None else _ACCEPTED_BY.get((kind, stage.name), _ACCEPTED[stage.name])
 
 
 _WHO_ASKS: Final[Mapping[type[Command], frozenset[Role]]] = {
@@ -84,10 +96,11 @@ _WHO_ASKS: Final[Mapping[type[Command], frozenset[Role]]] = {
 """Who may send a command in one stage or another."""
 
 
-def open_commands(stage: Stage) -> tuple[OpenCommand, ...]:
-    """The commands that a stage takes, and from whom."""
+def open_commands(stage: Stage, kind: CaseKind | None = None) -> tuple[OpenCommand, ...]:
+    """The commands that a stage takes, and from whom: in any kind of case, or in one."""
     return tuple(
-        OpenCommand(name=kind.command_name(), roles=tuple(sorted(roles))) for kind, roles in accepted(stage).items()
+        OpenCommand(name=each.command_name(), roles=tuple(sorted(roles)))
+        for each, roles in accepted(stage, kind).items()
     )
 
 
@@ -110,20 +123,25 @@ def refused_stranger(command: Command, parties: Parties) -> Refusal | None:
     return Refusal(code="not_yours", field="by.id", rule="section 12", explanation=explanation)
 
 
-def refused_in_stage(command: Command, *, stage: Stage, parties: Parties, now: datetime) -> Refusal | None:
-    """Why ``command`` is not obeyed in ``stage``, or None. ``now`` is the case's own time, in UTC."""
+def refused_in_stage(
+    command: Command, *, stage: Stage, parties: Parties, now: datetime, kind: CaseKind | None = None
+) -> Refusal | None:
+    """Why ``command`` is not obeyed in ``stage`` of a case of this ``kind``, or None.
+
+    ``now`` is the case's own time, in UTC.
+    """
     name = command.command_name()
     if stranger := refused_stranger(command, parties):
         return stranger
     if command.fact:
         return None if command.by.role in FACTS[type(command)] else _wrong_actor(command, FACTS[type(command)])
-    roles = accepted(stage).get(type(command), frozenset[Role]())
+    roles = accepted(stage, kind).get(type(command), frozenset[Role]())
     if not roles:
         return Refusal(
             code="not_open",
             field="command",
             rule=stage.rule,
-            explanation=_why_not_open(name, stage),
+            explanation=_why_not_open(name, stage, kind),
         )
     if command.by.role not in roles:
         return _wrong_actor(command, roles)
@@ -141,10 +159,10 @@ def refused_in_stage(command: Command, *, stage: Stage, parties: Parties, now: d
             return None
 
 
-def _why_not_open(name: str, stage: Stage) -> str:
+def _why_not_open(name: str, stage: Stage, kind: CaseKind | None) -> str:
     if stage.name is StageName.CLOSED:
         return f"{name} comes too late: the case has ended"
-    names = ", ".join(kind.command_name() for kind in accepted(stage)) or "none"
+    names = ", ".join(each.command_name() for each in accepted(stage, kind)) or "none"
     return f"{name} is not open in stage {stage.name}; open are: {names}"
 
 

@@ -41,7 +41,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,
         on_silence=stage.silence,
-        commands=open_commands(stage),
+        commands=open_commands(stage, state.kind),
         attention=state.attention,
         outcome=state.outcome,
         legs=state.legs,

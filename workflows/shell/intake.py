@@ -83,8 +83,9 @@ class Intake:
                 rule=running.asleep.rule,
                 explanation=f"the case opens at {running.asleep.until.isoformat()}, and not before",
             )
-        refusal = refused_in_stage(command, stage=running.stage, parties=running.parties, now=now)
-        if refusal or running.state.kind is None:  # nothing was opened: there is nothing to hold the content against
+        kind = running.state.kind
+        refusal = refused_in_stage(command, stage=running.stage, parties=running.parties, now=now, kind=kind)
+        if refusal or kind is None:  # nothing was opened: there is nothing to hold the content against
             return refusal
         order = running.opened.order if running.opened else None
         impossible = refused_moment(command, now=now, order=running.state.order or order)  # R18
