@@ -13,7 +13,7 @@ from workflows.kinds.decisions import Decision, StartDispute
 from workflows.kinds.events import DisputeEnded
 from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.order_money import PAID_BACK
-from workflows.kinds.process import Handler, On, Table, hears, takes
+from workflows.kinds.process import Goal, Handler, On, Table, hears, takes
 from workflows.kinds.process import ruled as when_ruled
 from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage
 from workflows.kinds.state import DisputeState, Standstill
@@ -75,19 +75,22 @@ def disputable(
     carry_out: Handler,
     comes_disputed: tuple[Stage, ...] = (),
     dismisses_to: tuple[Stage, ...] = (),
+    underway: tuple[Stage, ...] = (),
     free: bool = True,
 ) -> Table:
     """A kind's ``own`` table up to the decision to pay, what a dispute adds to it, and the money leg (D1 to D3, D8).
 
     ``approve`` is what the merchant's word does in the negotiation, ``note_parcel`` what a carrier's does meanwhile,
     and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
-    dispute open. What is not to be paid for may lead to ``dismisses_to`` (T15). What is
-    granted may be ``free`` (R13).
+    dispute open. What is not to be paid for may lead to ``dismisses_to``; in the stages in
+    which goods are ``underway`` to the buyer they go on to it (T15). What is granted may be ``free`` (R13).
     """
     goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
     locked = hears(DisputeIntervened, lock)
     ended = when_ruled(_end_of_dispute(carry_out))
-    carried_out = {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *dismisses_to)}
+
+    def carried_out(goods_underway: tuple[Stage, ...]) -> dict[str, tuple[Goal, ...]]:
+        return {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *dismisses_to, *goods_underway)}
 
     def back(to: tuple[Stage, ...]) -> dict[str, tuple[Stage, ...]]:
         return dict.fromkeys(("dispute_resolved", "dispute_broken_off", "dispute_refused"), to)
@@ -95,7 +98,8 @@ def disputable(
     def while_open(stage: Stage) -> tuple[On, On]:
         if stage not in goes_on:
             return locked, ended
-        return locked.leading(locked=LOCKED), ended.leading(**carried_out)
+        itself = (stage,) if stage in underway else ()
+        return locked.leading(locked=LOCKED), ended.leading(**carried_out(itself))
 
     return {
         **{stage: (*lines, *while_open(stage)) for stage, lines in own.items()},
@@ -105,14 +109,14 @@ def disputable(
             takes(GiveRefundAccount, BUYER, order_money.take_account),
             hears(ReportParcel, note_parcel),
             locked.leading(locked=LOCKED),
-            ended.leading(**carried_out, **back(stops)),
+            ended.leading(**carried_out(underway), **back(stops)),
         ),
         LOCKED: (
             takes(ConfirmReceipt, MERCHANT, _keep_receipt),
             takes(GiveRefundAccount, BUYER, order_money.take_account),
             hears(ReportParcel, _keep_report),
             locked,
-            ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))),
+            ended.leading(**carried_out(underway), **back(tuple(each for each in own if each in {*goes_on, *stops}))),
         ),
         **{stage: (*lines, locked) for stage, lines in order_money.table(rest=True, free=free).items()},
     }

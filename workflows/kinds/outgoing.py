@@ -69,10 +69,10 @@ def told_of_outgoing(case: Case, report: ReportParcel) -> Decision | None:
     goods = case.state.goods
     if sending is None or report.parcel != goods.outgoing:
         return None
-    if case.stage is sending.underway and _came_back(goods) and came_back([report], report.parcel, None):
+    if case.stage is sending.underway and came_back_from_buyer(goods) and came_back([report], report.parcel, None):
         return case.enter(sending.failed, every_case.parcel_line(case, report), attention=sending.attention)
-    if case.stage is sending.failed and report.event is ParcelEvent.SIGNED and _buyer_signed(goods):
-        return case.enter(sending.underway, every_case.parcel_line(case, report))
+    if case.stage is sending.failed and report.event is ParcelEvent.SIGNED and buyer_signed(goods):
+        return with_goods(case, with_merchant=False).enter(sending.underway, every_case.parcel_line(case, report))
     return None
 
 
@@ -81,14 +81,14 @@ def once_the_buyer_has_them(case: Case, sending: Sending, do: Callable[[Case], D
 
     def known(case: Case) -> Decision:
         goods = case.state.goods
-        if _buyer_signed(goods):
+        if buyer_signed(goods):
             return do(case)
-        entry = case.silent("goods_came_back" if _came_back(goods) else "goods_not_signed")
+        entry = case.silent("goods_came_back" if came_back_from_buyer(goods) else "goods_not_signed")
         failed = with_goods(case, with_merchant=True)
         return failed.enter(sending.failed, entry, attention=sending.attention)
 
     goods = case.state.goods
-    if goods.outgoing and not _buyer_signed(goods) and not _came_back(goods):
+    if goods.outgoing and not buyer_signed(goods) and not came_back_from_buyer(goods):
         return Decision(
             effect=AskCarrier(goods.outgoing),
             state=case.state,
@@ -115,9 +115,11 @@ def _sent(case: Case, command: Reship | SendBack, event: str) -> LogEntry:
     return case.obeyed(command, event, carrier=parcel.carrier, tracking_no=parcel.tracking_no)
 
 
-def _buyer_signed(goods: GoodsState) -> bool:
+def buyer_signed(goods: GoodsState) -> bool:
+    """Whether the buyer has what the merchant has sent (T14)."""
     return signed_at(goods.told, goods.outgoing, None) is not None
 
 
-def _came_back(goods: GoodsState) -> bool:
+def came_back_from_buyer(goods: GoodsState) -> bool:
+    """Whether what the merchant has sent was refused, or is back with it (T14)."""
     return came_back(goods.told, goods.outgoing, None)

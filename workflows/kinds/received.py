@@ -9,7 +9,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.incoming import WITH_MERCHANT, span_from, tracking_entered
 from workflows.kinds.order_money import refund
-from workflows.kinds.outgoing import with_goods
+from workflows.kinds.outgoing import BACK, EXCHANGE, buyer_signed, came_back_from_buyer, heard_of, with_goods
 from workflows.kinds.owed import freight_by_fault, insurance, return_freight
 from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RESHIPMENT, RETURN_RECEIVED
 from workflows.kinds.stage import Stage
@@ -126,8 +126,20 @@ def convert_to_refund(case: Case, command: ConvertToRefund) -> Decision:
 
 
 def carry_out(case: Case, ruling: Ruling) -> Decision:
-    """D8, T15: what is not to be paid for goes back to the buyer, the rest is paid."""
-    return _dismiss(case, ruling) if _to_be_sent_back(case, ruling) else _grant(case, ruling)
+    """D8, T15: what is not to be paid for goes back to the buyer, the rest is paid.
+
+    All of a claim to goods that cost nothing is granted without a payment (R13).
+    """
+    if ruling.amount or ruling.award is Award.FULL:
+        return _grant(case, ruling)
+    stood = case.state.dispute.standstill.stage if case.state.dispute.standstill else case.stage.name
+    case = heard_of(case, *(each for each in case.state.dispute.kept if isinstance(each, ReportParcel)))
+    underway = next((each.underway for each in (EXCHANGE, BACK) if each.underway.name is stood), None)
+    if _with_merchant(case):
+        return _dismiss(case, ruling, RECEIPT_REJECTED)
+    if underway and not buyer_signed(case.state.goods):
+        return _dismiss(case, ruling, underway)
+    return _grant(case, ruling)
 
 
 def _grant(case: Case, ruling: Ruling) -> Decision:
@@ -137,22 +149,19 @@ def _grant(case: Case, ruling: Ruling) -> Decision:
     return with_owed(owed, disputed.carry_out(case, ruling, pieces))
 
 
-def _to_be_sent_back(case: Case, ruling: Ruling) -> bool:
-    """T15: the merchant has goods, be it since the case was locked, of which nothing is granted.
-
-    All of a claim to goods that cost nothing is granted without a payment (R13).
-    """
-    if ruling.amount or ruling.award is Award.FULL:
-        return False
+def _with_merchant(case: Case) -> bool:
+    """T15: the merchant has goods, be it since the case was locked, or because they have come back to it."""
+    goods = case.state.goods
     confirmed = any(isinstance(each, ConfirmReceipt) for each in case.state.dispute.kept)
-    return confirmed or case.state.goods.with_merchant or _signed_under_the_lock(case)
+    return confirmed or goods.with_merchant or came_back_from_buyer(goods) or _signed_under_the_lock(case)
 
 
-def _dismiss(case: Case, ruling: Ruling) -> Decision:
-    """D8, T15: the merchant sends back what it need not pay for; silence calls a person."""
+def _dismiss(case: Case, ruling: Ruling, stage: Stage) -> Decision:
+    """D8, T15: the merchant sends back what it need not pay for, or has sent it; silence calls a person."""
     case, owed = _owed_by(disputed.ruled(case), ruling)
-    case = with_goods(case, with_merchant=True).but(ruling=ruling, dispute=case.state.dispute.but(kept=()))
-    return with_owed(owed, case.enter(RECEIPT_REJECTED, disputed.ruling_entry(case, ruling)))
+    case = with_goods(case, with_merchant=stage is RECEIPT_REJECTED)
+    case = case.but(ruling=ruling, dispute=case.state.dispute.but(kept=()))
+    return with_owed(owed, case.enter(stage, disputed.ruling_entry(case, ruling)))
 
 
 def _owed_by(case: Case, ruling: Ruling) -> tuple[Case, tuple[CompensationRequest, ...]]:
@@ -165,8 +174,9 @@ def _owed_by(case: Case, ruling: Ruling) -> tuple[Case, tuple[CompensationReques
 
 
 def _signed_under_the_lock(case: Case) -> bool:
-    kept = [each for each in case.state.dispute.kept if isinstance(each, ReportParcel)]
-    signed = signed_at([*case.state.goods.told, *kept], case.state.goods.parcel, None)
+    back = case.state.goods.parcel
+    kept = [each for each in case.state.dispute.kept if isinstance(each, ReportParcel) and each.parcel == back]
+    signed = signed_at([*case.state.goods.told, *kept], back, None)
     return signed is not None and any(each.event is ParcelEvent.SIGNED for each in kept)
 
 

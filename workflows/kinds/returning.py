@@ -20,6 +20,7 @@ from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.outgoing import (
     BACK,
     EXCHANGE,
+    buyer_signed,
     exchanged,
     once_the_buyer_has_them,
     reship,
@@ -247,6 +248,7 @@ def process(*, exchange: bool) -> Process:
             carry_out=carry_out,
             comes_disputed=() if exchange else (RETURN_REVIEW,),  # R7: a refund whose goods have shipped meanwhile
             dismisses_to=(RECEIPT_REJECTED,),
+            underway=(SENT_BACK, EXCHANGE_UNDERWAY) if exchange else (SENT_BACK,),
         ),
     )
 
@@ -372,7 +374,7 @@ RECEIVABLE = frozenset(
 
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
-    """T4, T6, T7, T9, T11: what a receipt, an extension, a tracking number or a conversion must fit."""
+    """T4, T6, T7, T9, T11, T15: what a receipt, an extension, a tracking number, a conversion or an end must fit."""
     goods, stood = case.state.goods, case.state.dispute.standstill
     match command:
         case ConfirmReceipt() if case.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE):
@@ -385,6 +387,9 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
             return refused("extended_before", "command", "T7", "the receipt has been extended, which is for once")
         case EnterTracking() if command.refund_account and not case.order.cash_on_delivery:
             return refused("not_cash_on_delivery", "refund_account", "T4", "the order was paid in advance")
+        case Withdraw() if goods.received and not buyer_signed(goods):
+            explanation = "the goods have to be with the buyer again before: resolve takes the dispute back alone"
+            return refused("goods_not_back", "command", "T15", explanation)
         case ConvertToRefund() if not goods.exchange:
             return refused("no_exchange", "command", "T9", "the case is not an exchange (any more)")
         case ConvertToRefund() if command.by.role in goods.wants_money:
