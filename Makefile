@@ -24,7 +24,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-fast test-all lint format docs pictures histories states resets recovery costs bench bench-encode capacity \
+.PHONY: help demo up cluster test test-fast test-all lint format docs client pictures histories states resets recovery costs bench bench-encode capacity \
 	lock audit sbom venv clean
 
 help: ## This list
@@ -71,6 +71,9 @@ docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m tests.rulebook.where
 	@$(bin)/python -m tests.contract.required_fields
 
+client: venv ## Build the light client, a wheel of its own: build/aftersales-client/dist
+	@$(bin)/python -m starter.client_wheel build/aftersales-client
+
 histories: venv ## Record tests/histories anew: one history for each way a case can go
 	@$(bin)/python -m tests.replay.record
 
@@ -104,7 +107,7 @@ lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--up
 	lock() { UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml \
 		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
 	lock --all-extras --output-file requirements.lock $(ARGS); \
-	lock --extra image --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
+	lock --extra cli --extra image --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
 
 audit: ## Ask the public advisories about the locked packages; says so where they cannot be asked (exit code 3)
 	@bash .ci/audit

@@ -16,7 +16,7 @@ import asyncpg
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.calendar import working_days
 from activities.escalation import RungNow, ladder_at
@@ -31,40 +31,30 @@ from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from activities.privacy.codec import encrypting_converter
 from starter.adapters import order_directory, payment_limits
-from starter.cases import Case, unreachable
+from starter.cases import Case, PostgresCaseBook, reached_with_book
 from starter.connection import connect, discover
 from starter.database import answering, foreseeing, reading
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.events import Events
+from starter.light.case import unreachable
+from starter.light.opening import OpensCases, key_reused, same_request, start_case
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.orders import Orders
-from starter.priorities import of_merchant
 from starter.privacy import Privacy
 from starter.recovery import Stranded, start_anew, stranded
 from starter.running import Runs
 from starter.settings import Settings, load_settings
-from starter.stated_requests import OrderPaid, as_request, as_stated
+from starter.stated_requests import OrderPaid, as_stated
 from starter.telemetry.spans import call_of_the_client
 from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
-from workflows import visibility
 from workflows.messages.cases import CaseKey, OpenCase, Opened, Refusal
 from workflows.messages.commands import GatewayCallback, GatewayResult
-from workflows.messages.requests import (
-    DisputeRequest,
-    ExpiryRequest,
-    LateShipmentRequest,
-    MerchantRefundRequest,
-    PriceProtectionRequest,
-    RefundRequest,
-    Request,
-    ReturnRequest,
-    WithdrawalRequest,
-)
-from workflows.rules.identity import case_id, request_digest, workflow_name
+from workflows.messages.requests import LateShipmentRequest, Request
+from workflows.rules.identity import case_id, request_digest
 
 _LATE_SECONDS: Final = 10.0
 """How long whoever hands on that money has come back waits until that is entered."""
@@ -111,7 +101,7 @@ async def _reachable_vault(settings: Settings, database_url: str) -> AsyncGenera
         yield vault
 
 
-class Aftersales:
+class Aftersales(OpensCases[Case]):
     """Cases as a platform's services see them."""
 
     def __init__(
@@ -133,6 +123,8 @@ class Aftersales:
         self.temporal = temporal
         self.pool = pool
         self.runs = Runs(temporal)
+        self._book = PostgresCaseBook(pool)
+        self._reached = reached_with_book(temporal, self.runs, self._book)
         self._task_queue = task_queue
         self._orders = orders or PostgresOrders(pool)
         self._policies = policies or Policies()
@@ -146,37 +138,6 @@ class Aftersales:
         self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
         self.privacy = Privacy(pool, vault, self.numbers)
         self.events = Events(pool)
-
-    async def open_refund(self, request: RefundRequest | Mapping[str, object]) -> Case:
-        """A buyer asks for a refund (R1 to R8). The same request again is the same case.
-
-        Instead of a model, a mapping with the same fields is taken, amounts in minor units; so it is by all that open.
-
-        Raises:
-            RefusedRequest: a field is missing, unknown or wrong, it does not fit the order, or its key was used for
-                another request. It names the field and the rule.
-            Unreachable: Temporal or the database does not answer; asking again is safe.
-        """
-        return await self._open(as_request(RefundRequest, request))
-
-    async def open_merchant_refund(self, request: MerchantRefundRequest | Mapping[str, object]) -> Case:
-        """A merchant pays back of its own accord (R9). Errors as in ``open_refund``."""
-        return await self._open(as_request(MerchantRefundRequest, request))
-
-    async def open_return(self, request: ReturnRequest | Mapping[str, object]) -> Case:
-        """A buyer sends goods back, for money or in exchange (T1 to T11). Errors as in ``open_refund``."""
-        return await self._open(as_request(ReturnRequest, request))
-
-    async def open_price_protection(self, request: PriceProtectionRequest | Mapping[str, object]) -> Case:
-        """A buyer wants back what the price has fallen by (保价, B1 to B3). Errors as in ``open_refund``."""
-        return await self._open(as_request(PriceProtectionRequest, request))
-
-    async def open_dispute(self, request: DisputeRequest | Mapping[str, object]) -> Case:
-        """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.
-
-        An open case is disputed by the command ``OpenDispute``, which it takes itself.
-        """
-        return await self._open(as_request(DisputeRequest, request))
 
     async def order_paid(self, order_no: str) -> Case:
         """See to it that late shipment of an order is compensated (L1). To be called when it is paid.
@@ -205,18 +166,6 @@ class Aftersales:
             ships_until=order.paid_at + timedelta(hours=policy.late_shipment.ship_hours),
         )
 
-    async def open_withdrawal(self, request: WithdrawalRequest | Mapping[str, object]) -> Case:
-        """A buyer asks for the unspent principal of an allowance (A1 to A5). Errors as in ``open_refund``."""
-        return await self._open(as_request(WithdrawalRequest, request))
-
-    async def schedule_expiry(self, request: ExpiryRequest | Mapping[str, object]) -> Case:
-        """See to it that an allowance's principal goes back when its validity ends (A6).
-
-        To be called when the allowance is granted. The workflow exists from now on but starts only then: a
-        start delay costs one timer and no history, and one id per allowance makes a second call harmless.
-        """
-        return await self._open(as_request(ExpiryRequest, request))
-
     async def open(self, request: Request | Mapping[str, object]) -> Case:
         """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``.
 
@@ -238,11 +187,11 @@ class Aftersales:
         if not await self._written_down(identifier, request):
             await self._foresee(request, identifier, datetime.now(UTC))
             if await self._exists(identifier):
-                await self._same_request(identifier, request)
+                await same_request(self.temporal, identifier, request)
 
     def case(self, identifier: str) -> Case:
         """The case with this id, whether it exists or not."""
-        return Case(self, identifier)
+        return Case(self._reached, self._book, identifier)
 
     async def take_up(self, case: Stranded) -> bool:
         """Start an open case anew that no workflow carries; False where it cannot be, or runs already.
@@ -333,34 +282,17 @@ class Aftersales:
     async def _opened(self, request: Request) -> Case:
         identifier = case_id(request)
         if await self._written_down(identifier, request):
-            return Case(self, identifier, existed=True)
-        now = datetime.now(UTC)
-        foreseen = await self._foresee(request, identifier, now)
-        match request:
-            case ExpiryRequest(valid_until=opens_at) | LateShipmentRequest(ships_until=opens_at):
-                delay = opens_at - now
-            case _:
-                delay = timedelta(0)
+            return self._existing(identifier)
+        foreseen = await self._foresee(request, identifier, datetime.now(UTC))
         try:
-            await self.temporal.start_workflow(
-                workflow_name(request),
-                request,
-                id=identifier,
-                task_queue=self._task_queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=visibility.foreseen(request, None if foreseen.refusal else foreseen),
-                static_summary=visibility.summary(request, foreseen),
-                static_details=visibility.details(request),
-                priority=of_merchant(request.merchant_id),
-                start_delay=max(delay, timedelta(0)) or None,
-            )
+            await start_case(self.temporal, self._task_queue, request, foreseen)
         except WorkflowAlreadyStartedError:
-            await self._same_request(identifier, request)
-            return Case(self, identifier, existed=True)
-        except RPCError as error:
-            raise unreachable(error) from error
-        return Case(self, identifier)
+            await same_request(self.temporal, identifier, request)
+            return self._existing(identifier)
+        return self.case(identifier)
+
+    def _existing(self, identifier: str) -> Case:
+        return Case(self._reached, self._book, identifier, existed=True)
 
     async def _foresee(self, request: Request, identifier: str, now: datetime) -> Opened:
         """Refuse what does not fit before anything is started, unless the case exists already."""
@@ -387,42 +319,11 @@ class Aftersales:
         if digest is None or digest == request_digest(request):
             return digest is not None
         await self._foresee(request, identifier, datetime.now(UTC))
-        await self._same_request(identifier, request, digest)
+        if digest and not isinstance(request, LateShipmentRequest):  # of which there is one per order (L1)
+            raise key_reused()
+        await same_request(self.temporal, identifier, request)
         return True
 
     async def _digest(self, identifier: str) -> str | None:
         async with reading(self.pool) as connection:
             return await casebook.digest_of_request(connection, identifier)
-
-    async def _same_request(self, identifier: str, request: Request, digest: str = "") -> None:
-        """Section 11 of docs/rules.md: the same request twice is one case; another body under the same key is refused.
-
-        ``digest`` is that of the first one, empty where none was kept. Then it is looked up in Temporal; where that has
-        forgotten it too, the key must do.
-        """
-        if isinstance(request, LateShipmentRequest):
-            return  # one per order, under whichever version of the policy it was announced (L1)
-        if digest:
-            raise _key_reused()
-        handle = self.temporal.get_workflow_handle(identifier)
-        try:
-            async for event in handle.fetch_history_events(page_size=1):
-                started = event.workflow_execution_started_event_attributes
-                (first,) = await self.temporal.data_converter.decode(started.input.payloads, [type(request)])
-                if first != request:
-                    raise _key_reused()
-                return
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise unreachable(error) from error
-
-
-def _key_reused() -> RefusedRequest:
-    return RefusedRequest(
-        Refusal(
-            code="request_key_reused",
-            field="request_key",
-            rule="section 11",
-            explanation="another request has been sent under this key",
-        )
-    )

@@ -9,7 +9,18 @@ class AftersalesError(Exception):
     """The base of all errors of the client."""
 
 
-class RefusedRequest(AftersalesError):  # noqa: N818 -- named after what happened
+class WrongSettings(AftersalesError):  # noqa: N818 -- named after what happened
+    """A variable of the environment is wrong or missing: the text names it, and never its value."""
+
+
+class CodecRefused(AftersalesError):  # noqa: N818
+    """The codec server does not encrypt or decrypt: the text says why, as far as the server does.
+
+    What was sent has arrived where the answer was to be decrypted: send it again with its key, once that is mended.
+    """
+
+
+class RefusedRequest(AftersalesError):  # noqa: N818
     """A case was not opened: ``refusal`` names the field and the rule."""
 
     def __init__(self, refusal: Refusal) -> None:

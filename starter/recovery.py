@@ -16,7 +16,7 @@ from activities.postgres import resuming
 from starter.database import reading
 from starter.priorities import of_merchant
 from starter.running import Runs, stopped_by
-from workflows import visibility
+from workflows import at_start
 from workflows.messages.cases import OpenedBy
 from workflows.messages.requests import Request
 from workflows.messages.stages import Stopped
@@ -108,9 +108,9 @@ async def started(
             task_queue=task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            search_attributes=visibility.foreseen(request, None),
-            static_summary=visibility.summary(request, None),
-            static_details=visibility.details(request),
+            search_attributes=at_start.foreseen(request, None),
+            static_summary=at_start.summary(request, None),
+            static_details=at_start.details(request),
             priority=of_merchant(request.merchant_id),
             start_delay=max(delay, timedelta(0)) or None,
         )

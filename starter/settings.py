@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.postgres.roles import NO_LONGER_PREFIX
 from starter.adapter_registry import BUILT_IN, OWN, STUB, names
+from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
@@ -486,6 +487,17 @@ def documentation() -> str:
     lines += [f"| `{name}` | {meaning} |" for name, meaning in TEMPORAL_VARIABLES.items()]
     lines += [
         "",
+        "## The light client",
+        "",
+        "Read by it alone, beside `AFTERSALES_TASK_QUEUE`, `AFTERSALES_KEYS` and `AFTERSALES_KEY_FILE`. See",
+        "[client.md](client.md).",
+        "",
+        "| Variable | Meaning |",
+        "| --- | --- |",
+    ]
+    lines += [f"| `{name}` | {meaning} |" for name, meaning in OF_THE_LIGHT_CLIENT.items()]
+    lines += [
+        "",
         "## OpenTelemetry",
         "",
         "Read as in every program with OpenTelemetry, by `aftersales worker` and `aftersales up`. None of them set: no",
@@ -518,7 +530,7 @@ def _words(value: str) -> set[str]:
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
-    known = {variable_name(field) for field in Settings.model_fields}
+    known = {variable_name(field) for field in Settings.model_fields} | set(OF_THE_LIGHT_CLIENT)
     for name in sorted(environ):
         if not name.upper().startswith(PREFIX) or name.upper() in known or _SERVICE_LINK.search(name):
             continue

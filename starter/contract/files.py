@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from starter.contract import messages, reference
+from starter.contract import client_reference, messages, reference
 from starter.contract.names import names
 from starter.contract.workflows import contracts
 
@@ -19,6 +19,7 @@ def files() -> dict[str, str]:
         "events.schema.json": _json(messages.events()),
         "workflows.json": _json(names(found)),
         "reference.md": reference.page(found),
+        "../client-reference.md": client_reference.page(),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows import visibility
+from workflows import at_start
 from workflows.kinds.admission import accepted, open_commands, refused_in_stage
 from workflows.kinds.details import counted, current_details
 from workflows.kinds.stage import STAGES, Stage
@@ -223,9 +223,9 @@ def test_what_stands_for_good_has_no_amount_that_an_amendment_changes() -> None:
     opened = Opened(kind=CaseKind.SHIPPED_REFUND, asked=Money(amount=7250, currency="CNY"))
     by_merchant = MerchantRefundRequest.model_validate(REQUEST.model_dump(exclude={"buyer_id", "evidence"}))
 
-    assert "72.50" not in visibility.summary(REQUEST, opened)
-    assert "72.50" in visibility.summary(by_merchant, opened), "which cannot be amended"
-    assert visibility.details(REQUEST).startswith("*建单时的申请（第 1 版）")
+    assert "72.50" not in at_start.summary(REQUEST, opened)
+    assert "72.50" in at_start.summary(by_merchant, opened), "which cannot be amended"
+    assert at_start.details(REQUEST).startswith("*建单时的申请（第 1 版）")
 
 
 def test_a_dispute_is_linked_from_the_page_of_its_case() -> None:

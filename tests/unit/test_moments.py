@@ -18,7 +18,7 @@ from activities.postgres.loading import AllowanceRecord
 from activities.postgres.work_lists import WorkQuery
 from starter.commands.failures import UsageError
 from starter.commands.wording import moment
-from workflows import visibility
+from workflows import at_start
 from workflows.kinds.admission import open_commands
 from workflows.kinds.details import current_details
 from workflows.kinds.stage import STAGES, Stage
@@ -369,8 +369,8 @@ def test_the_page_of_a_case_never_fails(
     )
 
     assert current_details(view, request_, language)
-    assert visibility.details(request_)
+    assert at_start.details(request_)
     if due:
-        shown = visibility.whole_minute(due)
+        shown = at_start.whole_minute(due)
         assert (shown.second, shown.microsecond) == (0, 0)
         assert abs(shown - due) < MINUTE or due.year in (1, 9999)

@@ -9,9 +9,9 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from starter.cases import is_full
 from starter.client import Case
 from starter.errors import NotYours
+from starter.light.case import is_full
 from tests.workflow.disputes import evidence
 from tests.workflow.world import World, until
 from workflows.messages.actors import buyer, merchant

@@ -18,6 +18,7 @@ from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
 from starter.errors import RefusedCommand, Unreachable
 from tests.workflow.world import EVIDENCE, World, until
+from workflows.at_start import whole_minute
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import Role, buyer, merchant, officer
 from workflows.messages.cases import CaseView, NoticeTemplate
@@ -25,7 +26,6 @@ from workflows.messages.clocks import ReachClocks
 from workflows.messages.commands import Approve, ClaimCompensation, PausesChanged, ProveShipment
 from workflows.messages.pauses import DeclarePause, LiftPause, PauseReason, PauseWindow
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.visibility import whole_minute
 
 OFFICER = officer("f-7")
 REFUNDS = (CaseKind.UNSHIPPED_REFUND,)

@@ -10,12 +10,12 @@ from activities.postgres import allowances, lookup
 from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
 from tests.workflow.world import EVIDENCE, World, until
+from workflows.at_start import whole_minute
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve, Reject, RejectReason, Withdraw
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, StageName, WorkList
-from workflows.visibility import whole_minute
 
 
 async def listed(world: World, query: str) -> list[str]:

@@ -27,7 +27,7 @@ from workflows.messages.commands import (
     RulingTold,
 )
 from workflows.messages.stages import CaseKind, StageName
-from workflows.rules.admission import Parties, may_see
+from workflows.rules.admission import Parties, may_see, refused_party
 
 Accepts: TypeAlias = Mapping[type[Command], frozenset[Role]]
 
@@ -110,17 +110,10 @@ def refused_stranger(command: Command, parties: Parties) -> Refusal | None:
     Asked before anything else is looked at, and above all before the command's key: what is refused here is told
     nothing of the case. Carriers, the gateway and the clock tell facts, each their own, and ask for nothing.
     """
-    if may_see(command.by, parties):
-        return None
-    match command.by.role:
-        case Role.MERCHANT:
-            explanation = "the case is another merchant's"
-        case Role.BUYER:
-            explanation = "the case is another buyer's"
-        case _:
-            roles = FACTS[type(command)] if command.fact else _WHO_ASKS.get(type(command), frozenset[Role]())
-            return None if command.by.role in roles else _wrong_actor(command, roles)
-    return Refusal(code="not_yours", field="by.id", rule="section 12", explanation=explanation)
+    if command.by.role in (Role.MERCHANT, Role.BUYER) or may_see(command.by, parties):
+        return refused_party(command, parties)
+    roles = FACTS[type(command)] if command.fact else _WHO_ASKS.get(type(command), frozenset[Role]())
+    return None if command.by.role in roles else _wrong_actor(command, roles)
 
 
 def refused_in_stage(

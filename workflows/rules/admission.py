@@ -82,6 +82,14 @@ def fingerprint(command: Command) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
+def refused_party(command: Command, parties: Parties) -> Refusal | None:
+    """Why a merchant or a buyer has nothing to say in a case that is another's, or None (section 12)."""
+    if command.by.role not in (Role.MERCHANT, Role.BUYER) or may_see(command.by, parties):
+        return None
+    explanation = f"the case is another {command.by.role}'s"
+    return Refusal(code="not_yours", field="by.id", rule="section 12", explanation=explanation)
+
+
 def may_see(by: Actor, parties: Parties) -> bool:
     """Whether the case may be shown to ``by``: its merchant, its buyer, or the platform (section 12)."""
     match by.role:

@@ -10,7 +10,7 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
-from workflows import visibility
+from workflows import at_start, visibility
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
@@ -114,9 +114,9 @@ class TemporalHost:
                     result_type=Outcome,
                     parent_close_policy=ParentClosePolicy.REQUEST_CANCEL if told else ParentClosePolicy.ABANDON,
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    search_attributes=visibility.foreseen(request, None),
-                    static_summary=visibility.summary(request, None),
-                    static_details=visibility.details(request),
+                    search_attributes=at_start.foreseen(request, None),
+                    static_summary=at_start.summary(request, None),
+                    static_details=at_start.details(request),
                 )
             )
         except WorkflowAlreadyStartedError as error:
