@@ -23,6 +23,7 @@ from activities.postgres import (
     parcels,
     pieces,
     resuming,
+    statements,
 )
 from activities.postgres.connection import Connection
 from activities.postgres.orders import PostgresOrders, confirm_paid
@@ -61,7 +62,7 @@ from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
-from workflows.rules.applications import opening_facts
+from workflows.rules.applications import opening_facts, refused_words
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.compensation import (
     freight_insurance_fund,
@@ -214,6 +215,8 @@ class Opening:
         person = buyer_person(order.buyer_id)
         if (missing := await missing_attachment(connection, given, order.order_no, person)) is not None:
             return Opened(refusal=refused_attachment(missing))
+        if isinstance(request, Application) and request.words and not await _own_words(connection, opening, request):
+            return Opened(refusal=refused_words())
         match request:
             case RefundRequest() | MerchantRefundRequest() | ReturnRequest() | PriceProtectionRequest():
                 opened = await self._look_at_application(connection, opening, request, order, policy)
@@ -458,6 +461,14 @@ _DUPLICATE = (
     "section 11",
     "an earlier run of this case is in the case book: the same request is the same case",
 )
+
+
+async def _own_words(connection: Connection, opening: OpenCase, request: Application) -> bool:
+    """R10: written by whoever opens the case, about it; a dispute says what the case has said that it is about (D1)."""
+    about = getattr(request, "about", None)
+    return await statements.check(
+        connection, str(request.words), opening.case.case_id, opener(opening.request), or_about=about
+    )
 
 
 async def _opened(

@@ -1,22 +1,37 @@
 """What a merchant's back end keeps beside the cases: addresses, flags, remarks, statements; and its score."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import asyncpg
+from pydantic import SecretStr
 
 from activities.policies import Policies
-from activities.postgres import addresses, casebook, evidence, flags, limits, scores, statements
+from activities.postgres import addresses, casebook, evidence, flags, limits, looks, orders, scores, statements
 from activities.postgres.vault import Vault
-from starter.errors import RefusedStatement, UnknownCase, VagueReply
+from starter.errors import RefusedStatement, UnknownCase, UnknownOrder, VagueReply
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.policy import LimitsPolicy
+from workflows.messages.requests import (
+    DisputeRequest,
+    MerchantRefundRequest,
+    PriceProtectionRequest,
+    RefundRequest,
+    ReturnRequest,
+    opener,
+)
 from workflows.messages.scores import ChargedScore
 from workflows.messages.stages import CaseKind
-from workflows.messages.statements import GivenEvidence, Statement, VagueStatement, WriteStatement
+from workflows.messages.statements import GivenEvidence, Purpose, Statement, VagueStatement, WriteStatement
 from workflows.rules.admission import Parties, may_see
+from workflows.rules.identity import case_id
+from workflows.rules.opening import not_theirs
+
+Asked = TypeVar("Asked", RefundRequest, MerchantRefundRequest, ReturnRequest, PriceProtectionRequest, DisputeRequest)
+"""A request that can say in words what is asked for (R10)."""
 
 
 def whose(case: casebook.Row) -> str:
@@ -121,17 +136,60 @@ class MerchantDesk:
             raise VagueReply(written)
         return written
 
-    async def read_statement(self, reference: str, reader: Actor | None = None) -> Statement | None:
+    async def in_words(self, request: Asked, text: SecretStr, *, key: str = "words") -> Asked:
+        """申请说明: keep what is written about an application, and give the request that names it (R10).
+
+        It is kept under the key of the order's buyer, and travels as its reference. An amendment's text is a statement
+        about its case (``write_statement``), whose reference goes into ``Amend.words``.
+
+        Args:
+            request: What is to be opened.
+            text: The words of whoever opens it.
+            key: The same key and text is the same statement; another text needs another key.
+
+        Raises:
+            UnknownOrder: there is no such order.
+            RefusedStatement: the order is another merchant's or buyer's (section 12).
+            OtherTextUnderKey: the key stands for another text.
+            LimitReached: the party has written as much about the case as it may (R16).
+        """
+        by = opener(request)
+        wish = WriteStatement(case_id=case_id(request), by=by, text=text, key=key, purpose=Purpose.EVIDENCE)
+        async with self._pool.acquire() as connection, connection.transaction():
+            order = await orders.find_order(connection, request.order_no)
+            if order is None:
+                raise UnknownOrder(request.order_no)
+            if not_theirs(request, order.merchant_id, order.buyer_id):
+                raise RefusedStatement(wish.case_id)
+            policy = self._policies.get(order.marketplace)
+            written = await statements.write(
+                connection,
+                self._vault.keys,
+                wish,
+                buyer_person(order.buyer_id),
+                datetime.now(UTC),
+                in_dispute=False,
+                most=(policy.limits if policy else LimitsPolicy()).evidence_of_a_party,
+            )
+        if isinstance(written, VagueStatement):
+            raise VagueReply(written)
+        return request.model_copy(update={"words": written.reference})
+
+    async def read_statement(self, reference: str, reader: Actor, *, why: str = "evidence") -> Statement | None:
         """The statement of this reference, for the merchant or buyer of its case, or the platform.
 
-        None where there is none, or its case is not the ``reader``'s; without a reader, whoever calls has made sure.
+        Each reading is a recorded look (P2); ``why`` is a code, for the record. None where there is no such statement,
+        or its case is not the ``reader``'s.
         """
-        async with self._pool.acquire() as connection:
+        async with self._pool.acquire() as connection, connection.transaction():
             found = await statements.read(connection, self._vault.keys, reference)
-            if found is None or reader is None:
-                return found
-            case = await casebook.find(connection, found.case_id)
-            return found if case and may_see(reader, Parties(case.merchant_id, case.buyer_id)) else None
+            case = await casebook.find(connection, found.case_id) if found else None
+            if found is None or case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
+                return None
+            if found.text is not None:
+                at = datetime.now(UTC)
+                await looks.record(connection, reader, None, [reference], ["statement"], "statement", why, at)
+            return found
 
     async def evidence(self, case_id: str) -> tuple[GivenEvidence, ...]:
         """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""

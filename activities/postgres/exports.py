@@ -211,7 +211,7 @@ async def _choose_rows(connection: Connection, identifier: int, wish: StartExpor
             SELECT c.case_id, c.kind, c.stage, c.work_list, c.attention, c.outcome, c.buyer_id, c.order_no,
                    c.allowance_id, c.currency, c.asked, c.refunded, c.compensated, c.opened_at, c.due_at, c.closed_at,
                    coalesce((c.application ->> 'version')::integer, 1) AS version, c.application ->> 'reason' AS reason,
-                   o.paid_at, o.shipped_at
+                   c.application, o.paid_at, o.shipped_at
             FROM casebook.cases c LEFT JOIN shop.orders o ON o.order_no = c.order_no
             WHERE c.merchant_id = $2
             AND ($3::text IS NULL OR c.stage = $3)

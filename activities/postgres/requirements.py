@@ -18,6 +18,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import BankTransfer
 from workflows.messages.stages import CaseKind
+from workflows.rules.applications import refused_words
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.evidence import refused_attachment
 from workflows.rules.matters import refused_application_again, refused_dispute_of_case
@@ -42,6 +43,9 @@ async def look(
             return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
     if step.evidence and (refusal := await _attachments(connection, step.case.case_id, step.evidence.attachments)):
         return refusal
+    words = step.application.words if step.application else None
+    if words and not await statements.check(connection, words, step.case.case_id, step.entries[0].by):  # R10
+        return refused_words()
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
     if step.watch and (refusal := await _other_parcel(connection, step, step.watch)):

@@ -81,18 +81,21 @@ async def write(
     return kept
 
 
-async def check(connection: Connection, reference: str, case_id: str, by: Actor) -> bool:
-    """Whether there is such a statement, and it is about this case and was written by this actor."""
+async def check(
+    connection: Connection, reference: str, case_id: str, by: Actor, *, or_about: str | None = None
+) -> bool:
+    """Whether there is such a statement of this actor about this case, or about the case ``or_about`` (D1)."""
     return bool(
         await connection.fetchval(
             """
             SELECT true FROM disputes.statements
-            WHERE reference = $1 AND case_id = $2 AND actor_role = $3 AND actor_id = $4
+            WHERE reference = $1 AND case_id IN ($2, $5) AND actor_role = $3 AND actor_id = $4
             """,
             reference,
             case_id,
             by.role,
             by.id,
+            or_about,
         )
     )
 

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from activities.postgres.connection import Connection
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.flags import Colour
 from workflows.messages.message import CaseId, Identifier, Moment, Sha256
 from workflows.messages.requests import RefundReason
@@ -126,6 +127,8 @@ class WorkItem(BaseModel):
     """Of the application: the request is 1, each amendment the next (R10)."""
     reason: RefundReason | None = None
     """Why it is asked for; None where nothing is applied for, as for an allowance (R4)."""
+    application: ApplicationVersion | None = None
+    """All of the current version: lines, freight, method, words and evidence as references (R10)."""
     refunded: int
     policy: str
     opened_at: datetime
@@ -161,7 +164,7 @@ _PLAIN: Final = """
     case_id, kind, stage, work_list, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, policy,
     opened_at, due_at, attention, outcome, flag, due_rank"""
 _COLUMNS: Final = f"""{_PLAIN},
-    coalesce((application ->> 'version')::integer, 1) AS version, application ->> 'reason' AS reason
+    coalesce((application ->> 'version')::integer, 1) AS version, application ->> 'reason' AS reason, application
 """
 
 _EQUAL: Final = ("merchant_id", "work_list", "kind", "order_no", "buyer_id", "flag", "attention")

@@ -14,6 +14,7 @@ from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId
+from workflows.messages.actors import Actor
 from workflows.messages.money import Money
 from workflows.messages.statements import GivenEvidence, Purpose, WriteStatement
 from workflows.rules.local_time import local
@@ -74,16 +75,18 @@ def write(
 @statements.command("read")
 def read(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="The statement's: statement:...")],
+    by: Annotated[str, typer.Option("--as", help="Who reads: buyer:b-1, merchant:m-1, platform:o-1; it is recorded.")],
     as_json: Json = False,
 ) -> int:
-    """Show a statement's words, to whoever may read the case.
+    """Show a statement's words, to whoever may read the case; each reading is recorded (P2).
 
-    Example: [cyan]aftersales statements read statement:0123456789abcdef0123456789abcdef[/]
+    Example: [cyan]aftersales statements read statement:0123456789abcdef0123456789abcdef --as platform:o-1[/]
     """
+    reader = wording.built(Actor, wording.actor(by))
 
     async def look() -> int:
         async with service() as aftersales:
-            found = await aftersales.desk.read_statement(reference)
+            found = await aftersales.desk.read_statement(reference, reader)
         if found is None:
             raise UsageError(f"there is no statement {reference}", "REFERENCE")
         # A secret does not write itself; here it is shown to whoever may read it.

@@ -1,18 +1,21 @@
 """``aftersales open``: one sub-command for each kind of request."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
-from starter.client import Aftersales
+from starter.client import Aftersales, Case
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.opening_many import ManyRequests, open_all
 from starter.commands.printing import Json
 from starter.commands.reaching import service
 from starter.commands.typed_request import Typed, open_directly, open_typed, said, text_of
+from starter.merchant_desk import Asked
 from workflows.messages.requests import (
     DisputeReason,
     DisputeRequest,
@@ -24,6 +27,7 @@ from workflows.messages.requests import (
     ReturnRequest,
     WithdrawalRequest,
 )
+from workflows.messages.statements import StatementText
 
 application = typer.Typer(rich_markup_mode="rich")
 
@@ -55,6 +59,10 @@ Evidence = Annotated[
 ]
 EvidenceFile = Annotated[
     list[Path] | None, typer.Option(help="A local file to measure: its type, size and SHA-256 are the attachment.")
+]
+WordsFile = Annotated[
+    Path | None,
+    typer.Option(help="A file with what is to be said about it in words 申请说明: kept in the vault.", dir_okay=False),
 ]
 Reason = Annotated[RefundReason, typer.Option(help="Why the money is asked back; a fault frees the freight.")]
 
@@ -114,6 +122,7 @@ def refund(
     bank_account: BankAccount = None,
     evidence: Evidence = None,
     evidence_file: EvidenceFile = None,
+    words_file: WordsFile = None,
     key: Key = None,
     file: From = None,
     as_json: Json = False,
@@ -124,7 +133,7 @@ def refund(
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     typed = Typed(RefundRequest, body, file, key, bank_account)
-    return asyncio.run(open_typed(typed, Aftersales.open_refund, as_json))
+    return asyncio.run(open_typed(typed, _worded(Aftersales.open_refund, words_file), as_json))
 
 
 @application.command("return")
@@ -138,6 +147,7 @@ def return_(
     bank_account: BankAccount = None,
     evidence: Evidence = None,
     evidence_file: EvidenceFile = None,
+    words_file: WordsFile = None,
     key: Key = None,
     file: From = None,
     as_json: Json = False,
@@ -148,7 +158,7 @@ def return_(
     """
     body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
     typed = Typed(ReturnRequest, body, file, key, bank_account)
-    return asyncio.run(open_typed(typed, Aftersales.open_return, as_json))
+    return asyncio.run(open_typed(typed, _worded(Aftersales.open_return, words_file), as_json))
 
 
 @application.command("exchange")
@@ -163,6 +173,7 @@ def exchange(
     reason: Reason = RefundReason.WRONG_GOODS,
     evidence: Evidence = None,
     evidence_file: EvidenceFile = None,
+    words_file: WordsFile = None,
     key: Key = None,
     file: From = None,
     as_json: Json = False,
@@ -174,7 +185,9 @@ def exchange(
     """
     body = _whose(order, merchant, buyer) | _application(line, "0", reason, evidence, evidence_file)
     body |= {"exchange": True, "replacements": wording.replacements(replacement or [])}
-    return asyncio.run(open_typed(Typed(ReturnRequest, body, file, key), Aftersales.open_return, as_json))
+    return asyncio.run(
+        open_typed(Typed(ReturnRequest, body, file, key), _worded(Aftersales.open_return, words_file), as_json)
+    )
 
 
 @application.command("dispute")
@@ -314,6 +327,28 @@ def expiry(
     body = {"allowance_id": allowance, "merchant_id": merchant, "buyer_id": buyer, "valid_until": valid_until}
     request = wording.read(ExpiryRequest, text_of(file)) if file else wording.built(ExpiryRequest, said(body))
     return asyncio.run(open_directly(lambda aftersales: aftersales.schedule_expiry(request), as_json))
+
+
+class Words(BaseModel):
+    """What is said about an application (R10)."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    words: StatementText
+
+
+def _worded(
+    open_it: Callable[[Aftersales, Asked], Awaitable[Case]], file: Path | None
+) -> Callable[[Aftersales, Asked], Awaitable[Case]]:
+    """Open a request, and keep before what is said about it in words, if anything is (R10)."""
+    if file is None:
+        return open_it
+    text = wording.built(Words, {"words": wording.text(file, "--words-file")}).words
+
+    async def keep_and_open(aftersales: Aftersales, request: Asked) -> Case:
+        return await open_it(aftersales, await aftersales.desk.in_words(request, text))
+
+    return keep_and_open
 
 
 async def _whose_case(identifier: str) -> dict[str, Any]:

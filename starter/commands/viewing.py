@@ -205,7 +205,8 @@ def _application(asks: ApplicationVersion, currency: str) -> str:
     others = [f"{each.line} for {each.sku}" for each in asks.replacements]
     why = [f"disputed because: {asks.dispute_reason}"] if asks.dispute_reason else []
     said = [f"version {asks.version}, {asks.reason}, {asks.route}, {local(asks.at)}", *lines]
-    said += [*freight, *others, *why, *given]
+    words = [f"in words: {asks.words}"] if asks.words else []
+    said += [*freight, *others, *why, *words, *given]
     return "\n".join(said)
 
 

@@ -105,10 +105,10 @@ async def test_statements_and_evidence_of_a_dispute(worker_process: Shell, tmp_p
     reference = written["reference"]
     acted = await shell.json("act", dispute, "submit_evidence", "--as", by, "--statement", reference, "--amount", "5")
     await shell.json("act", dispute, "submit_evidence", "--as", by, "--statement", reference, "--final")
-    read = await shell.json("statements", "read", reference)
+    read = await shell.json("statements", "read", reference, "--as", "platform:o-1")
     given = await shell.json("evidence", dispute)
     page = (await shell.run("evidence", dispute)).out
-    unknown = await shell.run("statements", "read", f"{reference}0", "--json")
+    unknown = await shell.run("statements", "read", f"{reference}0", "--as", by, "--json")
 
     assert (vague.code, vague.failure["rule"], vague.failure["field"]) == (4, "D7", "text")
     assert "尽快" in vague.failure["message"], "the words that are vague are named"

@@ -231,6 +231,29 @@ async def test_a_command_that_is_not_open_is_refused(
     assert "another merchant's" in not_yours.err
 
 
+async def test_what_is_said_in_words_is_kept_and_read_by_who_may(
+    worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
+) -> None:  # R10
+    text, blank = tmp_path / "words.txt", tmp_path / "blank.txt"
+    text.write_text("锅盖刮花了\n")
+    blank.write_text(" ")
+    await loaded(worker_process, tmp_path, "orders", bought)
+
+    wrong = await worker_process.run(*asks(bought, "40.50"), "--words-file", blank, "--json")
+    case = await written_down(worker_process, *asks(bought, "40.50"), "--words-file", text)
+    page = (await worker_process.run("show", case)).out
+    reference = (await worker_process.json("show", case))["application"]["words"]
+    read = ("statements", "read", reference, "--as")
+    by_merchant = await worker_process.json(*read, f"merchant:{bought['merchant_id']}")
+    by_another = await worker_process.run(*read, "merchant:somebody-else", "--json")
+
+    assert wrong.code == 2
+    assert reference in "".join(page.split())
+    assert by_merchant["text"] == "锅盖刮花了"
+    assert by_another.code == 2
+    assert "锅盖" not in by_another.err + page
+
+
 async def test_a_decision_on_another_amount_than_is_asked_for_is_refused(
     worker_process: Shell, tmp_path: Path, bought: dict[str, Any]
 ) -> None:  # R11

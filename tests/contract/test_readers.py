@@ -44,8 +44,9 @@ READERS: Final[Mapping[str, str]] = {
     """,
     # What is applied for
     "workflows/rules/applications.py:version_of": """
-        Application.lines Application.freight Application.reason Application.method OriginalRoute.route
-        BankTransfer.route RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence Amend.evidence
+        Application.lines Application.freight Application.reason Application.method Application.words
+        OriginalRoute.route BankTransfer.route Amend.evidence
+        RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence
         ReturnRequest.replacements DisputeRequest.dispute_reason PriceProtectionRequest.evidence
     """,
     "workflows/rules/price_protection.py:refused_protection": """

@@ -112,8 +112,8 @@ async def test_who_has_to_do_with_a_case_writes_about_it(desk: MerchantDesk, cas
     written = [await desk.write_statement(statement(case.case_id, by)) for by in writers]
 
     assert [each.by for each in written] == list(writers)
-    assert [await desk.read_statement(each.reference) for each in written] == written
-    assert await desk.read_statement("statement:0") is None
+    assert [await desk.read_statement(each.reference, BUYER) for each in written] == written
+    assert await desk.read_statement("statement:0", BUYER) is None
 
 
 @pytest.mark.parametrize("by", [buyer("somebody"), merchant("somebody"), merchant("b-1")])

@@ -42,6 +42,7 @@ WRITES: Final = """
     Aftersales.open_dispute Aftersales.open_withdrawal Aftersales.order_paid Aftersales.schedule_expiry
     Aftersales.gateway_callback
     Aftersales.check MerchantDesk.save_address MerchantDesk.remove_address MerchantDesk.set_flag MerchantDesk.add_remark
+    MerchantDesk.in_words
     Disclosures.buy_quota Privacy.keep_attachment Privacy.keep_bank_account Privacy.keep_contact Privacy.forget
     Privacy.rewrap VirtualNumbers.became_subscription VirtualNumbers.order_completed
 """

@@ -393,7 +393,7 @@ async def test_a_statement_goes_with_the_evidence(world: World) -> None:  # D6, 
     (kept,) = await world.aftersales.desk.evidence(dispute.id)
     assert kept.statement == reference
     assert (await dispute.log())[-1].facts["statement"] == reference
-    read = await world.aftersales.desk.read_statement(reference)
+    read = await world.aftersales.desk.read_statement(reference, buyer(world.buyer))
     assert read is not None
     assert read.text is not None
     assert read.text.get_secret_value().startswith("货已于")

@@ -130,6 +130,8 @@ def _application(asks: ApplicationVersion, currency: str, language: Language) ->
         yield "换货 · in exchange", ", ".join(_some([f"`{each.line}`: `{each.sku}`" for each in asks.replacements]))
     if asks.dispute_reason:
         yield "纠纷原因 · disputed because", f"`{asks.dispute_reason}`"
+    if asks.words:
+        yield "申请说明 · in words", f"`{asks.words}`"
     if asks.evidence:
         given = [f"`{each.uri}` ({each.media_type}, {each.bytes} B, `{each.sha256[:12]}…`)" for each in asks.evidence]
         yield "买家凭证 · evidence", ", ".join(_some(given))

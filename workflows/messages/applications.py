@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import Instant, Message
+from workflows.messages.message import Instant, Message, Reference
 from workflows.messages.money import Minor
 from workflows.messages.requests import DisputeReason, LineAmount, RefundReason, Replacement
 
@@ -26,6 +26,8 @@ class ApplicationVersion(Message):
     """Why the platform is asked to decide, in a dispute (D1)."""
     evidence: EvidenceList = ()
     """What was given with it; more may have been given since (``evidence_submitted`` in the log)."""
+    words: Reference | None = None
+    """Where it is kept what was written about it; who may read the case reads it there, recorded (P2)."""
     at: Instant
     """When it was applied for, in UTC."""
 

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import Region
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Refusal
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment, Quantity
 from workflows.messages.money import Currency, Minor
@@ -176,6 +177,8 @@ class ExportRow(Message):
     """Of the application, when the export began: the request is 1, each amendment the next (R10)."""
     reason: RefundReason | None = None
     """Why it is asked for; None where nothing is applied for (R4)."""
+    application: ApplicationVersion | None = None
+    """All of that version: lines, freight, method, words and evidence as references (R10)."""
     refunded: Minor
     compensated: Minor
     opened_at: Instant

@@ -65,6 +65,8 @@ class Application(Input):
     lines: Annotated[Lines, Field(validate_default=True)] = ()
     reason: RefundReason
     method: Method = OriginalRoute()
+    words: Reference | None = None
+    """申请说明: what was written about it in words, kept in the vault under this reference (R10)."""
 
     @field_validator("lines")
     @classmethod

@@ -27,6 +27,7 @@ def version_of(application: Application, at: datetime, before: ApplicationVersio
         reason=application.reason,
         route=application.method.route,
         evidence=evidence,
+        words=application.words,
         at=at,
     )
 
@@ -47,6 +48,7 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
         "method": version.route,
         **({"replacements": others} if others else {}),
         **({"dispute_reason": version.dispute_reason} if version.dispute_reason else {}),
+        **({"words": version.words} if version.words else {}),
         **evidence_facts(version.evidence),
     }
 
@@ -54,6 +56,11 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
 def opening_facts(request: Request, at: datetime) -> dict[str, str | int]:
     """The first version of what is applied for, for the first line of the case log."""
     return version_facts(version_of(request, at)) if isinstance(request, Application) else {}
+
+
+def refused_words() -> Refusal:
+    """The text that an application names is not there, or somebody else's, or about another case (R10)."""
+    return refused("unknown_statement", "words", "R10", "you have written no such text about this case")
 
 
 def refused_unseen(expects: Seen | None, version: int, amount: int, *, required: bool) -> Refusal | None:
