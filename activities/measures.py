@@ -91,6 +91,11 @@ class Measures:
         self._calls = meter.create_histogram_float(
             GATEWAY_CALL, "Calls of outside systems, by gateway, operation and result."
         )
+        self._circuits = count(
+            "aftersales_gateway_circuits",
+            "Accounts at a provider that were left alone because nothing came of calls, and that answer again, by "
+            "gateway and state: opened, closed.",
+        )
         self._notices = count(
             "aftersales_notices", "Attempts to send a notice, by channel and result: sent, failed, undeliverable."
         )
@@ -130,6 +135,10 @@ class Measures:
     def failed(self, activity: str, error: BaseException) -> None:
         """An attempt of an activity failed."""
         _add(self._failures, activity=activity, error=type(error).__name__)
+
+    def circuit(self, gateway: str, state: str) -> None:
+        """An account of an outside system is left alone from now on (opened), or is called again (closed)."""
+        _add(self._circuits, gateway=gateway, state=state)
 
     @contextmanager
     def call(self, gateway: str, operation: str) -> Generator[Call]:

@@ -8,15 +8,21 @@ What keeps a payout from being paid twice:
   itself asks first, and sends again, under the same number, only what the gateway does not know.
 - No answer is written down as ``unknown``. It is never taken for a failure, so its room stays taken (R8).
 
+A provider that is down is left alone: what is to be sent to it then stays as it is, not marked as sent and under the
+same attempt's number, and the activity is tried again when the provider is.
+
 No transaction is open while the gateway is called.
 """
 
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import missing_steps
 from activities.gateway_answers import answered, is_stranded, may_be_paid_by_hand, said, sending, unanswered
@@ -51,6 +57,11 @@ from workflows.rules.legs import (
     callback_source,
     officer_source,
 )
+
+RESTS_FOR: Final = timedelta(minutes=10)
+"""So long the activity waits for a provider that is left alone. Then the case goes on: it hears commands and callbacks,
+and asks again later."""
+_ENDED: Final = frozenset({LegState.SUCCEEDED, LegState.FAILED})
 
 
 class _RefusedError(Exception):
@@ -92,6 +103,7 @@ class Payments:
         wake_notices: Called after a commit that has queued notices; must not block or raise.
         gateway_timeout: Seconds that one call of the gateway may take; after that its outcome is unknown.
         measures: Counts what was paid.
+        per_second: How often one account at the provider is called by this process; else as its limits say.
     """
 
     def __init__(
@@ -102,11 +114,14 @@ class Payments:
         *,
         gateway_timeout: float = GIVE_UP_AFTER.total_seconds(),
         measures: Measures | None = None,
+        per_second: float | None = None,
     ) -> None:
         self._measures = measures or Measures()
         self._pool = pool
         self._limits = gateway.limits
-        self._gateway = PaymentCalls(gateway, self._measures, gateway_timeout)
+        self._gateway = PaymentCalls(
+            gateway, self._measures, gateway_timeout, per_second=per_second or gateway.limits.per_second
+        )
         self._wake_notices = wake_notices
 
     @activity.defn(name=settle.__name__)
@@ -122,10 +137,32 @@ class Payments:
         Raises:
             LedgerContradiction: the payout was never reserved.
             StepOutOfOrder, LastStepMissing: the book lacks steps that the case has taken.
+            ApplicationError: the provider is left alone for a while; the error says when to try again.
             asyncpg.PostgresError, OSError: the database failed; the next attempt goes on from what is recorded.
         """
         async with missing_steps.told(self._pool, settling.payout.case_id):
+            await self._wait_for_provider(settling)
             return await self._settle(settling)
+
+    async def _wait_for_provider(self, settling: Settle) -> None:
+        """Before anything is written: a retry that was begun must not be begun anew each time."""
+        if self._gateway.unhindered or not activity.in_activity():
+            return
+        if datetime.now(UTC) - activity.info().scheduled_time > RESTS_FOR:
+            return
+        again = settling.ask is Ask.RETRY
+        legs = [leg for leg in await self._legs(settling.payout, settling.closing) if leg.state not in _ENDED or again]
+        rests = [self._gateway.rest(await self._instruction(leg)) for leg in legs if not _paid(leg)]
+        rest = max((each for each in rests if each), default=None)
+        if rest:
+            # Not all at the same moment.
+            delay = rest * random.uniform(1.0, 1.3)  # noqa: S311 -- no secret
+            raise ApplicationError(
+                f"the payment provider does not answer and is left alone: tried again in {delay.total_seconds():.0f} s",
+                type="ProviderRests",
+                category=ApplicationErrorCategory.BENIGN,
+                next_retry_delay=delay,
+            )
 
     async def _settle(self, settling: Settle) -> Settled:
         payout = settling.payout
@@ -226,7 +263,7 @@ class Payments:
         answers: dict[str, GatewayAnswer | NotFound | Unknown] = {}
         asked = {leg.refund_no: leg for leg in await self._legs(settling.payout, settling.closing) if not _paid(leg)}
         for leg in asked.values():
-            answer = await self._gateway.inquire(await self._instruction(leg), settling.at)
+            answer = await self._gateway.inquire(await self._instruction(leg), settling.at, pressing=True)
             answers[leg.refund_no] = answer
             if isinstance(answer, GatewayAnswer):
                 await self._record(undecided, leg, answered(undecided, leg, answer))
@@ -276,6 +313,11 @@ class Payments:
             await reservations.reserve_again(connection, payout, attempt.at)
 
     async def _advance(self, attempt: _Attempt, leg: LegStatus, ask: Ask) -> Settled | None:
+        if leg.state not in _ENDED and not self._gateway.unhindered:
+            rest = self._gateway.rest(await self._instruction(leg))
+            if rest:  # it stays as it is: nothing was sent, and no number is used up
+                attempt.waits.append(rest)
+                return None
         match leg.state, ask:
             case LegState.RESERVED, Ask.INQUIRE:
                 return await self._ask_before_sending(attempt, leg)

@@ -213,6 +213,13 @@ class Settings(BaseSettings):
         "in or installed; or one of your own as `package.module:factory` ([adapters.md](adapters.md)). Production "
         "refuses the stub.",
     )
+    payments_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=100_000,
+        description="Calls a second of one account at the payment provider, by one worker process. Without it, what "
+        "the adapter says of its provider, if anything. See [adapters.md](adapters.md#a-provider-that-is-down).",
+    )
     orders: str = Field(
         default=OWN,
         description="Where an order is looked up when a case is opened: `own`, which is our copy of what the order "

@@ -45,7 +45,7 @@ class TransfersToAccounts(PassingOn):
         """
         found = await self._with_account(instruction)
         if found is None:
-            raise NotSent(ACCOUNT_UNKNOWN)
+            raise NotSent(ACCOUNT_UNKNOWN, unasked=True)
         return await self._gateway.redirect(found)
 
     async def _with_account(self, instruction: RefundInstruction) -> RefundInstruction | None:

@@ -28,6 +28,8 @@ class Limits:
     """How long after the payment a charge can be refunded."""
     apart: timedelta | None = None
     """How far two refunds of one charge must lie apart; one that comes too early is answered with ``NotSent``."""
+    per_second: float | None = None
+    """How many calls a second one account at the provider takes; None where nothing is known of it."""
     needs_charge: bool = False
     """Whether the provider's own id of the payment must be known."""
     bank_transfers: bool = True

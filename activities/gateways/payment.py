@@ -30,12 +30,14 @@ class NotSent(Exception):  # noqa: N818 -- it says what is known
     or an exception from the depths of an SDK are no ``NotSent``: the request may have arrived.
     """
 
-    def __init__(self, code: str = "not_sent", *, retry_after: timedelta | None = None) -> None:
+    def __init__(self, code: str = "not_sent", *, retry_after: timedelta | None = None, unasked: bool = False) -> None:
         super().__init__(code)
         self.code = code
         """Why, in the provider's word (`ProviderCode`)."""
         self.retry_after = retry_after
         """Not to be sent again before."""
+        self.unasked = unasked
+        """The instruction itself lacks something, and the provider was not called: it says nothing of the provider."""
 
 
 class NumberConflict(NotSent):
@@ -189,7 +191,7 @@ class PaymentGateway(Protocol):
             NotSent: surely nothing was sent; always so of a provider that knows no such state.
             Exception: any other: the outcome is unknown, and is asked for.
         """
-        raise NotSent("cannot_redirect")
+        raise NotSent("cannot_redirect", unasked=True)
 
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """The refunds that the provider books on this day of its own calendar, as a stream, in any order (X5).

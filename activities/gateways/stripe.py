@@ -64,13 +64,14 @@ class StripeRefunds(PaymentGateway):
         """Look for the refund, and send it where there is none."""
         charge = instruction.charge
         if charge is None:
-            raise NotSent("charge_unknown")
+            raise NotSent("charge_unknown", unasked=True)
         if charge.currency != instruction.currency:
-            raise NotSent("currency_differs")  # Stripe would take the number for one of the charge's currency
+            # Stripe would take the number for one of the charge's currency.
+            raise NotSent("currency_differs", unasked=True)
         try:
             amount = stripe_amount(instruction.amount, instruction.currency)
         except ValueError:
-            raise NotSent("amount_not_payable") from None
+            raise NotSent("amount_not_payable", unasked=True) from None
         try:
             found = await self._found(instruction)
         except Declined as declined:

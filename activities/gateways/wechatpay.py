@@ -170,10 +170,10 @@ class WeChatPayRefunds(PaymentGateway):
         """Send the money of an ``ABNORMAL`` refund to a debit card of the buyer's; any other stays as it is."""
         account = instruction.bank_account
         if account is None:
-            raise NotSent("no_account")
+            raise NotSent("no_account", unasked=True)
         bank = bank_type(account.bank.get_secret_value())
         if bank is None:
-            raise NotSent("bank_not_taken")
+            raise NotSent("bank_not_taken", unasked=True)
         stands = await self.inquire(instruction)
         if not isinstance(stands, GatewayAnswer):
             raise NotSent(NOT_FOUND)

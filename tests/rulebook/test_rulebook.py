@@ -19,8 +19,11 @@ LATER = [
     "T14",
     "T15",
     "D10",
-    "X4",
+    "X1",
     "X2",
+    "X3",
+    "X4",
+    "X6",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER
