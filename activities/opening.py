@@ -27,7 +27,7 @@ from activities.postgres import (
 )
 from activities.postgres.connection import Connection
 from activities.postgres.orders import PostgresOrders, confirm_paid
-from activities.postgres.payable import refused_by_provider
+from activities.postgres.payable import payable_in, refused_by_provider, refused_withdrawal
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.kinds.cancellation import INTERCEPTING
 from workflows.kinds.first_stage import first_stage
@@ -192,7 +192,8 @@ class Opening:
         if opened.kind is None:
             return opened
         customer = await lookups.of_subject(connection, subject(opening.request))
-        return opened.model_copy(update={"customer": customer})
+        payable = payable_in(self._limits, opened.asked.currency) if opened.asked else None  # X6
+        return opened.model_copy(update={"customer": customer, "payable": payable})
 
     async def _look_at_order(
         self, connection: Connection, opening: OpenCase, request: OrderRequest, order: OrderFacts | None
@@ -271,6 +272,8 @@ class Opening:
             return Opened(refusal=refusal)
         kind, stage = first_stage(request, order, policy)
         if refusal := refused_worthless(request, kind):
+            return Opened(refusal=refusal)
+        if refusal := await refused_by_provider(connection, self._limits, request, order, opening.at):
             return Opened(refusal=refusal)
         opened = await _opened(connection, opening, kind, stage, policy, _money(request.amount, order))
         matters_of_others = await matters.of_order(
@@ -384,6 +387,8 @@ class Opening:
         match request:
             case WithdrawalRequest():
                 kind, stage = CaseKind.WITHDRAWAL, RETENTION if allowance.spent else PAYING  # A2, A3
+                if refusal := await refused_withdrawal(connection, self._limits, allowance, left, opening.at):
+                    return Opened(refusal=refusal)
             case ExpiryRequest():
                 kind, stage = CaseKind.EXPIRY, PAYING  # A6
         asked = Money(amount=left, currency=allowance.currency)

@@ -37,20 +37,25 @@ class LineRecord(Input):
     paid: Minor
 
 
-class TenderRecord(Input):
+class Charged(Input):
+    """The payment behind a tender or an allowance, as the payment provider knows it. Minor units."""
+
+    transaction: ProviderId | None = None
+    """The payment provider's own id of the payment (X6). It may be told later, and does not change."""
+    charged: PositiveMinor | None = None
+    """All that was paid with it, where it paid for more than this."""
+    charged_at: Happened | None = None
+    """When it was paid, where that was not when the order was."""
+    account: Identifier | None = None
+    """Whose account at the provider took it: a sub-merchant, a connected account."""
+
+
+class TenderRecord(Charged):
     """One means of payment of an order as it is loaded; ``paid`` in minor units."""
 
     tender: Identifier
     kind: TenderKind
     paid: PositiveMinor
-    transaction: ProviderId | None = None
-    """The payment provider's own id of the payment (X6). It may be told later, and does not change."""
-    charged: PositiveMinor | None = None
-    """All that was paid with it, where it paid for more than this order."""
-    charged_at: Happened | None = None
-    """When it was paid, where that was not when the order was."""
-    account: Identifier | None = None
-    """Whose account at the provider took it: a sub-merchant, a connected account."""
 
     @model_validator(mode="after")
     def _is_no_more_than_was_charged(self) -> Self:

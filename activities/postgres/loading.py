@@ -6,11 +6,11 @@ reason. What a report says never repeats what the line held, so that it can be l
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
-from activities.gateways.order_records import OrderRecord, Written
+from activities.gateways.order_records import Charged, OrderRecord, Written
 from activities.postgres import flags, lookups, person_locks
 from activities.postgres.allowances import account
 from activities.postgres.connection import Connection
@@ -25,7 +25,7 @@ from workflows.messages.problems import problems as problems_of
 from workflows.messages.reading import read_json
 
 
-class AllowanceRecord(Input):
+class AllowanceRecord(Charged):
     """One allowance as it is loaded. Minor units; ``spent`` is out of principal and bonus together (A1)."""
 
     allowance_id: Identifier
@@ -40,6 +40,12 @@ class AllowanceRecord(Input):
     valid_until: Written
     account_name: SecretStr | None = None
     """Only its keyed hash is stored (A4)."""
+
+    @model_validator(mode="after")
+    def _is_no_more_than_was_charged(self) -> Self:
+        if self.charged is not None and self.charged < self.principal:
+            raise ValueError("charged: all that was charged cannot be less than the principal (X6)")
+        return self
 
     @field_validator("spent")
     @classmethod
@@ -188,16 +194,35 @@ async def _load_allowance(
         record.valid_until,
         lookup,
     )
-    if inserted:
-        return True, None
-    return False, await _compare_allowance(connection, record, lookup)
+    differs = None if inserted else await _compare_allowance(connection, record, lookup)
+    return bool(inserted), differs or await _keep_payment(connection, record)
+
+
+async def _keep_payment(connection: Connection, record: AllowanceRecord) -> str | None:
+    """X6: which payment the principal came with; what is known already stays, another one is refused."""
+    if record.transaction is None:
+        return None
+    known = await connection.fetchval(
+        """
+        UPDATE shop.allowances
+        SET transaction = coalesce(transaction, $2), charged = coalesce(charged, $3),
+            charged_at = coalesce(charged_at, $4), payment_account = coalesce(payment_account, $5)
+        WHERE allowance_id = $1 RETURNING transaction
+        """,
+        record.allowance_id,
+        record.transaction,
+        record.charged,
+        record.charged_at,
+        record.account,
+    )
+    return None if known == record.transaction else "transaction"
 
 
 async def _compare_allowance(connection: Connection, record: AllowanceRecord, lookup: str | None) -> str | None:
     stored = await account(connection, record.allowance_id)
     if stored is None:
         return "allowance_id"
-    was, now = stored.facts.model_dump(), record.model_dump(exclude={"account_name"})
+    was, now = stored.facts.model_dump(), record.model_dump(exclude={"account_name", *Charged.model_fields})
     # An account moves one way only: a line that is behind it is old, one that is ahead of it is wrong.
     moves = ("spent", "valid_until")
     for name in now:

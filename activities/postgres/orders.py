@@ -186,6 +186,15 @@ async def payments_known(connection: Connection, order_no: str) -> bool:
     )
 
 
+async def principal_known(connection: Connection, allowance_id: str) -> bool:
+    """Whether the provider's id is known of the payment that an allowance was bought with."""
+    return bool(
+        await connection.fetchval(
+            "SELECT transaction IS NOT NULL FROM shop.allowances WHERE allowance_id = $1", allowance_id
+        )
+    )
+
+
 async def paid_at(connection: Connection, order_no: str) -> datetime | None:
     """When the order was paid, before which nothing can have happened to it (R18); None where it is not known."""
     return await connection.fetchval("SELECT paid_at FROM shop.orders WHERE order_no = $1", order_no)

@@ -2,12 +2,20 @@
 
 from datetime import datetime
 
-from activities.gateways.limits import NO_LIMITS, Considered, Limits, objection
+from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection, objection
 from activities.postgres import orders
 from activities.postgres.connection import Connection
-from workflows.messages.cases import Refusal
-from workflows.messages.orders import OrderFacts
-from workflows.messages.requests import Application, BankTransfer
+from workflows.messages.cases import Payable, Refusal
+from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.requests import Application, BankTransfer, DisputeRequest
+from workflows.rules.payable import NOT_PAYABLE
+from workflows.rules.refusals import refused
+
+
+def payable_in(limits: Limits, currency: str) -> Payable | None:
+    """What a case in this currency keeps to whenever an amount is named; None where any amount can be paid."""
+    known = Payable(step=limits.steps.get(currency, 1), least=limits.least)
+    return None if known == Payable() else known
 
 
 async def refused_by_provider(
@@ -15,19 +23,34 @@ async def refused_by_provider(
 ) -> Refusal | None:
     """Why what is asked cannot be paid by the provider, whatever is decided; None where it may be, or costs nothing.
 
-    How often the payment was refunded counts only when money is sent: refunds may fail, or be paid by hand.
+    How often the payment was refunded counts only when money is sent: refunds may fail, or be paid by hand. A dispute
+    can be opened and ruled on however old the payment is: an officer can pay by hand.
     """
     if limits is NO_LIMITS or not wanted.amount:
         return None
+    disputed = isinstance(wanted, DisputeRequest)
     original = not (isinstance(wanted.method, BankTransfer) or order.cash_on_delivery)
+    asks_for_charge = limits.needs_charge and original and not disputed
     considered = Considered(
         amount=wanted.amount,
         currency=order.currency,
-        original_route=original,
-        charge_known=not (limits.needs_charge and original) or await orders.payments_known(connection, order.order_no),
-        paid_at=order.paid_at,
+        original_route=original or disputed,
+        charge_known=not asks_for_charge or await orders.payments_known(connection, order.order_no),
+        paid_at=None if disputed else order.paid_at,
     )
-    against = objection(limits, considered, at)
-    if against is None:
+    return _refusal(objection(limits, considered, at), "lines")
+
+
+async def refused_withdrawal(
+    connection: Connection, limits: Limits, allowance: AllowanceFacts, amount: int, at: datetime
+) -> Refusal | None:
+    """The same of an allowance's principal, which goes back to what it was paid with (A2)."""
+    if limits is NO_LIMITS or not amount:
         return None
-    return Refusal(code="not_payable", field="lines", rule="X6", explanation=against.explanation)
+    known = not limits.needs_charge or await orders.principal_known(connection, allowance.allowance_id)
+    considered = Considered(amount=amount, currency=allowance.currency, charge_known=known)
+    return _refusal(objection(limits, considered, at), "allowance_id")
+
+
+def _refusal(against: Objection | None, field: str) -> Refusal | None:
+    return refused(NOT_PAYABLE, field, "X6", against.explanation) if against else None

@@ -9,6 +9,7 @@ from starter.adapters import payment_limits
 from starter.client import Aftersales, Case
 from starter.errors import RefusedCommand, RefusedRequest
 from starter.settings import Settings
+from tests.workflow.disputes import amendment, intervened, offer, refusal, rejected_refund, ruling
 from tests.workflow.world import World, until
 from workflows.messages.actors import GATEWAY, merchant, officer
 from workflows.messages.commands import (
@@ -19,8 +20,10 @@ from workflows.messages.commands import (
     RecordManualTransfer,
     RetryPayment,
 )
+from workflows.messages.money import Money
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.persons import BankAccount
+from workflows.messages.rulings import Award
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 
 OFFICER = officer("o-1")
@@ -181,3 +184,19 @@ async def test_what_the_provider_does_not_take_is_refused_before_it_is_promised(
         await unaware.outcome()
     assert refused.value.refusal.code == "not_payable"
     assert (await known.open_refund(world.refund_request(order_no, 5_000))).id
+
+
+async def test_no_amount_is_promised_that_the_provider_cannot_pay_whoever_names_it(world: World) -> None:  # X6
+    """Applied for anew, offered, ruled: each is refused as it is named, and the next one is taken."""
+    shipped_at = datetime.now(UTC) - timedelta(days=5)
+    order_no = await world.order(currency="MGA", lines={"1": 10_000}, shipped_at=shipped_at)
+    case = await rejected_refund(world, order_no=order_no, amount=5_000)
+
+    again = await refusal(case, amendment(world, 4_050))
+    dispute = await intervened(world, case)
+    offered = await refusal(dispute, offer(world, 2_550))
+    ruled = await refusal(dispute, ruling(Award.PARTIAL, 3_050))
+
+    assert {(each.code, each.rule, each.field) for each in (again, offered, ruled)} == {("not_payable", "X6", "lines")}
+    await dispute.act(ruling(Award.PARTIAL, 3_000, key="rule-2"))
+    assert (await case.outcome()).refunded == Money(amount=3_000, currency="MGA")

@@ -29,14 +29,17 @@ from workflows.kinds.process import Process
 from workflows.kinds.state import GoodsState, RunningClock, State
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
+    Amend,
     Command,
     GatewayCallback,
     GiveRefundAccount,
     LookAtBook,
     MoveDeadline,
     MovePolicy,
+    OfferSettlement,
     PausesChanged,
     ReportParcel,
+    Rule,
     RulingTold,
 )
 from workflows.messages.requests import Application, Request, ReturnRequest
@@ -45,6 +48,7 @@ from workflows.messages.stages import CaseKind
 from workflows.rules.applications import refused_unseen, version_of
 from workflows.rules.dispute import DECIDED, ruling_key
 from workflows.rules.moments import refused_deadline
+from workflows.rules.payable import refused_amount
 
 PROCESSES: Final[Mapping[CaseKind, Process]] = {
     CaseKind.UNSHIPPED_REFUND: refund.unshipped(),
@@ -152,7 +156,19 @@ def _refused_more_evidence(case: Case, command: Command) -> Refusal | None:
     return evidence.refused_more(case, command)
 
 
-_OF_EVERY_KIND: Final = (_refused_more_evidence, _refused_deadline, evidence.refused_content)
+def _refused_amount(case: Case, command: Command) -> Refusal | None:
+    """X6: what is asked for anew, offered or ruled is an amount that the provider can pay."""
+    match command:
+        case Amend() | OfferSettlement():
+            return refused_amount(case.opened.payable, command.amount, "lines")
+        case Rule():
+            amount = sum(line.amount for line in command.lines) + command.freight
+            return refused_amount(case.opened.payable, amount, "lines")
+        case _:
+            return None
+
+
+_OF_EVERY_KIND: Final = (_refused_more_evidence, _refused_deadline, evidence.refused_content, _refused_amount)
 _DISPUTABLE: Final[dict[str, Any]] = {
     "refuses": (returning.refused_content, disputed.refused_content, rejecting.refused_content, _refused_account),
     "pays_order": True,

@@ -10,7 +10,7 @@ from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference, Sha256
-from workflows.messages.money import Minor, Money
+from workflows.messages.money import Minor, Money, PositiveMinor
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
@@ -335,6 +335,15 @@ class OpenCase(OpenedBy):
     at: Instant
 
 
+class Payable(Message):
+    """What the payment provider pays in the case's currency, where it counts more coarsely (X6)."""
+
+    step: PositiveMinor = 1
+    """It pays multiples of this, in minor units."""
+    least: PositiveMinor = 1
+    """The smallest amount."""
+
+
 class Opened(Message):
     """What opening found. With a ``refusal`` nothing was opened."""
 
@@ -352,6 +361,8 @@ class Opened(Message):
     order: OrderFacts | None = None
     allowance: AllowanceFacts | None = None
     asked: Money | None = None
+    payable: Payable | None = None
+    """What the provider pays at all; None where it pays any amount (X6)."""
     customer: tuple[Sha256, ...] = ()
     """The keyed hashes by which the customer is found (section 12)."""
     ships_until: Instant | None = None
