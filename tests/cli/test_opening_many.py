@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from temporalio.client import Client
 
 from starter.commands.failures import UsageError
@@ -41,11 +42,16 @@ async def with_orders(shell: Shell, folder: Path, count: int, **changes: Any) ->
     return orders
 
 
-@pytest.fixture
-def own_queue(shell: Shell) -> tuple[Shell, str]:
-    """A task queue that no worker reads: what is opened on it waits."""
+@pytest_asyncio.fixture
+async def own_queue(shell: Shell, client: Client) -> AsyncGenerator[tuple[Shell, str]]:
+    """A task queue that no worker reads: what is opened on it waits, for as long as the test lasts.
+
+    Whoever asks every running case afterwards, as ``aftersales recover`` does, would wait for an answer of each.
+    """
     queue = f"bulk-{uuid4().hex[:8]}"
-    return shell.having(AFTERSALES_TASK_QUEUE=queue), queue
+    yield shell.having(AFTERSALES_TASK_QUEUE=queue), queue
+    async for left in client.list_workflows(f"TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"):
+        await client.get_workflow_handle(left.id).terminate("the test is over")
 
 
 async def count_of(client: Client, queue: str, wanted: int) -> int:

@@ -345,7 +345,8 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
 
     assert ended.code == 2
     assert ended.err.startswith("AFTERSALES_PAYMENTS must name an adapter in production")
-    (adapters,) = [each for each in json.loads(diagnosis.out)["checks"] if each["what"] == "notices"]
+    assert diagnosis.code == 1, diagnosis.err
+    (adapters,) = [each for each in diagnosis.document["checks"] if each["what"] == "notices"]
     assert not adapters["ok"]
     assert "AFTERSALES_NOTICES" in adapters["remedy"]
 
