@@ -7,11 +7,23 @@ import asyncpg
 from pydantic import SecretStr
 
 from activities.policies import Policies
-from activities.postgres import addresses, casebook, evidence, flags, limits, looks, orders, scores, statements
+from activities.postgres import (
+    addresses,
+    casebook,
+    dossiers,
+    evidence,
+    flags,
+    limits,
+    looks,
+    orders,
+    scores,
+    statements,
+)
 from activities.postgres.vault import Vault
 from starter.errors import RefusedStatement, UnknownCase, UnknownOrder, VagueReply
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
+from workflows.messages.dossiers import Dossier
 from workflows.messages.flags import AddRemark, Colour, FlagChange, Remark, SetFlag
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.policy import LimitsPolicy
@@ -195,6 +207,19 @@ class MerchantDesk:
         """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""
         async with self._pool.acquire() as connection:
             return await evidence.evidence_of(connection, case_id)
+
+    async def dossier(self, case_id: str, officer: Actor) -> Dossier:
+        """What the officer who rules has before it (D8): what is asked for and why it was rejected, the evidence of
+        both sides, other cases of these two and of the order, the flag and the remarks (R10).
+
+        Raises:
+            UnknownCase: there is no such case, or it is not the platform who asks.
+        """
+        async with self._pool.acquire() as connection:
+            found = await dossiers.dossier(connection, self._vault.keys, case_id)
+        if found is None or officer.role is not Role.PLATFORM:
+            raise UnknownCase(case_id)
+        return found
 
     async def score(self, merchant_id: str) -> int:
         """The points that the merchant has lost (D9)."""

@@ -65,6 +65,7 @@ WORDS: Final = (
     Word("recover", CASES, "recovering", "recover"),
     Word("statements", CASES, "disputing", "statements"),
     Word("evidence", CASES, "disputing", "evidence"),
+    Word("dossier", CASES, "dossiers", "dossier"),
     Word("fast-forward", CASES, "clock", "fast_forward"),
     Word("bulk", CASES, "bulk", "bulk"),
     Word("addresses", DESK, "desk", "addresses"),

@@ -109,14 +109,15 @@ def evidence(case: CaseId, as_json: Json = False) -> int:
             given = await aftersales.desk.evidence(case)
             if not given:
                 await aftersales.case(case).log()  # an unknown case is an error, one without evidence is not
-        answer(as_json, {"case_id": case, "evidence": given}, _givings(given))
+        answer(as_json, {"case_id": case, "evidence": given}, givings_table(given))
         return 0
 
     return asyncio.run(look())
 
 
-def _givings(given: tuple[GivenEvidence, ...]) -> Table:
-    table = Table("no.", "when", "by", "standing", "attachments", "statement", "amount", title="evidence")
+def givings_table(given: tuple[GivenEvidence, ...], title: str = "evidence") -> Table:
+    """What the parties gave, oldest first."""
+    table = Table("no.", "when", "by", "standing", "attachments", "statement", "amount", title=title)
     for each in given:
         table.add_row(*_giving(each))
     return table

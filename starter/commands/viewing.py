@@ -162,7 +162,7 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         compensated = f"; compensated {view.compensated}" if view.compensated else ""
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
     if view.application and view.asked:
-        facts.add_row("application", _application(view.application, view.asked.currency))
+        facts.add_row("application", application_words(view.application, view.asked.currency))
     if view.commands and view.seen and view.asked:
         shown = f"--expects {view.seen.version}:{in_print(view.seen.amount, view.asked.currency)}"
         facts.add_row("a decision says", shown)
@@ -197,7 +197,7 @@ def stage_title(name: StageName) -> str:
     return stage.title if stage else name
 
 
-def _application(asks: ApplicationVersion, currency: str) -> str:
+def application_words(asks: ApplicationVersion, currency: str) -> str:
     """R10: which version counts, and what it asks for."""
     lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []

@@ -108,6 +108,8 @@ async def test_statements_and_evidence_of_a_dispute(worker_process: Shell, tmp_p
     read = await shell.json("statements", "read", reference, "--as", "platform:o-1")
     given = await shell.json("evidence", dispute)
     page = (await shell.run("evidence", dispute)).out
+    dossier = await shell.json("dossier", dispute, "--as", "platform:o-1")
+    shown = (await shell.run("dossier", dispute, "--as", "platform:o-1")).out
     unknown = await shell.run("statements", "read", f"{reference}0", "--as", by, "--json")
 
     assert (vague.code, vague.failure["rule"], vague.failure["field"]) == (4, "D7", "text")
@@ -115,6 +117,9 @@ async def test_statements_and_evidence_of_a_dispute(worker_process: Shell, tmp_p
     assert "我们" not in vague.err, "and no others (P6)"
     assert (foreign.code, foreign.failure["code"]) == (4, "not_yours")
     assert acted["log"][-1]["facts"]["statement"] == reference
+    assert [each["statement"] for each in dossier["evidence_in_dispute"]] == [reference] * 2
+    assert (dossier["about"], dossier["claimed"]["version"]) == (None, 1), "it is about the order"
+    assert "these two have" in shown
     assert (read["text"], read["by"]["role"]) == ("refund by 2026-01-02 18:00", "merchant")
     assert [(each["amount"], each["standing"], each["final"]) for each in given["evidence"]] == [
         (500, "replaced", False),

@@ -1,0 +1,81 @@
+"""``aftersales dossier``: what the officer who rules has before it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from starter.commands import wording
+from starter.commands.disputing import givings_table
+from starter.commands.printing import Json, answer, in_words
+from starter.commands.reaching import service
+from starter.commands.viewing import CaseId, application_words, log_table
+from workflows.messages.actors import Actor
+from workflows.messages.dossiers import Dossier, OtherCase
+from workflows.messages.money import Money
+from workflows.rules.local_time import local
+
+
+def dossier(
+    case: CaseId,
+    by: Annotated[str, typer.Option("--as", help="Who looks: platform:o-1.")],
+    as_json: Json = False,
+) -> int:
+    """All that an officer rules on 判责 (D8): what is asked for, the rejection, evidence, other cases, remarks.
+
+    Example: [cyan]aftersales dossier dispute/refund/O-1/k-1/d1 --as platform:o-1[/]
+    """
+    officer = wording.built(Actor, wording.actor(by))
+
+    async def look() -> int:
+        async with service() as aftersales:
+            found = await aftersales.desk.dossier(case, officer)
+            view = await aftersales.case(case).view()
+        document = found.model_dump(mode="json")
+        for shown, each in zip(document["remarks"], found.remarks, strict=True):
+            shown["text"] = in_words(each.text) if each.text else None
+        answer(as_json, document, _page(found, view.asked.currency if view.asked else ""))
+        return 0
+
+    return asyncio.run(look())
+
+
+def _page(found: Dossier, currency: str) -> RenderableType:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    facts.add_row("case", Text(found.case_id, style="bold"))
+    if found.about:
+        facts.add_row("about", found.about)
+    if found.claimed:
+        facts.add_row("asks for", application_words(found.claimed, currency))
+    if found.applied and found.about:
+        facts.add_row("asked for before", application_words(found.applied, currency))
+    if found.flag:
+        facts.add_row("flag", found.flag)
+    for each in found.remarks:
+        facts.add_row("remark", f"{local(each.at)} {each.by.role} {each.by.id}: {in_words(each.text)}")
+    counted = [f"{each.cases} {each.kind} {each.outcome or 'open'}" for each in found.counts]
+    facts.add_row("these two have", ", ".join(counted) or "no other case")
+    return Group(
+        facts,
+        "",
+        log_table(found.rejections),
+        givings_table(found.evidence, "evidence"),
+        givings_table(found.evidence_in_dispute, "evidence in the dispute"),
+        _others(found.on_order, "other cases of the order"),
+        _others(found.earlier, "other cases of this buyer with this merchant"),
+    )
+
+
+def _others(cases: Sequence[OtherCase], title: str) -> Table:
+    table = Table("case", "kind", "asked", "paid back", "outcome", "opened", title=title)
+    for each in cases:
+        asked, refunded = (Money(amount=amount, currency=each.currency) for amount in (each.asked, each.refunded))
+        ended = each.outcome or each.stage
+        table.add_row(each.case_id, each.kind, str(asked), str(refunded), ended, local(each.opened_at))
+    return table
