@@ -12,6 +12,7 @@ from temporalio.common import MetricMeter
 
 from activities.notices.channels import ChannelName
 from activities.postgres import standing
+from activities.postgres.inbox import SOURCES
 from workflows.messages.reconciliation import DifferenceKind
 from workflows.messages.stages import Attention, WorkList
 from workflows.rules.legs import AlertKind
@@ -29,6 +30,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "aftersales_notices_unsent_oldest_seconds": "How long the oldest of them waits.",
     "aftersales_events_held_back_seconds": "How long the oldest event waits for older transactions to end (X4).",
     "aftersales_events_reader_lag_seconds": "How long the oldest event waits that a named reader has not confirmed.",
+    "aftersales_inbox_waiting": "Callbacks and events of parcels that cases were not told of yet, by source.",
+    "aftersales_inbox_oldest_seconds": "How long the oldest of them waits.",
+    "aftersales_inbox_dead": "Those that are not tried again: a person must look.",
     "aftersales_reconciliation_differences": "Open differences between our ledger and the gateway's book, by kind.",
     "aftersales_money_alerts": "Open alerts of the ledger that a person must resolve, by kind.",
 }
@@ -52,6 +56,9 @@ _NOTHING: Final[Mapping[tuple[str, _Labels], float]] = {
     **_each("aftersales_notices_unsent", "channel", list(ChannelName)),
     **_each("aftersales_notices_unsent_oldest_seconds", "channel", list(ChannelName)),
     ("aftersales_events_held_back_seconds", ()): 0.0,
+    **_each("aftersales_inbox_waiting", "source", SOURCES),
+    **_each("aftersales_inbox_oldest_seconds", "source", SOURCES),
+    **_each("aftersales_inbox_dead", "source", SOURCES),
     **_each("aftersales_reconciliation_differences", "kind", list(DifferenceKind)),
     **_each("aftersales_money_alerts", "kind", list(AlertKind)),
 }

@@ -82,7 +82,7 @@ class Adapters:
         return cls(
             payments=await payment_gateway(settings, stack, outside),
             orders=await order_directory(settings, stack, pool),
-            carriers=await _opened(settings, stack, "carriers", lambda: CarrierStub(outside)),
+            carriers=await carrier(settings, stack, outside),
             numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key)),
             channels=await _opened(settings, stack, "notices", lambda: stub_channels(outside)),
         )
@@ -95,6 +95,15 @@ async def payment_gateway(settings: Settings, stack: AsyncExitStack, pool: async
         SettingsError: it cannot be made.
     """
     return await _opened(settings, stack, "payments", lambda: PaymentGatewayStub(pool))
+
+
+async def carrier(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool) -> Carrier:
+    """What speaks to the carriers, for whoever takes what they tell.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    return await _opened(settings, stack, "carriers", lambda: CarrierStub(pool))
 
 
 async def order_directory(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool) -> OrderDirectory:

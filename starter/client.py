@@ -63,8 +63,10 @@ __all__ = ["Aftersales", "Case", "connected"]
 
 
 @asynccontextmanager
-async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersales"]:
+async def connected(settings: Settings | None = None, *, lazy: bool = False) -> AsyncGenerator["Aftersales"]:
     """A client for as long as the context lasts; without ``settings``, by the environment.
+
+    ``lazy`` connects to Temporal when something is asked of it first.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -73,7 +75,9 @@ async def connected(settings: Settings | None = None) -> AsyncGenerator["Aftersa
     settings = settings or load_settings()
     working_days.bring_into_force(settings.calendar_overrides)
     try:
-        temporal = await connect(settings, converter=encrypting_converter(key_provider(settings), shows=True))
+        temporal = await connect(
+            settings, converter=encrypting_converter(key_provider(settings), shows=True), lazy=lazy
+        )
         url = discover(settings).database_url
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:

@@ -41,6 +41,7 @@ async def connect(
     plugins: Sequence[Plugin] = (),
     runtime: Runtime | None = None,
     converter: DataConverter | None = None,
+    lazy: bool = False,
 ) -> Client:
     """Connects to Temporal. Whatever this client and its workers send is encrypted (P6).
 
@@ -53,6 +54,7 @@ async def connect(
         interceptors: Passed on to the client.
         plugins: Passed on to the client.
         runtime: Passed on to the client.
+        lazy: Connect when something is asked first: for whoever has other work while Temporal is away.
         converter: Instead of the encrypting one, for histories that people are to read.
 
     Raises:
@@ -73,6 +75,7 @@ async def connect(
             interceptors=(*interceptors, *tracing_interceptors()),
             plugins=plugins,
             runtime=runtime,
+            lazy=lazy,
         )
     except RPCError as error:
         reason = error.message

@@ -309,6 +309,39 @@ class Settings(BaseSettings):
         le=8760,
         description="A token for the codec server that counts for more hours than this from now on is refused.",
     )
+    http_listen: str = Field(
+        default="127.0.0.1:0",
+        min_length=1,
+        description="Interface and port of `aftersales http serve`, as `host:port`; port 0 takes any that is free "
+        "([orders-in.md](orders-in.md)).",
+    )
+    http_token_secret: SecretStr | None = Field(
+        default=None,
+        description="Secret under which the HTTP service's tokens are signed (HS256), at least 32 characters. "
+        "Without it, development derives one from the key ring.",
+    )
+    http_token_public_key: Path | None = Field(
+        default=None,
+        description="File with a PEM public key or a JSON Web Key Set instead: tokens of an identity provider "
+        "(RS256, ES256) with a claim `role`: `orders`, `carriers` or `events`.",
+    )
+    http_token_issuer: str = Field(default="aftersales", min_length=1, description="What a token's `iss` must be.")
+    http_token_audience: str = Field(
+        default="aftersales-http", min_length=1, description="What a token's `aud` must be, or hold."
+    )
+    http_token_hours: int = Field(
+        default=24,
+        ge=1,
+        le=8760,
+        description="A token for the HTTP service that counts for more hours than this from now on is refused.",
+    )
+    http_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=9,
+        description="How many proxies of yours stand before the HTTP service. Whoever asks is found that many places "
+        "from the end of `X-Forwarded-For`, and limited by that address.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important messages that are logged."
     )
@@ -343,7 +376,7 @@ class Settings(BaseSettings):
             raise ValueError("must be the name of an adapter, or package.module:factory")
         return value
 
-    @field_validator("codec_listen", "health_listen")
+    @field_validator("codec_listen", "http_listen", "health_listen")
     @classmethod
     def _listens_on_host_and_port(cls, value: str | None) -> str | None:
         if value is None:

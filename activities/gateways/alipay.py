@@ -32,7 +32,7 @@ from activities.gateways.alipay_answers import (
 )
 from activities.gateways.alipay_settings import AlipaySettings
 from activities.gateways.alipay_signatures import UnverifiedError, signature, verified_answer
-from activities.gateways.callbacks import CallbackRequest, ReadCallback
+from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (
     GatewayAnswer,
@@ -66,6 +66,7 @@ class AlipayRefunds(PaymentGateway):
     """
 
     limits: Limits = LIMITS
+    refusal: CallbackReply = alipay_callbacks.REFUSAL
     settings: ClassVar[type[AlipaySettings]] = AlipaySettings
 
     def __init__(

@@ -18,6 +18,7 @@ from workflows.messages.commands import GatewayResult
 PLAYED_AGAIN_AFTER: Final = timedelta(hours=26)
 """Alipay repeats a notification for 25 hours, until it reads ``success``; the same one bears the same id."""
 REPLY: Final = CallbackReply(b"success")
+REFUSAL: Final = CallbackReply(b"fail", status=400)
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _MOST_FIELDS: Final = 100
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from activities.gateways.payment import GatewayAnswer
@@ -31,6 +31,10 @@ class CallbackReply:
     body: bytes = b""
     content_type: str = "text/plain"
     status: int = 200
+
+
+REFUSAL: Final = CallbackReply(b'{"error": "refused"}', "application/json", 400)
+"""What a provider is answered that wants nothing special: it goes by the status."""
 
 
 @dataclass(frozen=True)

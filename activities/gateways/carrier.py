@@ -1,7 +1,9 @@
-"""Carriers as we know them (R3, R7, T6)."""
+"""Carriers as we know them (R3, R7, T6, X3)."""
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from activities.gateways.callbacks import REFUSAL, CallbackRefused, CallbackReply, CallbackRequest, Refused
 from workflows.messages.message import Instant
 from workflows.messages.parcels import CarrierEvent, Parcel
 
@@ -10,8 +12,17 @@ class CarrierUnreachable(Exception):  # noqa: N818 -- it says what is known: not
     """No answer came: a timeout, or a connection that broke. What became of the parcel is unknown."""
 
 
+@dataclass(frozen=True)
+class ReadEvents:
+    """What a genuine callback of a carrier says; each event by the carrier's own key."""
+
+    events: tuple[CarrierEvent, ...]
+    """Those about parcels; without any it is about something else, and is answered and forgotten."""
+    reply: CallbackReply = field(default_factory=CallbackReply)
+
+
 class Carrier(Protocol):
-    """Who can be asked about the parcels of all carriers.
+    """Who can be asked about the parcels of all carriers. An adapter derives from it.
 
     What a carrier announces by itself may come late, twice, out of order, or never: asking is how a case that
     has heard nothing finds out.
@@ -26,3 +37,14 @@ class Carrier(Protocol):
             CarrierUnreachable: nothing can be said.
         """
         ...
+
+    refusal: CallbackReply = REFUSAL
+    """What a callback is answered that is not taken; its status is chosen by whoever answers."""
+
+    async def read_events(self, request: CallbackRequest) -> ReadEvents:
+        """What a callback says, once its signature has been verified; nothing is written (X3).
+
+        Raises:
+            CallbackRefused: it is forged, stale or cannot be read; all are, of a carrier that sends none.
+        """
+        raise CallbackRefused(Refused.FORGED, "this adapter takes no callbacks")

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import asyncpg
 from pydantic import Field
 
-from activities.gateways.carrier import CarrierUnreachable
+from activities.gateways.carrier import Carrier, CarrierUnreachable
 from activities.gateways.stub_books import stub_transaction
 from activities.postgres.connection import Connection
 from workflows.messages.message import CarrierCode, Input, Message, TrackingNo
@@ -66,7 +66,7 @@ class DueEvent(Message):
     event: CarrierEvent
 
 
-class CarrierStub:
+class CarrierStub(Carrier):
     """A `Carrier` on the schema ``carrier``, with a pool of its own: its commits do not hang on ours."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:

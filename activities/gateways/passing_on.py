@@ -13,6 +13,7 @@ class PassingOn(PaymentGateway):
     def __init__(self, gateway: PaymentGateway) -> None:
         self._gateway = gateway
         self.limits = gateway.limits
+        self.refusal = gateway.refusal
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
         """As the other gateway does."""

@@ -9,7 +9,14 @@ from typing import Annotated, Final, Protocol
 
 from pydantic import Field
 
-from activities.gateways.callbacks import CallbackRefused, CallbackRequest, ReadCallback, Refused
+from activities.gateways.callbacks import (
+    REFUSAL,
+    CallbackRefused,
+    CallbackReply,
+    CallbackRequest,
+    ReadCallback,
+    Refused,
+)
 from activities.gateways.limits import NO_LIMITS, Limits
 from activities.gateways.refund_numbers import provider_number
 from workflows.messages.commands import GatewayResult
@@ -164,6 +171,9 @@ class PaymentGateway(Protocol):
 
     limits: Limits = NO_LIMITS
     """What the provider takes; known without asking anybody, and best an attribute of the class (X6)."""
+
+    refusal: CallbackReply = REFUSAL
+    """What a callback is answered that is not taken, so that it is sent again; its status is chosen by who answers."""
 
     async def submit(self, instruction: RefundInstruction) -> GatewayAnswer:
         """Pay back what the instruction says.

@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from activities.gateways import wechatpay_callbacks
-from activities.gateways.callbacks import CallbackRequest, ReadCallback
+from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (
     Charge,
@@ -79,6 +79,7 @@ class WeChatPayRefunds(PaymentGateway):
     """
 
     limits: Limits = LIMITS
+    refusal: CallbackReply = wechatpay_callbacks.REFUSAL
     settings: ClassVar[type[WeChatPaySettings]] = WeChatPaySettings
 
     def __init__(

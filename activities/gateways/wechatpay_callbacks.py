@@ -15,13 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from activities.gateways.callbacks import CallbackRefused, CallbackRequest, ReadCallback, Refused
+from activities.gateways.callbacks import CallbackRefused, CallbackReply, CallbackRequest, ReadCallback, Refused
 from activities.gateways.payment import GatewayUnreachable
 from activities.gateways.refund_numbers import read_number
 from activities.gateways.wechatpay_answers import answer_of
 
 PLAYED_AGAIN_AFTER: Final = timedelta(minutes=5)
 """WeChat Pay signs each delivery anew, with its own moment."""
+REFUSAL: Final = CallbackReply(b'{"code": "FAIL", "message": "refused"}', "application/json", 400)
 _ALGORITHM: Final = "AEAD_AES_256_GCM"
 _KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 

@@ -117,6 +117,7 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "shop.score_changes": _each(worker=_APPEND, client=_READ),
     "logistics.events": _each(worker=_APPEND, client=_APPEND),
     "logistics.watches": _each(worker=("SELECT", "INSERT", "DELETE"), client=_APPEND),
+    "inbox.messages": _each(worker=_READ, client=_ALL),
     # Persons
     "vault.recipients": _each(worker=_READ, client=_ALL),
     "vault.items": _each(

@@ -53,6 +53,12 @@ _WAITING = {
     "readers": f"""
         SELECT name AS reader, coalesce(extract(epoch FROM now() - oldest), 0) AS lag FROM ({LAGS}) AS lags
     """,  # noqa: S608 -- of constants
+    "inbox": """
+        SELECT source, count(*) FILTER (WHERE dead_at IS NULL) AS waiting,
+               count(*) FILTER (WHERE dead_at IS NOT NULL) AS dead,
+               coalesce(extract(epoch FROM now() - min(received_at) FILTER (WHERE dead_at IS NULL)), 0) AS oldest
+        FROM inbox.messages WHERE done_at IS NULL GROUP BY source
+    """,
     "differences": """
         SELECT kind, count(*) AS open FROM ledger.differences WHERE resolved_at IS NULL GROUP BY kind
     """,
@@ -82,6 +88,11 @@ _GAUGES = {
     "notices": {"unsent": "aftersales_notices_unsent", "oldest": "aftersales_notices_unsent_oldest_seconds"},
     "feed": {"held_back": "aftersales_events_held_back_seconds"},
     "readers": {"lag": "aftersales_events_reader_lag_seconds"},
+    "inbox": {
+        "waiting": "aftersales_inbox_waiting",
+        "oldest": "aftersales_inbox_oldest_seconds",
+        "dead": "aftersales_inbox_dead",
+    },
     "differences": {"open": "aftersales_reconciliation_differences"},
     "alerts": {"open": "aftersales_money_alerts"},
 }

@@ -26,7 +26,7 @@ from starter.codec_server import decoration, wire
 from starter.codec_server.access import Caller, NotAllowed, Role, Unauthenticated
 from starter.codec_server.behind_references import BehindReferences
 from starter.codec_server.configuration import UI_PATH, CodecServerSettings
-from starter.codec_server.limits import Rate
+from starter.request_rates import Rate
 
 _log: Final = logging.getLogger("codec")
 _http_log: Final = logging.getLogger("codec.http")

@@ -79,6 +79,8 @@ WORDS: Final = (
     Word("forget", PLATFORM, "keys", "forget"),
     Word("codec", PLATFORM, "codec", "codec"),
     Word("ladder", PLATFORM, "declaring", "ladder"),
+    Word("http", PLATFORM, "http", "http"),
+    Word("inbox", PLATFORM, "inbox", "inbox"),
     Word("events", PLATFORM, "events", "events"),
     Word("books", MONEY, "books", "books"),
     Word("alerts", MONEY, "alerts", "alerts"),

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
 from aiohttp import web
@@ -47,6 +47,24 @@ class State(StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     DRAINING = "draining"
+
+
+class Probed(Protocol):
+    """Something that tells how it is: why it is not well, or nothing."""
+
+    state: State
+
+    async def startup(self) -> list[str]:
+        """Why it has not come up yet."""
+        ...
+
+    async def liveness(self) -> list[str]:
+        """Why the process will not do anything any more."""
+        ...
+
+    async def readiness(self) -> list[str]:
+        """Why it takes no work, or could not do it."""
+        ...
 
 
 class Health:
@@ -98,13 +116,13 @@ class Health:
     async def _found(self) -> list[str]:
         async with self._looking:
             if self._last is None or time.monotonic() - self._last[0] > _FRESH_SECONDS:
-                found = await asyncio.gather(*(_look(name, look) for name, look in self._looks.items()))
+                found = await asyncio.gather(*(look_at(name, look) for name, look in self._looks.items()))
                 self._last = time.monotonic(), [reason for reason in found if reason]
             return self._last[1]
 
 
 @asynccontextmanager
-async def answering(health: Health, listen: str | None) -> AsyncGenerator[str | None]:
+async def answering(health: Probed, listen: str | None) -> AsyncGenerator[str | None]:
     """Answers on ``listen`` (``host:port``) for as long as the context lasts; gives the address, None without one.
 
     Raises:
@@ -162,7 +180,8 @@ def what_work_needs(settings: Settings, workers: Workers, database_url: str) -> 
     return {"Temporal": temporal, "database": database, "keys": keys, "key store": key_store}
 
 
-async def _look(name: str, look: Look) -> str | None:
+async def look_at(name: str, look: Look) -> str | None:
+    """What is wrong with one thing, by its name; None for nothing."""
     try:
         async with asyncio.timeout(_PATIENCE):
             reason = await look()
@@ -176,7 +195,7 @@ async def _look(name: str, look: Look) -> str | None:
 
 
 def _handler(
-    health: Health, look: Callable[[], Awaitable[list[str]]]
+    health: Probed, look: Callable[[], Awaitable[list[str]]]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_: web.Request) -> web.Response:
         reasons = await look()

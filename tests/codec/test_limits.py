@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from starter.codec_server.limits import Rate
+from starter.request_rates import Rate
 
 
 @dataclass

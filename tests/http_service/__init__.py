@@ -1,0 +1,1 @@
+"""The HTTP service: callbacks, orders and events of parcels."""
