@@ -6,13 +6,10 @@ from activities.postgres import casebook, resuming
 from activities.postgres.connection import Connection
 from workflows.kinds.case import Case
 from workflows.kinds.resuming import resumed_state
-from workflows.kinds.settling import opened_again
+from workflows.kinds.settling import ARRIVED, opened_again
 from workflows.kinds.steps import kept, planned, step_of
 from workflows.messages.cases import CaseKey, Opened, OpenedBy
 from workflows.messages.reading import read_own
-from workflows.messages.stages import OutcomeKind
-
-_PAID: frozenset[str] = frozenset({OutcomeKind.REFUNDED, OutcomeKind.COMPENSATED})
 
 
 async def open_again(connection: Connection, case_id: str, at: datetime) -> bool:
@@ -26,7 +23,7 @@ async def open_again(connection: Connection, case_id: str, at: datetime) -> bool
     resumed = await resuming.resumed(connection, case_id)
     if row is None or resumed is None or resumed.closed_at is None or row["request"] is None:
         return False
-    if row["outcome"] not in _PAID:
+    if row["outcome"] not in ARRIVED:
         return False
     opened_by = read_own(OpenedBy, row["request"])
     state = resumed_state(resumed)

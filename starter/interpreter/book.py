@@ -23,6 +23,7 @@ from workflows.messages.cases import (
     Opened,
     ParcelWatch,
     Refusal,
+    Resumed,
     ShipmentClaim,
     Span,
     Step,
@@ -74,6 +75,8 @@ class CaseRow:
     compensated: int = 0
     return_freight: int = 0
     closed_at: datetime | None = None
+    resumed: Resumed | None = None
+    """From where another run goes on, once the case was opened again."""
     steps: int = 0
     log: list[LogEntry] = field(default_factory=list[LogEntry])
     notices: list[Notice] = field(default_factory=list[Notice])
@@ -347,6 +350,8 @@ class MemoryBook:
         row.steps = step.step
         if step.stage is StageName.CLOSED and row.closed_at is None:
             row.closed_at = step.at
+        elif step.stage is not StageName.CLOSED:
+            row.closed_at = None
         if step.watch and step.watch.purpose is ParcelPurpose.RETURN:
             row.return_freight = step.watch.freight_paid
         if policy:

@@ -37,14 +37,22 @@ class Answer:
 class MemoryHost:
     """See ``Host``. What others must do is put into the interpreter's queue, and done in the order of asking."""
 
-    def __init__(self, interpreter: "Interpreter", request: Request, kind: Kind, parent: "MemoryHost | None") -> None:
+    def __init__(
+        self,
+        interpreter: "Interpreter",
+        request: Request,
+        kind: Kind,
+        parent: "MemoryHost | None",
+        *,
+        ahead: timedelta | None = None,
+    ) -> None:
         self._interpreter = interpreter
         self.case_id = case_id(request)
         self.run_id = "run-1"
         self.resumes = False
         self.parent = parent.case_id if parent else None
         self.loop = CaseLoop()
-        self.ahead = parent.ahead if parent else timedelta()
+        self.ahead = parent.ahead if parent else ahead or timedelta()
         """By how much the case's clock is ahead of the interpreter's: at first by as much as that of who starts it."""
         self._timers: list[tuple[datetime, int, asyncio.Future[None]]] = []
         self._unanswered = 0
@@ -52,20 +60,48 @@ class MemoryHost:
         self._who_waits: list[Callable[[], None]] = []
         self.outcome: Outcome | None = None
         """How the case ended; None while it goes on."""
+        self.stopped = False
+        """Whether somebody has stopped it from outside: then it never ends."""
+        self.held = False
+        """Whether no worker carries the case at present: what happens meanwhile is looked at all at once later."""
         self.run = CaseRun(self, request, kind)
 
     # What drives it -------------------------------------------------------------------------------------
 
+    @property
+    def over(self) -> bool:
+        """Whether nothing reaches the case any more."""
+        return self.stopped or self.outcome is not None
+
+    def go_on(self) -> None:
+        """Go on as far as the case can."""
+        if not self.held and not self.stopped:
+            self.loop.run_ready()
+
+    def stop(self) -> None:
+        """Stop the case from outside; whoever waits for its end is told that it has none."""
+        self.stopped = True
+        for tell in self._who_waits:
+            tell()
+
+    def ask_for_cancellation(self) -> None:
+        """Ask for the end of the case, as a server does of a child whose parent was stopped."""
+        if self._task and not self.over:
+            self._task.cancel()
+            self.go_on()
+
     def begin(self) -> None:
         """Begin to carry the case."""
         self._task = self.loop.create_task(self._conduct())
-        self.loop.run_ready()
+        self.go_on()
 
     def take(self, command: Command, answer: Answer | None) -> None:
         """Give the case a command, with whom to tell what came of it; as a signal, with nobody."""
+        if self.stopped:
+            return
         self._unanswered += 1
         self.loop.create_task(self._taken(command, answer))
-        self.loop.run_ready()
+        self.go_on()
 
     def next_timer(self) -> datetime | None:
         """When the case is to be woken next, by its own clock."""
@@ -78,23 +114,22 @@ class MemoryHost:
         now = self.now()
         while (at := self.next_timer()) is not None and at <= now:
             heapq.heappop(self._timers)[2].set_result(None)
-        self.loop.run_ready()
+        self.go_on()
 
-    async def wait_for(self, other: "MemoryHost") -> Outcome:
-        """Wait for the end of a case that this one has started."""
-        future: asyncio.Future[Outcome] = self.loop.create_future()
+    async def wait_for(self, other: "MemoryHost") -> Outcome | None:
+        """Wait for the end of a case that this one has started; None where it was stopped from outside."""
+        future: asyncio.Future[Outcome | None] = self.loop.create_future()
 
         def tell() -> None:
-            if other.outcome:
-                future.set_result(other.outcome)
-            self.loop.run_ready()
+            future.set_result(other.outcome)
+            self.go_on()
 
         other.when_ended(lambda: self._interpreter.do_next(tell))
         return await future
 
     def when_ended(self, tell: Callable[[], None]) -> None:
         """Have ``tell`` called once the case has ended."""
-        if self.outcome:
+        if self.over:
             tell()
         else:
             self._who_waits.append(tell)
@@ -195,7 +230,7 @@ class MemoryHost:
                 future.set_exception(error)
             else:
                 future.set_result(found)
-            self.loop.run_ready()
+            self.go_on()
 
         self._interpreter.do_next(done)
         return await future

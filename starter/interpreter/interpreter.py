@@ -23,11 +23,12 @@ from starter.interpreter.host import Answer, MemoryHost
 from starter.interpreter.ledger import Ledger
 from starter.interpreter.opening import MemoryOpening
 from starter.interpreter.payments import MemoryPayments
+from starter.interpreter.returned import open_again
 from starter.interpreter.shop import Shop
 from workflows.kinds import kind
 from workflows.kinds.kind import Kind
 from workflows.messages.cases import CaseView, EnterCallback, LogEntry, Outcome, Refusal, Settled
-from workflows.messages.commands import Command, GatewayCallback
+from workflows.messages.commands import Command, GatewayCallback, GatewayResult
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import AskCarrier, CarrierEvent, ParcelHistory
 from workflows.messages.policy import Policy
@@ -119,7 +120,7 @@ class Interpreter:
         """
         host, answer = self._hosts[case], Answer()
         intake = host.run.intake
-        if (refused := intake.refused_on_sight(command)) is not None or host.outcome:
+        if (refused := intake.refused_on_sight(command)) is not None or host.over:
             return refused or intake.refusal_now(command)
         host.take(command, answer)
         self._run()
@@ -152,9 +153,14 @@ class Interpreter:
         booked = self.ledger.find(callback.refund_no)
         if booked is None:
             raise KeyError(callback.refund_no)
-        if self.tell(booked.payout.case_id, callback):
+        case = booked.payout.case_id
+        if self.tell(case, callback):
             return None
-        return self.carry_out("enter_callback", EnterCallback(callback=callback, at=self.now))
+        late = EnterCallback(callback=callback, at=self.now, late=True)
+        settled: Settled = self.carry_out("enter_callback", late)
+        if callback.result is GatewayResult.RETURNED and open_again(self.book, self._hosts[case], settled, self.now):
+            self._carry_on(self._hosts[case])
+        return settled
 
     def deliver_callbacks(self) -> None:
         """Let the gateway tell all that is due by now."""
@@ -193,6 +199,26 @@ class Interpreter:
         host.ahead += max(until - host.now(), timedelta())
         self.expect(host)
 
+    def stop(self, case: CaseId) -> None:
+        """Stop a case from outside, as an operator terminates a workflow: its row stays open, and nothing reaches it.
+
+        Disputes that it has started are asked to end, and look for it once they have (D8).
+        """
+        self._hosts[case].stop()
+        for host in [each for each in self._hosts.values() if each.parent == case]:
+            host.ask_for_cancellation()
+        self._run()
+
+    def hold(self, case: CaseId) -> None:
+        """Let no worker carry the case for now: what happens meanwhile is looked at all at once by ``release``."""
+        self._hosts[case].held = True
+
+    def release(self, case: CaseId) -> None:
+        """Carry the case again."""
+        self._hosts[case].held = False
+        self.do_next(self._hosts[case].go_on)
+        self._run()
+
     def time_of(self, case: CaseId) -> datetime:
         """The case's own time, in UTC."""
         return self._hosts[case].now()
@@ -211,6 +237,10 @@ class Interpreter:
     def outcome(self, case: CaseId) -> Outcome | None:
         """How the case ended; None while it goes on."""
         return self._hosts[case].outcome
+
+    def host(self, case: CaseId) -> MemoryHost:
+        """Who carries the case, for whoever looks closer than ``view`` shows."""
+        return self._hosts[case]
 
     def cases(self) -> tuple[CaseId, ...]:
         """All cases that were started, in the order of their start."""
@@ -234,15 +264,12 @@ class Interpreter:
         if identifier in self._hosts:
             raise CaseExistsError
         started_by = self._hosts[parent] if parent else None
-        host = MemoryHost(self, request, KINDS[type(request)], started_by)
-        self._hosts[identifier] = host
-        self.do_next(host.begin)
-        return host
+        return self._begin(MemoryHost(self, request, KINDS[type(request)], started_by))
 
     def hand_on(self, case: CaseId, fact: Command) -> bool:
         """Give a case a fact; False where there is none that runs."""
         host = self._hosts.get(case)
-        if host is None or host.outcome:
+        if host is None or host.over:
             return False
         self.do_next(lambda: host.take(fact, None))
         return True
@@ -264,6 +291,17 @@ class Interpreter:
         """Counts what was asked for, so that what is due at the same moment comes in the order of asking."""
         self._numbers += 1
         return self._numbers
+
+    def _begin(self, host: MemoryHost) -> MemoryHost:
+        self._hosts[host.case_id] = host
+        self.do_next(host.begin)
+        return host
+
+    def _carry_on(self, ended: MemoryHost) -> None:
+        """Carry a case in another run, which goes on from the book."""
+        request = ended.run.running.request
+        self._begin(MemoryHost(self, request, KINDS[type(request)], None, ahead=ended.ahead))
+        self._run()
 
     def _next_expected(self) -> MemoryHost | None:
         """Whose timer rings next, at the moment that is first in the queue; None where none is to ring."""

@@ -70,7 +70,10 @@ class MemoryOpening:
         self._policy_now = policy_now
 
     def open_case(self, opening: OpenCase) -> Opened:
-        """Check a request, take the policy's snapshot, write step 0; or say why not."""
+        """Check a request, take the policy's snapshot, write step 0; or say why not, or how far the case has come."""
+        row = self._book.cases.get(opening.case.case_id)
+        if row and row.resumed:
+            return row.opened.model_copy(update={"resumed": row.resumed, "opened_at": row.opened_at})
         if isinstance(opening.request, CompensationRequest):
             self._take_what_is_owed(opening.request)
         opened = self._look(opening)

@@ -13,7 +13,7 @@ from workflows.kinds.decisions import Decision, StartDispute
 from workflows.kinds.events import DisputeEnded
 from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.order_money import PAID_BACK
-from workflows.kinds.process import Goal, Handler, On, Table, hears, takes
+from workflows.kinds.process import Handler, On, Table, hears, takes
 from workflows.kinds.process import ruled as when_ruled
 from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage
 from workflows.kinds.state import DisputeState, Standstill
@@ -32,7 +32,7 @@ from workflows.messages.commands import (
 from workflows.messages.payouts import Remainder
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import DisputeRequest
-from workflows.messages.rulings import Ruling, Verdict
+from workflows.messages.rulings import Award, Ruling, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.dispute import DECIDED, intervention_key
@@ -74,7 +74,8 @@ def disputable(
     note_parcel: Handler,
     carry_out: Handler,
     comes_disputed: tuple[Stage, ...] = (),
-    dismisses_to: tuple[Stage, ...] = (),
+    with_merchant: frozenset[Stage] = frozenset(),
+    sends_back: tuple[Stage, ...] = (),
     underway: tuple[Stage, ...] = (),
     free: bool = True,
 ) -> Table:
@@ -82,43 +83,43 @@ def disputable(
 
     ``approve`` is what the merchant's word does in the negotiation, ``note_parcel`` what a carrier's does meanwhile,
     and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
-    dispute open. What is not to be paid for may lead to ``dismisses_to``; in the stages in
-    which goods are ``underway`` to the buyer they go on to it (T15). What is granted may be ``free`` (R13).
+    dispute open. What is not to be paid for ``sends_back`` what the merchant has, as it does in the stages
+    ``with_merchant``, and may since a case stands still; in the stages in which goods are ``underway`` to the buyer
+    they go on to it (T15). What is granted may be ``free`` (R13).
     """
     goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
     locked = hears(DisputeIntervened, lock)
     ended = when_ruled(_end_of_dispute(carry_out))
-
-    def carried_out(goods_underway: tuple[Stage, ...]) -> dict[str, tuple[Goal, ...]]:
-        return {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *dismisses_to, *goods_underway)}
+    carried_out = {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *sends_back, *underway)}
 
     def back(to: tuple[Stage, ...]) -> dict[str, tuple[Stage, ...]]:
-        return dict.fromkeys(("dispute_resolved", "dispute_broken_off", "dispute_refused"), to)
+        return dict.fromkeys(("dispute_resolved", "dispute_broken_off"), to)
 
     def while_open(stage: Stage) -> tuple[On, On]:
         if stage not in goes_on:
             return locked, ended
-        itself = (stage,) if stage in underway else ()
-        return locked.leading(locked=LOCKED), ended.leading(**carried_out(itself))
+        dismissed = sends_back if stage in with_merchant else (OutcomeKind.DISMISSED,)
+        return locked.leading(locked=LOCKED), ended.leading(ruling_carried_out=(*PAID_BACK, *dismissed))
 
+    standing_still = (
+        takes(Approve, MERCHANT, approve, approved=PAID_BACK),
+        takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
+        takes(GiveRefundAccount, BUYER, order_money.take_account),
+        hears(ReportParcel, note_parcel),
+        locked.leading(locked=LOCKED),
+        ended.leading(**carried_out, **back(stops), dispute_refused=stops),
+    )
     return {
         **{stage: (*lines, *while_open(stage)) for stage, lines in own.items()},
-        DISPUTED: (
-            takes(Approve, MERCHANT, approve, approved=PAID_BACK),
-            takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
-            takes(GiveRefundAccount, BUYER, order_money.take_account),
-            hears(ReportParcel, note_parcel),
-            locked.leading(locked=LOCKED),
-            ended.leading(**carried_out(underway), **back(stops)),
-        ),
+        **({DISPUTED: standing_still} if stops else {}),
         LOCKED: (
             takes(ConfirmReceipt, MERCHANT, _keep_receipt),
             takes(GiveRefundAccount, BUYER, order_money.take_account),
             hears(ReportParcel, _keep_report),
             locked,
-            ended.leading(**carried_out(underway), **back(tuple(each for each in own if each in {*goes_on, *stops}))),
+            ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))),
         ),
-        **{stage: (*lines, locked) for stage, lines in order_money.table(rest=True, free=free).items()},
+        **{stage: (*lines, locked) for stage, lines in order_money.table(free=free).items()},
     }
 
 
@@ -310,7 +311,7 @@ def carry_out(case: Case, ruling: Ruling, pieces: CasePieces | None = None) -> D
     """D8: what was ruled, counting what has been paid already."""
     case = case.but(ruling=ruling)
     entry = ruling_entry(case, ruling)
-    if not ruling.amount:
+    if not ruling.amount and ruling.award is not Award.FULL:  # R13: what cost nothing is granted without a payment
         notices = case.closed_notices(OutcomeKind.DISMISSED)
         return case.close(OutcomeKind.DISMISSED, entry, rule="D8", by=ruling.by, notices=notices, pieces=pieces)
     return order_money.refund(

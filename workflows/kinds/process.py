@@ -132,9 +132,9 @@ class Process:
 
 
 def arrows(table: Table) -> Iterator[tuple[Stage, str, Goal]]:
-    """The arrows of a table, in its order, each once."""
+    """The arrows of a table, in its order, each once; what leaves a case in its stage is no move."""
     found = ((stage, event, goal) for stage, lines in table.items() for each in lines for event, goal in each.leads)
-    yield from dict.fromkeys(found)
+    yield from (arrow for arrow in dict.fromkeys(found) if arrow[0] is not arrow[2])
 
 
 def _arrows(leads: Mapping[str, Goal | tuple[Goal, ...]]) -> tuple[tuple[str, Goal], ...]:

@@ -9,6 +9,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import take_evidence
 from workflows.kinds.incoming import (
+    WITH_MERCHANT,
     ask_for_return,
     carrier_tells,
     enter_tracking,
@@ -247,7 +248,8 @@ def process(*, exchange: bool) -> Process:
             note_parcel=_carrier_tells,
             carry_out=carry_out,
             comes_disputed=() if exchange else (RETURN_REVIEW,),  # R7: a refund whose goods have shipped meanwhile
-            dismisses_to=(RECEIPT_REJECTED,),
+            with_merchant=frozenset({RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD, *WITH_MERCHANT}),
+            sends_back=(RECEIPT_REJECTED,),
             underway=(SENT_BACK, EXCHANGE_UNDERWAY) if exchange else (SENT_BACK,),
         ),
     )

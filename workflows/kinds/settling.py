@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
+from typing import Final
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import (
@@ -46,6 +47,9 @@ from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES
 from workflows.rules.polling import gateway_polls
+
+ARRIVED: Final = frozenset({OutcomeKind.REFUNDED, OutcomeKind.COMPENSATED})
+"""Ends of a case whose money may come back later."""
 
 
 def ask_again(case: Case) -> Decision:
