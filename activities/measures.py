@@ -22,6 +22,7 @@ from workflows.messages.stages import CaseKind, StageName
 
 DECISION_TIME: Final = "aftersales_decision_time_seconds"
 GATEWAY_CALL: Final = "aftersales_gateway_call_seconds"
+CALLBACK_ANSWER: Final = "aftersales_callback_answer_seconds"
 
 _HOUR: Final = 3600.0
 BUCKETS: Final[Mapping[str, Sequence[float]]] = {
@@ -41,6 +42,7 @@ BUCKETS: Final[Mapping[str, Sequence[float]]] = {
         240 * _HOUR,
     ],
     # A call that takes more than five seconds is given up.
+    CALLBACK_ANSWER: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     GATEWAY_CALL: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 }
 """Histogram buckets, in seconds, by metric."""

@@ -1,10 +1,8 @@
 """What the HTTP service counts. No label names a case, a sender or a person."""
 
-from typing import Final
-
 from temporalio.common import MetricMeter
 
-CALLBACK_SECONDS: Final = "aftersales_callback_answer_seconds"
+from activities.measures import CALLBACK_ANSWER
 
 
 class Counts:
@@ -12,7 +10,7 @@ class Counts:
 
     def __init__(self, meter: MetricMeter) -> None:
         self._callbacks = meter.create_counter("aftersales_callbacks", "Callbacks, by source and result.")
-        self._seconds = meter.create_histogram_float(CALLBACK_SECONDS, "From a callback to its answer.", "s")
+        self._seconds = meter.create_histogram_float(CALLBACK_ANSWER, "From a callback to its answer.")
         self._pushed = meter.create_counter("aftersales_pushed", "Orders and events of parcels pushed, by outcome.")
         self._handed_on = meter.create_counter("aftersales_inbox_handed_on", "Messages of the inbox, by result.")
 

@@ -26,6 +26,9 @@ ANSWERS = {
     "aftersales alerts list": {Exit.OK, Exit.NO},
     "aftersales alerts resolve NUMBER": {Exit.NO},  # there is no such alert
     "aftersales events --forget NAME": {Exit.NO},  # nor such a reader
+    "aftersales inbox list": {Exit.OK, Exit.NO},
+    "aftersales inbox list --waiting": {Exit.OK, Exit.NO},
+    "aftersales inbox discard NUMBER": {Exit.NO},  # there is no such message
     "aftersales doctor": {Exit.OK, Exit.NO},  # there are no schedules, unless another test has made them
     "aftersales act CASE move_policy --as platform:o-1 --version 2 --reason new_terms": {Exit.REFUSED},  # not in force
 }

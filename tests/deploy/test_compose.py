@@ -36,7 +36,12 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OUR_SERVICES = {name: service for name, service in SERVICES.items() if "aftersales:" in service["image"]}
 
-LOGINS = {"setup": "aftersales", "worker": "aftersales_worker_1", "codec": "aftersales_codec_1"}
+LOGINS = {
+    "setup": "aftersales",
+    "worker": "aftersales_worker_1",
+    "codec": "aftersales_codec_1",
+    "http": "aftersales_client_1",
+}
 
 
 def kind_of(service: dict[str, Any]) -> str:
@@ -107,11 +112,17 @@ def test_each_has_the_login_of_its_own_kind_and_setup_alone_the_owners(secrets: 
         for name in ("DATABASE_URL", "AFTERSALES_KEY_STORE_URL"):
             assert urlsplit(environment[name]).username == LOGINS[kind_of(service)]
         assert ("AFTERSALES_CODEC_TOKEN_SECRET" in environment) == (kind_of(service) == "codec")
+        assert ("AFTERSALES_HTTP_TOKEN_SECRET" in environment) == (kind_of(service) == "http")
     for name, service in SERVICES.items():
         if name != "postgresql":  # which makes the logins
             given = "\n".join(secrets[source] for source in mounted(service).values())
             kind = kind_of(service) if name in OUR_SERVICES else None
-            for other, password in (("setup", "aftersales"), ("worker", "worker"), ("codec", "codec")):
+            for other, password in (
+                ("setup", "aftersales"),
+                ("worker", "worker"),
+                ("codec", "codec"),
+                ("http", "client"),
+            ):
                 assert (secrets[f"{password}-password"] in given) == (kind == other), f"{name} and {other}"
 
 
@@ -177,7 +188,7 @@ async def test_each_login_may_do_what_its_process_does_and_nothing_else(
             for found in await standings(settings, url):
                 assert (found.login, found.owns) == (LOGINS[kind], kind == "setup")
                 if kind != "setup":
-                    assert found.roles == (f"aftersales_{kind}",)
+                    assert found.roles == (LOGINS[kind].removesuffix("_1"),)
                     assert (found.rights.beyond, found.rights.lacking) == (frozenset(), frozenset())
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await asyncpg.connect(urlsplit(url)._replace(path="/temporal").geturl())
@@ -193,7 +204,7 @@ async def test_each_login_may_do_what_its_process_does_and_nothing_else(
 
     # As on the volume of a former release, and once more.
     administrator = await asyncpg.connect(server.url)
-    await administrator.execute("DROP ROLE aftersales_worker_1, aftersales_codec_1")
+    await administrator.execute("DROP ROLE aftersales_worker_1, aftersales_codec_1, aftersales_client_1")
     await administrator.close()
     run(tmp_path, server, "roles.sh", "roles.sh")
     await check()
@@ -293,9 +304,8 @@ def test_addresses_lead_to_services_that_listen_there() -> None:
     prometheus = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
     ours, temporal = prometheus["scrape_configs"]
     (lookup,) = ours["dns_sd_configs"]
-    assert {name for name, each in SERVICES.items() if "AFTERSALES_ROLE" in each.get("environment", {})} == set(
-        lookup["names"]
-    )
+    workers = {name for name, each in SERVICES.items() if "AFTERSALES_ROLE" in each.get("environment", {})}
+    assert {*workers, "http"} == set(lookup["names"])
     for name in lookup["names"]:
         assert SERVICES[name]["environment"]["OTEL_EXPORTER_PROMETHEUS_PORT"] == str(lookup["port"])
     (target,) = temporal["static_configs"][0]["targets"]

@@ -38,6 +38,7 @@ SECRETS = {
     "aftersales-setup": DATABASES,
     "aftersales-worker": DATABASES,
     "aftersales-codec": {*DATABASES, "AFTERSALES_CODEC_TOKEN_SECRET"},
+    "aftersales-http": {*DATABASES, "AFTERSALES_HTTP_TOKEN_SECRET"},
     "aftersales-keys": {"keys"},
     "temporal-client-tls": {"tls.crt", "tls.key"},
 }
@@ -127,7 +128,9 @@ def test_every_setting_is_known_and_right(overlay: str) -> None:
     for pod in pods(overlay):
         environment = pod.environment(rendered(overlay))
         assert set(environment) - {"POD_NAME"} <= OURS, pod.name
-        secret = dict.fromkeys(SECRETS["aftersales"] | SECRETS["aftersales-codec"], "x" * 40)
+        secret = dict.fromkeys(
+            SECRETS["aftersales"] | SECRETS["aftersales-codec"] | SECRETS["aftersales-http"], "x" * 40
+        )
         secret |= {"DATABASE_URL": "postgresql://a/b", "AFTERSALES_KEY_STORE_URL": "postgresql://a/c"}
         settings = settings_of(environment | secret)
         assert settings.environment == ("development" if overlay == "development" else "production")
@@ -155,7 +158,7 @@ def test_what_is_secret_comes_from_documented_secrets(overlay: str) -> None:
 @each_overlay
 def test_each_process_logs_in_to_the_databases_as_its_own_kind_only(overlay: str) -> None:
     kinds = {pod.name: "worker" for pod in workers(overlay).values()}
-    kinds |= {"aftersales-setup": "setup", "aftersales-codec": "codec"}
+    kinds |= {"aftersales-setup": "setup", "aftersales-codec": "codec", "aftersales-http": "http"}
     assert {pod.name for pod in pods(overlay)} == set(kinds)
     for pod in pods(overlay):
         # Its own Secret, and one that holds no login. The owner's is setup's own.
@@ -183,6 +186,21 @@ def test_probes_ask_paths_that_exist(overlay: str) -> None:
         assert {probe["port"] for probe in probes.values()} <= set(pod.ports)
         assert probes["liveness"]["path"] == "/livez"
         assert probes["readiness"]["path"] == "/readyz"
+
+
+@each_overlay
+def test_the_http_service_is_asked_and_published_where_it_listens(overlay: str) -> None:
+    (pod,) = [each for each in pods(overlay) if each.name == "aftersales-http"]
+    environment = pod.environment(rendered(overlay))
+    assert environment["AFTERSALES_HTTP_LISTEN"] == f"0.0.0.0:{pod.ports['http']}"
+    assert environment["AFTERSALES_HEALTH_LISTEN"] == f"0.0.0.0:{pod.ports['health']}"
+    assert environment["OTEL_EXPORTER_PROMETHEUS_PORT"] == str(pod.ports["metrics"])
+    asked = [pod.container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert asked == [{"path": path, "port": "health"} for path in ("/startupz", "/livez", "/readyz")]
+    (service,) = [
+        each for each in rendered(overlay) if each["kind"] == "Service" and each["metadata"]["name"] == pod.name
+    ]
+    assert [each["port"] for each in service["spec"]["ports"]] == [pod.ports["http"]]
 
 
 @each_overlay
@@ -239,7 +257,9 @@ def test_each_pod_may_speak_to_what_it_needs_and_to_nothing_else(overlay: str) -
         environment = pod.environment(rendered(overlay))
         needed = {int(environment["TEMPORAL_ADDRESS"].rpartition(":")[2]), 5432, 53}
         needed.add(int(environment["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2]))
-        outside = {443} if pod.labels.get("app.kubernetes.io/component") in {"money", "notifications"} else set[int]()
+        outside = (
+            {443} if pod.labels.get("app.kubernetes.io/component") in {"money", "notifications", "http"} else set[int]()
+        )
         assert reachable(policies, pod, "egress") == needed | outside, pod.name
         open_ports = set(pod.ports.values()) - {pod.ports.get("health")}
         assert reachable(policies, pod, "ingress") == open_ports, pod.name
