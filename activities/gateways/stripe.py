@@ -32,7 +32,6 @@ from workflows.messages.payouts import Payer
 
 _BOOKED_AS: Final = ("refund", "payment_refund", "refund_failure", "payment_failure_refund")
 """The types of balance transactions that are of refunds: of cards and of other means, and what came back of them."""
-_CAME_BACK: Final = frozenset({"refund_failure", "payment_failure_refund"})
 
 
 class StripeRefunds(PaymentGateway):
@@ -163,13 +162,12 @@ def _line(line: Transaction) -> StatementLine:
     refund = line.source
     currency = refund.currency.upper()
     ours = number_of(refund)
-    result = GatewayResult.FAILED if line.type in _CAME_BACK else refund.result
     return StatementLine(
         refund_no=ours[0] if ours else refund.id,
         attempt=ours[1] if ours else None,
         amount=our_amount(refund.amount, currency),
         currency=currency,
-        result=result,
+        result=refund.result,
         gateway_ref=refund.id,
-        settled_at=moment(line.created) if result is GatewayResult.SUCCEEDED else None,
+        settled_at=moment(line.created) if refund.result is GatewayResult.SUCCEEDED else None,
     )
