@@ -614,6 +614,8 @@ def _allowed(field: FieldInfo) -> str:
         low = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
         high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
         return f"a whole number from {low} to {high}"
+    if kind is float:
+        return "a number above 0"
     if kind is Path:
         return "a path"
     return "secret text" if kind is SecretStr else "text that is not empty"

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,13 @@ def demo(
             help="Folder of the demo's own servers, emptied first; by default a temporary one.", file_okay=False
         ),
     ] = None,
+    payments: Annotated[
+        Literal["stub", "stripe", "wechatpay", "alipay"],
+        typer.Option(
+            help="Pay through the adapter to this provider, at a small server of its API on this machine: the cases "
+            "that a provider pays by itself. Needs a checkout with its tests."
+        ),
+    ] = "stub",
     as_json: Json = False,
 ) -> int:
     """Open real cases on real servers, move their clocks through days, and show where every fen went.
@@ -29,4 +36,4 @@ def demo(
 
     Example: [cyan]aftersales demo --keep[/]
     """
-    return asyncio.run(run_demo(keep=keep, state_dir=state_dir, as_json=as_json))
+    return asyncio.run(run_demo(keep=keep, state_dir=state_dir, as_json=as_json, payments=payments))

@@ -19,6 +19,7 @@ from activities.postgres import allowances, evidence, ledger, orders, scores
 from activities.postgres.alerts import open_alerts
 from activities.postgres.loading import AllowanceRecord
 from starter.client import Aftersales, Case
+from starter.demo.providers import Provider
 from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
 from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.gateway_callbacks import CallbackPump
@@ -28,6 +29,7 @@ from workflows.messages.cases import CaseView
 from workflows.messages.commands import ReportParcel
 from workflows.messages.message import Message
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -95,6 +97,14 @@ class Theatre:
     subjects: dict[str, OrderRecord | AllowanceRecord]
     references: Mapping[str, str]
     """Under what the vault keeps the demo's accounts and contacts, by what its data call them."""
+    provider: Provider | None = None
+    """Through whom the worker pays, instead of the stand-in."""
+
+    @property
+    def paid_on_delivery(self) -> frozenset[str]:
+        """The orders that were paid in cash."""
+        records = ((number, each) for number, each in self.subjects.items() if isinstance(each, OrderRecord))
+        return frozenset(number for number, each in records if any(t.kind is TenderKind.CASH for t in each.tenders))
 
     @property
     def pool(self) -> asyncpg.Pool:

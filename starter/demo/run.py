@@ -9,10 +9,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
@@ -23,8 +23,9 @@ from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres import loading
 from activities.postgres.alerts import open_alerts
-from activities.postgres.books import side_by_side
+from activities.postgres.books import Books, book_of, side_by_side
 from activities.postgres.loading import AllowanceRecord, LoadReport
+from starter.adapter_registry import STUB
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import answer, notes
 from starter.commands.processes import serving
@@ -32,6 +33,7 @@ from starter.commands.stopping import told_to_stop
 from starter.connection import connect
 from starter.demo import script
 from starter.demo.play import Played, Theatre, expectations, play
+from starter.demo.providers import Provider, opened_provider, playable
 from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.script import Script
 from starter.settings import TEMPORAL_VARIABLES, Settings, load_settings, variable_name
@@ -50,11 +52,11 @@ _AT_A_TIME: Final = 10
 """Groups of cases that are played side by side: more of them only wait for each other on a small machine."""
 
 
-async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
+async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool, payments: str = STUB) -> int:
     """Play the demo and print its report: 0 where all came as expected, else 1.
 
     Raises:
-        UsageError: ``state_dir`` holds something that is not the demo's.
+        UsageError: ``state_dir`` holds something that is not the demo's, or the provider's server is not here.
         StackError: a server does not come up.
     """
     _forget_other_servers()
@@ -63,12 +65,18 @@ async def run_demo(*, keep: bool, state_dir: Path | None, as_json: bool) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     began = time.monotonic()
     with _folder(state_dir) as folder:
-        settings = load_settings(state_dir=folder, environment="development", policies_dir=None, task_queue="demo")
-        notes().print("starting Temporal and PostgreSQL for the demo", style="dim")
-        async with (
-            embedded_stack(settings, search_attributes=declarations(), headless=not keep) as stack,
-            opened_theatre(settings, stack) as theatre,
-        ):
+        async with AsyncExitStack() as servers:
+            provider = (
+                None if payments == STUB else await servers.enter_async_context(opened_provider(payments, folder))
+            )
+            settings = load_settings(
+                state_dir=folder, environment="development", policies_dir=None, task_queue="demo", payments=payments
+            )
+            notes().print("starting Temporal and PostgreSQL for the demo", style="dim")
+            stack = await servers.enter_async_context(
+                embedded_stack(settings, search_attributes=declarations(), headless=not keep)
+            )
+            theatre = await servers.enter_async_context(opened_theatre(settings, stack, provider))
             played = await play_all(theatre)
             report = await _report(theatre, played, began)
             answer(as_json, report, page(report))
@@ -105,13 +113,16 @@ def _folder(state_dir: Path | None) -> Generator[Path]:
 
 
 @asynccontextmanager
-async def opened_theatre(settings: Settings, stack: Stack) -> AsyncGenerator[Theatre]:
+async def opened_theatre(settings: Settings, stack: Stack, provider: Provider | None = None) -> AsyncGenerator[Theatre]:
     """The service on ``stack``, with the demo's orders and persons loaded, for as long as the context lasts."""
     client = await connect(settings, target=stack.temporal_address)
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
     async with serving(settings, skipper.client, stack) as (aftersales, pump):
         start = datetime.now(UTC)
         orders, allowances = script.orders(start), script.allowances(start)
+        if provider:
+            orders = tuple(map(provider.paid_through, orders))
+            allowances = tuple(map(provider.paid_through, allowances))
         async with aftersales.pool.acquire() as connection:
             vault = aftersales.vault
             _all_loaded(await loading.load_orders(connection, [json.dumps(in_clear(each)) for each in orders], vault))
@@ -140,6 +151,7 @@ async def opened_theatre(settings: Settings, stack: Stack) -> AsyncGenerator[The
             pump=pump,
             subjects={each.order_no: each for each in orders} | {each.allowance_id: each for each in allowances},
             references=references,
+            provider=provider,
         )
 
 
@@ -152,6 +164,8 @@ def _all_loaded(report: LoadReport) -> None:
 async def play_all(theatre: Theatre) -> tuple[Played, ...]:
     """All groups, side by side; progress goes to standard error."""
     scripts = tuple(each.referring(theatre.references) for each in script.scripts())
+    if theatre.provider:
+        scripts = playable(scripts, theatre.paid_on_delivery)
     places = asyncio.Semaphore(_AT_A_TIME)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = notes()
@@ -175,8 +189,11 @@ async def _report(theatre: Theatre, played: Sequence[Played], began: float) -> D
     after_all = datetime.now(UTC) + _AFTER_ALL
     unsent = await _all_notices_sent(theatre)
     cases = _cases(played)
-    books = await side_by_side(theatre.pool, theatre.gateway, after_all)
-    reconciliation = await _reconcile(theatre.skipper.client, after_all)
+    if theatre.provider:
+        books, reconciliation = await _by_statements(theatre, theatre.provider), ReconcileReport()
+    else:
+        books = await side_by_side(theatre.pool, theatre.gateway, after_all)
+        reconciliation = await _reconcile(theatre.skipper.client, after_all)
     async with theatre.pool.acquire() as connection:
         alerts = await open_alerts(connection)
         sent = await connection.fetch(
@@ -214,6 +231,14 @@ def _cases(played: Sequence[Played]) -> tuple[CaseReport, ...]:
                 virtual_seconds=each.virtual_seconds,
             )
     return tuple(reports[each.script.name] for each in played)
+
+
+async def _by_statements(theatre: Theatre, provider: Provider) -> Books:
+    """Our ledger beside what the provider itself has published."""
+    async with AsyncExitStack() as stack:
+        gateway: Any = provider.statements()
+        await stack.enter_async_context(gateway)
+        return await side_by_side(theatre.pool, book_of(theatre.pool, gateway), datetime.now(UTC) + timedelta(days=1))
 
 
 async def _reconcile(client: Client, at: datetime) -> ReconcileReport:

@@ -113,6 +113,8 @@ class WeChatPayServer:
     balance: int = 10**9
     faults: list[Fault | None] = field(default_factory=list["Fault | None"])
     first_state: str = "PROCESSING"
+    apart: timedelta = timedelta(minutes=1)
+    """How far two refunds of one payment must lie apart."""
     user_account_closed: bool = False
     ahead: timedelta = timedelta(0)
     """By how much its clock is ahead: so that minutes pass without waiting."""
@@ -236,7 +238,7 @@ class WeChatPayServer:
             raise RefusedError(400, "INVALID_REQUEST")
         if sum(each.refund for each in same if each.state != "CLOSED") + kept.refund > trade.total:
             raise RefusedError(400, "INVALID_REQUEST")
-        if any(self.now() - each.asked_at < timedelta(minutes=1) for each in same):
+        if any(self.now() - each.asked_at < self.apart for each in same):
             raise RefusedError(429, "FREQUENCY_LIMITED")
         if kept.refund > self.balance:
             raise RefusedError(403, "NOT_ENOUGH")
