@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = {"workflows", "activities", "starter", "worker"}
-TOP_LEVEL_FOLDERS = {"workflows", "activities", "starter", "tests", "deploy", "docs"}
+TOP_LEVEL_FOLDERS = {"findings", "workflows", "activities", "starter", "tests", "deploy", "docs"}
 # Slow to load in the sandbox, or a way to the outside.
 KEPT_OUT_OF_WORKFLOWS = {
     "asyncpg",
