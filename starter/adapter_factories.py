@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from starter.adapter_registry import OWN, STUB, offered
@@ -31,6 +32,43 @@ def factory_of(port: str, name: str) -> Callable[[], Any]:
         raise SettingsError(f"{variable_name(port)}: {name} is no function that makes an adapter")
     _check_variables(found)
     return found
+
+
+def made(port: str, name: str) -> Any:
+    """What the factory of this name makes: an adapter, or what is awaited or entered to get one.
+
+    Raises:
+        SettingsError: there is no such factory, or a setting of the adapter's is missing or wrong. The text names the
+            variable and the rule, and never its value.
+    """
+    factory = factory_of(port, name)
+    try:
+        return factory()
+    except ValidationError as error:
+        if error.title not in {cls.__name__ for cls in _models(factory)}:
+            raise
+        raise SettingsError("; ".join(_problems(factory, error))) from None
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}" if error.filename else type(error).__name__
+        raise SettingsError(f"{variable_name(port)}: {name} cannot be made: {why}") from None
+
+
+def _models(factory: object) -> Iterator[type[BaseSettings]]:
+    model = settings_model(factory)
+    if model:
+        yield model
+
+
+def _problems(factory: object, error: ValidationError) -> Iterator[str]:
+    names = {field: variable for model in _models(factory) for variable, field in variables(model)}
+    known = {variable.upper(): variable for variable in names.values()}
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        where = str(problem["loc"][0]) if problem["loc"] else ""
+        variable = names.get(where) or known.get(where.upper()) or where
+        if problem["type"] == "missing":
+            yield f"{variable} is missing"
+        else:
+            yield f"{variable}: {problem['msg'].removeprefix('Value error, ')}".removeprefix(": ")
 
 
 def settings_model(factory: object) -> type[BaseSettings] | None:

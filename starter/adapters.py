@@ -25,7 +25,7 @@ from activities.notices.channel_stubs import stub_channels
 from activities.notices.channels import Channel, ChannelName
 from activities.postgres.lookup import LookupKey
 from activities.postgres.orders import PostgresOrders
-from starter.adapter_factories import factory_of
+from starter.adapter_factories import factory_of, made
 from starter.adapter_registry import OWN, STUB
 from starter.settings import Settings, SettingsError, variable_name
 from workflows.rules.worker_roles import WorkerRole, role_of
@@ -178,9 +178,9 @@ async def _opened(settings: Settings, stack: AsyncExitStack, port: str, ours: Ca
     name = adapter_of(settings, port)
     if name in {STUB, OWN}:
         return ours()
-    made: Any = factory_of(port, name)()
-    if isinstance(made, Awaitable):
-        made = await cast("Awaitable[Any]", made)
-    if isinstance(made, AbstractAsyncContextManager):
-        made = await stack.enter_async_context(cast("AbstractAsyncContextManager[Any]", made))
-    return cast("Adapter", made)
+    adapter: Any = made(port, name)
+    if isinstance(adapter, Awaitable):
+        adapter = await cast("Awaitable[Any]", adapter)
+    if isinstance(adapter, AbstractAsyncContextManager):
+        adapter = await stack.enter_async_context(cast("AbstractAsyncContextManager[Any]", adapter))
+    return cast("Adapter", adapter)

@@ -547,6 +547,9 @@ def documentation() -> str:
         "| --- | --- |",
     ]
     lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
+    from starter import adapter_settings  # noqa: PLC0415 -- adapters are looked up with these settings
+
+    lines += adapter_settings.lines()
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ from activities.postgres.person_keys import SCHEMA, PersonKeys
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys, unique_id
-from starter.adapter_factories import factory_of
+from starter.adapter_factories import made
 from starter.adapter_registry import OWN
 from starter.settings import Settings, SettingsError, variable_name
 
@@ -58,10 +58,10 @@ def key_provider(settings: Settings) -> KeyProvider:
 @cache
 def _made(name: str) -> KeyProvider:
     """X1: an adapter to a key management service; one of it, which may keep what it has fetched."""
-    made: object = factory_of("key_ring", name)()
-    if not isinstance(made, KeyProvider):
+    ring: object = made("key_ring", name)
+    if not isinstance(ring, KeyProvider):
         raise SettingsError(f"{variable_name('key_ring')}: what {name} makes is no key ring")
-    return made
+    return ring
 
 
 def lookup_key(settings: Settings) -> LookupKey:

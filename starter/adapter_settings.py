@@ -1,0 +1,51 @@
+"""The part of the page on settings that lists those of the built-in adapters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic.fields import FieldInfo
+
+from starter.adapter_factories import factory_of, settings_model, variables
+from starter.adapter_registry import BUILT_IN
+
+
+def lines() -> Iterator[str]:
+    """A section for each built-in adapter that has settings, in Markdown."""
+    for port, adapters in BUILT_IN.items():
+        for name in sorted(adapters):
+            model = settings_model(factory_of(port, name))
+            if model is None:
+                continue
+            yield from (
+                "",
+                f"## Adapter `{name}` ({port})",
+                "",
+                f"Read where `AFTERSALES_{port.upper()}={name}`. See [adapters-{name}.md](adapters-{name}.md).",
+                "",
+                "| Variable | Default | Meaning |",
+                "| --- | --- | --- |",
+            )
+            for variable, field in variables(model):
+                info = model.model_fields[field]
+                cells = (f"`{variable}`", _default(info), f"{info.description or ''}{_secret(info)}")
+                yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default: Any = field.get_default()
+    match default:
+        case None | "" | ():
+            return "none"
+        case bool():
+            return f"`{str(default).lower()}`"
+        case Path():
+            return f"`{default.as_posix()}`"
+        case _:
+            return f"`{default}`"
+
+
+def _secret(field: FieldInfo) -> str:
+    return " Secret." if "SecretStr" in str(field.annotation) else ""
