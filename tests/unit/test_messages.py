@@ -1,5 +1,6 @@
 """What may cross a border: nothing personal (P6), nothing mutable, no money but whole minor units (section 10)."""
 
+import difflib
 import importlib
 import pkgutil
 import re
@@ -11,10 +12,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import workflows.messages
 from workflows.messages.actors import merchant
+from workflows.messages.cases import Refusal
 from workflows.messages.commands import Amend, Approve, Command, Reject, RejectReason
 from workflows.messages.message import CaseId, Code, Identifier, Input, Message, Reference, Sha256
 from workflows.messages.money import Money
+from workflows.messages.problems import MOST_TOLD, problems
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
+from workflows.rules.admission import read
 
 OUR_OWN_WORDS = frozenset(
     {
@@ -91,6 +95,29 @@ def test_a_misspelt_field_is_an_error_that_names_it() -> None:
         Approve.model_validate({"key": "k", "by": merchant("m-1"), "reson": "x"})
 
     assert wrong.value.errors()[0]["loc"] == ("reson",)
+
+
+def test_what_is_wrong_is_looked_at_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:  # section 11
+    """A workflow task has two seconds; a message of a million unknown fields would take hours, again and again."""
+    compared: list[str] = []
+
+    def close(word: str, *rest: Any, **named: Any) -> list[str]:
+        compared.append(word)
+        return close_matches(word, *rest, **named)
+
+    close_matches = difflib.get_close_matches
+    monkeypatch.setattr(difflib, "get_close_matches", close)
+    unknown = {f"reson{number}": 1 for number in range(MOST_TOLD * 3)}
+
+    refused = read([{"key": "k", "by": merchant("m-1").model_dump(), **unknown}], Approve)
+    with pytest.raises(ValidationError) as wrong:
+        Approve.model_validate({"key": "k", "by": merchant("m-1"), **unknown, "r" * 10**6: 1})
+    (first, more) = problems(wrong.value)
+
+    assert isinstance(refused, Refusal)
+    assert (refused.field, "perhaps reason" in refused.explanation) == ("?", True)
+    assert (str(first), str(more)) == (f"?: {refused.explanation}", f"the message: {MOST_TOLD * 2 + 1} more findings")
+    assert len(compared) <= MOST_TOLD * 2
 
 
 @pytest.mark.parametrize("amount", [1.0, "100", True, -1, 10**15 + 1])

@@ -21,6 +21,12 @@ UNREADABLE: Final = "ValidationError"
 _LIKE: Final = 0.7
 """How much a name must be like one of ours (``difflib``) to be taken for a misspelling of it."""
 
+MOST_TOLD: Final = 40
+"""How many findings are told. A message may hold 100,000, and is read within a workflow task, which has two seconds."""
+
+_LONGEST_LIKE: Final = 64
+"""A longer name is no misspelling of one of ours."""
+
 _OURS: Final = ("workflows.", "activities.", "starter.")
 
 _UNKNOWN_FIELD: Final = "extra_forbidden"
@@ -40,20 +46,22 @@ class Problem:
 def problems(error: ValidationError) -> tuple[Problem, ...]:
     """Each field that is wrong, in the order of the fields; unknown ones each for itself.
 
-    A list is not blamed for what is wrong inside it, and what fits neither of two types is one problem.
+    A list is not blamed for what is wrong inside it, and what fits neither of two types is one problem. Of more than
+    ``MOST_TOLD`` findings the rest is counted, in the last problem.
     """
     found = error.errors(include_url=False, include_input=False)
-    places = [each["loc"] for each in found]
+    around = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
     ours = frozenset(_names(BaseModel))
     reasons: dict[tuple[str, str], list[str]] = {}
-    for each in found:
-        if any(each["loc"] == place[: len(each["loc"])] and each["loc"] != place for place in places):
-            continue
+    wrong = [each for each in found if each["loc"] not in around]
+    for each in wrong[:MOST_TOLD]:
         field, reason = _path(each["loc"], each["type"], ours), _reason(each, ours)
         of_the_field = reasons.setdefault((field, reason if field.endswith(UNKNOWN) else ""), [])
         if reason not in of_the_field:
             of_the_field.append(reason)
-    return tuple(Problem(field, " or ".join(each)) for (field, _), each in reasons.items())
+    told = tuple(Problem(field, " or ".join(each)) for (field, _), each in reasons.items())
+    more = len(wrong) - MOST_TOLD
+    return (*told, Problem("", f"{more} more findings")) if more > 0 else told
 
 
 def said(found: Sequence[Problem]) -> str:
@@ -85,7 +93,8 @@ def _reason(problem: Any, ours: frozenset[str]) -> str:
             name = str(problem["loc"][-1])
             if name in ours:
                 return "this field does not belong here"
-            near = difflib.get_close_matches(name, sorted(ours), n=1, cutoff=_LIKE)
+            like = sorted(ours) if len(name) <= _LONGEST_LIKE else ()
+            near = difflib.get_close_matches(name, like, n=1, cutoff=_LIKE)
             return f"there is no field of this name{f'; perhaps {near[0]} is meant' if near else ''}"
         case "union_tag_invalid":
             return f"{problem['ctx']['discriminator']} must be one of {problem['ctx']['expected_tags']}"
