@@ -40,6 +40,7 @@ from starter.settings import Settings, SettingsError, load_settings
 from starter.telemetry import exported, measures_of, standing_told
 from starter.telemetry.failures import CountedFailures
 from starter.vault import opened_vault
+from starter.webhooks import webhooks_delivered
 from starter.worker.draining import Stop
 from starter.worker.health import Health, answering, what_work_needs
 from starter.worker.renewing import renewed
@@ -133,6 +134,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         )
         if WorkerRole.NOTIFICATIONS in settings.roles:
             await stack.enter_async_context(sender.running())
+            await stack.enter_async_context(webhooks_delivered(settings, pool, measures))
             await stack.enter_async_context(OldEvents(pool, timedelta(days=settings.event_days)).running())
         await stack.enter_async_context(standing_told(pool, client))
         async with workers.running():

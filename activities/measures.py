@@ -101,6 +101,10 @@ class Measures:
         self._notices = count(
             "aftersales_notices", "Attempts to send a notice, by channel and result: sent, failed, undeliverable."
         )
+        self._webhooks = count(
+            "aftersales_webhook_deliveries",
+            "Attempts to deliver an event by webhook, by endpoint and result.",
+        )
         self._failures = count(
             "aftersales_activity_failures", "Attempts of activities that failed, by activity and kind of error."
         )
@@ -133,6 +137,10 @@ class Measures:
     def notice(self, channel: str, result: str) -> None:
         """A channel was given a notice, and that was written down."""
         _add(self._notices, channel=channel, result=result)
+
+    def webhook(self, endpoint: str, result: str) -> None:
+        """An endpoint was told of an event: ``delivered``, ``failed``; or the event was given up: ``dead``."""
+        _add(self._webhooks, endpoint=endpoint, result=result)
 
     def failed(self, activity: str, error: BaseException) -> None:
         """An attempt of an activity failed."""

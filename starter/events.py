@@ -9,15 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.postgres import feed
 from activities.postgres.feed import BEGINNING, NotInFeed, Place, Reader, Row
+from activities.postgres.webhooks import READER
 from starter.database import reading, transaction
 from starter.errors import RefusedReading
 from workflows.messages.cases import Refusal
 from workflows.messages.events import Event, FeedEvent, FeedPage, FeedQuery
 from workflows.messages.message import Identifier
 from workflows.messages.problems import problems
-
-WEBHOOK: Final = "webhook:"
-"""What the names of readers begin with that are webhooks of ours."""
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
@@ -158,9 +156,9 @@ def reader_name(reader: str) -> str:
     try:
         name = _NAME.validate_python(reader)
     except ValidationError:
-        name = WEBHOOK
-    if name.startswith(WEBHOOK):
-        explanation = f"a reader's name has 1 to 64 of A-Z a-z 0-9 _ . : - and does not begin with {WEBHOOK}"
+        name = READER
+    if name.startswith(READER):
+        explanation = f"a reader's name has 1 to 64 of A-Z a-z 0-9 _ . : - and does not begin with {READER}"
         raise RefusedReading(Refusal(code="malformed", field="reader", rule="X4", explanation=explanation))
     return name
 

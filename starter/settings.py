@@ -169,7 +169,8 @@ class Settings(BaseSettings):
         default=5,
         ge=1,
         le=3600,
-        description="How often a worker with the role `notifications` looks for notices that others have queued.",
+        description="How often a worker with the role `notifications` looks for notices that others have queued, and "
+        "for events to deliver by webhook.",
     )
     event_days: int = Field(
         default=30,
@@ -177,6 +178,23 @@ class Settings(BaseSettings):
         le=3650,
         description="Days for which events are kept in the feed ([events.md](events.md)). Workers with the role "
         "`notifications` remove older ones.",
+    )
+    webhooks: Path | None = Field(
+        default=None,
+        description="TOML file that says who is told of events by webhook, with secrets ([events.md](events.md)). A "
+        "changed file is taken up by itself.",
+    )
+    webhook_days: int = Field(
+        default=3,
+        ge=1,
+        le=30,
+        description="Days for which an event that an endpoint does not take is tried again, before it is left to an "
+        "operator.",
+    )
+    private_addresses: bool | None = Field(
+        default=None,
+        description="Whether webhooks may go to addresses that are not of the public internet, and without TLS. "
+        "Without it: in development only.",
     )
     graceful_shutdown_seconds: int = Field(
         default=20,
@@ -456,6 +474,11 @@ class Settings(BaseSettings):
     def sandboxed(self) -> bool:
         """Whether workflow code runs in the SDK's sandbox."""
         return self.development if self.workflow_sandbox is None else self.workflow_sandbox
+
+    @property
+    def posts_anywhere(self) -> bool:
+        """Whether webhooks may go to private addresses, and without TLS."""
+        return self.development if self.private_addresses is None else self.private_addresses
 
     @property
     def requires_sealed(self) -> bool:

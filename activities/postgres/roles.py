@@ -82,6 +82,8 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "events.origin": _each(worker=("SELECT", "UPDATE"), client=_READ),
     "events.feed": _each(worker=("SELECT", "INSERT", "DELETE"), client=_READ),
     "events.readers": _each(worker=_ALL, client=_ALL),
+    "webhooks.endpoints": _each(worker=_KEEP, client=("SELECT", "UPDATE", "DELETE")),
+    "webhooks.waiting": _each(worker=_ALL, client=("SELECT", "UPDATE", "DELETE")),
     "declarations.pauses": _each(worker=_READ, client=_KEEP),
     "declarations.exemptions": _each(worker=_READ, client=_APPEND),
     # Money

@@ -59,6 +59,11 @@ _WAITING = {
                coalesce(extract(epoch FROM now() - min(received_at) FILTER (WHERE dead_at IS NULL)), 0) AS oldest
         FROM inbox.messages WHERE done_at IS NULL GROUP BY source
     """,
+    "webhooks": """
+        SELECT endpoint, count(*) FILTER (WHERE dead_at IS NULL) AS waiting, count(dead_at) AS dead,
+               coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE dead_at IS NULL)), 0) AS oldest
+        FROM webhooks.waiting GROUP BY endpoint
+    """,
     "differences": """
         SELECT kind, count(*) AS open FROM ledger.differences WHERE resolved_at IS NULL GROUP BY kind
     """,
@@ -92,6 +97,11 @@ _GAUGES = {
         "waiting": "aftersales_inbox_waiting",
         "oldest": "aftersales_inbox_oldest_seconds",
         "dead": "aftersales_inbox_dead",
+    },
+    "webhooks": {
+        "waiting": "aftersales_webhooks_waiting",
+        "dead": "aftersales_webhooks_dead",
+        "oldest": "aftersales_webhooks_waiting_oldest_seconds",
     },
     "differences": {"open": "aftersales_reconciliation_differences"},
     "alerts": {"open": "aftersales_money_alerts"},

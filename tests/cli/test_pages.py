@@ -25,6 +25,9 @@ ANSWERS = {
     "aftersales books": {Exit.OK, Exit.NO},
     "aftersales alerts list": {Exit.OK, Exit.NO},
     "aftersales alerts resolve NUMBER": {Exit.NO},  # there is no such alert
+    "aftersales webhooks dead": {Exit.OK, Exit.NO},
+    "aftersales webhooks replay ENDPOINT": {Exit.NO},  # nothing was given up
+    "aftersales webhooks discard ENDPOINT --case CASE": {Exit.NO},
     "aftersales events --forget NAME": {Exit.NO},  # nor such a reader
     "aftersales inbox list": {Exit.OK, Exit.NO},
     "aftersales inbox list --waiting": {Exit.OK, Exit.NO},

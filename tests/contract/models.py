@@ -33,6 +33,8 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.standing.figures": Figure,
     "notices.outbox.fields": None,
     "events.feed.event": Event,
+    "webhooks.waiting.event": Event,
+    "inbox.messages.body": None,
 }
 """What lies in each column of JSON; None where its names are free, or another column says what they are."""
 

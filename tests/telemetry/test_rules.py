@@ -42,6 +42,8 @@ ONLY_IN_TROUBLE = {
     "temporal_long_request_failure_total": {"namespace", "operation", "status_code"},  # the SDK's core: a poll failed
     "aftersales_events_reader_lag_seconds": {"reader"},  # activities/postgres/standing.py: somebody reads under a name
     "aftersales_callbacks_total": {"source", "result"},  # starter/http_service/counts.py: another process than a worker
+    "aftersales_webhooks_waiting_oldest_seconds": {"endpoint"},  # the same: an endpoint has not taken an event
+    "aftersales_webhooks_dead": {"endpoint"},
 }
 """Metrics that a sound system does not have, with their labels and where they are defined."""
 
