@@ -24,6 +24,7 @@ from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer, notes
 from starter.commands.reaching import service
 from starter.errors import AftersalesError
+from starter.pace import Pace
 from starter.promises import announce, promised
 from starter.recovery import stranded
 from starter.resetting import begun_again, current_version, on_old_versions
@@ -147,6 +148,7 @@ async def _recover(options: Options, kept: Path | None) -> Report:
     with lines as out, Progress(*columns, console=notes(), transient=True) as progress:
         bar = progress.add_task("carried on" if options.start else "found")
         begun, room = time.monotonic(), asyncio.Semaphore(_AT_A_TIME)
+        pace = Pace(options.rate)  # to look at what runs takes long, and the rate counts for what is begun afterwards
 
         async def see_to(found: Found) -> None:
             try:
@@ -172,12 +174,11 @@ async def _recover(options: Options, kept: Path | None) -> Report:
                     if not options.start:
                         progress.advance(bar)
                         continue
+                    await pace.turn()
                     await room.acquire()
                     task = asyncio.create_task(see_to(found))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                    ahead = len(report.found) / options.rate - (time.monotonic() - begun)
-                    await asyncio.sleep(max(ahead, 0))
                 await asyncio.gather(*tasks)
         except asyncio.CancelledError:
             report.broken_off = True

@@ -287,6 +287,7 @@ async def _recover(side: Side, url: str, report: Report, scale: Scale, say: Call
         if until_raised is not None:
 
             async def raised() -> int:
+                assert process.returncode is None, "it had ended before it was to be broken off"
                 return len(log.read_text(encoding="utf-8").splitlines()) if log.exists() else 0
 
             await until(raised, lambda number: number >= until_raised, seconds=120)
