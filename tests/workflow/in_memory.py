@@ -6,7 +6,7 @@ each way that a case can go.
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -105,14 +105,18 @@ class AftersalesInMemory(MemoryAftersales):
         ]
         return Page([Item(row.case_id) for row in rows])
 
-    async def score_changes(self, merchant: str) -> Sequence[ChargedScore]:
+    async def score(self, merchant: str) -> int:
+        """See MerchantDesk."""
+        return sum(each.points for each in await self.score_changes(merchant))
+
+    async def score_changes(self, merchant: str) -> tuple[ChargedScore, ...]:
         """See MerchantDesk: the newest first, which in memory is by case."""
         rows = [row for row in self._told.book.cases.values() if row.merchant_id == merchant]
         charged = [(row, change) for row in rows for change in row.charges]
-        return [
+        return tuple(
             ChargedScore(**change.model_dump(), position=position, case_id=row.case_id, at=self._told.now)
             for position, (row, change) in reversed([*enumerate(charged)])
-        ]
+        )
 
     async def save_address(self, address: SaveAddress) -> None:
         """See MerchantDesk."""

@@ -248,7 +248,6 @@ async def test_the_freight_of_an_ended_return_is_owed_as_well_and_once(world: Wo
 # What it costs -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.on_servers
 @pytest.mark.parametrize(
     ("fault", "lost"),
     [(Fault.MERCHANT, True), (Fault.BOTH, True), (Fault.BUYER, False), (Fault.NOBODY, False)],
@@ -275,7 +274,6 @@ async def test_a_ruling_that_pays_by_itself_costs_points_as_well(world: World) -
     ]
 
 
-@pytest.mark.on_servers
 async def test_a_merchant_that_is_silent_apart_from_a_case_loses(world: World) -> None:  # D4, D9
     order_no = await world.order()
     dispute = await apart(world, request(world, order_no))
@@ -288,7 +286,6 @@ async def test_a_merchant_that_is_silent_apart_from_a_case_loses(world: World) -
     assert await paid(world, order_no) == 10_000
 
 
-@pytest.mark.on_servers
 async def test_cash_on_delivery_waits_for_an_account_where_no_case_does(world: World) -> None:  # D8, T4
     order_no = await world.shipped_order(tenders=[("t1", "cash", 10_000)])
     dispute = await apart(world, request(world, order_no))
@@ -306,7 +303,6 @@ async def test_cash_on_delivery_waits_for_an_account_where_no_case_does(world: W
     assert await world.notices(dispute, NoticeTemplate.DISPUTE_RULED) == 2
 
 
-@pytest.mark.on_servers
 async def test_nothing_is_charged_where_the_platform_did_not_step_in(world: World) -> None:  # D9
     case = await rejected_refund(world)
     await disputed(world, case)
