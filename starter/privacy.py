@@ -6,7 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import bindings, casebook, erasure, looks
+from activities.postgres import bindings, casebook, erasure, looks, orders
 from activities.postgres.connection import Connection
 from activities.postgres.erasure import Erasure
 from activities.postgres.vault import Vault, is_attachment_of
@@ -102,7 +102,7 @@ class Privacy:
     async def _whose(self, connection: Connection, subject: str) -> tuple[str, str]:
         """The order or allowance that ``subject`` is, or is about, and under whose key what tells of it is put."""
         if "/" not in subject:
-            buyer_id = await connection.fetchval("SELECT buyer_id FROM shop.orders WHERE order_no = $1", subject)
+            buyer_id = await orders.buyer_of(connection, subject)
             if buyer_id is None:
                 raise UnknownOrder(subject)
             return subject, buyer_person(buyer_id)
@@ -123,10 +123,8 @@ class Privacy:
         async with self._pool.acquire() as connection:
             done = await erasure.forget(connection, self._vault, person, by=by, reason=reason, at=datetime.now(UTC))
             role, _, identifier = person.partition("/")
-            orders = await connection.fetch(
-                "SELECT order_no FROM shop.orders WHERE buyer_id = $1 AND $2 = 'buyer'", identifier, role
-            )
-            subjects = await bindings.subjects_of_orders(connection, [row["order_no"] for row in orders])
+            bought = await orders.all_of_buyer(connection, identifier) if role == "buyer" else []
+            subjects = await bindings.subjects_of_orders(connection, bought)
         for subject in subjects:
             await self._numbers.release(ReleaseNumber(key="forgotten", by=by, subject=subject, reason="forgotten"))
         return done.model_copy(update={"numbers_released": len(subjects)})

@@ -20,7 +20,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.policies import Policies
-from activities.postgres import promises
+from activities.postgres import orders, promises
 from starter.database import reading
 from starter.recovery import started
 from starter.running import Runs, stopped_by
@@ -79,8 +79,8 @@ async def _all(
     after = ""
     while True:
         async with reading(pool) as connection:
-            orders = await promises.unshipped_orders(connection, after, _PAGE)
-        for each in orders:
+            unshipped = await orders.unshipped(connection, after, _PAGE)
+        for each in unshipped:
             policy = policies.get(each.marketplace)
             if policy is None:
                 continue
@@ -90,9 +90,9 @@ async def _all(
             yield LateShipmentRequest(
                 order_no=each.order_no, merchant_id=each.merchant_id, buyer_id=each.buyer_id, ships_until=ships_until
             )
-        if len(orders) < _PAGE:
+        if len(unshipped) < _PAGE:
             break
-        after = orders[-1].order_no
+        after = unshipped[-1].order_no
     async with reading(pool) as connection:
         bound = await promises.bound_subjects(connection)
     for subject in bound:

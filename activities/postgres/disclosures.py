@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 
-from activities.postgres import addresses, looks
+from activities.postgres import addresses, looks, orders
 from activities.postgres.connection import Connection
 from activities.postgres.looks import REVEAL, WINDOW
 from activities.postgres.vault import Vault
@@ -253,21 +253,14 @@ async def _subject(connection: Connection, subject: str) -> _Subject | None:
 
 
 async def _order(connection: Connection, order_no: str) -> _Subject | None:
-    row = await connection.fetchrow(
-        "SELECT merchant_id, buyer_id, order_no FROM shop.orders WHERE order_no = $1", order_no
-    )
-    return _Subject(**row) if row else None
+    found = (await orders.parties(connection, [order_no])).get(order_no)
+    return _Subject(*found, order_no) if found else None
 
 
 async def _has_waybill(connection: Connection, order_no: str) -> bool:
     """Whether a waybill was made for the order's goods: a carrier has their parcel, or they have left (P8)."""
-    return await connection.fetchval(
-        """
-        SELECT EXISTS (SELECT FROM logistics.watches WHERE order_no = $1 AND purpose = 'order') OR EXISTS (
-            SELECT FROM shop.orders WHERE order_no = $1 AND coalesce(outbound_at, shipped_at) IS NOT NULL
-        )
-        """,
-        order_no,
+    return await orders.have_left(connection, order_no) or await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM logistics.watches WHERE order_no = $1 AND purpose = 'order')", order_no
     )
 
 

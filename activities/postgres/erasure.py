@@ -10,7 +10,7 @@ looks at all that could be the person's: by whose it says that it is, and by the
 from datetime import datetime
 from typing import Final
 
-from activities.postgres import person_locks
+from activities.postgres import orders, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor
@@ -54,10 +54,12 @@ async def forget(
     async with connection.transaction():
         await person_locks.take(connection, person)
         destroyed = await vault.keys.destroy(person)
+        # Now that nobody can tell of another one.
+        bought = await orders.all_of_buyer(connection, buyer_id) if buyer_id else []
         deleted = [
             await connection.fetch(
                 f"DELETE FROM {table} WHERE person = $1 {also} RETURNING true",  # noqa: S608 -- constants
-                *((person, buyer_id) if also else (person,)),
+                *(person, bought, buyer_id)[: 1 + also.count("$")],
             )
             for table, also in _DELETED.items()
         ]
@@ -79,9 +81,9 @@ async def forget(
             identifier,
         )
         elsewhere = await _attachments_elsewhere(connection, [row["case_id"] for row in cases]) if cases else ()
-        sealed = [row["sealed"] for row in await connection.fetch(_SEALED, person, buyer_id)]
+        sealed = [row["sealed"] for row in await connection.fetch(_SEALED, person, bought, buyer_id)]
         readable = await vault.keys.can_be_opened(sealed)
-        searchable = await connection.fetchval(_SEARCHABLE, person, buyer_id)
+        searchable = await connection.fetchval(_SEARCHABLE, person, bought, buyer_id)
     return Erasure(
         person=person,
         keys_destroyed=destroyed,
@@ -94,24 +96,25 @@ async def forget(
     )
 
 
-_ORDERS: Final = "SELECT order_no FROM shop.orders WHERE buyer_id = $2"
-_SUBJECTS: Final = f"{_ORDERS} UNION ALL SELECT allowance_id FROM shop.allowances WHERE buyer_id = $2"  # noqa: S608
+_SUBJECTS: Final = """
+subject = ANY ($2::text[]) OR subject IN (SELECT allowance_id FROM shop.allowances WHERE buyer_id = $3)
+"""
 _DELETED: Final = {
-    "vault.recipients": f"OR order_no IN ({_ORDERS})",
+    "vault.recipients": "OR order_no = ANY ($2::text[])",
     "vault.items": "",
-    "vault.lookups": f"OR subject IN ({_SUBJECTS})",
+    "vault.lookups": f"OR {_SUBJECTS}",
 }
 """What is deleted, beside what says that it is the person's: what belongs to its orders and allowances."""
 _SEALED: Final = f"""
-SELECT sealed FROM vault.recipients WHERE person = $1 OR order_no IN ({_ORDERS})
+SELECT sealed FROM vault.recipients WHERE person = $1 OR order_no = ANY ($2::text[])
 UNION ALL SELECT sealed FROM vault.items WHERE person = $1
 UNION ALL SELECT sealed FROM disputes.statements
-    WHERE person = $1 OR case_id IN (SELECT case_id FROM casebook.cases WHERE buyer_id = $2)
-UNION ALL SELECT sealed FROM shop.remarks WHERE person = $1 OR subject IN ({_SUBJECTS})
+    WHERE person = $1 OR case_id IN (SELECT case_id FROM casebook.cases WHERE buyer_id = $3)
+UNION ALL SELECT sealed FROM shop.remarks WHERE person = $1 OR {_SUBJECTS}
 """  # noqa: S608
 _SEARCHABLE: Final = f"""
-SELECT (SELECT count(*) FROM vault.lookups WHERE person = $1 OR subject IN ({_SUBJECTS}))
-    + (SELECT count(*) FROM shop.allowances WHERE buyer_id = $2 AND account_lookup IS NOT NULL)
+SELECT (SELECT count(*) FROM vault.lookups WHERE person = $1 OR {_SUBJECTS})
+    + (SELECT count(*) FROM shop.allowances WHERE buyer_id = $3 AND account_lookup IS NOT NULL)
 """  # noqa: S608
 
 

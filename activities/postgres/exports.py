@@ -14,7 +14,7 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import disclosures, looks
+from activities.postgres import disclosures, looks, orders
 from activities.postgres.connection import Connection
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor, Role
@@ -203,30 +203,40 @@ async def debit(connection: Connection, export: Export, order_nos: Collection[st
 
 
 async def _choose_rows(connection: Connection, identifier: int, wish: StartExport) -> None:
+    chosen = (wish.merchant_id, wish.stage, wish.work_list, wish.opened_from, wish.opened_until)
+    numbers = await connection.fetch(
+        f"SELECT DISTINCT c.order_no FROM casebook.cases c WHERE c.order_no IS NOT NULL AND {_CHOSEN}",  # noqa: S608
+        *chosen,
+    )
+    of_orders = await orders.moments(connection, [row["order_no"] for row in numbers])
     await connection.execute(
-        """
+        f"""
         INSERT INTO exports.rows (export, position, order_no, facts)
-        SELECT $1, row_number() OVER (ORDER BY opened_at, case_id), order_no, to_jsonb(listed)
+        SELECT $6, row_number() OVER (ORDER BY opened_at, case_id), order_no, to_jsonb(listed)
         FROM (
             SELECT c.case_id, c.kind, c.stage, c.work_list, c.attention, c.outcome, c.buyer_id, c.order_no,
                    c.allowance_id, c.currency, c.asked, c.refunded, c.compensated, c.opened_at, c.due_at, c.closed_at,
                    coalesce((c.application ->> 'version')::integer, 1) AS version, c.application ->> 'reason' AS reason,
                    c.application, o.paid_at, o.shipped_at
-            FROM casebook.cases c LEFT JOIN shop.orders o ON o.order_no = c.order_no
-            WHERE c.merchant_id = $2
-            AND ($3::text IS NULL OR c.stage = $3)
-            AND ($4::text IS NULL OR c.work_list = $4)
-            AND ($5::timestamptz IS NULL OR c.opened_at >= $5)
-            AND ($6::timestamptz IS NULL OR c.opened_at < $6)
+            FROM casebook.cases c
+            LEFT JOIN unnest($7::text[], $8::timestamptz[], $9::timestamptz[]) AS o (order_no, paid_at, shipped_at)
+                ON o.order_no = c.order_no
+            WHERE {_CHOSEN}
         ) AS listed
-        """,
+        """,  # noqa: S608 -- a constant
+        *chosen,
         identifier,
-        wish.merchant_id,
-        wish.stage,
-        wish.work_list,
-        wish.opened_from,
-        wish.opened_until,
+        *([each[name] for each in of_orders] for name in ("order_no", "paid_at", "shipped_at")),
     )
+
+
+_CHOSEN: Final = """
+c.merchant_id = $1
+AND ($2::text IS NULL OR c.stage = $2)
+AND ($3::text IS NULL OR c.work_list = $3)
+AND ($4::timestamptz IS NULL OR c.opened_at >= $4)
+AND ($5::timestamptz IS NULL OR c.opened_at < $5)
+"""
 
 
 async def _forget_ended(connection: Connection, merchant_id: str, at: datetime) -> None:

@@ -10,9 +10,11 @@ from typing import Final
 
 import asyncpg
 
+from activities.postgres import orders
 from activities.postgres.connection import Connection
 from workflows.messages.actors import Actor, Role
 from workflows.messages.message import Instant, Message
+from workflows.messages.persons import buyer_person
 from workflows.messages.surfaces import Field
 
 REVEAL: Final = "reveal"
@@ -82,6 +84,7 @@ async def record(
         person: Whose data it is; where that is None, whose the subject is.
     """
     seen = [(subject, field) for field in fields for subject in subjects]
+    told = await orders.parties(connection, [subject for subject in subjects if _may_be_order(subject)])
     await connection.execute(
         """
         INSERT INTO vault.looks
@@ -93,7 +96,8 @@ async def record(
         LEFT JOIN disputes.statements ON statements.reference = seen.subject
         LEFT JOIN vault.items ON items.reference = seen.subject
         LEFT JOIN casebook.cases ON cases.case_id = coalesce(statements.case_id, seen.subject)
-        LEFT JOIN shop.orders ON orders.order_no = seen.subject
+        LEFT JOIN unnest($11::text[], $12::text[], $13::text[]) AS orders (order_no, merchant_id, buyer_id)
+            ON orders.order_no = seen.subject
         ORDER BY seen.no
         """,
         key,
@@ -106,7 +110,15 @@ async def record(
         reason,
         at,
         person,
+        list(told),
+        [merchant for merchant, _ in told.values()],
+        [buyer for _, buyer in told.values()],
     )
+
+
+def _may_be_order(subject: str) -> bool:
+    """Ids of cases and references into the vault have a slash, as no number of an order has."""
+    return "/" not in subject and not subject.startswith("statement:")
 
 
 async def looks(
@@ -129,13 +141,14 @@ async def looks(
         person: ``buyer/<id>`` or ``merchant/<id>``.
         actor: Who looked.
     """
+    buyer_id = await orders.buyer_of(connection, subject) if subject and _may_be_order(subject) else None
     rows = await connection.fetch(
         f"""
         SELECT {_LOOK} FROM vault.looks
         WHERE ($1::text IS NULL OR merchant_id = $1)
         AND ($2::text IS NULL OR order_no = $2 OR case_id = $2 OR (
             order_no IS NULL AND case_id IS NULL AND person IN (
-                SELECT 'buyer/' || buyer_id FROM shop.orders WHERE order_no = $2
+                SELECT $6::text
                 UNION ALL SELECT 'buyer/' || buyer_id FROM casebook.cases WHERE case_id = $2
             )
         ))
@@ -148,6 +161,7 @@ async def looks(
         person,
         actor and actor.role,
         actor and actor.id,
+        buyer_id and buyer_person(buyer_id),
     )
     return tuple(look(row) for row in rows)
 

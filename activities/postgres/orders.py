@@ -1,9 +1,9 @@
 """The order directory's stand-in: orders in PostgreSQL, as the shop knows them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -193,6 +193,82 @@ async def principal_known(connection: Connection, allowance_id: str) -> bool:
             "SELECT transaction IS NOT NULL FROM shop.allowances WHERE allowance_id = $1", allowance_id
         )
     )
+
+
+@dataclass(frozen=True)
+class Unshipped:
+    """An order that has not shipped, and about which no late shipment is open."""
+
+    order_no: str
+    marketplace: str
+    merchant_id: str
+    buyer_id: str
+    paid_at: datetime
+
+
+async def unshipped(connection: Connection, after: str, limit: int) -> list[Unshipped]:
+    """A page of orders that have not shipped and have no case about that (L1)."""
+    rows = await connection.fetch(
+        """
+        SELECT order_no, marketplace, merchant_id, buyer_id, paid_at FROM shop.orders
+        WHERE shipped_at IS NULL AND order_no > $1
+          AND NOT EXISTS (SELECT FROM casebook.cases WHERE case_id = 'late-shipment/' || orders.order_no)
+        ORDER BY order_no LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [Unshipped(**dict(row)) for row in rows]
+
+
+async def parties(connection: Connection, order_nos: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The merchant and the buyer of each of these orders that is known."""
+    if not order_nos:
+        return {}
+    rows = await connection.fetch(
+        "SELECT order_no, merchant_id, buyer_id FROM shop.orders WHERE order_no = ANY ($1)", list(order_nos)
+    )
+    return {row["order_no"]: (row["merchant_id"], row["buyer_id"]) for row in rows}
+
+
+async def buyer_of(connection: Connection, order_no: str) -> str | None:
+    """Whose order it is; None where it is not known."""
+    return await connection.fetchval("SELECT buyer_id FROM shop.orders WHERE order_no = $1", order_no)
+
+
+async def marketplace_of(connection: Connection, order_no: str) -> str | None:
+    """By which policy an order goes; None where it is not known."""
+    return await connection.fetchval("SELECT marketplace FROM shop.orders WHERE order_no = $1", order_no)
+
+
+async def all_of_buyer(connection: Connection, buyer_id: str) -> list[str]:
+    """The numbers of all orders of a buyer."""
+    rows = await connection.fetch("SELECT order_no FROM shop.orders WHERE buyer_id = $1", buyer_id)
+    return [row["order_no"] for row in rows]
+
+
+async def have_left(connection: Connection, order_no: str) -> bool:
+    """Whether all goods of an order have left the warehouse."""
+    return await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM shop.orders WHERE order_no = $1 AND coalesce(outbound_at, shipped_at) IS NOT NULL
+        )
+        """,
+        order_no,
+    )
+
+
+async def moments(connection: Connection, order_nos: Collection[str]) -> list[dict[str, Any]]:
+    """When each of these orders was paid and shipped, as ``order_no``, ``paid_at`` and ``shipped_at``."""
+    rows = await connection.fetch(
+        "SELECT order_no, paid_at, shipped_at FROM shop.orders WHERE order_no = ANY ($1)", list(order_nos)
+    )
+    return [dict(row) for row in rows]
+
+
+PERSON_OF_SUBJECT: Final = "(SELECT 'buyer/' || buyer_id FROM shop.orders WHERE order_no = subject)"
+"""As SQL, beside a column ``subject``: under whose key what tells of an order is put."""
 
 
 async def paid_at(connection: Connection, order_no: str) -> datetime | None:

@@ -16,7 +16,7 @@ from datetime import datetime
 import asyncpg
 
 from activities.postgres.connection import Connection
-from activities.postgres.orders import carried
+from activities.postgres.orders import carried, paid_at
 from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.requests import LineAmount
@@ -185,9 +185,11 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
     One that was signed for, or is back, is not out; neither is one that the carrier has not been given yet.
     """
     asked = {each.line for each in lines}
+    if (paid := await paid_at(connection, order_no)) is None:
+        return ()
     rows = await connection.fetch(
         """
-        SELECT DISTINCT carrier, tracking_no, paid_at FROM logistics.watches JOIN shop.orders USING (order_no)
+        SELECT DISTINCT carrier, tracking_no FROM logistics.watches
         WHERE order_no = $1 AND purpose = $2 ORDER BY tracking_no, carrier
         """,
         order_no,
@@ -198,7 +200,7 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
         parcel = Parcel(carrier=row["carrier"], tracking_no=row["tracking_no"])
         events = (await history(connection, parcel)).events
         # R18: what happened before the payment is another parcel's, under the same number.
-        stands = standing(each for each in events if row["paid_at"] <= each.happened_at)
+        stands = standing(each for each in events if paid <= each.happened_at)
         named = await carried(connection, order_no, parcel)
         if stands and is_out(stands) and (not named or asked & named.keys()):
             found.append(parcel)

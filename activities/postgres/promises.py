@@ -1,23 +1,9 @@
-"""What our books promise without a case: allowances that end, orders that are to ship, numbers that are bound."""
-
-from dataclasses import dataclass
-from datetime import datetime
+"""What our books promise without a case: allowances that end (A6), numbers that are bound (P3)."""
 
 from activities.postgres.bindings import subject_of
 from activities.postgres.connection import Connection
 from workflows.messages.requests import ExpiryRequest
 from workflows.messages.virtual_numbers import NumberSubject
-
-
-@dataclass(frozen=True)
-class Unshipped:
-    """An order that has not shipped, and about which no late shipment is open."""
-
-    order_no: str
-    marketplace: str
-    merchant_id: str
-    buyer_id: str
-    paid_at: datetime
 
 
 async def valid_allowances(connection: Connection, after: str, limit: int) -> list[ExpiryRequest]:
@@ -33,21 +19,6 @@ async def valid_allowances(connection: Connection, after: str, limit: int) -> li
         limit,
     )
     return [ExpiryRequest(**dict(row)) for row in rows]
-
-
-async def unshipped_orders(connection: Connection, after: str, limit: int) -> list[Unshipped]:
-    """A page of orders that have not shipped and have no case about that (L1)."""
-    rows = await connection.fetch(
-        """
-        SELECT order_no, marketplace, merchant_id, buyer_id, paid_at FROM shop.orders
-        WHERE shipped_at IS NULL AND order_no > $1
-          AND NOT EXISTS (SELECT FROM casebook.cases WHERE case_id = 'late-shipment/' || orders.order_no)
-        ORDER BY order_no LIMIT $2
-        """,
-        after,
-        limit,
-    )
-    return [Unshipped(**dict(row)) for row in rows]
 
 
 async def bound_subjects(connection: Connection) -> list[NumberSubject]:

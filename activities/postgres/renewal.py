@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from activities.postgres import orders
 from activities.postgres.connection import Connection
 from activities.postgres.flags import REMARK
 from activities.postgres.lookup import LOOKUPS, of_kind
@@ -38,13 +39,13 @@ class _Sealed(NamedTuple):
     """Whose it is, or should be; an expression."""
 
 
-_OWNER_OF_REMARK: Final = """
+_OWNER_OF_REMARK: Final = f"""
 coalesce(
-    (SELECT 'buyer/' || buyer_id FROM shop.orders WHERE order_no = subject),
+    {orders.PERSON_OF_SUBJECT},
     (SELECT 'buyer/' || buyer_id FROM shop.allowances WHERE allowance_id = subject),
     person
 )
-"""
+"""  # noqa: S608 -- a constant
 _TABLES: Final = (
     _Sealed("vault.recipients", "order_no", "order_no", f"'{RECIPIENT}'"),
     _Sealed("vault.items", "reference", "reference", "kind"),

@@ -103,7 +103,6 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
             "INSERT",
             "UPDATE (freight, freight_insured, outbound_at, shipped_at, on_delivery_run_at, version, told)",
         ),
-        codec=("SELECT (order_no, merchant_id, buyer_id)",),
     ),
     "shop.order_lines": _each(worker=_READ, client=_ALL),
     "shop.order_tenders": _each(worker=_READ, client=_ALL),

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from activities.gateways.orders import OrderDirectory
+from activities.postgres import orders
 from activities.postgres.loading import LineProblem, LoadReport, load_orders
 from activities.postgres.orders import (
     PostgresOrders,
@@ -263,6 +264,26 @@ async def test_parcel_events_are_kept_as_first_told(pool: asyncpg.Pool, director
         datetime(2026, 3, 2, 1, tzinfo=UTC),
         datetime(2026, 3, 2, 2, tzinfo=UTC),
     )
+
+
+async def test_what_others_ask_of_orders_is_asked_by_number_or_buyer(pool: asyncpg.Pool) -> None:  # X2
+    """Of what is not known nothing is told."""
+    buyer = f"b-{uuid4().hex}"
+    waiting, gone_ = order(buyer_id=buyer), order(buyer_id=buyer, shipped_at="2026-03-02T00:00:00Z")
+    await load(pool, waiting, gone_)
+    numbers = [waiting["order_no"], gone_["order_no"]]
+
+    async with pool.acquire() as connection:
+        assert sorted(await orders.all_of_buyer(connection, buyer)) == sorted(numbers)
+        assert await orders.parties(connection, [*numbers, "o-unknown"]) == dict.fromkeys(numbers, ("m-1", buyer))
+        assert [await orders.have_left(connection, each) for each in numbers] == [False, True]
+        told = {each["order_no"]: each["shipped_at"] for each in await orders.moments(connection, numbers)}
+        assert told == {numbers[0]: None, numbers[1]: datetime(2026, 3, 2, tzinfo=UTC)}
+        assert await orders.marketplace_of(connection, numbers[0]) == "douyin"
+        assert (await orders.buyer_of(connection, "o-unknown"), await orders.parties(connection, [])) == (None, {})
+        # Numbers of these tests are random: behind the one just before it, an order is the next one.
+        (first,) = await orders.unshipped(connection, numbers[0][:-1], 1)
+        assert (first.order_no, first.buyer_id) == (numbers[0], buyer)
 
 
 # What is in which parcel ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -128,3 +129,18 @@ def test_there_are_no_other_folders() -> None:
 @pytest.mark.parametrize("path", sources("workflows", "activities", "starter"), ids=lambda path: path.name)
 def test_a_name_says_what_is_in_it(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "manager", "service", "misc", "base"}
+
+
+ORDERS = {"orders", "order_lines", "order_tenders", "parcel_lines"}
+BEHIND_THE_PORT = {"orders.py", "order_changes.py", "roles.py"}
+"""Our copy of the orders: what reads it, what writes it, and who may."""
+
+
+@pytest.mark.parametrize("path", sources("activities", "starter"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_order_port_knows_the_tables_of_orders(path: Path) -> None:
+    """X2: where orders are kept is nobody else's business."""
+    if path.parent.name == "versions" or (path.parent.name == "postgres" and path.name in BEHIND_THE_PORT):
+        return
+    texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    named = {table for text in texts if isinstance(text, str) for table in re.findall(r"\bshop\.(\w+)", text)}
+    assert not named & ORDERS
