@@ -18,6 +18,8 @@ from activities.calendar.overrides import CalendarError
 from activities.casebook import CaseBook
 from activities.clocks import Clocks
 from activities.gateways.bank_accounts import TransfersToAccounts
+from activities.notices.addresses import VaultAddresses
+from activities.notices.own_texts import BUILT_IN, OwnTexts, TextsError, own_texts
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
 from activities.old_events import OldEvents
@@ -36,7 +38,7 @@ from activities.virtual_numbers import VirtualNumbers
 from starter.adapters import Adapters
 from starter.connection import connect, discover, temporal_config
 from starter.logs import to_standard_error
-from starter.settings import Settings, SettingsError, load_settings
+from starter.settings import Settings, SettingsError, load_settings, variable_name
 from starter.telemetry import exported, measures_of, standing_told
 from starter.telemetry.failures import CountedFailures
 from starter.vault import opened_vault
@@ -64,6 +66,13 @@ WORKFLOWS = (
     NoticeResend,
     Reconciliation,
 )
+
+
+def _texts(settings: Settings) -> OwnTexts:
+    try:
+        return own_texts(settings.notice_texts) if settings.notice_texts else BUILT_IN
+    except TextsError as error:
+        raise SettingsError(f"{variable_name('notice_texts')}: {error}") from error
 
 
 @asynccontextmanager
@@ -97,6 +106,9 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
             settings.language,
             poll_seconds=settings.notice_poll_seconds,
             measures=measures,
+            addresses=VaultAddresses(pool, vault),
+            texts=_texts(settings),
+            give_up=timedelta(days=settings.notice_days),
         )
         policies = Policies(settings.policies_dir)
         # Where another process sends the notices, waking does nothing: that one looks by itself.

@@ -9,6 +9,9 @@ STUB: Final = "stub"
 OWN: Final = "own"
 """What is ours in production too: our copy of the orders, our key ring."""
 
+AND: Final = "+"
+"""Between the names of adapters where a setting takes several."""
+
 ENTRY_POINTS: Final = "aftersales.adapters"
 """The group of entry points by which a package of others' offers adapters, as ``<port>.<name>``."""
 
@@ -21,7 +24,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
     "orders": {},
     "carriers": {},
     "numbers": {},
-    "notices": {},
+    "notices": {
+        "notice-webhook": "activities.notices.webhook_channel:notice_webhook",
+        "smtp": "activities.notices.smtp:smtp",
+    },
     "key_ring": {},
 }
 """By port and name: the factories of the adapters that come with the service, beside stand-ins and what is ours."""

@@ -17,11 +17,12 @@ def lines() -> Iterator[str]:
             model = settings_model(factory_of(port, name))
             if model is None:
                 continue
+            page = f"adapters-{name}.md" if port == "payments" else f"{port}.md"
             yield from (
                 "",
                 f"## Adapter `{name}` ({port})",
                 "",
-                f"Read where `AFTERSALES_{port.upper()}={name}`. See [adapters-{name}.md](adapters-{name}.md).",
+                f"Read where `AFTERSALES_{port.upper()}={name}`. See [{page}]({page}).",
                 "",
                 "| Variable | Default | Meaning |",
                 "| --- | --- | --- |",

@@ -26,7 +26,7 @@ from activities.notices.channels import Channel, ChannelName
 from activities.postgres.lookup import LookupKey
 from activities.postgres.orders import PostgresOrders
 from starter.adapter_factories import factory_of, made
-from starter.adapter_registry import OWN, STUB
+from starter.adapter_registry import AND, OWN, STUB
 from starter.settings import Settings, SettingsError, variable_name
 from workflows.rules.worker_roles import WorkerRole, role_of
 
@@ -84,7 +84,7 @@ class Adapters:
             orders=await order_directory(settings, stack, pool),
             carriers=await carrier(settings, stack, outside),
             numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key)),
-            channels=await _opened(settings, stack, "notices", lambda: stub_channels(outside)),
+            channels=await _channels(settings, stack, outside),
         )
 
 
@@ -115,6 +115,19 @@ async def order_directory(settings: Settings, stack: AsyncExitStack, pool: async
     return await _opened(settings, stack, "orders", lambda: PostgresOrders(pool))
 
 
+async def _channels(settings: Settings, stack: AsyncExitStack, outside: asyncpg.Pool) -> Mapping[ChannelName, Channel]:
+    """The channels of all adapters that the setting names; the first one that has a channel counts."""
+    channels: dict[ChannelName, Channel] = {}
+    for name in reversed(adapter_of(settings, "notices").split(AND)):
+        channels |= await _made(name, stack, "notices", lambda: stub_channels(outside))
+    if lacking := sorted(set(ChannelName) - set(channels)):
+        raise SettingsError(
+            f"{variable_name('notices')}: nobody takes notices by {', '.join(lacking)}: name an adapter that does, "
+            f"with {AND} between"
+        )
+    return channels
+
+
 def payment_limits(settings: Settings) -> Limits:
     """What the payment provider takes, for whoever only opens cases and holds none of its keys (X6).
 
@@ -140,11 +153,13 @@ async def sign_of_life(settings: Settings, port: str, pool: asyncpg.Pool, lookup
         "orders": lambda: PostgresOrders(pool),
         "carriers": lambda: CarrierStub(pool),
         "numbers": lambda: NumbersStub(pool, lookup_key),
-        "notices": lambda: stub_channels(pool),
     }
     name = adapter_of(settings, port)
     async with asyncio.timeout(SIGN_OF_LIFE_SECONDS), AsyncExitStack() as stack:
-        adapter = await _opened(settings, stack, port, stubs[port])
+        notices = port == "notices"
+        adapter: object = (
+            await _channels(settings, stack, pool) if notices else await _opened(settings, stack, port, stubs[port])
+        )
         several = cast("Mapping[object, object]", adapter).values() if isinstance(adapter, Mapping) else (adapter,)
         said = {each: await each.ping() for each in dict.fromkeys(several) if isinstance(each, Alive)}
     return f"{name}: {'; '.join(said.values()) or 'was made, and cannot be asked'}"
@@ -161,7 +176,7 @@ def refuse_stubs(settings: Settings, *ports: str) -> None:
     if settings.development:
         return
     called = ports or tuple(port for port, role in PORTS.items() if role in settings.roles)
-    stubs = [variable_name(port) for port in called if adapter_of(settings, port) == STUB]
+    stubs = [variable_name(port) for port in called if STUB in adapter_of(settings, port).split(AND)]
     if stubs:
         raise SettingsError(
             f"{', '.join(stubs)} must name an adapter in production, by its name or as package.module:factory: "
@@ -175,7 +190,10 @@ def adapter_of(settings: Settings, port: str) -> str:
 
 
 async def _opened(settings: Settings, stack: AsyncExitStack, port: str, ours: Callable[[], Adapter]) -> Adapter:
-    name = adapter_of(settings, port)
+    return await _made(adapter_of(settings, port), stack, port, ours)
+
+
+async def _made(name: str, stack: AsyncExitStack, port: str, ours: Callable[[], Adapter]) -> Adapter:
     if name in {STUB, OWN}:
         return ours()
     adapter: Any = made(port, name)

@@ -14,9 +14,9 @@ from starter.database import transaction
 from starter.errors import UnknownCase, UnknownOrder
 from starter.merchant_desk import whose
 from starter.virtual_numbers import VirtualNumbers
-from workflows.messages.actors import Actor
+from workflows.messages.actors import Actor, Role
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.persons import BankAccount, Contact, buyer_person
+from workflows.messages.persons import BankAccount, Contact, Reach, buyer_person, merchant_person
 from workflows.messages.virtual_numbers import ReleaseNumber
 from workflows.rules.admission import Parties, may_see
 
@@ -50,6 +50,25 @@ class Privacy:
         """Keep who takes parcels in; its reference goes into ``SaveAddress`` (T2). Errors as above."""
         async with transaction(self._pool) as connection:
             return await self._vault.keep_contact(connection, merchant_id, key, contact, datetime.now(UTC))
+
+    async def keep_reach(self, person: Actor, reach: Reach) -> None:
+        """Keep under what a buyer or a merchant is told of cases: an e-mail address, a phone number.
+
+        It takes the place of what was kept before, is opened when a notice is sent, and goes with the person.
+
+        Raises:
+            ValueError: the actor is neither a buyer nor a merchant.
+            Unreachable: the database does not answer.
+        """
+        match person.role:
+            case Role.BUYER:
+                name = buyer_person(person.id)
+            case Role.MERCHANT:
+                name = merchant_person(person.id)
+            case _:
+                raise ValueError("only buyers and merchants are told by e-mail and SMS")
+        async with transaction(self._pool) as connection:
+            await self._vault.keep_reach(connection, name, reach, datetime.now(UTC))
 
     async def keep_attachment(self, subject: str, key: str, media_type: MediaType, content: bytes) -> Evidence:
         """Keep the content of a piece of evidence under the key of its buyer; what comes back is sent (D6).

@@ -14,12 +14,12 @@ from typing import Any, Final, Literal, Self, Union, get_args, get_origin
 from urllib.parse import parse_qs, urlsplit
 
 from annotated_types import Ge, Le
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.postgres.roles import NO_LONGER_PREFIX
-from starter.adapter_registry import BUILT_IN, OWN, STUB, names
+from starter.adapter_registry import AND, BUILT_IN, OWN, STUB, names
 from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
 from workflows.rules.worker_roles import WorkerRole
 
@@ -172,6 +172,17 @@ class Settings(BaseSettings):
         description="How often a worker with the role `notifications` looks for notices that others have queued, and "
         "for events to deliver by webhook.",
     )
+    notice_days: int = Field(
+        default=3,
+        ge=1,
+        le=30,
+        description="Days for which a notice that a channel does not take is tried again, before it is left to an "
+        "operator.",
+    )
+    notice_texts: Path | None = Field(
+        default=None,
+        description="Folder of own texts of notices, `<language>/<template>.txt`, to use instead of the built-in ones.",
+    )
     event_days: int = Field(
         default=30,
         ge=1,
@@ -247,8 +258,9 @@ class Settings(BaseSettings):
     numbers: str = Field(default=STUB, description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`.")
     notices: str = Field(
         default=STUB,
-        description="Channels of notices: a factory of a mapping from `ChannelName` to `Channel`; as "
-        "`AFTERSALES_PAYMENTS`.",
+        description="Channels of notices ([notices.md](notices.md)): a factory of a mapping from `ChannelName` to "
+        "`Channel`, as `AFTERSALES_PAYMENTS`; or several with `+` between, of which the first that has a channel "
+        "counts: `smtp+notice-webhook`.",
     )
     key_ring: str = Field(
         default=OWN,
@@ -389,8 +401,9 @@ class Settings(BaseSettings):
 
     @field_validator(*BUILT_IN)
     @classmethod
-    def _adapter_can_be_named(cls, value: str) -> str:
-        if not _ADAPTER.fullmatch(value):
+    def _adapter_can_be_named(cls, value: str, info: ValidationInfo) -> str:
+        named = value.split(AND) if info.field_name == "notices" else [value]
+        if not all(_ADAPTER.fullmatch(each) for each in named):
             raise ValueError("must be the name of an adapter, or package.module:factory")
         return value
 

@@ -54,7 +54,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Undeliverable:
-    """The notice cannot be put into words; it is not tried again."""
+    """It cannot be put into words, the channel will never take it, or it was tried for long: it is not tried again."""
 
     id: int
     code: str
@@ -173,6 +173,48 @@ async def mark(connection: Connection, deliveries: Iterable[Delivery], at: datet
                     at,
                     code,
                 )
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """A notice that is not tried any more."""
+
+    case_id: str
+    template: str
+    channel: str
+    recipient_role: str
+    recipient_id: str
+    attempts: int
+    last_failure: str | None
+    undeliverable_at: datetime
+
+
+async def given_up(connection: Connection, channel: str | None, limit: int) -> list[GivenUp]:
+    """Notices that are not tried any more, the latest first; of one channel, or of all."""
+    rows = await connection.fetch(
+        """
+        SELECT case_id, template, channel, recipient_role, recipient_id, attempts, last_failure, undeliverable_at
+        FROM notices.outbox WHERE undeliverable_at IS NOT NULL AND ($1::text IS NULL OR channel = $1)
+        ORDER BY undeliverable_at DESC, id DESC LIMIT $2
+        """,
+        channel,
+        limit,
+    )
+    return [GivenUp(**dict(row)) for row in rows]
+
+
+async def try_again(connection: Connection, channel: str | None, case_id: str | None) -> int:
+    """Have notices tried anew that were given up, of a channel, a case, or all; how many they are."""
+    rows = await connection.fetch(
+        """
+        UPDATE notices.outbox SET undeliverable_at = NULL, next_attempt_at = NULL, attempts = 0
+        WHERE undeliverable_at IS NOT NULL AND ($1::text IS NULL OR channel = $1) AND ($2::text IS NULL OR case_id = $2)
+        RETURNING id
+        """,
+        channel,
+        case_id,
+    )
+    return len(rows)
 
 
 def _dedup_key(*parts: str | int) -> str:

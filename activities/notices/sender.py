@@ -8,18 +8,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
+from pydantic import SecretStr
 
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.notices.channels import (
+    Addresses,
     Channel,
     ChannelName,
     ChannelUnavailable,
     Language,
+    NoticeRefused,
     OutgoingNotice,
 )
 from activities.notices.outbox import Delivery, Failed, Queued, Sent, Undeliverable
-from activities.notices.templates import NotKnownHere, NotRenderable, render
+from activities.notices.own_texts import BUILT_IN, OwnTexts
+from activities.notices.templates import NotKnownHere, NotRenderable
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.notices import SendReport
@@ -38,7 +42,8 @@ class NoticeSender:
 
     A notice is taken up under a lease, sent outside of any transaction, and marked. A sender that dies in between
     leaves it to be sent again: each kill repeats at most the ten notices in hand, each once, under its key. A channel
-    that fails is tried again after a while that doubles up to an hour. Nothing here ever fails or delays whoever calls
+    that fails is tried again after a while that doubles up to an hour, for some days; then the notice is left to an
+    operator. Nothing here ever fails or delays whoever calls
     ``wake`` (section 10).
 
     Waiting between attempts is no business time: it is counted by the clock.
@@ -53,6 +58,9 @@ class NoticeSender:
         send_timeout: float = 5,
         poll_seconds: float = 30,
         measures: Measures | None = None,
+        addresses: Addresses | None = None,
+        texts: OwnTexts = BUILT_IN,
+        give_up: timedelta = timedelta(days=3),
     ) -> None:
         """Take the outbox's pool and the channels.
 
@@ -63,7 +71,13 @@ class NoticeSender:
             send_timeout: Seconds that a channel has to take a notice.
             poll_seconds: How often ``running`` looks by itself for notices whose next attempt is due.
             measures: Measures the calls of channels.
+            addresses: Where the addresses of recipients are looked up, for channels that want them.
+            texts: The platform's own texts, where it has some.
+            give_up: How long a notice is tried that a channel does not take.
         """
+        self._addresses = addresses
+        self._texts = texts
+        self._most_attempts = _attempts_within(give_up)
         self._measures = measures or Measures()
         self._pool = pool
         self._channels = channels
@@ -142,30 +156,52 @@ class NoticeSender:
             # Queued by a newer release: a worker of that release will know it.
             return Failed(queued.id, "not_known_here", again_at)
         try:
-            text = render(template, queued.fields, self._language)
+            words = self._texts.render(template, queued.fields, self._language)
         except NotKnownHere:
             return Failed(queued.id, "not_known_here", again_at)
         except NotRenderable as error:
             _log.warning("notice %d is undeliverable: %s", queued.id, error)
             return Undeliverable(queued.id, "not_renderable")
-        message = OutgoingNotice(
-            dedup_key=queued.dedup_key,
-            channel=name,
-            recipient=recipient,
-            template=template,
-            language=self._language,
-            text=text,
-        )
         try:
+            message = OutgoingNotice(
+                dedup_key=queued.dedup_key,
+                channel=name,
+                recipient=recipient,
+                template=template,
+                language=self._language,
+                text=words.text,
+                subject=words.subject,
+                html=words.html,
+                address=await self._address_for(channel, recipient, name),
+            )
             with self._measures.call(name, "send"):
                 async with asyncio.timeout(self._send_timeout):
                     await channel.send(message)
-        except ChannelUnavailable:
-            return Failed(queued.id, "channel_unavailable", again_at)
+        except NoticeRefused as error:
+            return Undeliverable(queued.id, error.code)
+        except ChannelUnavailable as error:
+            code = error.code
         except TimeoutError:
-            return Failed(queued.id, "channel_timeout", again_at)
+            code = "channel_timeout"
         except Exception as error:
             # The text of a channel's error may quote the recipient.
             _log.warning("channel %s failed with %s", name, type(error).__name__)
-            return Failed(queued.id, "channel_error", again_at)
-        return Sent(queued.id)
+            code = "channel_error"
+        else:
+            return Sent(queued.id)
+        if queued.attempts >= self._most_attempts:
+            return Undeliverable(queued.id, code)
+        return Failed(queued.id, code, again_at)
+
+    async def _address_for(self, channel: Channel, to: Actor, name: ChannelName) -> SecretStr | None:
+        wanted = self._addresses is not None and getattr(channel, "wants_address", False)
+        return await self._addresses.address(to, name) if wanted and self._addresses else None
+
+
+def _attempts_within(time: timedelta) -> int:
+    """How many attempts at the same notice there are until it has been tried for so long."""
+    attempts, passed = 1, timedelta(0)
+    while passed < time:
+        passed += min(_FIRST_RETRY * 2 ** min(attempts - 1, 20), _LONGEST_RETRY)
+        attempts += 1
+    return attempts

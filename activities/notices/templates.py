@@ -276,6 +276,11 @@ def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: 
         NotKnownHere: a newer release will put it into words.
         NotRenderable: a field is missing, of the wrong kind, or a moment that no calendar has.
     """
+    return _pick(TEXTS[template], language).format_map(shown(template, fields, language))
+
+
+def shown(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> dict[str, str]:
+    """What a text may name, each as it is shown. Errors as in ``render``."""
     try:
         checked = read_own(FIELDS[template], fields)
     except ValidationError as error:
@@ -284,16 +289,16 @@ def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: 
         raised = NotKnownHere if all(detail["type"] == _UNKNOWN_WORD for detail in wrong) else NotRenderable
         raise raised(f"{template}: {', '.join(names)}") from None
     try:
-        shown = {name: _show(getattr(checked, name), language) for name in type(checked).model_fields}
+        values = {name: _show(getattr(checked, name), language) for name in type(checked).model_fields}
     except OverflowError:
         raise NotRenderable(f"{template}: a moment beyond the calendar") from None
     if isinstance(checked, ReturnAgreed):
-        shown["clauses"] = _clauses(checked.clauses, language)
+        values["clauses"] = _clauses(checked.clauses, language)
     if isinstance(checked, PaymentReduced):
-        shown["asked"] = str(Money(amount=checked.asked, currency=checked.currency))
+        values["asked"] = str(Money(amount=checked.asked, currency=checked.currency))
     if isinstance(checked, Amount):
-        shown["amount"] = str(Money(amount=checked.amount, currency=checked.currency))
-    return _pick(TEXTS[template], language).format_map(shown)
+        values["amount"] = str(Money(amount=checked.amount, currency=checked.currency))
+    return values
 
 
 def _clauses(clauses: str, language: Language) -> str:

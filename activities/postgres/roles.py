@@ -60,6 +60,10 @@ _CASE: Final = (
 )
 """All of a case's row but its state, in which an account may be named (T4)."""
 
+_NOTICE: Final = (
+    "SELECT (id, case_id, template, channel, recipient_role, recipient_id, attempts, last_failure, undeliverable_at)"
+)
+
 GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "public.alembic_version": _each(worker=_READ, client=_READ, codec=_READ, archive=_READ),
     # Cases
@@ -78,7 +82,13 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         client=_APPEND,
         codec=_READ,
     ),
-    "notices.outbox": _each(worker=_KEEP),
+    "notices.outbox": _each(
+        worker=_KEEP,
+        client=(
+            _NOTICE,
+            "UPDATE (undeliverable_at, next_attempt_at, attempts)",
+        ),
+    ),
     "events.origin": _each(worker=("SELECT", "UPDATE"), client=_READ),
     "events.feed": _each(worker=("SELECT", "INSERT", "DELETE"), client=_READ),
     "events.readers": _each(worker=_ALL, client=_ALL),

@@ -18,7 +18,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.evidence import Evidence
-from workflows.messages.persons import BankAccount, Contact, Recipient, buyer_person, in_clear, merchant_person
+from workflows.messages.persons import BankAccount, Contact, Reach, Recipient, buyer_person, in_clear, merchant_person
 from workflows.messages.reading import read_own_json
 from workflows.rules.evidence import is_ours
 
@@ -26,6 +26,7 @@ RECIPIENT: Final = "recipient"
 _BANK_ACCOUNT: Final = "account"
 _CONTACT: Final = "address"
 _ATTACHMENT: Final = "evidence"
+_REACH: Final = "reach"
 _KINDS: Final = (_BANK_ACCOUNT, _CONTACT, _ATTACHMENT)
 
 
@@ -185,6 +186,19 @@ class Vault:
     async def contact(self, connection: Connection, reference: str) -> Contact | None:
         """The contact of this reference; None where there is none, or the merchant was forgotten."""
         return await self._read(connection, _CONTACT, reference, Contact)
+
+    async def keep_reach(self, connection: Connection, person: str, reach: Reach, at: datetime) -> None:
+        """Keep under what a person is told of cases, in place of what was kept before."""
+        await person_locks.hold(connection, person)
+        await connection.execute("DELETE FROM vault.items WHERE person = $1 AND kind = $2", person, _REACH)
+        await self._keep(connection, _REACH, person, at.isoformat(), _written(reach), at)
+
+    async def reach(self, connection: Connection, person: str) -> Reach | None:
+        """Under what a person is told of cases; None where that is not known, or the person was forgotten."""
+        reference = await connection.fetchval(
+            "SELECT reference FROM vault.items WHERE person = $1 AND kind = $2", person, _REACH
+        )
+        return await self._read(connection, _REACH, reference, Reach) if reference else None
 
     async def keep_attachment(
         self,

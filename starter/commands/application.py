@@ -82,6 +82,7 @@ WORDS: Final = (
     Word("http", PLATFORM, "http", "http"),
     Word("inbox", PLATFORM, "inbox", "inbox"),
     Word("events", PLATFORM, "events", "events"),
+    Word("notices", PLATFORM, "notices", "notices"),
     Word("webhooks", PLATFORM, "webhooks", "webhooks"),
     Word("books", MONEY, "books", "books"),
     Word("alerts", MONEY, "alerts", "alerts"),

@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final, cast
 from uuid import uuid4
 
 import typer
@@ -24,6 +24,7 @@ from starter.commands.printing import Json, answer, notes
 from starter.commands.reaching import service
 from workflows.messages.actors import Actor, Role
 from workflows.messages.disclosures import BuyQuota, ExportKind, Reveal, RevealField, StartExport
+from workflows.messages.persons import Reach
 from workflows.messages.stages import StageName, WorkList
 from workflows.messages.surfaces import Surface
 from workflows.rules.local_time import local
@@ -101,6 +102,37 @@ def reveal(
 
     with _output(file) as output:
         _give(asyncio.run(ask()), output, as_json)
+    return 0
+
+
+@application.command("reach")
+def reach(
+    person: Annotated[str, typer.Argument(metavar="PERSON", help="merchant:m-1 or buyer:b-1.")],
+    as_json: Json = False,
+) -> int:
+    """Keep under what a merchant or a buyer is told of cases; it replaces what was kept, and goes into the vault.
+
+    Standard input has it, so that no list of processes shows it: a line of JSON with e_mail, phone, or both.
+
+    Example: [cyan]aftersales privacy reach merchant:m-1 < reach.json[/]
+    """
+    actor = wording.built(Actor, wording.actor(person))
+    if actor.role not in {Role.BUYER, Role.MERCHANT}:
+        raise UsageError("only buyers and merchants are told by e-mail and SMS", "PERSON")
+    try:
+        given: Any = json.loads(typer.get_text_stream("stdin").readline())
+    except ValueError:
+        raise UsageError("standard input must have one line of JSON", "standard input") from None
+    if not isinstance(given, dict):
+        raise UsageError("standard input must have one line of JSON", "standard input")
+    kept = wording.built(Reach, cast("dict[str, Any]", given))
+
+    async def keep() -> None:
+        async with service() as aftersales:
+            await aftersales.privacy.keep_reach(actor, kept)
+
+    asyncio.run(keep())
+    answer(as_json, {"person": person, "kept": sorted(kept.model_fields_set)}, Text(f"kept for {person}"))
     return 0
 
 

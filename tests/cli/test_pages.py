@@ -25,6 +25,8 @@ ANSWERS = {
     "aftersales books": {Exit.OK, Exit.NO},
     "aftersales alerts list": {Exit.OK, Exit.NO},
     "aftersales alerts resolve NUMBER": {Exit.NO},  # there is no such alert
+    "aftersales notices undeliverable": {Exit.OK, Exit.NO},
+    "aftersales notices retry": {Exit.OK, Exit.NO},
     "aftersales webhooks dead": {Exit.OK, Exit.NO},
     "aftersales webhooks replay ENDPOINT": {Exit.NO},  # nothing was given up
     "aftersales webhooks discard ENDPOINT --case CASE": {Exit.NO},

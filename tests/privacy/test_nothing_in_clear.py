@@ -73,6 +73,7 @@ async def test_the_demo_leaves_nothing_of_anybody_in_clear(
             places = {
                 **await of_temporal(client, StateFolder.at(state_dir), stack.metrics_address),
                 **await watched.seen(),
+                "events, which webhooks tell": await _told(theatre.pool),
                 "Web UI": await of_the_web_ui(browser_page, _ui(stack), client),
             }
             in_postgres = await files_of_postgres(theatre.pool, state_dir)
@@ -109,3 +110,10 @@ async def _the_marks_were_in_use(pool: asyncpg.Pool) -> None:
 def _ui(stack: Stack) -> str:
     assert stack.ui_address
     return stack.ui_address
+
+
+async def _told(pool: asyncpg.Pool) -> bytes:
+    """All that others are told of the demo's cases, as it leaves us (X4)."""
+    events = [row["event"].encode() for row in await pool.fetch("SELECT event FROM events.feed")]
+    assert events
+    return b"\n".join(events)

@@ -1,6 +1,7 @@
 """What is a person's own: kept in the vault, never in Temporal (P6). Every text is a `SecretStr`, stars in a log."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
@@ -9,6 +10,16 @@ from workflows.messages.message import Input
 from workflows.messages.statements import legible
 
 PersonalText = Annotated[SecretStr, Field(min_length=1, max_length=200), AfterValidator(legible)]
+
+
+_E_MAIL: Final = re.compile(r"[^\s@<>,;:\"()\[\]]+@[^\s@<>,;:\"()\[\]]+\.[^\s@<>,;:\"()\[\]]+")
+
+
+def _an_address(text: SecretStr) -> SecretStr:
+    # No line, no second address, no name beside it: it stands in the head of an e-mail.
+    if not _E_MAIL.fullmatch(text.get_secret_value()):
+        raise ValueError("must be one e-mail address, as name@example.com")
+    return text
 
 
 class Recipient(Input):
@@ -35,6 +46,13 @@ class Contact(Input):
     name: PersonalText
     phone: PersonalText
     street: PersonalText
+
+
+class Reach(Input):
+    """Under what a buyer or a merchant is told of their cases: what is left out, nothing is sent to."""
+
+    e_mail: Annotated[SecretStr, Field(min_length=3, max_length=254), AfterValidator(_an_address)] | None = None
+    phone: PersonalText | None = None
 
 
 def buyer_person(buyer_id: str) -> str:
