@@ -107,7 +107,7 @@ lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--up
 	lock() { UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml \
 		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
 	lock --all-extras --output-file requirements.lock $(ARGS); \
-	lock --extra cli --extra image --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
+	lock --extra cli --extra image --extra s3 --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
 
 audit: ## Ask the public advisories about the locked packages; says so where they cannot be asked (exit code 3)
 	@bash .ci/audit

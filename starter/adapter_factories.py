@@ -21,7 +21,7 @@ def factory_of(port: str, name: str) -> Callable[[], Any]:
     """
     where = name if ":" in name else offered(port).get(name)
     if where is None:
-        known = ", ".join(sorted({*offered(port), OWN if port in {"orders", "key_ring"} else STUB}))
+        known = ", ".join(sorted({*offered(port), OWN if port in {"orders", "key_ring", "attachments"} else STUB}))
         raise SettingsError(f"{variable_name(port)}: no adapter is called {name}; there are {known}")
     module, _, attribute = where.partition(":")
     try:

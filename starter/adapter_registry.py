@@ -7,7 +7,7 @@ from typing import Final
 STUB: Final = "stub"
 """The stand-in of development, at every port that has one."""
 OWN: Final = "own"
-"""What is ours in production too: our copy of the orders, our key ring."""
+"""What is ours in production too: our copy of the orders, our key ring, attachments in the database."""
 
 AND: Final = "+"
 """Between the names of adapters where a setting takes several."""
@@ -29,6 +29,10 @@ BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
         "smtp": "activities.notices.smtp:smtp",
     },
     "key_ring": {},
+    "attachments": {
+        "files": "activities.gateways.attachment_files:AttachmentFiles",
+        "s3": "activities.gateways.attachments_s3:S3Attachments",
+    },
 }
 """By port and name: the factories of the adapters that come with the service, beside stand-ins and what is ours."""
 

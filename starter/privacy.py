@@ -1,17 +1,19 @@
 """What a platform keeps of persons, and how it forgets them (section 8)."""
 
 import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
 
 import asyncpg
 
+from activities.gateways.attachments import StoreUnreachable
 from activities.postgres import bindings, casebook, erasure, looks, orders
 from activities.postgres.connection import Connection
 from activities.postgres.erasure import Erasure
 from activities.postgres.vault import Vault, is_attachment_of
 from starter.database import transaction
-from starter.errors import UnknownCase, UnknownOrder
+from starter.errors import UnknownCase, UnknownOrder, Unreachable
 from starter.merchant_desk import whose
 from starter.virtual_numbers import VirtualNumbers
 from workflows.messages.actors import Actor, Role
@@ -19,13 +21,23 @@ from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.persons import BankAccount, Contact, Reach, buyer_person, merchant_person
 from workflows.messages.virtual_numbers import ReleaseNumber
 from workflows.rules.admission import Parties, may_see
-
-MOST_BYTES: Final = 8 * 1024 * 1024
-"""What one attachment may have here. Larger ones belong into a store of their own, and come as its reference."""
+from workflows.rules.media_types import is_of_type
 
 
 class AttachmentTooLarge(ValueError):  # noqa: N818 -- named after what happened
-    """An attachment is empty or larger than the vault takes."""
+    """An attachment is empty or larger than where attachments are kept takes."""
+
+
+class OtherMediaType(ValueError):  # noqa: N818 -- named after what happened
+    """An attachment is not of the media type that it is said to be."""
+
+
+@asynccontextmanager
+async def _stored() -> AsyncGenerator[None]:
+    try:
+        yield
+    except StoreUnreachable as error:
+        raise Unreachable(str(error)) from error
 
 
 class Privacy:
@@ -77,13 +89,17 @@ class Privacy:
         order, or allowance, it can be named as evidence, and nowhere else.
 
         Raises:
-            AttachmentTooLarge: it is empty, or larger than ``MOST_BYTES``.
+            AttachmentTooLarge: it is empty, or larger than where attachments are kept takes (``Vault.most_bytes``).
+            OtherMediaType: by how it begins, it is something else.
+            Unreachable: the database, or the store of attachments, does not answer: nothing is kept.
             UnknownCase, UnknownOrder: there is no such case or order.
             OtherItemUnderKey: the key stands for another content.
         """
-        if not 1 <= len(content) <= MOST_BYTES:
-            raise AttachmentTooLarge(f"an attachment has 1 to {MOST_BYTES} bytes here (D6)")
-        async with transaction(self._pool) as connection:
+        if not 1 <= len(content) <= self._vault.most_bytes:
+            raise AttachmentTooLarge(f"an attachment has 1 to {self._vault.most_bytes} bytes here (D6)")
+        if not is_of_type(content, media_type):
+            raise OtherMediaType(f"this is no {media_type} (D6)")
+        async with _stored(), transaction(self._pool) as connection:
             about, person = await self._whose(connection, subject)
             uri = await self._vault.keep_attachment(
                 connection, person, f"{subject} {key}", content, datetime.now(UTC), subject=about
@@ -101,8 +117,10 @@ class Privacy:
 
         Raises:
             UnknownCase: there is no such case, or it is not the reader's.
+            AttachmentDamaged: it is not what was kept.
+            Unreachable: the database, or the store of attachments, does not answer.
         """
-        async with transaction(self._pool) as connection:
+        async with _stored(), transaction(self._pool) as connection:
             case = await casebook.find(connection, case_id)
             if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
                 raise UnknownCase(case_id)
@@ -137,9 +155,10 @@ class Privacy:
         numbers that lead to the person's phone are released; their provider is told until it answers.
 
         Raises:
-            Unreachable: Temporal does not answer. The person is forgotten; again, for the numbers that are left.
+            Unreachable: Temporal, or the store of attachments, does not answer. Nothing can be read any more; again,
+                for the numbers and the contents that are left.
         """
-        async with self._pool.acquire() as connection:
+        async with _stored(), self._pool.acquire() as connection:
             done = await erasure.forget(connection, self._vault, person, by=by, reason=reason, at=datetime.now(UTC))
             role, _, identifier = person.partition("/")
             bought = await orders.all_of_buyer(connection, identifier) if role == "buyer" else []

@@ -267,6 +267,13 @@ class Settings(BaseSettings):
         description="Who keeps the key ring that everything is encrypted with: `own`, by `AFTERSALES_KEYS` or "
         "`AFTERSALES_KEY_FILE`; else an adapter to a key management service, as `AFTERSALES_PAYMENTS`.",
     )
+    attachments: str = Field(
+        default=OWN,
+        description="Where the contents of attachments are kept, sealed: `own` is a folder beside an embedded "
+        "database, and else the database, 8 MiB each at most; `files` is a folder that all processes share, `s3` a "
+        "bucket (`AFTERSALES_FILES_FOLDER`, `AFTERSALES_S3_BUCKET`, ...); else as `AFTERSALES_PAYMENTS`. What the "
+        "database keeps is read there, whatever is set.",
+    )
     policies_dir: Path | None = Field(
         default=None,
         description="Folder of policy profiles (`<name>.toml`) to use instead of the built-in ones.",

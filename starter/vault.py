@@ -10,6 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
+from activities.gateways.attachment_files import AttachmentFiles
+from activities.gateways.attachments import AttachmentStore
 from activities.postgres.connecting import connect
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import SCHEMA, PersonKeys
@@ -127,7 +129,21 @@ async def opened_vault(settings: Settings, database_url: str) -> AsyncGenerator[
     ring = key_provider(settings)
     url = key_store_url(settings, database_url)
     async with await open_pool(url, max_size=_CONNECTIONS, application_name="aftersales-keys") as pool:
-        yield Vault(PersonKeys(pool, ring), lookup_key(settings))
+        yield Vault(PersonKeys(pool, ring), lookup_key(settings), attachment_store(settings))
+
+
+def attachment_store(settings: Settings) -> AttachmentStore | None:
+    """Where contents of attachments are kept; None for the database (D6, X1).
+
+    Raises:
+        SettingsError: the adapter that the settings name cannot be made.
+    """
+    if settings.attachments == OWN:
+        return AttachmentFiles(settings.state_dir / "attachments") if settings.embeds_postgres else None
+    store = made("attachments", settings.attachments)
+    if not isinstance(store, AttachmentStore):
+        raise SettingsError(f"{variable_name('attachments')}: what {settings.attachments} makes keeps no attachments")
+    return store
 
 
 def _own_ring(state_dir: Path) -> Path:

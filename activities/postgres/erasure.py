@@ -48,6 +48,9 @@ async def forget(
     """Forget a person, ``buyer/<id>`` or ``merchant/<id>``; once more does no harm and proves it again.
 
     The key goes first: whatever breaks off afterwards, nothing can be read from then on.
+
+    Raises:
+        StoreUnreachable: contents of attachments may be in their store still, where nobody can open them: try again.
     """
     role, _, identifier = person.partition("/")
     buyer_id = identifier if role == "buyer" else None
@@ -56,6 +59,7 @@ async def forget(
         destroyed = await vault.keys.destroy(person)
         # Now that nobody can tell of another one.
         bought = await orders.all_of_buyer(connection, buyer_id) if buyer_id else []
+        await vault.delete_stored(connection, person)  # before the rows that know its name
         deleted = [
             await connection.fetch(
                 f"DELETE FROM {table} WHERE person = $1 {also} RETURNING true",  # noqa: S608 -- constants

@@ -6,6 +6,7 @@ Opened texts are given to whoever calls; who may see what is decided there. Noth
 import hashlib
 import hmac
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
@@ -13,11 +14,13 @@ from typing import Final, TypeVar
 import asyncpg
 from pydantic import BaseModel
 
+from activities.gateways.attachments import AttachmentDamaged, AttachmentStore, StoreUnreachable
 from activities.postgres import lookups, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import PersonKeys
-from workflows.messages.evidence import Evidence
+from activities.privacy.sealing import Tampered
+from workflows.messages.evidence import MAX_ATTACHMENT_BYTES, Evidence
 from workflows.messages.persons import BankAccount, Contact, Reach, Recipient, buyer_person, in_clear, merchant_person
 from workflows.messages.reading import read_own_json
 from workflows.rules.evidence import is_ours
@@ -27,6 +30,8 @@ _BANK_ACCOUNT: Final = "account"
 _CONTACT: Final = "address"
 _ATTACHMENT: Final = "evidence"
 _REACH: Final = "reach"
+MOST_IN_DATABASE: Final = 8 * 1024 * 1024
+"""What one attachment may have where the database keeps it."""
 _KINDS: Final = (_BANK_ACCOUNT, _CONTACT, _ATTACHMENT)
 
 
@@ -116,10 +121,19 @@ class VaultAccounts:
 class Vault:
     """Persons' own data, and how to find them by it."""
 
-    def __init__(self, keys: PersonKeys, lookup_key: LookupKey) -> None:
-        """``lookup_key`` is the secret of the keyed hashes by which persons are found."""
+    def __init__(self, keys: PersonKeys, lookup_key: LookupKey, attachments: AttachmentStore | None = None) -> None:
+        """``lookup_key`` is the secret of the keyed hashes by which persons are found.
+
+        ``attachments`` is where contents of evidence are kept; the database where it is None.
+        """
         self.keys = keys
         self.lookup_key = lookup_key
+        self._attachments = attachments
+
+    @property
+    def most_bytes(self) -> int:
+        """What one attachment may have (D6)."""
+        return MAX_ATTACHMENT_BYTES if self._attachments else MOST_IN_DATABASE
 
     async def keep_recipient(
         self, connection: Connection, order_no: str, merchant_id: str, buyer_id: str, recipient: Recipient, at: datetime
@@ -213,12 +227,82 @@ class Vault:
         """Keep the content of a piece of evidence (D6), and give its reference. Errors as above.
 
         ``subject`` is the order or allowance that it is evidence about: it can be named in cases of that one only.
+        Kept in a store of attachments, it may stay there, sealed, should the transaction fail afterwards.
+
+        Raises:
+            OtherItemUnderKey: the key stands for another content.
+            StoreUnreachable: it was not kept.
         """
-        return await self._keep(connection, _ATTACHMENT, person, key, content, at, subject=subject)
+        if self._attachments is None:
+            return await self._keep(connection, _ATTACHMENT, person, key, content, at, subject=subject)
+        reference = self._reference(_ATTACHMENT, person, key)
+        digest = hashlib.sha256(content).hexdigest()
+        await person_locks.hold(connection, person)
+        before = await connection.fetchval("SELECT sha256 FROM vault.items WHERE reference = $1", reference)
+        if before is None:
+            name = secrets.token_hex(16)
+            sealed = await self.keys.seal(person, _ATTACHMENT, content, place=reference)
+            await self._attachments.put(name, sealed)
+            proof = await self.keys.seal(person, _ATTACHMENT, digest.encode(), place=reference)
+            inserted = await connection.fetchval(
+                """
+                INSERT INTO vault.items (reference, kind, person, sealed, at, subject, sha256, stored_as)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (reference) DO NOTHING RETURNING true
+                """,
+                *(reference, _ATTACHMENT, person, proof, at, subject, digest, name),
+            )
+            if inserted:
+                return reference
+            await self._attachments.delete(name)  # the same key at the same moment: whoever came first has kept it
+            before = await connection.fetchval("SELECT sha256 FROM vault.items WHERE reference = $1", reference)
+        if before != digest:
+            raise OtherItemUnderKey(f"key {key} stands for another {_ATTACHMENT}")
+        return reference
 
     async def attachment(self, connection: Connection, reference: str) -> bytes | None:
-        """The content of this reference; None where there is none, or its person was forgotten."""
-        return await self._open(connection, _ATTACHMENT, reference)
+        """The content of this reference; None where there is none, or its person was forgotten.
+
+        Raises:
+            AttachmentDamaged: the store has not what was put there.
+            StoreUnreachable: the store does not answer, or is not configured here.
+        """
+        row = await connection.fetchrow(
+            "SELECT sealed, sha256, stored_as FROM vault.items WHERE reference = $1 AND kind = $2",
+            reference,
+            _ATTACHMENT,
+        )
+        if row is None or row["stored_as"] is None:
+            return await self._open(connection, _ATTACHMENT, reference)
+        if (await self.keys.unseal_many(_ATTACHMENT, {reference: row["sealed"]}))[0] is None:
+            return None
+        if self._attachments is None:
+            raise StoreUnreachable("the store that attachments were put into is not configured here")
+        sealed = await self._attachments.get(row["stored_as"])
+        if sealed is None:
+            raise AttachmentDamaged(f"{reference} is not in the store of attachments")
+        try:
+            (content,) = await self.keys.unseal_many(_ATTACHMENT, {reference: sealed})
+        except Tampered as error:
+            raise AttachmentDamaged(f"{reference} is not what was put into the store of attachments") from error
+        if content is not None and hashlib.sha256(content).hexdigest() != row["sha256"]:
+            raise AttachmentDamaged(f"{reference} is not what was put into the store of attachments")
+        return content
+
+    async def delete_stored(self, connection: Connection, person: str) -> int:
+        """Delete what the store of attachments has of a person; how many there were.
+
+        Raises:
+            StoreUnreachable: some may be there still; none is forgotten by the database before.
+        """
+        rows = await connection.fetch(
+            "SELECT stored_as FROM vault.items WHERE person = $1 AND stored_as IS NOT NULL", person
+        )
+        if rows and self._attachments is None:
+            raise StoreUnreachable("the store that attachments were put into is not configured here")
+        for row in rows:
+            assert self._attachments is not None
+            await self._attachments.delete(row["stored_as"])
+        return len(rows)
 
     async def _keep(
         self,

@@ -21,7 +21,7 @@ from workflows.messages.actors import CLOCK, GATEWAY, Actor, buyer, carrier, mer
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.persons import buyer_person
 
-PICTURE = b"\x89PNG a scratched lid"
+PICTURE = b"\x89PNG\r\n\x1a\n a scratched lid"
 ABOUT = buyer_person("b-1")
 
 

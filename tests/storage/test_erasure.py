@@ -22,14 +22,14 @@ from activities.postgres.statements import OtherTextUnderKey
 from activities.postgres.vault import Vault
 from activities.privacy.sealing import Tampered
 from starter.errors import UnknownCase
-from starter.privacy import MOST_BYTES, AttachmentTooLarge, Privacy
+from starter.privacy import AttachmentTooLarge, Privacy
 from starter.settings import Settings
 from starter.vault import opened_vault
 from starter.virtual_numbers import VirtualNumbers
 from tests.storage.money import NOON, open_case, some_id
 from tests.storage.test_vault import ACCOUNT, RECIPIENT
 from workflows.messages.actors import buyer, merchant, officer
-from workflows.messages.evidence import MediaType
+from workflows.messages.evidence import MAX_ATTACHMENT_BYTES, MediaType
 from workflows.messages.flags import AddRemark
 from workflows.messages.persons import in_clear
 from workflows.messages.statements import Statement, WriteStatement
@@ -380,16 +380,16 @@ async def test_the_money_books_stay_whole(pool: asyncpg.Pool, vault: Vault) -> N
 async def test_attachments_go_under_the_buyers_key(pool: asyncpg.Pool, vault: Vault, client: Client) -> None:  # D6
     privacy = Privacy(pool, vault, VirtualNumbers(client, "unused"))
     wish = await open_case(pool)
-    kept = await privacy.keep_attachment(wish.case_id, "k-1", MediaType.PNG, b"\x89PNG")
-    assert (kept.bytes, kept.media_type) == (4, MediaType.PNG)
-    assert kept.sha256 == "0f4636c78f65d3639ece5a064b5ae753e3408614a14fb18ab4d7540d2c248543"
-    assert await privacy.read_attachment(wish.case_id, kept.uri, BY) == b"\x89PNG"
+    kept = await privacy.keep_attachment(wish.case_id, "k-1", MediaType.PNG, b"\x89PNG\r\n\x1a\n")
+    assert (kept.bytes, kept.media_type) == (8, MediaType.PNG)
+    assert kept.sha256 == "4c4b6a3be1314ab86138bef4314dde022e600960d8689a2c8f8631802d20dab6"
+    assert await privacy.read_attachment(wish.case_id, kept.uri, BY) == b"\x89PNG\r\n\x1a\n"
     buyer_id = await pool.fetchval("SELECT buyer_id FROM casebook.cases WHERE case_id = $1", wish.case_id)
     await privacy.forget(f"buyer/{buyer_id}", by=BY, reason="asked")
     assert await privacy.read_attachment(wish.case_id, kept.uri, BY) is None
     with pytest.raises(UnknownCase):
-        await privacy.keep_attachment("refund/none/k", "k-1", MediaType.PNG, b"x")
-    for content in (b"", b"x" * (MOST_BYTES + 1)):
+        await privacy.keep_attachment("refund/none/k", "k-1", MediaType.PNG, b"\x89PNG\r\n\x1a\n")
+    for content in (b"", b"x" * (MAX_ATTACHMENT_BYTES + 1)):
         with pytest.raises(AttachmentTooLarge):
             await privacy.keep_attachment(wish.case_id, "k-2", MediaType.PNG, content)
 

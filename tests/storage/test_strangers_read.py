@@ -34,6 +34,7 @@ from workflows.messages.statements import WriteStatement
 from workflows.messages.surfaces import Surface
 
 PARTS: Final = (Aftersales, Case, MerchantDesk, Disclosures, Privacy, VirtualNumbers)
+PICTURE: Final = b"\x89PNG\r\n\x1a\n"
 SENDS: Final = "Case.act Case.act_and_wait Case.tell VirtualNumbers.obtain VirtualNumbers.renew VirtualNumbers.release"
 """Commands: tried in ``tests/workflow/test_strangers.py``."""
 WRITES: Final = """
@@ -144,7 +145,7 @@ async def known(database: str, vault: Vault, client: Client) -> AsyncIterator[Kn
         row = await pool.fetchrow("SELECT * FROM casebook.cases WHERE case_id = $1", case_id)
         assert row
         made = Known(pool, vault, client, case_id, row["order_no"], row["merchant_id"], row["buyer_id"])
-        made.attachment = (await made.privacy.keep_attachment(case_id, "k", MediaType.PNG, b"picture")).uri
+        made.attachment = (await made.privacy.keep_attachment(case_id, "k", MediaType.PNG, PICTURE)).uri
         wish = {"case_id": case_id, "by": officer("o-1"), "text": "箱子是空的", "key": "k"}
         made.statement = (await made.desk.write_statement(WriteStatement.model_validate(wish))).reference
         by = merchant(made.merchant)
@@ -206,7 +207,7 @@ async def test_a_stranger_reads_nothing(known: Known, name: str) -> None:
 async def test_its_own_read_what_a_stranger_does_not(known: Known) -> None:
     own = merchant(known.merchant)
 
-    assert await ASKS["Privacy.read_attachment"](known, own) == b"picture"
+    assert await ASKS["Privacy.read_attachment"](known, own) == PICTURE
     assert await ASKS["MerchantDesk.read_statement"](known, own)
     assert await ASKS["MerchantDesk.read_statement"](known, buyer(known.buyer))
     for name in ("MerchantDesk.remarks", "Disclosures.export", "Disclosures.looks", "Disclosures.start_export"):

@@ -29,7 +29,7 @@ from workflows.messages.requests import DisputeReason, RefundReason
 from workflows.messages.stages import StageName
 from workflows.messages.statements import EvidenceStanding, WriteStatement
 
-PICTURE = b"\x89PNG a scratched lid"
+PICTURE = b"\x89PNG\r\n\x1a\n a scratched lid"
 Given = tuple[Case, Command, str]
 """A case, a command with evidence that it takes, and the line of the log that tells of the evidence."""
 
@@ -43,7 +43,7 @@ async def foreign(world: World) -> Evidence:
     mine, world.buyer = world.buyer, "b-somebody-else"
     order_no = await world.order()
     world.buyer = mine
-    return await attachment(world, order_no, b"not yours")
+    return await attachment(world, order_no, PICTURE + b", not yours")
 
 
 async def own(world: World, case: Case) -> tuple[Evidence, ...]:

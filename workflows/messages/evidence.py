@@ -16,7 +16,9 @@ class MediaType(Word):
     JPEG = "image/jpeg"
     PNG = "image/png"
     WEBP = "image/webp"
+    HEIC = "image/heic"
     MP4 = "video/mp4"
+    MOV = "video/quicktime"
     PDF = "application/pdf"
     TEXT = "text/plain"
 
