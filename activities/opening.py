@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
 
 import asyncpg
 from temporalio import activity
@@ -58,7 +57,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
     opener,
 )
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
@@ -78,6 +77,7 @@ from workflows.rules.matters import (
     refused_dispute_of_order,
 )
 from workflows.rules.opening import (
+    UNSHIPPED,
     compensates,
     not_opened,
     not_theirs,
@@ -91,7 +91,6 @@ from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
 
-_UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
 """Where a case opens whose goods have not shipped (R1, R3)."""
 
 
@@ -163,7 +162,7 @@ class Opening:
     async def _look_again(self, opening: OpenCase, opened: Opened) -> Opened:
         """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""
         request = opening.request
-        if not isinstance(request, RefundRequest) or opened.stage not in _UNSHIPPED:
+        if not isinstance(request, RefundRequest) or opened.stage not in UNSHIPPED:
             return opened
         now = await self._order(opening)
         if now is None or not is_shipped(now, request):

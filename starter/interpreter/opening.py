@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
 
 from starter.interpreter.book import MemoryBook
 from starter.interpreter.ledger import Ledger
@@ -31,7 +30,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
     opener,
 )
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.allocation import allowance_parts, compensation_parts, order_parts
 from workflows.rules.allowance import split
@@ -42,6 +41,7 @@ from workflows.rules.evidence import refused_evidence
 from workflows.rules.identity import allowance_fund, order_fund
 from workflows.rules.matters import approved_at_once, refused_dispute_of_case, refused_dispute_of_order
 from workflows.rules.opening import (
+    UNSHIPPED,
     compensates,
     not_opened,
     not_theirs,
@@ -54,8 +54,6 @@ from workflows.rules.pieces import not_to_ship, unsent_of
 from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import is_shipped, refused_unsent, shipped_by, shipped_since
-
-_UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
 
 
 class MemoryOpening:
@@ -82,7 +80,7 @@ class MemoryOpening:
         if opened.refusal is None and opened.stage:
             self._write(opening, opened)
         order, request = opened.order, opening.request
-        if isinstance(request, RefundRequest) and opened.stage in _UNSHIPPED and order and is_shipped(order, request):
+        if isinstance(request, RefundRequest) and opened.stage in UNSHIPPED and order and is_shipped(order, request):
             return opened.model_copy(update={"shipped_since": shipped_since(order, request)})
         return opened
 

@@ -1,6 +1,6 @@
 """A case as its handlers see it, and the decisions that every kind makes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -103,12 +103,12 @@ class Case:
     @property
     def merchant(self) -> Actor:
         """The case's merchant."""
-        return Actor(role=Role.MERCHANT, id=self.parties.merchant_id)
+        return Actor.made_of(role=Role.MERCHANT, id=self.parties.merchant_id)
 
     @property
     def buyer(self) -> Actor | None:
         """The case's buyer, where known."""
-        return Actor(role=Role.BUYER, id=self.parties.buyer_id) if self.parties.buyer_id else None
+        return Actor.made_of(role=Role.BUYER, id=self.parties.buyer_id) if self.parties.buyer_id else None
 
     @property
     def due(self) -> datetime | None:
@@ -123,7 +123,9 @@ class Case:
 
     def but(self, **changed: Any) -> "Case":
         """The same case with these fields of its state changed."""
-        return replace(self, state=self.state.but(**changed))
+        made = object.__new__(Case)
+        made.__dict__.update(self.__dict__, state=self.state.but(**changed))
+        return made
 
     # Log lines and notices ----------------------------------------------------------------------------
 
@@ -205,7 +207,7 @@ class Case:
     ) -> Decision:
         """The last step of a case that ends without a payment, or with what had been paid before."""
         plan = StepPlan(CLOSED, entries, outcome=outcome, **planned)
-        return Decision(step=plan, state=self.state, verdict=Decided(rule=rule, by=by))
+        return Decision(step=plan, state=self.state, verdict=Decided.made_of(rule=rule, by=by))
 
     # Evidence -----------------------------------------------------------------------------------------
 

@@ -195,8 +195,8 @@ EXPIRY: Final = Kind(of=(CaseKind.EXPIRY,), opened=withdrawal.expired)
 
 def beginning(request: Request, now: datetime) -> State:
     """The state of a case that is being opened."""
-    return State(
-        clock=RunningClock(began_at=now),
+    return State.made_of(
+        clock=RunningClock.made_of(began_at=now),
         applied=version_of(request, now) if isinstance(request, Application) else None,
-        goods=GoodsState(exchange=isinstance(request, ReturnRequest) and request.exchange),
+        goods=GoodsState.made_of(exchange=isinstance(request, ReturnRequest) and request.exchange),
     )

@@ -122,7 +122,7 @@ def pay(
     With ``remainder`` only what is missing of it (D8); ``compensates`` where it is no refund (L3). ``charges``,
     ``notices`` and ``pieces`` go with the decision (D9, R13).
     """
-    payout = Payout(
+    payout = Payout.made_of(
         case_id=case.case_id,
         number=1,
         fund=fund,
@@ -134,7 +134,7 @@ def pay(
         payer=payer,
         remainder=remainder,
     )
-    state = PayoutState(
+    state = PayoutState.made_of(
         payout=payout,
         by=by,
         rule=rule,

@@ -70,7 +70,9 @@ def refund(
     if told:
         case = case.but(dispute=case.state.dispute.but(told_settled=True))
     wanted = wanted if wanted is not None else wanted_parts(case.application)
-    decision = DecidedRefund(by=by, rule=rule, wanted=wanted, remainder=remainder, charges=charges, notices=notices)
+    decision = DecidedRefund.made_of(
+        by=by, rule=rule, wanted=wanted, remainder=remainder, charges=charges, notices=notices
+    )
     by_route = isinstance(case.application.method, OriginalRoute)
     if wanted and case.order.cash_on_delivery and case.state.account is None and by_route:
         asked = case.entry("account_asked", CLOCK, "T4")

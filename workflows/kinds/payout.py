@@ -28,7 +28,7 @@ def amount_of(case: Case) -> int:
 
 def in_print(case: Case) -> str:
     """The amount as people read it."""
-    return str(Money(amount=amount_of(case), currency=payout_of(case).payout.currency))
+    return str(Money.made_of(amount=amount_of(case), currency=payout_of(case).payout.currency))
 
 
 def looking_anew(case: Case) -> Case:
@@ -66,9 +66,11 @@ def closing_step(case: Case, by_hand: OutcomeKind | None = None, *entries: LogEn
         compensated=amount if payout.compensates else 0,
         balance=payout.balance,
     )
-    decided = Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided)
+    decided = Decided.made_of(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided)
     state = planned(case, plan, "", decided)
-    step = step_of(case, plan, CaseKey(case_id=case.case_id, run_id="")).model_copy(update={"state": kept(state)})
+    step = step_of(case, plan, CaseKey.made_of(case_id=case.case_id, run_id="")).model_copy(
+        update={"state": kept(state)}
+    )
     told = amount if payout.told is None else payout.told
     if not may_change and amount >= told:
         return step

@@ -118,7 +118,7 @@ def retry(case: Case, _: StepAnswer) -> Decision:
 def ask_gateway(case: Case, ask: Ask, *, partly: bool = False, account: str | None = None) -> Decision:
     """Submit, ask about or retry the payment, and close the case in the same transaction where it has arrived."""
     closing = closing_step(case, may_change=ask is Ask.RETRY)
-    settling = Settle(
+    settling = Settle.made_of(
         payout=payout_of(case).payout,
         ask=ask,
         at=case.now,
@@ -194,7 +194,7 @@ def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
     return Decision(
         state=case.state,
         closed=ClosedElsewhere(closed, settled.number),
-        verdict=Decided(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
+        verdict=Decided.made_of(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
     )
 
 

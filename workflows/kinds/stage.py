@@ -5,6 +5,7 @@ Each kind's module defines its own stages, beside what is done in them (``workfl
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -57,11 +58,13 @@ class Stage:
         _DEFINED[self.name] = self
 
 
+@cache
 def hours(count: int, reminder: int = 0) -> Span:
     """So many hours, with a notice so many hours before the end (R1)."""
     return Span(minutes=count * 60, reminder_minutes=reminder * 60)
 
 
+@cache
 def days(count: int) -> Span:
     """So many days of 24 hours."""
     return Span(minutes=count * 24 * 60)

@@ -76,7 +76,7 @@ def _calls_staff(case: Case, attention: Attention | None) -> tuple[Notice, ...]:
 
 def begun(span: Span | None, at: datetime) -> RunningClock:
     """A clock that begins at a moment; its deadline is the book's to say."""
-    return RunningClock(span=span, began_at=span.since or at if span else at)
+    return RunningClock.made_of(span=span, began_at=span.since or at if span else at)
 
 
 def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None) -> State:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -118,12 +118,10 @@ class Value(BaseModel):
         if deep:
             return super().model_copy(update=update, deep=True)
         changed = update or {}
-        made = self.__class__.__new__(self.__class__)
-        object.__setattr__(made, "__dict__", {**self.__dict__, **changed})
-        object.__setattr__(made, "__pydantic_fields_set__", {*self.__pydantic_fields_set__, *changed})
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
+        stated = self.__pydantic_fields_set__
+        if not stated.issuperset(changed):
+            stated = _shared(frozenset((*stated, *changed)))
+        return _made(self.__class__, {**self.__dict__, **changed}, stated)
 
     @classmethod
     def made_of(cls, **fields: Any) -> Self:
@@ -131,12 +129,46 @@ class Value(BaseModel):
 
         Not for models with defaults that are made anew each time.
         """
-        made = cls.__new__(cls)
-        object.__setattr__(made, "__dict__", {**_defaults(cls), **fields})
-        object.__setattr__(made, "__pydantic_fields_set__", set(fields))
-        object.__setattr__(made, "__pydantic_extra__", None)
-        object.__setattr__(made, "__pydantic_private__", None)
-        return made
+        return _made(cls, {**_defaults(cls), **fields}, _stated(tuple(fields)))
+
+
+_Made = TypeVar("_Made", bound=Value)
+
+
+def _made(kind: type[_Made], values: dict[str, Any], stated: set[str]) -> _Made:
+    made = kind.__new__(kind)
+    _set(made, "__dict__", values)
+    _set(made, "__pydantic_fields_set__", stated)
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
+_set: Final = object.__setattr__
+
+
+@cache
+def _shared(stated: frozenset[str]) -> set[str]:
+    """Which fields were stated, once for all values of which the same were: nobody changes them, and a set is large."""
+    return set(stated)
+
+
+@cache
+def _stated(fields: tuple[str, ...]) -> set[str]:
+    return _shared(frozenset(fields))
+
+
+def lean(value: _Made) -> _Made:
+    """The same value, which takes less memory from now on: for what was read, and is kept for weeks."""
+    shared = _shared(frozenset(value.__pydantic_fields_set__))
+    if value.__pydantic_fields_set__ is shared:
+        return value
+    _set(value, "__pydantic_fields_set__", shared)
+    for part in value.__dict__.values():
+        for each in cast("tuple[object, ...]", part) if type(part) is tuple else (part,):
+            if isinstance(each, Value):
+                lean(each)
+    return value
 
 
 @cache

@@ -205,7 +205,10 @@ def plan_again(
     if not wanted:
         return Again(kept=tuple(kept), retired=numbers)
     left = payout.model_copy(
-        update={"wanted": tuple(Part(name=name, amount=amount) for name, amount in wanted.items()), "remainder": None}
+        update={
+            "wanted": tuple(Part.made_of(name=name, amount=amount) for name, amount in wanted.items()),
+            "remainder": None,
+        }
     )
     match plan_legs(left, parts.values(), first=first):
         case Reservation.CONTENDED:
@@ -271,7 +274,7 @@ def _legs(payout: Payout, wanted: dict[str, int], tenders: list[FundPart], first
             )
         case BankTransfer():
             used = [_part(tender, taken) for tender, taken in shares]
-            everything = [Part(name=name, amount=amount) for name, amount in wanted.items()]
+            everything = [Part.made_of(name=name, amount=amount) for name, amount in wanted.items()]
             return (_leg(payout, first, None, None, (*everything, *used)),)
 
 
@@ -285,7 +288,7 @@ def _share(wanted: dict[str, int], tenders: list[FundPart]) -> list[tuple[FundPa
         for name, amount in left.items():
             share = min(room, amount)
             if share:
-                taken.append(Part(name=name, amount=share))
+                taken.append(Part.made_of(name=name, amount=share))
                 left[name] -= share
                 room -= share
         if taken:
@@ -294,11 +297,11 @@ def _share(wanted: dict[str, int], tenders: list[FundPart]) -> list[tuple[FundPa
 
 
 def _part(tender: FundPart, taken: tuple[Part, ...]) -> Part:
-    return Part(name=tender.name, amount=sum(part.amount for part in taken))
+    return Part.made_of(name=tender.name, amount=sum(part.amount for part in taken))
 
 
 def _leg(payout: Payout, index: int, tender: str | None, kind: TenderKind | None, parts: tuple[Part, ...]) -> Leg:
-    return Leg(
+    return Leg.made_of(
         refund_no=refund_number(payout.case_id, payout.number, index),
         amount=sum(part.amount for part in parts if part.name.startswith(_TENDER)),
         tender=tender,

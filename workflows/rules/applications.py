@@ -18,7 +18,7 @@ def version_of(application: Application, at: datetime, before: ApplicationVersio
     """
     evidence: tuple[Evidence, ...] = getattr(application, "evidence", ())
     wanted = application.replacements if isinstance(application, ReturnRequest) else ()
-    return ApplicationVersion(
+    return ApplicationVersion.made_of(
         version=before.version + 1 if before else 1,
         replacements=before.replacements if before else wanted,
         dispute_reason=application.dispute_reason if isinstance(application, DisputeRequest) else None,

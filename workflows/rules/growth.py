@@ -4,7 +4,6 @@ Temporal takes 2,000 updates and 51,200 events of one run, and a case can have n
 handlers. Evidence has a lower limit by the policy (``rules.evidence``); here is the limit for everything else.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -47,15 +46,15 @@ class Heard:
     """What a case has been sent. Its state follows from the history alone."""
 
     def __init__(self) -> None:
-        self._from = Counter[Role]()
-        self._reports = set[tuple[str, str, str]]()
+        self._from: dict[Role, int] = {}
+        self._reports: frozenset[tuple[str, str, str]] = frozenset()
         self._lines = 0
         self.left_out = 0
         """Refused signals and repeated reports that no line of the log tells of yet."""
 
     def refusal(self, command: Command, stage: StageName, *, repeated: bool, busy: bool) -> Refusal | None:
         """Why no more is taken from this role, or None. What leads on is always taken, once the case can look at it."""
-        if command.fact or self._from[command.by.role] < MOST_FROM_A_ROLE:
+        if command.fact or self._from.get(command.by.role, 0) < MOST_FROM_A_ROLE:
             return None
         leads_on = stage in MAY_LEAVE_ALL_AS_IT_IS.get(type(command), {stage})
         if leads_on and not repeated and not busy:
@@ -70,12 +69,12 @@ class Heard:
 
     def takes(self, command: Command) -> bool:
         """Count a command that comes in. False where it is a report of a flood that tells what is known already."""
-        self._from[command.by.role] += 1
+        self._from[command.by.role] = self._from.get(command.by.role, 0) + 1
         if not isinstance(command, ReportParcel):
             return True
         report = (command.event, command.carrier, command.tracking_no)
         known = report in self._reports
-        self._reports.add(report)
+        self._reports |= {report}
         if known and self._from[command.by.role] > MOST_FROM_A_ROLE:
             self.left_out += 1
             return False

@@ -99,5 +99,5 @@ def ruled_parts(ruling: Ruling) -> tuple[Part, ...]:
 
 
 def _parts(lines: Iterable[LineAmount], freight: int) -> tuple[Part, ...]:
-    of_lines = tuple(Part(name=f"line:{each.line}", amount=each.amount) for each in lines if each.amount)
-    return of_lines + ((Part(name="freight", amount=freight),) if freight else ())
+    of_lines = tuple(Part.made_of(name=f"line:{each.line}", amount=each.amount) for each in lines if each.amount)
+    return of_lines + ((Part.made_of(name="freight", amount=freight),) if freight else ())

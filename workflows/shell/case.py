@@ -209,7 +209,7 @@ class CaseRun:
                 elif self._kind.awaits(running.case, fact):
                     running.because_of(fact)
                     mailbox.taken = True
-                    mailbox.facts.popleft()
+                    mailbox.facts.pop(0)
                     mailbox.take_in_hand(fact)
                     return fact
                 else:

@@ -6,6 +6,7 @@ from workflows.kinds.resuming import opened_state
 from workflows.kinds.stage import CLOSED, OPENING
 from workflows.messages import activities
 from workflows.messages.cases import LogEntry, OpenCase, Opened, Outcome, Refusal
+from workflows.messages.message import lean
 from workflows.messages.requests import ExpiryRequest, LateShipmentRequest, Request, opener
 from workflows.messages.stages import OutcomeKind
 from workflows.rules.answers import found_by_opening
@@ -88,7 +89,7 @@ class Opening:
         opening = OpenCase(case=running.key, at=host.now(), request=running.request, carried_out_by=host.parent)
         self._book.opening = opening
         fits, tell = found_by_opening, self._book.begun_anew
-        running.opened = await host.soon_answered(activities.open_case, opening, fits=fits, tell=tell)
+        running.opened = lean(await host.soon_answered(activities.open_case, opening, fits=fits, tell=tell))
         running.opened_at = running.opened.opened_at or running.opened_at
         running.carried_out_by = running.opened.carried_out_by or running.carried_out_by
         if running.opened.stage and not running.opened.resumed:

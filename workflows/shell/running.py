@@ -12,6 +12,7 @@ from workflows.messages.actors import CLOCK, Actor
 from workflows.messages.cases import CaseKey, CaseView, LogEntry, Opened, Outcome
 from workflows.messages.causes import Cause
 from workflows.messages.commands import Command
+from workflows.messages.message import lean
 from workflows.messages.money import Money
 from workflows.messages.requests import Request
 from workflows.rules.admission import Parties
@@ -34,7 +35,7 @@ class RunningCase:
 
     def __init__(self, host: Host, request: Request, kind: Kind) -> None:
         self.host = host
-        self.request = request
+        self.request = lean(request)
         self.kind = kind
         self.opened_at = host.now()
         self.opened: Opened | None = None
@@ -95,7 +96,7 @@ class RunningCase:
             case_id=case_id(self.request),
             kind=state.kind,
             outcome=state.outcome,
-            refunded=Money(amount=state.refunded, currency=currency),
+            refunded=Money.made_of(amount=state.refunded, currency=currency),
             compensated=Money(amount=state.compensated, currency=currency) if state.compensated else None,
             bonus_voided=verdict.bonus_voided,
             ruling=state.ruling,

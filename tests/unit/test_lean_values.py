@@ -1,0 +1,29 @@
+"""What is kept of values for weeks: which fields were stated is kept once, and says what it said before."""
+
+from workflows.messages.actors import Actor, Role
+from workflows.messages.message import lean
+from workflows.messages.orders import OrderFacts
+from workflows.messages.reading import read_own_json
+
+ORDER = b"""{"order_no": "O-1", "marketplace": "douyin", "merchant_id": "M-1", "buyer_id": "B-1", "currency": "CNY",
+"lines": [{"line": "1", "sku": "a", "quantity": 1, "paid": 5}], "freight": 0,
+"tenders": [{"tender": "t", "kind": "wallet", "paid": 5}], "paid_at": "2026-03-02T02:00:00Z"}"""
+
+
+def test_values_that_were_read_alike_share_what_was_stated() -> None:
+    one, other = (lean(read_own_json(OrderFacts, ORDER)) for _ in range(2))
+
+    assert one.model_fields_set is other.model_fields_set
+    assert one.lines[0].model_fields_set is other.lines[0].model_fields_set
+    assert one == read_own_json(OrderFacts, ORDER)
+    assert one.model_fields_set == read_own_json(OrderFacts, ORDER).model_fields_set
+
+
+def test_a_copy_shares_it_too_and_leaves_the_original_as_it_was() -> None:
+    actor = Actor.made_of(role=Role.BUYER, id="B-1")
+    order = lean(read_own_json(OrderFacts, ORDER))
+
+    assert actor.model_copy(update={"id": "B-2"}).model_fields_set is actor.model_fields_set
+    shipped = order.model_copy(update={"shipped_at": order.paid_at})
+    assert shipped.model_fields_set == {*order.model_fields_set, "shipped_at"}
+    assert "shipped_at" not in order.model_fields_set
