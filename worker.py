@@ -28,7 +28,6 @@ from activities.parcels import Parcels
 from activities.payments import Payments
 from activities.policies import Policies
 from activities.postgres import schema
-from activities.postgres.books import book_of
 from activities.postgres.pool import open_pool
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 from activities.postgres.vault import VaultAccounts
@@ -116,7 +115,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures, per_second=settings.payments_per_second)
-        reconciliation = ReconciliationActivities(pool, book_of(pool, outward.payments), measures)
+        reconciliation = ReconciliationActivities(pool, outward.payments, measures)
         notices = NoticeActivities(sender)
         parcels = Parcels(pool, outward.carriers, measures=measures)
         clocks = Clocks(pool)

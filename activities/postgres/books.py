@@ -1,6 +1,6 @@
 """Both books side by side: our ledger and the payment gateway's, for people who want to see every fen."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 import asyncpg
@@ -8,7 +8,7 @@ import asyncpg
 from activities.gateways.daily_book import DailyBook
 from activities.gateways.payment import OpenBook, PaymentGateway, StatementLine
 from activities.gateways.payment_stub import PaymentGatewayStub
-from activities.postgres import ledger
+from activities.postgres import ledger, statement_days
 from activities.postgres.ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Message
@@ -67,6 +67,23 @@ async def side_by_side(pool: asyncpg.Pool, gateway: OpenBook, as_of: datetime) -
     """
     ours = {leg.refund_no: leg async for leg in _our_legs(pool)}
     theirs = {line.refund_no: line async for line in _their_lines(gateway, as_of)}
+    return _beside(ours, theirs)
+
+
+async def one_day(pool: asyncpg.Pool, gateway: PaymentGateway, day: date) -> Books:
+    """One day of the provider's statement, and what our ledger has under the same refund numbers (X5).
+
+    Raises:
+        NotPublished: there is none yet.
+        Exception: the statement cannot be read.
+    """
+    theirs = {line.refund_no: line async for line in gateway.statement(day)}
+    async with pool.acquire() as connection:
+        ours = await statement_days.legs_of(connection, list(theirs))
+    return _beside(ours, theirs)
+
+
+def _beside(ours: Mapping[str, BookedLeg], theirs: Mapping[str, StatementLine]) -> Books:
     lines = tuple(_line(number, ours.get(number), theirs.get(number)) for number in sorted({*ours, *theirs}))
     currencies = sorted({line.currency for line in lines})
     return Books(

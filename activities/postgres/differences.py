@@ -46,8 +46,8 @@ class Range:
     funds: Sequence[str]
 
 
-async def write(connection: Connection, compared: Range, found: Sequence[Found], at: datetime) -> tuple[int, int]:
-    """Record what was found in the range, resolve what was not found again: how many were new, and vanished."""
+async def record(connection: Connection, found: Sequence[Found], at: datetime) -> int:
+    """Record each difference once while it stands; how many were new."""
     new = 0
     for each in found:
         new += bool(
@@ -66,6 +66,22 @@ async def write(connection: Connection, compared: Range, found: Sequence[Found],
                 at,
             )
         )
+    return new
+
+
+async def resolve(connection: Connection, ids: Sequence[int], at: datetime) -> None:
+    """These have vanished."""
+    await connection.execute("UPDATE ledger.differences SET resolved_at = $2 WHERE id = ANY ($1)", ids, at)
+
+
+async def all_open(connection: Connection) -> tuple[Difference, ...]:
+    """All that have not vanished, oldest first, up to a hundred thousand."""
+    return await open_differences(connection, limit=100_000)
+
+
+async def write(connection: Connection, compared: Range, found: Sequence[Found], at: datetime) -> tuple[int, int]:
+    """Record what was found in the range, resolve what was not found again: how many were new, and vanished."""
+    new = await record(connection, found, at)
     resolved = await connection.fetch(
         """
         UPDATE ledger.differences SET resolved_at = $1

@@ -6,7 +6,7 @@ the commit, so that two payouts of one order, or two answers about one payout, c
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import asyncpg
 
@@ -34,6 +34,8 @@ class BookedLeg:
     state: LegState
     paid_by: PaidBy | None
     reserved_at: datetime
+    stated_on: date | None = None
+    """On the provider's statement of which day it stood last (X5)."""
 
 
 async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> bool:
@@ -257,24 +259,27 @@ async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLe
     """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
     rows = await connection.fetch(
         """
-        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at
+        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on
         FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
         """,
         after,
         limit,
     )
-    return tuple(
-        BookedLeg(
-            refund_no=row["refund_no"],
-            case_id=row["case_id"],
-            fund=row["fund"],
-            amount=row["amount"],
-            currency=row["currency"],
-            state=LegState(row["state"]),
-            paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
-            reserved_at=row["reserved_at"],
-        )
-        for row in rows
+    return tuple(map(booked, rows))
+
+
+def booked(row: asyncpg.Record) -> BookedLeg:
+    """A row of the legs as the whole book shows it."""
+    return BookedLeg(
+        refund_no=row["refund_no"],
+        case_id=row["case_id"],
+        fund=row["fund"],
+        amount=row["amount"],
+        currency=row["currency"],
+        state=LegState(row["state"]),
+        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+        reserved_at=row["reserved_at"],
+        stated_on=row["stated_on"],
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from activities.postgres.books import Books, book_of, side_by_side
+from activities.gateways.payment import NotPublished
+from activities.postgres.books import Books, book_of, one_day, side_by_side
 from starter.adapters import payment_gateway, refuse_stubs
 from starter.commands import wording
-from starter.commands.failures import Exit
+from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database
 from starter.settings import load_settings
@@ -25,6 +26,10 @@ def books(
     at: Annotated[
         str | None, typer.Option(help="The gateway's book as of this moment of business time. By default now.")
     ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Only this day of the provider's statement, in its own calendar (X5)."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Both books by refund number, with totals; exit code 1 where they differ.
@@ -32,14 +37,18 @@ def books(
     Example: [cyan]aftersales books[/]
     """
     as_of = wording.moment(at, "--at") if at else datetime.now(UTC)
-    return asyncio.run(_books(as_of, as_json))
+    return asyncio.run(_books(as_of, day.date() if day else None, as_json))
 
 
-async def _books(as_of: datetime, as_json: bool) -> int:
+async def _books(as_of: datetime, day: date | None, as_json: bool) -> int:
     settings = load_settings()
     refuse_stubs(settings, "payments")
     async with database(settings) as pool, AsyncExitStack() as stack:
-        found = await side_by_side(pool, book_of(pool, await payment_gateway(settings, stack, pool)), as_of)
+        gateway = await payment_gateway(settings, stack, pool)
+        try:
+            found = await (one_day(pool, gateway, day) if day else side_by_side(pool, book_of(pool, gateway), as_of))
+        except NotPublished:
+            raise UsageError(f"the provider has not published {day} yet", "--day") from None
     answer(as_json, found, books_page(found))
     return Exit.OK if found.equal else Exit.NO
 

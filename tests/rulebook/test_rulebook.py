@@ -23,6 +23,7 @@ LATER = [
     "X2",
     "X3",
     "X4",
+    "X5",
     "X6",
 ]
 """Rules beyond the unbroken rows above."""

@@ -1,0 +1,82 @@
+"""The days of the provider's statement that were compared, and the legs that stood on one (X5).
+
+Whatever is asked here reads the day that is compared and what is still open: nothing grows with the ledger's age.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from activities.postgres.connection import Connection
+from activities.postgres.ledger import BookedLeg, booked
+from workflows.rules.moments import CLOCKS_DIFFER
+
+LOOKS_BACK: Final = timedelta(days=60)
+"""The first comparison begins so long ago at most: providers keep bills for about three months."""
+STATED_WITHIN: Final = timedelta(days=2)
+"""So long after a leg was paid, by our clock, its line may stand on a later day of the provider's calendar."""
+MOST_UNSTATED: Final = 500
+
+
+async def next_day(connection: Connection, at: datetime) -> date | None:
+    """The first day before today that is still to be compared; None where all are, or nothing was ever paid."""
+    last: date | None = await connection.fetchval("SELECT max(day) FROM ledger.statement_days")
+    if last is None:
+        first: datetime | None = await connection.fetchval("SELECT min(reserved_at) FROM ledger.legs")
+        if first is None:
+            return None
+        # A day early, because the provider's calendar may be behind ours.
+        last = max(first - timedelta(days=1), at - LOOKS_BACK).date() - timedelta(days=1)
+    day = last + timedelta(days=1)
+    return day if day < (at + CLOCKS_DIFFER).date() else None
+
+
+async def legs_of(connection: Connection, numbers: Sequence[str]) -> dict[str, BookedLeg]:
+    """The legs with these refund numbers."""
+    rows = await connection.fetch("SELECT * FROM ledger.legs WHERE refund_no = ANY ($1)", numbers)
+    return {row["refund_no"]: booked(row) for row in rows}
+
+
+async def stated(connection: Connection, numbers: Sequence[str], day: date) -> None:
+    """Note that legs stand on the statement of a day."""
+    await connection.execute("UPDATE ledger.legs SET stated_on = $2 WHERE refund_no = ANY ($1)", numbers, day)
+
+
+async def keep(connection: Connection, day: date, lines: int, at: datetime) -> None:
+    """Note that a day has been compared: it is not compared again."""
+    await connection.execute(
+        "INSERT INTO ledger.statement_days (day, compared_at, lines) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        day,
+        at,
+        lines,
+    )
+
+
+async def unstated(connection: Connection) -> list[BookedLeg]:
+    """Legs that the gateway has paid, by our ledger, and that stood on no statement though theirs was compared."""
+    span = await connection.fetchrow("SELECT min(day) AS first, max(day) AS last FROM ledger.statement_days")
+    if span is None or span["first"] is None:
+        return []
+    rows = await connection.fetch(
+        """
+        SELECT * FROM ledger.legs
+        WHERE paid_by = 'gateway' AND stated_on IS NULL AND settled_at >= $1 AND settled_at < $2
+        ORDER BY settled_at LIMIT $3
+        """,
+        _begins(span["first"] + timedelta(days=1)),
+        _begins(span["last"] + timedelta(days=1)) - STATED_WITHIN,
+        MOST_UNSTATED,
+    )
+    return [booked(row) for row in rows]
+
+
+async def open_too_long(connection: Connection, since: datetime) -> list[BookedLeg]:
+    """Legs that were reserved before a moment and are neither paid nor failed."""
+    rows = await connection.fetch(
+        "SELECT * FROM ledger.legs WHERE state NOT IN ('succeeded', 'failed') AND reserved_at <= $1", since
+    )
+    return [booked(row) for row in rows]
+
+
+def _begins(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,232 @@
+"""The provider's statement is compared day by day, each day once; what comes later has its path (X5)."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from activities.gateways.passing_on import PassingOn
+from activities.gateways.payment import NotPublished, StatementLine
+from activities.gateways.payment_stub import Mode, PaymentGatewayStub
+from activities.payments import Payments
+from activities.postgres.books import one_day
+from activities.postgres.differences import open_differences
+from activities.postgres.pool import open_pool
+from activities.postgres.statement_days import LOOKS_BACK
+from activities.reconciliation import Reconciliation
+from tests.storage.money import NOON, entering, open_case, settle, some_id, told
+from workflows.messages.commands import GatewayCallback, GatewayResult
+from workflows.messages.payouts import Payout
+from workflows.messages.reconciliation import DifferenceKind, ReconcileReport, ReconcileRequest
+
+DAY = NOON.date()
+
+
+class Daily(PassingOn):
+    """A provider that publishes a day on the next one, and counts what is fetched."""
+
+    def __init__(self, stub: PaymentGatewayStub) -> None:
+        super().__init__(stub)
+        self.stub = stub
+        self.days: dict[date, list[StatementLine]] = {}
+        self.published = DAY
+        self.fetched: list[date] = []
+        self.breaks_after: int | None = None
+
+    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
+        if day > self.published:
+            raise NotPublished
+        self.fetched.append(day)
+        for number, line in enumerate(self.days.get(day, [])):
+            if number == self.breaks_after:
+                raise ConnectionResetError
+            yield line
+
+    def states(self, refund_no: str, day: date = DAY, **changes: object) -> None:
+        fields = {"amount": 10_000, "currency": "CNY", "result": GatewayResult.SUCCEEDED, "settled_at": NOON}
+        line = StatementLine.model_validate({"refund_no": refund_no, **fields, **changes})
+        self.days.setdefault(day, []).append(line)
+
+
+@dataclass
+class Bench:
+    pool: asyncpg.Pool
+    gateway: Daily
+    payments: Payments
+    reconciliation: Reconciliation
+
+    async def paid(self, mode: Mode = Mode.SUCCEED) -> tuple[Payout, str]:
+        wish = await open_case(self.pool)
+        await told(self.gateway.stub, wish, mode)
+        settled = await self.payments.settle(settle(wish))
+        return wish, settled.legs[0].refund_no
+
+    async def compare(self, days_later: float = 1.0) -> ReconcileReport:
+        at = NOON + timedelta(days=days_later)
+        report = ReconcileReport(next_after="")
+        while report.next_after is not None:
+            report = report.plus(await self.reconciliation.reconcile(ReconcileRequest(at=at, after=report.next_after)))
+        return report
+
+    async def kinds(self) -> dict[str, str]:
+        async with self.pool.acquire() as connection:
+            return {each.subject: each.kind for each in await open_differences(connection)}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bench(own_database: str) -> AsyncIterator[Bench]:
+    pool, theirs = await open_pool(own_database), await open_pool(own_database)
+    stub = PaymentGatewayStub(theirs)
+    gateway = Daily(stub)
+    yield Bench(pool, gateway, Payments(pool, stub, lambda: None), Reconciliation(pool, gateway))
+    await theirs.close()
+    await pool.close()
+
+
+async def test_each_day_is_read_once_and_the_books_agree(bench: Bench) -> None:
+    for _ in range(3):
+        _, number = await bench.paid()
+        bench.gateway.states(number)
+
+    first, again = await bench.compare(), await bench.compare(1.5)
+
+    assert first == ReconcileReport(compared=3)
+    assert again == ReconcileReport()
+    assert bench.gateway.fetched == [DAY - timedelta(days=1), DAY], "from the day before the first leg on, each once"
+    assert await bench.pool.fetchval("SELECT lines FROM ledger.statement_days WHERE day = $1", DAY) == 3
+
+
+async def test_what_the_statement_has_otherwise_is_a_difference_until_it_has_vanished(bench: Bench) -> None:
+    wish, late = await bench.paid(Mode.CALL_BACK_NEVER)
+    _, other = await bench.paid()
+    bench.gateway.states(late)
+    bench.gateway.states(other, amount=9_999)
+    bench.gateway.states("XX-1")
+
+    report = await bench.compare()
+
+    assert (report.compared, report.new) == (3, 3)
+    assert await bench.kinds() == {
+        late: DifferenceKind.GATEWAY_PAID_OURS_NOT,
+        other: DifferenceKind.AMOUNT_DIFFERS,
+        "XX-1": DifferenceKind.UNKNOWN_TO_US,
+    }
+    callback = GatewayCallback.model_validate(
+        {
+            "key": "cb-1",
+            "by": {"role": "gateway", "id": "gateway"},
+            "refund_no": late,
+            "result": "succeeded",
+            "settled_at": NOON,
+        }
+    )
+    await bench.payments.enter_callback(entering(wish, callback, at=NOON + timedelta(days=1)))
+    again = await bench.compare(1.1)
+    assert (again.resolved, again.new) == (1, 0), "it is looked at again without reading the day anew"
+    assert late not in await bench.kinds()
+    assert again.differences == {DifferenceKind.AMOUNT_DIFFERS: 1, DifferenceKind.UNKNOWN_TO_US: 1}
+
+
+async def test_a_day_that_is_published_late_is_asked_for_again(bench: Bench) -> None:
+    _, number = await bench.paid()
+    bench.gateway.states(number)
+    bench.gateway.published = DAY - timedelta(days=1)
+    assert (await bench.compare(1)).compared == 0
+    bench.gateway.published = DAY
+    assert (await bench.compare(1.1)).compared == 1
+
+
+async def test_a_statement_that_breaks_off_is_read_again_and_finds_nothing_twice(bench: Bench) -> None:
+    for _ in range(2):
+        bench.gateway.states(some_id("XX"))
+    bench.gateway.breaks_after = 1
+    await bench.paid()
+    with pytest.raises(ConnectionResetError):
+        await bench.compare()
+    bench.gateway.breaks_after = None
+    assert (await bench.compare()).new == 2
+
+
+async def test_what_stood_on_no_statement_is_a_difference_two_days_later_and_vanishes_when_it_does(
+    bench: Bench,
+) -> None:
+    """Near midnight the provider's day may be the next one."""
+    _, number = await bench.paid()
+    bench.gateway.published = DAY + timedelta(days=9)
+    assert (await bench.compare(2)).differences == {}
+    assert (await bench.compare(4)).differences == {DifferenceKind.OURS_PAID_GATEWAY_NOT: 1}
+    bench.gateway.states(number, DAY + timedelta(days=4))
+    assert (await bench.compare(5)).differences == {}
+
+
+async def test_a_refund_that_fails_after_it_had_succeeded_stands_on_a_later_day(bench: Bench) -> None:
+    wish, number = await bench.paid()
+    bench.gateway.states(number)
+    bench.gateway.published = DAY + timedelta(days=9)
+    assert (await bench.compare(2)).differences == {}
+    bench.gateway.states(number, DAY + timedelta(days=2), result=GatewayResult.FAILED, settled_at=None)
+    assert (await bench.compare(3)).differences == {DifferenceKind.OURS_PAID_GATEWAY_NOT: 1}
+
+    back = GatewayCallback.model_validate(
+        {
+            "key": "cb-2",
+            "by": {"role": "gateway", "id": "gateway"},
+            "refund_no": number,
+            "result": "returned",
+            "settled_at": NOON + timedelta(days=2),
+        }
+    )
+    await bench.payments.enter_callback(entering(wish, back, at=NOON + timedelta(days=3)))
+    assert (await bench.compare(3.1)).differences == {}
+
+
+async def test_an_old_ledger_is_not_compared_from_its_first_leg_on(bench: Bench) -> None:
+    """Providers keep bills for months only; and a run reads no leg that is settled and stated."""
+    await bench.paid()
+    await bench.pool.execute("UPDATE ledger.legs SET reserved_at = $1", NOON - timedelta(days=900))
+    await bench.compare()
+    assert bench.gateway.fetched[0] >= (NOON - LOOKS_BACK - timedelta(days=1)).date()
+
+
+async def test_a_leg_that_takes_too_long_is_told(bench: Bench) -> None:
+    _, number = await bench.paid(Mode.NEVER_SETTLE)
+    assert (await bench.compare(9)).differences == {}
+    assert (await bench.compare(10)).differences == {DifferenceKind.LEG_OVERDUE: 1}
+    assert await bench.kinds() == {number: DifferenceKind.LEG_OVERDUE}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        """SELECT * FROM ledger.legs WHERE paid_by = 'gateway' AND stated_on IS NULL AND settled_at >= now()
+           AND settled_at < now() ORDER BY settled_at LIMIT 500""",
+        "SELECT * FROM ledger.legs WHERE state NOT IN ('succeeded', 'failed') AND reserved_at <= now()",
+        "SELECT * FROM ledger.legs WHERE refund_no = ANY ('{a,b}'::text[])",
+    ],
+)
+async def test_no_question_reads_the_whole_ledger(bench: Bench, query: str) -> None:
+    async with bench.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL enable_seqscan = off")
+        plan = json.dumps(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query}"))
+    assert "Seq Scan" not in plan
+    assert "Index" in plan or "Bitmap" in plan
+
+
+async def test_one_day_side_by_side(bench: Bench) -> None:
+    _, number = await bench.paid()
+    _, of_another_day = await bench.paid()
+    bench.gateway.states(number)
+    bench.gateway.states("XX-1", amount=5)
+    bench.gateway.states(of_another_day, DAY + timedelta(days=1))
+
+    books = await one_day(bench.pool, bench.gateway, DAY)
+
+    assert [(line.refund_no, line.ours, line.theirs, line.equal) for line in books.lines] == [
+        (number, 10_000, 10_000, True),
+        ("XX-1", None, 5, False),
+    ]
+    assert not books.equal
