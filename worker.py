@@ -37,6 +37,7 @@ from activities.virtual_numbers import VirtualNumbers
 from starter.adapters import Adapters
 from starter.connection import connect, discover, temporal_config
 from starter.logs import to_standard_error
+from starter.nexus import nexus_services
 from starter.settings import Settings, SettingsError, load_settings, variable_name
 from starter.telemetry import exported, measures_of, standing_told
 from starter.telemetry.failures import CountedFailures
@@ -142,6 +143,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 notices.resend_notices,
             ],
             interceptors=[CountedFailures(measures), RepeatedAttempts(pool)],
+            nexus_services=nexus_services(settings, client, pool, opening),
         )
         if WorkerRole.NOTIFICATIONS in settings.roles:
             await stack.enter_async_context(sender.running())

@@ -24,7 +24,7 @@ from activities.gateways.limits import NO_LIMITS, Limits
 from activities.gateways.orders import OrderDirectory
 from activities.opening import Opening
 from activities.policies import Policies
-from activities.postgres import casebook, ledger
+from activities.postgres import ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
@@ -32,14 +32,15 @@ from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find
 from activities.privacy.codec import encrypting_converter
 from starter.adapters import order_directory, payment_limits
 from starter.cases import Case, PostgresCaseBook, reached_with_book
+from starter.checking import BeforeOpening
 from starter.connection import connect, discover
-from starter.database import answering, foreseeing, reading
+from starter.database import answering, reading
 from starter.declarations import Declarations
 from starter.disclosures import Disclosures
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.events import Events
 from starter.light.case import unreachable
-from starter.light.opening import OpensCases, key_reused, same_request, start_case
+from starter.light.opening import OpensCases, same_request, start_case
 from starter.logistics import Logistics
 from starter.merchant_desk import MerchantDesk
 from starter.orders import Orders
@@ -51,10 +52,10 @@ from starter.stated_requests import OrderPaid, as_stated
 from starter.telemetry.spans import call_of_the_client
 from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
-from workflows.messages.cases import CaseKey, OpenCase, Opened, Refusal
+from workflows.messages.cases import Refusal
 from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.requests import LateShipmentRequest, Request
-from workflows.rules.identity import case_id, request_digest
+from workflows.rules.identity import case_id
 
 _LATE_SECONDS: Final = 10.0
 """How long whoever hands on that money has come back waits until that is entered."""
@@ -132,7 +133,8 @@ class Aftersales(OpensCases[Case]):
         self._task_queue = task_queue
         self._orders = orders or PostgresOrders(pool)
         self._policies = policies or Policies()
-        self._opening = Opening(pool, self._orders, self._policies, lambda: None, limits=limits)
+        opening = Opening(pool, self._orders, self._policies, lambda: None, limits=limits)
+        self._before = BeforeOpening(temporal, pool, self.runs, opening)
         self.logistics = Logistics(self)
         self.orders = Orders(self)
         self.declarations = Declarations(temporal, pool, task_queue)
@@ -188,9 +190,9 @@ class Aftersales(OpensCases[Case]):
         """Whether ``open`` would open a case now, or it is one already; nothing is opened. Errors as in ``open``."""
         request = await self.request(stated)
         identifier = case_id(request)
-        if not await self._written_down(identifier, request):
-            await self._foresee(request, identifier, datetime.now(UTC))
-            if await self._exists(identifier):
+        if not await self._before.written_down(identifier, request):
+            await self._before.foresee(request, identifier)
+            if await self._before.exists(identifier):
                 await same_request(self.temporal, identifier, request)
 
     def case(self, identifier: str) -> Case:
@@ -285,9 +287,9 @@ class Aftersales(OpensCases[Case]):
 
     async def _opened(self, request: Request) -> Case:
         identifier = case_id(request)
-        if await self._written_down(identifier, request):
+        if await self._before.written_down(identifier, request):
             return self._existing(identifier)
-        foreseen = await self._foresee(request, identifier, datetime.now(UTC))
+        foreseen = await self._before.foresee(request, identifier)
         try:
             await start_case(self.temporal, self._task_queue, request, foreseen)
         except WorkflowAlreadyStartedError:
@@ -297,37 +299,3 @@ class Aftersales(OpensCases[Case]):
 
     def _existing(self, identifier: str) -> Case:
         return Case(self._reached, self._book, identifier, existed=True)
-
-    async def _foresee(self, request: Request, identifier: str, now: datetime) -> Opened:
-        """Refuse what does not fit before anything is started, unless the case exists already."""
-        opening = OpenCase(case=CaseKey(case_id=identifier, run_id=""), at=now, request=request)
-        with foreseeing():
-            foreseen = await self._opening.foresee(opening)
-        stranger = foreseen.refusal and foreseen.refusal.code == "not_yours"  # is not told either that it exists
-        if foreseen.refusal and (stranger or not await self._exists(identifier)):
-            raise RefusedRequest(foreseen.refusal)
-        return foreseen
-
-    async def _exists(self, identifier: str) -> bool:
-        """Whether Temporal or the case book has the case."""
-        if await self._digest(identifier) is not None:
-            return True
-        try:
-            return await self.runs.exists(identifier)
-        except RPCError as error:
-            raise unreachable(error) from error
-
-    async def _written_down(self, identifier: str, request: Request) -> bool:
-        """Whether the case book has the case, whatever Temporal still knows of it: the same request is that case."""
-        digest = await self._digest(identifier)
-        if digest is None or digest == request_digest(request):
-            return digest is not None
-        await self._foresee(request, identifier, datetime.now(UTC))
-        if digest and not isinstance(request, LateShipmentRequest):  # of which there is one per order (L1)
-            raise key_reused()
-        await same_request(self.temporal, identifier, request)
-        return True
-
-    async def _digest(self, identifier: str) -> str | None:
-        async with reading(self.pool) as connection:
-            return await casebook.digest_of_request(connection, identifier)

@@ -11,6 +11,7 @@ from activities.postgres.pool import open_pool
 from starter import retention, schedules
 from starter.connection import ensure_search_attributes, missing_search_attributes
 from starter.database_roles import differing_roles, grant_roles
+from starter.nexus.preparing import make_endpoints, missing_endpoints
 from starter.schedules import Wanted
 from starter.settings import Settings
 from starter.vault import key_store_stands, opened_vault, prepare_key_store
@@ -31,6 +32,8 @@ class Lacking:
     """Roles of the databases that are missing, or have other rights than stated."""
     search_attributes: tuple[str, ...]
     schedules: tuple[Wanted, ...]
+    nexus_endpoints: tuple[str, ...]
+    """Those of the settings that Temporal does not have."""
     retention: tuple[timedelta, timedelta] | None
     """How long histories of ended cases are kept, and how long they are to be; None where that is the same."""
 
@@ -56,6 +59,7 @@ async def lacking(settings: Settings, client: Client, database_url: str) -> Lack
         roles=await differing_roles(settings, database_url),
         search_attributes=tuple(await missing_search_attributes(client, declarations())),
         schedules=await schedules.differing(client, schedules.wanted(settings.task_queue)),
+        nexus_endpoints=await missing_endpoints(settings, client),
         retention=await _retention(settings, client),
     )
 
@@ -82,6 +86,7 @@ async def prepare(settings: Settings, client: Client, database_url: str) -> Lack
     if found.search_attributes:
         await ensure_search_attributes(client, declarations())
     await schedules.put(client, found.schedules)
+    await make_endpoints(settings, client, found.nexus_endpoints)
     if found.retention:
         await retention.keep(client, found.retention[1])
     # Last, since the login may not be allowed to: all else is there then. What was missing before has tables now.

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from activities.postgres.roles import NO_LONGER_PREFIX
 from starter.adapter_registry import AND, BUILT_IN, OWN, STUB, names
 from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
+from starter.nexus_endpoints import read_endpoints
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
@@ -121,6 +122,13 @@ class Settings(BaseSettings):
         min_length=1,
         description="What a worker process does: `all`, or some of `workflows`, `money` and `notifications`, with "
         "commas between. See [running.md](running.md).",
+    )
+    nexus_endpoints: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Nexus endpoints by which services in other namespaces may open and command cases, and as whom: "
+        "`checkout=buyer,laurel-desk=merchant@m-laurel`, with `+` between several roles and several merchants; without "
+        "`@`, of every merchant. Without it, workers answer no Nexus operation. See [nexus.md](nexus.md).",
     )
     health_listen: str | None = Field(
         default=None,
@@ -422,6 +430,13 @@ class Settings(BaseSettings):
         host, _, port = value.rpartition(":")
         if not host or not port.isdecimal() or int(port) > _HIGHEST_PORT:
             raise ValueError("must be host:port, such as 0.0.0.0:8081")
+        return value
+
+    @field_validator("nexus_endpoints")
+    @classmethod
+    def _endpoints_are_written_rightly(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_endpoints(value)
         return value
 
     @field_validator("role")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from google.protobuf.message import DecodeError
+from nexusrpc import HandlerError
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
@@ -15,6 +16,7 @@ from temporalio.converter import (
     ActivitySerializationContext,
     DataConverter,
     DefaultFailureConverterWithEncodedAttributes,
+    NexusSerializationContext,
     PayloadCodec,
     PayloadConverter,
     SerializationContext,
@@ -25,7 +27,15 @@ from temporalio.exceptions import ApplicationError
 
 from activities.privacy.keys import KeyProvider, UnknownKey
 from activities.privacy.sealing import Tampered, seal, unseal
-from workflows.messages.converter import SEALED, UNOPENED, WHY, MessageConverter, ShowingConverter, data_converter
+from workflows.messages.converter import (
+    FOR_OUTSIDE,
+    SEALED,
+    UNOPENED,
+    WHY,
+    MessageConverter,
+    ShowingConverter,
+    data_converter,
+)
 from workflows.messages.problems import UNREADABLE, problems, said
 from workflows.messages.sealed import Sealed
 
@@ -61,21 +71,29 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
     has no key.
     """
 
-    def __init__(self, keys: KeyProvider, case: str | None = None) -> None:
-        """``case`` is the id of the workflow whose payloads these are; None where that is not known."""
+    def __init__(self, keys: KeyProvider, case: str | None = None, *, seals: bool = True) -> None:
+        """``case`` is the id of the workflow whose payloads these are; None where that is not known.
+
+        Without ``seals`` what is encoded stays in clear.
+        """
         self._keys = keys
         self._case = case
+        self._seals = seals
 
     def with_context(self, context: SerializationContext) -> Self:
         """See base class."""
         match context:
             case WorkflowSerializationContext(workflow_id=case) | ActivitySerializationContext(workflow_id=case):
                 return type(self)(self._keys, case)
+            case NexusSerializationContext():  # it goes to another namespace, which has none of our keys
+                return type(self)(self._keys, seals=False)
             case _:
                 return self
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt payloads; one that is encrypted already stays as it is."""
+        if not self._seals:
+            return list(payloads)
         key = await self._keys.current()
         return [
             each if is_encrypted(each) else await _encrypted(each, key.id, key.secret, self._case) for each in payloads
@@ -109,6 +127,12 @@ class OpeningCodec(EncryptionCodec):
     was sealed with a foreign ring would stall a case for good. So whoever needs the value decides: a workflow refuses
     a start or a command, and everything else is an error as before (``MessageConverter``).
     """
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Encrypt payloads, but for those that are written for another namespace."""
+        outside = [FOR_OUTSIDE in each.metadata for each in payloads]
+        sealed = iter(await super().encode([each for each, out in zip(payloads, outside, strict=True) if not out]))
+        return [each if out else next(sealed) for each, out in zip(payloads, outside, strict=True)]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt payloads.
@@ -147,6 +171,10 @@ class EncryptedFailures(DefaultFailureConverterWithEncodedAttributes):
         match exception:
             case ApplicationError(type=str(kind), message=message) if kind == UNREADABLE or kind.startswith(REFUSED):
                 failure.message = message
+            case HandlerError(message=message):  # told to another namespace: nothing of its cause is
+                failure.message, failure.stack_trace = message, ""
+                failure.ClearField("encoded_attributes")
+                failure.ClearField("cause")
             case ValidationError():
                 failure.message = said(problems(exception))
             case _:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "aftersales"
-BEGINS_WITH: Final = "starter.light"
+BEGINS_WITH: Final = ("starter.light", "workflows.messages.nexus")
+"""The client, and what a workflow calls through Nexus with."""
 
 CALLED: Final[Mapping[str, str]] = {
     "starter.light": PACKAGE,
@@ -46,7 +47,7 @@ def files() -> dict[str, str]:
 def modules(*begin: str) -> frozenset[str]:
     """The modules of ours that these load, or the light client does, and the packages that they are in."""
     found: set[str] = set()
-    left = list(begin or (BEGINS_WITH,))
+    left = list(begin or BEGINS_WITH)
     while left:
         module = left.pop()
         if module in found:

@@ -113,6 +113,7 @@ async def _setup(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
         "roles": found.roles,
         "search_attributes": found.search_attributes,
         "schedules": [each.id for each in found.schedules],
+        "nexus_endpoints": found.nexus_endpoints,
         "retention": {"was": found.retention[0], "is": found.retention[1]} if found.retention else None,
     }
     answer(as_json, document, _differences(found, done=not dry_run))
@@ -135,6 +136,8 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
         table.add_row(f"search attribute {name}", "missing", declarations()[name])
     for each in found.schedules:
         table.add_row(f"schedule {each.id}", "missing or different", f"{each.workflow} every {each.every}")
+    for name in found.nexus_endpoints:
+        table.add_row(f"Nexus endpoint {name}", "missing", "leads to the task queue of the cases")
     if found.retention:
         was, is_now = found.retention
         table.add_row("histories of ended cases are kept for", f"{was.days} days", f"{is_now.days} days")

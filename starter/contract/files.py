@@ -17,6 +17,7 @@ def files() -> dict[str, str]:
     return {
         "messages.schema.json": _json(messages.schema(found)),
         "events.schema.json": _json(messages.events()),
+        "nexus.schema.json": _json(messages.nexus()),
         "workflows.json": _json(names(found)),
         "reference.md": reference.page(found),
         "../client-reference.md": client_reference.page(),

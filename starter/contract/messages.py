@@ -6,7 +6,7 @@ languages get a typed map of the names as well.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
@@ -17,6 +17,7 @@ from starter.contract.workflows import Contract
 from workflows.messages.cases import Refusal
 from workflows.messages.events import FeedPage
 from workflows.messages.message import Input
+from workflows.messages.nexus import AftersalesNexus
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -74,6 +75,32 @@ def events() -> Schema:
     definitions = _definitions({FeedPage: "serialization"})
     page = definitions.pop(FeedPage.__name__)
     return {"$schema": DIALECT, "$id": "urn:aftersales:events", **page, "$defs": dict(sorted(definitions.items()))}
+
+
+def nexus() -> Schema:
+    """The schema of the Nexus service: what each operation takes and gives."""
+    operations = nexus_operations()
+    messages: dict[type[BaseModel], JsonSchemaMode] = {}
+    for takes, gives in operations.values():
+        messages |= {takes: _mode(takes), gives: _mode(gives)}
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:aftersales:nexus",
+        "title": "Operations",
+        "description": "Written by `make docs`. What each operation of the Nexus service `Aftersales` takes and gives.",
+        **_object(
+            {
+                name: _object({"takes": _ref(takes.__name__), "gives": _ref(gives.__name__)})
+                for name, (takes, gives) in operations.items()
+            }
+        ),
+        "$defs": dict(sorted(_definitions(messages).items())),
+    }
+
+
+def nexus_operations() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
+    """What each operation of the Nexus service takes and gives."""
+    return {name: get_args(said) for name, said in AftersalesNexus.__annotations__.items()}
 
 
 def _definitions(messages: Mapping[type[BaseModel], JsonSchemaMode]) -> Schema:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from starter.contract import refusals
+from starter.contract.messages import nexus_operations
 from starter.contract.names import attributes, roles
 from starter.contract.workflows import OPENS_AT, STARTED_BY_CASES, Contract
 from workflows.kinds.admission import ANYWHERE, DECLARED, FACTS
@@ -43,6 +44,19 @@ def page(contracts: Sequence[Contract]) -> str:
         "argument is named alike: `pay_in_advance` takes `PayInAdvance`. An update gives what `view` gives.",
         "",
         *_table(("command", "what it says", "workflows", "sent as"), _commands(contracts)),
+        "",
+        "## Operations through Nexus",
+        "",
+        "Of the service `Aftersales`, for workflows in other namespaces ([../nexus.md](../nexus.md)); shapes:",
+        "[nexus.schema.json](nexus.schema.json).",
+        "",
+        *_table(
+            ("operation", "takes", "gives"),
+            (
+                (f"`{name}`", f"`{takes.__name__}`", f"`{gives.__name__}`")
+                for name, (takes, gives) in nexus_operations().items()
+            ),
+        ),
         "",
         "## Stages",
         "",

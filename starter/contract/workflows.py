@@ -87,7 +87,7 @@ def _contract(kind: type[CaseWorkflow | VirtualNumberEntity]) -> Contract:
     commands = {each.command_name(): each for each in kind.commands}
     # The handler without a name answers whatever is none of these.
     named = {name: each for name, each in definition.updates.items() if name}
-    named_signals = [name for name in definition.signals if name]
+    named_signals = [name for name in definition.signals if name in commands]  # the rest are our own
     updates = {name: Taken(commands[name], each.ret_type) for name, each in sorted(named.items())}
     return Contract(
         name=definition.name,

@@ -75,8 +75,12 @@ def workers_for(
     runner: WorkflowRunner,
     activities: Sequence[Callable[..., Any]],
     interceptors: Sequence[Interceptor],
+    nexus_services: Sequence[object] = (),
 ) -> Workers:
-    """The workers that ``settings.roles`` ask for; of ``activities`` each gets those of its queue."""
+    """The workers that ``settings.roles`` ask for; of ``activities`` each gets those of its queue.
+
+    ``nexus_services`` are on the queue of the cases.
+    """
     made: dict[str, Worker] = {}
     most = settings.max_pollers
     pollers = PollerBehaviorAutoscaling(maximum=most) if most else PollerBehaviorSimpleMaximum()
@@ -90,6 +94,7 @@ def workers_for(
             task_queue=queue,
             workflows=workflows if cases else [],
             activities=[each for each in activities if role_of(each.__name__) is role],
+            nexus_service_handlers=nexus_services if cases else (),
             workflow_runner=runner,
             max_cached_workflows=settings.max_cached_workflows if cases else 0,
             max_concurrent_activities=settings.max_concurrent_activities,

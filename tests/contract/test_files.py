@@ -27,7 +27,8 @@ def written_now() -> dict[str, str]:
     return files()
 
 
-PUBLISHED = ["messages.schema.json", "events.schema.json", "workflows.json", "reference.md", "../client-reference.md"]
+SCHEMAS = ["messages.schema.json", "events.schema.json", "nexus.schema.json"]
+PUBLISHED = [*SCHEMAS, "workflows.json", "reference.md", "../client-reference.md"]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

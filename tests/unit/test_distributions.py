@@ -13,6 +13,7 @@ from starter.client_wheel.sources import files, imported_from_outside, modules
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 BROUGHT_ALONG = {
+    "nexusrpc": "temporalio",
     "pydantic_core": "pydantic",
     "annotated_types": "pydantic",
     "google": "temporalio",

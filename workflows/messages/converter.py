@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Final, cast
 
+from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
@@ -20,6 +21,12 @@ SEALED: Final = "sealed"
 """The name of an opened payload's metadata that says how it was sealed (``Sealed``)."""
 WHY: Final = "why"
 """The name of its metadata that says so; the data is a digest of what was sent."""
+
+FOR_OUTSIDE: Final = "for-outside"
+"""The name of a payload's metadata that says that it is written for another namespace, and stays in clear."""
+
+AWAITED_OUTSIDE: Final = "awaited_outside"
+"""The name of the memo and of the signal by which a case learns that its outcome is read without our keys."""
 
 _JSON: Final = "json/plain"
 
@@ -79,3 +86,9 @@ class ShowingConverter(MessageConverter):
 
 
 data_converter = dataclasses.replace(pydantic_data_converter, payload_converter_class=MessageConverter)
+
+
+def for_outside(message: BaseModel) -> RawValue:
+    """A message that somebody without our keys is to read: it is left in clear by the codec of clients and workers."""
+    metadata = {"encoding": _JSON.encode(), FOR_OUTSIDE: b"1"}
+    return RawValue(Payload(metadata=metadata, data=message.model_dump_json().encode()))

@@ -1,7 +1,7 @@
 """A case as a Temporal workflow: its handlers, and a run on Temporal as its host."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
@@ -24,6 +24,7 @@ from workflows.messages.commands import (
     ReportParcel,
     RetryPayment,
 )
+from workflows.messages.converter import AWAITED_OUTSIDE, for_outside
 from workflows.messages.requests import Request
 from workflows.rules import admission
 from workflows.shell.book import FencedError
@@ -47,6 +48,8 @@ class CaseWorkflow:
     """Why it could not be read; there is no other state then."""
     case_kind: ClassVar[Kind]
     """What decides."""
+    awaited_outside = False
+    """Whether a service in another namespace waits for the outcome. A memo of the same name says it from the start."""
     commands: ClassVar[tuple[type[Command], ...]] = ()
     """What it takes, as updates and as signals."""
 
@@ -76,9 +79,12 @@ class CaseWorkflow:
         return None if self.unreadable else self.carried.running.cause
 
     async def conduct(self) -> Outcome:
-        """Carry the case from its opening to its outcome."""
+        """Carry the case from its opening to its outcome: in clear, where another namespace waits for it."""
         try:
-            return await self.carried.conduct()
+            outcome = await self.carried.conduct()
+            if self.awaited_outside or AWAITED_OUTSIDE in workflow.info().raw_memo:
+                return cast("Outcome", for_outside(outcome))
+            return outcome
         except FencedError:
             raise ApplicationError("another run carries the case now", type="Fenced", non_retryable=True) from None
 
@@ -88,6 +94,12 @@ class CaseWorkflow:
         if self.unreadable:
             raise self.unreadable
         return self.carried.running.view()
+
+    @workflow.signal(name=AWAITED_OUTSIDE, description="A service in another namespace waits for the outcome.")
+    def is_awaited_outside(self, *values: object) -> None:
+        """The outcome is to be readable without our keys."""
+        del values
+        self.awaited_outside = True
 
     # What the kind does not take is answered and written down like all that does not fit. Without these two an update
     # gets an error of the SDK's, and a signal waits unseen until the case ends.
