@@ -163,6 +163,25 @@ def test_goods_that_the_buyer_has_end_the_case_where_nothing_is_granted(
     assert (story.outcome, story.told.ledger.refunded("order/O-1")) == (ended, 0)
 
 
+@pytest.mark.parametrize(("begin", "failed"), [(exchanged, "reship_failed"), (rejected_and_sent_back, "goods_held")])
+def test_an_old_sign_off_under_the_same_number_is_not_the_buyers(
+    monkeypatch: pytest.MonkeyPatch, begin: Callable[[], Story], failed: str
+) -> None:  # T14, T15
+    init = Story.__init__
+
+    def after_another_parcel(self: Story, *, exchange: bool) -> None:
+        init(self, exchange=exchange)
+        old = CarrierEvent(key="old", parcel=OUT, event=ParcelEvent.SIGNED, happened_at=MONDAY - timedelta(hours=1))
+        self.told.carrier_tells(old)
+
+    monkeypatch.setattr(Story, "__init__", after_another_parcel)
+    story = begin()
+
+    story.told.pass_time(days=10)
+
+    assert (story.stage, story.outcome) == (failed, None)
+
+
 def test_lost_goods_that_were_found_are_the_buyers_and_not_sent_back_once_more() -> None:  # T14, T15
     story = exchanged()
     story.told.pass_time(days=10)

@@ -158,7 +158,7 @@ def _received_by_sign_off(case: Case) -> bool:
 
 def _not_received(case: Case, entry: LogEntry) -> Decision:
     """T14: refused, or back with the buyer: silence decides nothing, and a person finds out who has the goods."""
-    without = with_goods(case, with_merchant=False, received=False)
+    without = with_goods(case, with_merchant=False, received=False, received_at=None)
     return without.enter(RETURN_REFUSED, entry, attention=Attention.RETURN_REFUSED)
 
 

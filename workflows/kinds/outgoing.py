@@ -6,6 +6,7 @@ been received, whatever silence would come to: a person is called (T14).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
@@ -117,9 +118,14 @@ def _sent(case: Case, command: Reship | SendBack, event: str) -> LogEntry:
 
 def buyer_signed(goods: GoodsState) -> bool:
     """Whether the buyer has what the merchant has sent (T14)."""
-    return signed_at(goods.told, goods.outgoing, None) is not None
+    return signed_at(goods.told, goods.outgoing, _sent_since(goods)) is not None
 
 
 def came_back_from_buyer(goods: GoodsState) -> bool:
     """Whether what the merchant has sent was refused, or is back with it (T14)."""
-    return came_back(goods.told, goods.outgoing, None)
+    return came_back(goods.told, goods.outgoing, _sent_since(goods))
+
+
+def _sent_since(goods: GoodsState) -> datetime | None:
+    """T14: what was told of before the merchant had the goods is of another parcel under the same number."""
+    return goods.received_at or goods.agreed_at

@@ -47,9 +47,14 @@ def once_tracked(case: Case, _: object) -> Decision:
 
 def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision:
     """T6, T8, T10: by a sign-off."""
-    case, owed = insurance(with_goods(case, received=True, with_merchant=True))
+    case, owed = insurance(_has(case, min(happened_at, case.now)))
     stage = RESHIPMENT if case.state.goods.exchange else RETURN_RECEIVED
     return with_owed(owed, _received(case, stage, entry, happened_at))
+
+
+def _has(case: Case, at: datetime) -> Case:
+    """The merchant has the goods; told again, the first moment stands."""
+    return with_goods(case, received=True, with_merchant=True, received_at=case.state.goods.received_at or at)
 
 
 def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime) -> Decision:
@@ -73,7 +78,7 @@ def _receive(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -
     facts = {**accepted_by_line, **reason, **evidence_facts(command.evidence)}
     entry = case.obeyed(command, "receipt_confirmed", **facts)
     stage = case.stage
-    case = with_goods(case, received=True, with_merchant=True, confirmed=True)
+    case = with_goods(_has(case, case.now), confirmed=True)
     owed: tuple[CompensationRequest, ...] = ()
     if case.state.goods.parcel:  # T10: who confirms it has signed for it, whatever the carrier says
         case, owed = insurance(case)
@@ -176,7 +181,7 @@ def _owed_by(case: Case, ruling: Ruling) -> tuple[Case, tuple[CompensationReques
 def _signed_under_the_lock(case: Case) -> bool:
     back = case.state.goods.parcel
     kept = [each for each in case.state.dispute.kept if isinstance(each, ReportParcel) and each.parcel == back]
-    signed = signed_at([*case.state.goods.told, *kept], back, None)
+    signed = signed_at([*case.state.goods.told, *kept], back, case.state.goods.agreed_at)
     return signed is not None and any(each.event is ParcelEvent.SIGNED for each in kept)
 
 

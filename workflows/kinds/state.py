@@ -153,6 +153,7 @@ class GoodsState(StateValue):
     """The receipt has been extended, which is for once (T7)."""
     received: bool = False
     """The merchant has got the goods, by the carrier's word or its own."""
+    received_at: Instant | None = None
     confirmed: bool = False
     """By its own (T14)."""
     with_merchant: bool = False
