@@ -54,9 +54,16 @@ class Story:
         self.told.shop.addresses["M-1"] = [ADDRESS]
         (line,) = placed.lines
         lines = (LineAmount(line=line.line, quantity=line.quantity, amount=line.paid),)
-        whose = {"request_key": "r-1", "order_no": "O-1", "merchant_id": "M-1", "buyer_id": "B-1"}
         self.case = self.told.open(
-            ReturnRequest(**whose, lines=lines, reason=RefundReason.NO_LONGER_WANTED, exchange=exchange)
+            ReturnRequest(
+                request_key="r-1",
+                order_no="O-1",
+                merchant_id="M-1",
+                buyer_id="B-1",
+                lines=lines,
+                reason=RefundReason.NO_LONGER_WANTED,
+                exchange=exchange,
+            )
         )
         self.act(AgreeReturn(key="agree", by=MERCHANT))
         self.act(EnterTracking(key="track", by=BUYER, parcel=BACK))

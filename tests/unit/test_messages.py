@@ -4,7 +4,7 @@ import difflib
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -101,11 +101,11 @@ def test_what_is_wrong_is_looked_at_within_bounds(monkeypatch: pytest.MonkeyPatc
     """A workflow task has two seconds; a message of a million unknown fields would take hours, again and again."""
     compared: list[str] = []
 
-    def close(word: str, *rest: Any, **named: Any) -> list[str]:
+    def close(word: str, known: Sequence[str], **how: Any) -> list[str]:
         compared.append(word)
-        return close_matches(word, *rest, **named)
+        return close_matches(word, known, **how)
 
-    close_matches = difflib.get_close_matches
+    close_matches: Callable[..., list[str]] = difflib.get_close_matches
     monkeypatch.setattr(difflib, "get_close_matches", close)
     unknown = {f"reson{number}": 1 for number in range(MOST_TOLD * 3)}
 
