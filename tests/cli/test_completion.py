@@ -25,7 +25,7 @@ async def completed(shell: Shell, line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("aftersales w", ["worker", "watch"]),
+        ("aftersales w", ["worker", "watch", "webhooks"]),
         ("aftersales open re", ["refund", "return"]),
         ("aftersales watch --e", ["--every"]),
         ("aftersales watch --list re", ["refund_only", "returns_to_decide", "reshipments"]),
