@@ -31,9 +31,9 @@ _BEGIN, _END = "<!-- encode -->", "<!-- end of encode -->"
 _UNCLOSED: Final = "statement:" + "0" * 32 + " 〔"
 
 
-def kept(page: str) -> str:
-    """The section of this benchmark in a page, or nothing: whoever writes the rest of the page leaves it."""
-    found = re.search(rf"{_BEGIN}.*{_END}\n", page, re.DOTALL)
+def kept(page: str, section: str = "encode") -> str:
+    """A section of its own in a page, or nothing: whoever writes the rest of the page leaves it."""
+    found = re.search(rf"<!-- {section} -->.*<!-- end of {section} -->\n", page, re.DOTALL)
     return f"\n{found.group()}" if found else ""
 
 

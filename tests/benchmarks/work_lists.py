@@ -415,7 +415,8 @@ async def measure(database: str, pool: asyncpg.Pool, arguments: argparse.Namespa
                 ],
             ),
         )
-        + kept(PAGE.read_text(encoding="utf-8")),
+        + kept(PAGE.read_text(encoding="utf-8"))
+        + kept(PAGE.read_text(encoding="utf-8"), "statements"),
         encoding="utf-8",
     )
 
