@@ -36,7 +36,7 @@ async def test_a_token_may_be_fetched_for_each_request(anybody: Caller) -> None:
 
 @pytest.mark.parametrize(("claims", "namespace"), [({"life": -1}, "default"), ({}, "another")])
 async def test_a_refusal_says_what_the_server_says(anybody: Caller, claims: dict[str, int], namespace: str) -> None:
-    codec = RemoteCodec(anybody.address, namespace, lambda: token("service", "orders-team"))
+    codec = RemoteCodec(anybody.address, namespace, lambda: token("service", "orders-team", **claims))
 
     with pytest.raises(CodecRefused, match="expired|not opened here"):
         await codec.encode(PLAIN)
