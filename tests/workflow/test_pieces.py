@@ -318,6 +318,6 @@ async def test_a_dispute_about_a_gift_that_is_upheld_ends_without_a_payment(worl
     await world.forward(dispute, hours=24, minutes=1)
     outcome = await case.outcome()
 
-    assert outcome.outcome is OutcomeKind.DISMISSED
+    assert outcome.outcome is OutcomeKind.NOTHING_TO_PAY
     assert await paid(world, order_no) == 0
     assert await code_of(world, order_no, 1, 0, "2") == "quantity_too_high"  # the merchant has it
