@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from starter.waiting import asked_again
 from workflows.messages.stages import Stopped
 
 _STOPPED: Final[Mapping["Status.ValueType", Stopped]] = {
@@ -108,7 +109,8 @@ class Runs:
             namespace=self._temporal.namespace, execution=WorkflowExecution(workflow_id=case_id)
         )
         try:
-            return await self._temporal.workflow_service.describe_workflow_execution(request)
+            service = self._temporal.workflow_service
+            return await asked_again(lambda time: service.describe_workflow_execution(request, timeout=time))
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None

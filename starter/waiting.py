@@ -1,5 +1,6 @@
 """How long the client waits for a worker, and how it asks what may be asked again."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -33,10 +34,25 @@ async def look(
         WorkflowQueryRejectedError, WorkflowQueryFailedError: as the SDK has it.
         RPCError: Temporal refuses, or nobody has answered in time (``NO_ANSWER``).
     """
+    return await asked_again(
+        lambda time: handle.query("view", result_type=result_type, reject_condition=reject, rpc_timeout=time), patience
+    )
+
+
+async def asked_again(ask: Callable[[timedelta], Awaitable[Answer]], patience: timedelta | None = None) -> Answer:
+    """What ``ask`` gives, of several tries where one is not answered: for what changes nothing.
+
+    Args:
+        ask: Asks Temporal, and waits for the answer for as long as it is told.
+        patience: All tries together; ``PATIENCE`` without it.
+
+    Raises:
+        RPCError: Temporal refuses, or nobody has answered in time (``NO_ANSWER``).
+    """
     each = (patience or PATIENCE) / _TRIES
     for left in reversed(range(_TRIES)):
         try:
-            return await handle.query("view", result_type=result_type, reject_condition=reject, rpc_timeout=each)
+            return await ask(each)
         except RPCError as error:
             if error.status not in NO_ANSWER or not left:
                 raise
