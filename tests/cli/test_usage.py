@@ -332,7 +332,10 @@ async def test_production_refuses_to_play(shell: Shell, words: list[str]) -> Non
 
 
 async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shell) -> None:
+    queue = "of-another-ring"
+    await shell.having(AFTERSALES_TASK_QUEUE=queue).json("setup")
     production = shell.having(
+        AFTERSALES_TASK_QUEUE=queue,
         AFTERSALES_ENVIRONMENT="production",
         AFTERSALES_LOOKUP_KEY="k" * 40,
         AFTERSALES_KEYS=new_key("a"),
@@ -349,6 +352,9 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
     (adapters,) = [each for each in diagnosis.document["checks"] if each["what"] == "notices"]
     assert not adapters["ok"]
     assert "AFTERSALES_NOTICES" in adapters["remedy"]
+    (scheduled,) = [each for each in diagnosis.document["checks"] if each["what"] == "schedules"]
+    assert not scheduled["ok"]  # their arguments are sealed under a key that this ring does not have
+    assert f"{queue}-reconciliation" in scheduled["finding"]
 
 
 async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_database: str, client: Client) -> None:
