@@ -14,6 +14,8 @@ from activities.webhooks.signing import key_of
 
 _NOT_WORTH_TRYING: Final = frozenset({"http_400", "http_404", "http_410", "http_422"})
 """What a service answers that will never take this notice."""
+_SECONDS: Final = 4.0
+"""Until a request is given up; the sender gives a channel five in all."""
 
 
 class NoticeWebhookSettings(BaseSettings):
@@ -69,7 +71,7 @@ class WebhookChannel:
 
 @asynccontextmanager
 async def _opened(settings: NoticeWebhookSettings) -> AsyncGenerator[Mapping[ChannelName, Channel]]:
-    async with posting(anywhere=settings.private_addresses) as poster:
+    async with posting(anywhere=settings.private_addresses, seconds=_SECONDS) as poster:
         yield dict.fromkeys(ChannelName, WebhookChannel(settings, poster))
 
 

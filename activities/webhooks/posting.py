@@ -38,7 +38,7 @@ class Poster:
         """Send a body once; ``id`` is the same for each attempt at the same.
 
         Raises:
-            NotTaken: no 2xx came within ten seconds.
+            NotTaken: no 2xx came in time.
         """
         parts = urlsplit(url)
         if not self._anywhere and is_numeric(parts.hostname or "") and not is_public(parts.hostname or ""):
@@ -63,12 +63,15 @@ class Poster:
 
 
 @asynccontextmanager
-async def posting(*, anywhere: bool) -> AsyncGenerator[Poster]:
-    """What sends requests for as long as the context lasts; ``anywhere`` lets them go to private addresses too."""
+async def posting(*, anywhere: bool, seconds: float = _TIMEOUT_SECONDS) -> AsyncGenerator[Poster]:
+    """What sends requests for as long as the context lasts, each answered within ``seconds`` or given up.
+
+    ``anywhere`` lets them go to private addresses too.
+    """
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, resolver=None if anywhere else PublicOnly())
     async with aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=seconds),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"user-agent": "aftersales"},
     ) as session:

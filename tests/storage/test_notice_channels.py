@@ -1,25 +1,31 @@
 """Notices by e-mail and by a service of the platform's own: what arrives, and what becomes of what does not."""
 
 import asyncio
+import inspect
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pydantic import SecretStr
 
-from activities.notices import outbox
+from activities.gateways.kits.channels import Arranging, Ground, promises
+from activities.gateways.kits.promise import Promise
+from activities.notices import outbox, smtp, webhook_channel
 from activities.notices.addresses import VaultAddresses
-from activities.notices.channels import Channel, ChannelName
+from activities.notices.channel_stubs import ChannelStub, fail_next
+from activities.notices.channels import Channel, ChannelName, OutgoingNotice
 from activities.notices.sender import NoticeSender
 from activities.notices.smtp import SmtpChannel, SmtpSettings
 from activities.notices.webhook_channel import NoticeWebhookSettings, WebhookChannel
@@ -27,8 +33,10 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.webhooks.posting import posting
 from activities.webhooks.signing import is_ours, new_secret
+from tests.patience import PATIENCE
 from tests.storage.test_notices import CASE, NOW, goods_underway, queue
 from workflows.messages.actors import buyer, merchant
+from workflows.messages.cases import NoticeTemplate
 from workflows.messages.persons import Reach, merchant_person
 
 ADDRESS = "laurel@shop.example.com"
@@ -41,11 +49,16 @@ class Post:
         self.mails: list[EmailMessage] = []
         self.answer = "250 OK"
         self.recipients: list[str] = []
+        self.next = ""
+        """How the next e-mail is treated: lost once it is kept, or never answered."""
 
     async def handle_RCPT(  # noqa: N802 -- as aiosmtpd calls it
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         self.recipients.append(address)
+        if self.next.isdigit():
+            once, self.next = self.next, ""
+            return f"{once} <{address}>"
         if self.answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return self.answer
@@ -53,7 +66,13 @@ class Post:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content
         assert isinstance(content, bytes)
-        self.mails.append(BytesParser(policy=default).parsebytes(content))
+        wrong, self.next = self.next, ""
+        if wrong != "hang":
+            self.mails.append(BytesParser(policy=default).parsebytes(content))
+        if wrong == "lose" and server.transport is not None:
+            server.transport.close()
+        if wrong:
+            await asyncio.Event().wait()  # until the connection has ended
         return "250 OK"
 
 
@@ -189,3 +208,127 @@ async def test_a_service_of_the_platforms_own_is_told_by_signed_requests(pool: a
         "13800000000",
     )
     assert "the goods have shipped" in last["text"]
+
+
+# The promises of a channel ------------------------------------------------------------------------------
+
+
+def some_notice() -> OutgoingNotice:
+    return OutgoingNotice(
+        dedup_key=uuid4().hex,
+        channel=ChannelName.E_MAIL,
+        recipient=buyer("b-of-the-kit"),
+        template=NoticeTemplate.GOODS_UNDERWAY,
+        language="en",
+        text="DY-1001: the goods have shipped",
+        subject="DY-1001",
+        address=SecretStr(ADDRESS),
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def by_mail(post: tuple[Post, int], monkeypatch: pytest.MonkeyPatch) -> Ground:
+    """SMTP knows no key: an e-mail that came twice has one Message-ID."""
+    handler, port = post
+
+    def once(wrong: str) -> Arranging:
+        async def arrange() -> None:
+            handler.next = wrong
+            if wrong == "hang":
+                monkeypatch.setattr(smtp, "_SECONDS", 2.0)
+
+        return arrange
+
+    async def arrived() -> Iterable[str]:
+        return [each["Message-ID"] for each in handler.mails]
+
+    return Ground(
+        channel=e_mails(port)[ChannelName.E_MAIL],
+        notice=some_notice,
+        arrived=arrived,
+        fail_next=once("450"),
+        refuse_next=once("550"),
+        lose_next_answer=once("lose"),
+        hang_next=once("hang"),
+        within=PATIENCE,
+    )
+
+
+@pytest.mark.parametrize("promise", promises(), ids=str)
+async def test_smtp_keeps_the_promises(promise: Promise[Ground], by_mail: Ground) -> None:
+    await promise(by_mail)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def by_webhook() -> AsyncIterator[Ground]:
+    """The receiver keeps each id once, as docs/events.md tells receivers to."""
+    secret, told, wrong = new_secret(), list[str](), list[str]()
+
+    def once(what: str) -> Arranging:
+        async def arrange() -> None:
+            wrong.append(what)
+
+        return arrange
+
+    async def hear(request: web.Request) -> web.Response:
+        what = wrong.pop() if wrong else ""
+        if what.isdigit():
+            return web.Response(status=int(what), text=ADDRESS)
+        if what != "hang" and request.headers["webhook-id"] not in told:
+            told.append(request.headers["webhook-id"])
+        if what == "lose" and request.transport:
+            request.transport.close()
+        if what:
+            await over.wait()
+        return web.Response(status=204)
+
+    async def arrived() -> Iterable[str]:
+        return told
+
+    application, over = web.Application(), asyncio.Event()
+    application.router.add_post("/notices", hear)
+    async with TestServer(application) as server, posting(anywhere=True, seconds=2.0) as poster:
+        settings = NoticeWebhookSettings(
+            url=str(server.make_url("/notices?token=of-the-platform")),
+            secret=SecretStr(secret),
+            with_address=True,
+            private_addresses=True,
+        )
+        yield Ground(
+            channel=WebhookChannel(settings, poster),
+            notice=some_notice,
+            arrived=arrived,
+            fail_next=once("503"),
+            refuse_next=once("422"),
+            lose_next_answer=once("lose"),
+            hang_next=once("hang"),
+            secrets=(secret, "of-the-platform"),
+            within=PATIENCE,
+        )
+        over.set()
+
+
+@pytest.mark.parametrize("promise", promises(), ids=str)
+async def test_a_service_of_the_platforms_own_is_told_as_promised(promise: Promise[Ground], by_webhook: Ground) -> None:
+    await promise(by_webhook)
+
+
+@pytest.mark.parametrize("promise", promises("fail_next"), ids=str)
+async def test_the_stand_in_keeps_the_promises(promise: Promise[Ground], database: str) -> None:
+    async with await open_pool(database, max_size=4) as pool:
+
+        async def fail() -> None:
+            async with pool.acquire() as connection:
+                await fail_next(connection, ChannelName.E_MAIL, 1)
+
+        async def arrived() -> Iterable[str]:
+            rows = await pool.fetch("SELECT dedup_key FROM channels.sent WHERE recipient_id = 'b-of-the-kit'")
+            return [row["dedup_key"] for row in rows]
+
+        await promise(Ground(channel=ChannelStub(pool), notice=some_notice, arrived=arrived, fail_next=fail))
+
+
+def test_a_channel_gives_up_before_the_sender_does() -> None:
+    waits = inspect.signature(NoticeSender).parameters["send_timeout"].default
+    assert vars(smtp)["_SECONDS"] < waits
+    assert vars(webhook_channel)["_SECONDS"] < waits
