@@ -15,6 +15,8 @@ from temporalio.client import Client
 from activities.gateways.attachment_files import AttachmentFiles
 from activities.gateways.attachments import AttachmentDamaged, AttachmentStore, StoreUnreachable
 from activities.gateways.attachments_s3 import S3Attachments, S3Settings
+from activities.gateways.kits.attachments import Ground, promises
+from activities.gateways.kits.promise import Promise
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import OtherItemUnderKey, Vault
 from starter.adapters import Alive
@@ -30,7 +32,6 @@ from workflows.rules.media_types import is_of_type
 
 OFFICER = officer("o-1")
 PICTURE = b"\x89PNG\r\n\x1a\n a scratched lid"
-NAME = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> AttachmentStore:
     return bucket(request.getfixturevalue("s3"))
 
 
+@pytest.fixture
+def ground(request: pytest.FixtureRequest, store: AttachmentStore, tmp_path: Path) -> Ground:
+    if isinstance(store, S3Attachments):
+        return Ground(store=store, unreachable=bucket(request.getfixturevalue("s3"), "nobodys"))
+    (tmp_path / "file").write_text("no folder")
+    return Ground(store=store, unreachable=AttachmentFiles(tmp_path / "file"))
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     async with await open_pool(database, max_size=5) as opened:
@@ -87,23 +96,17 @@ class Down:
         raise StoreUnreachable(name)
 
 
-async def test_a_store_keeps_what_it_is_given_until_it_is_to_delete_it(store: AttachmentStore) -> None:
-    await store.put(NAME, b"\0sealed" * 100_000)
+@pytest.mark.parametrize("promise", promises(), ids=str)
+async def test_a_store_keeps_its_promises(promise: Promise[Ground], ground: Ground) -> None:
+    await promise(ground)
 
-    assert await store.get(NAME) == b"\0sealed" * 100_000
-    assert await store.get(NAME[::-1]) is None
-    await store.delete(NAME)
-    await store.delete(NAME)
-    assert await store.get(NAME) is None
+
+async def test_a_store_gives_a_sign_of_life(store: AttachmentStore) -> None:
     assert isinstance(store, Alive)
     assert await store.ping()
 
 
-async def test_a_store_that_does_not_answer_is_told_from_one_that_has_nothing(s3: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
-    for store in (bucket(s3, "nobodys"), AttachmentFiles(tmp_path / "file")):
-        with pytest.raises(StoreUnreachable):
-            await store.put(NAME, b"x")
+async def test_a_bucket_of_others_and_a_name_out_of_the_folder(s3: str, tmp_path: Path) -> None:
     with pytest.raises(StoreUnreachable):
         await bucket(s3, "nobodys").ping()
     with pytest.raises(ValueError, match="32 hex digits"):

@@ -10,6 +10,8 @@ import pytest_asyncio
 
 from activities.gateways.carrier import CarrierUnreachable
 from activities.gateways.carrier_stub import Behaviour, CarrierStub, Mode
+from activities.gateways.kits.carriers import Ground, promises
+from activities.gateways.kits.promise import Promise
 from activities.postgres import parcels
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
@@ -60,6 +62,26 @@ async def tracked(carrier: CarrierStub, parcel: Parcel, at: float = 2) -> list[P
 async def announced(carrier: CarrierStub, parcel: Parcel, at: float = 2) -> list[ParcelEvent]:
     """What is due, without marking it."""
     return [each.event.event for each in await carrier.due_events(hours(at), parcels=[parcel])]
+
+
+@pytest.mark.parametrize("promise", promises("lose_next_answer"), ids=str)
+async def test_the_stand_in_keeps_its_promises(promise: Promise[Ground], carrier: CarrierStub) -> None:
+    async def on_its_way() -> Parcel:
+        new = Parcel(carrier=some_id("c"), tracking_no="T1")
+        stops = [(event, timedelta(hours=hour)) for hour, event in enumerate(JOURNEY)]
+        await carrier.set_journey(new, stops, begins_at=datetime.now(UTC) - timedelta(days=1))
+        return new
+
+    async def lose(of_parcel: Parcel) -> None:
+        await carrier.set_behaviour(of(of_parcel, Mode.UNREACHABLE, uses_left=1))
+
+    ground = Ground(
+        carrier=carrier,
+        parcel=on_its_way,
+        unseen=lambda: Parcel(carrier=some_id("c"), tracking_no="T0"),
+        lose_next_answer=lose,
+    )
+    await promise(ground)
 
 
 async def test_only_what_has_happened_is_told(carrier: CarrierStub, parcel: Parcel) -> None:

@@ -1,13 +1,16 @@
 """The stand-in of the provider of virtual numbers: a finite pool, and answers as badly as providers give them (P3)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from activities.gateways.kits.numbers import Ground, promises
+from activities.gateways.kits.promise import Promise
 from activities.gateways.numbers import NotBound, PoolDry, ProviderUnreachable
 from activities.gateways.numbers_stub import Behaviour, Mode, NumbersStub
 from activities.postgres.pool import open_pool
@@ -50,6 +53,38 @@ def numbered(extension: int) -> VirtualNumber:
 
 def different(numbers: list[VirtualNumber]) -> int:
     return len(set(numbers))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shared(database: str) -> AsyncIterator[NumbersStub]:
+    """The stack's database: the kit asks about subjects of its own, and needs no other."""
+    async with await open_pool(database) as pool:
+        yield NumbersStub(pool, b"a key of the provider's own")
+
+
+@pytest.mark.parametrize("promise", promises(), ids=str)
+async def test_the_stand_in_keeps_its_promises(promise: Promise[Ground], shared: NumbersStub) -> None:
+    async def lose(subject: str, mode: Mode) -> None:
+        await shared.set_behaviour(Behaviour(mode=mode, subject=subject, uses_left=1))
+
+    @asynccontextmanager
+    async def dry() -> AsyncGenerator[None]:
+        await shared.set_behaviour(Behaviour(mode=Mode.DRY))
+        try:
+            yield
+        finally:
+            await shared.clear_behaviours()
+
+    ground = Ground(
+        provider=shared,
+        subject=lambda: some_id("order"),
+        phone=PHONE,
+        leads_to=shared.leads_to,
+        dry=dry,
+        lose_next_answer=lambda subject: lose(subject, Mode.LOSE_ANSWER),
+        lose_next_request=lambda subject: lose(subject, Mode.UNREACHABLE),
+    )
+    await promise(ground)
 
 
 async def test_a_number_leads_to_its_phone_until_it_is_unbound(provider: NumbersStub) -> None:

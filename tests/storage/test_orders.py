@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from activities.gateways.kits.orders import BuyersOrders, Ground, promises
+from activities.gateways.kits.promise import Promise
 from activities.gateways.orders import OrderDirectory
 from activities.postgres import orders
 from activities.postgres.loading import LineProblem, LoadReport, load_orders
@@ -95,8 +97,22 @@ async def test_a_loaded_order_is_found_with_every_fact(pool: asyncpg.Pool, direc
     )
 
 
-async def test_an_unknown_order_is_not_found(directory: OrderDirectory) -> None:
-    assert await directory.find(f"o-{uuid4().hex}") is None
+@pytest.mark.parametrize("promise", promises(), ids=str)
+async def test_our_copy_keeps_the_promises_of_a_directory(
+    promise: Promise[Ground], pool: asyncpg.Pool, directory: OrderDirectory
+) -> None:  # R8, R9
+    async def one() -> str:
+        record = order(shipped_at="2026-03-02T00:00:00Z", outbound_at="2026-03-02T00:00:00Z")
+        await load(pool, record)
+        return record["order_no"]
+
+    async def two() -> BuyersOrders:
+        buyer = f"b-{uuid4().hex}"
+        early, late = order(buyer_id=buyer), order(buyer_id=buyer, paid_at="2026-03-02T00:00:00Z")
+        await load(pool, early, late)
+        return BuyersOrders("m-1", buyer, (late["order_no"], early["order_no"]))
+
+    await promise(Ground(directory=directory, order=one, buyers_orders=two))
 
 
 async def test_finds_a_buyers_orders_at_one_merchant_latest_first(
