@@ -33,7 +33,7 @@ from activities.postgres.granting import Right
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
-from starter.adapters import PORTS, SIGN_OF_LIFE_SECONDS, adapter_of, refuse_stubs, sign_of_life
+from starter.adapters import PORTS, SIGN_OF_LIFE_SECONDS, Alive, adapter_of, refuse_stubs, sign_of_life
 from starter.commands.failures import Exit
 from starter.commands.heartbeats import heard_workers, listed_workers
 from starter.commands.printing import Json, answer
@@ -41,7 +41,7 @@ from starter.commands.reaching import database
 from starter.connection import connect, discover, missing_search_attributes
 from starter.database_roles import standings
 from starter.settings import Settings, SettingsError, load_settings, variable_name
-from starter.vault import key_provider, key_store_stands, lookup_key
+from starter.vault import attachment_store, key_provider, key_store_stands, lookup_key
 from workflows.messages.search_attributes import declarations
 from workflows.rules.worker_roles import WorkerRole, queue_of
 
@@ -95,6 +95,7 @@ async def _doctor(settings: Settings, as_json: bool) -> int:
         findings += [await _checked(what, check) for what, check in _of_temporal(settings, client)]
     findings += [await _checked(what, check) for what, check in _of_database(settings)]
     findings += [await _checked(port, partial(_adapter, settings, port)) for port in PORTS]
+    findings.append(await _checked("attachments", partial(_attachments, settings)))
     ok = all(each.ok for each in findings)
     answer(as_json, {"ok": ok, "checks": findings}, _page(findings))
     return Exit.OK if ok else Exit.NO
@@ -140,6 +141,24 @@ async def _adapter(settings: Settings, port: str) -> str:
         except Exception as error:
             finding = f"{name} gives no sign of life: {type(error).__name__}"
             raise Problem(finding, f"see what {variable} names, and its settings") from error
+
+
+async def _attachments(settings: Settings) -> str:
+    """D6, X1: where the contents of attachments are kept, and a sign of life of it."""
+    name = settings.attachments
+    try:
+        store = attachment_store(settings)
+        if store is None:
+            return f"{name}: in the database"
+        if not isinstance(store, Alive):
+            return f"{name}: was made, and cannot be asked"
+        async with asyncio.timeout(SIGN_OF_LIFE_SECONDS):
+            return f"{name}: {await store.ping()}"
+    except SettingsError as error:
+        raise Problem(f"{name} cannot be made", str(error)) from error
+    except Exception as error:
+        finding = f"{name} gives no sign of life: {type(error).__name__}"
+        raise Problem(finding, f"see what {variable_name('attachments')} names, and its settings") from error
 
 
 def _local(settings: Settings) -> Sequence[Check]:

@@ -450,6 +450,7 @@ async def test_doctor_finds_all_well_once_all_is_set_up(worker_process: Shell) -
     assert (ended.code, ended.document["ok"]) == (0, True), ended.out
     whole = {"Python", "Temporal", "schedules", "worker", "heartbeats", "time skipping", "database", "schema"}
     assert whole <= found.keys()
+    assert found["attachments"]["finding"].startswith("own: ")
 
 
 @pytest.mark.parametrize("command", ["show", "log", "outcome", "evidence"])
