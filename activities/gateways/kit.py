@@ -1,8 +1,8 @@
 """The promises of the payment port as a test suite that anybody runs against an adapter of their own.
 
-    from activities.gateways.kit import Ground, promises
+    from activities.gateways.kit import Ground, Promise, promises
 
-    @pytest.mark.parametrize("promise", promises(Ground), ids=str)
+    @pytest.mark.parametrize("promise", promises(), ids=str)
     async def test_a_promise(promise: Promise, ground: Ground) -> None:
         await promise(ground)
 
@@ -12,12 +12,14 @@ cannot arrange it leaves None, and the promises that need it are not among those
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from activities.gateways.callbacks import CallbackRefused, CallbackRequest, Refused
+from activities.gateways.kits import promise
+from activities.gateways.kits.promise import AT_ONCE, Kit
 from activities.gateways.payment import (
     GatewayAnswer,
     NotFound,
@@ -28,7 +30,6 @@ from activities.gateways.payment import (
 )
 from workflows.messages.commands import GatewayResult
 
-AT_ONCE: Final = 8
 _LONGEST_REPLAY: Final = timedelta(days=1)
 _GONE: Final = frozenset({GatewayResult.FAILED, GatewayResult.CANCELED, GatewayResult.CLOSED, GatewayResult.RETURNED})
 """Confirmed: no money is with the buyer, nor on its way."""
@@ -61,57 +62,11 @@ class Ground:
     """On the statement of which day this refund is, once it has arrived."""
 
 
-class Promise:
-    """One promise: its name, what it needs to be arranged, and how it is tried."""
-
-    def __init__(self, tried: Callable[[Ground], Awaitable[None]], *needs: str) -> None:
-        self._tried = tried
-        self.needs = needs
-        """The fields of `Ground` that must not be None."""
-
-    def __str__(self) -> str:
-        return self._tried.__name__
-
-    __repr__ = __str__
-
-    async def __call__(self, ground: Ground) -> None:
-        """Try it.
-
-        Raises:
-            AssertionError: it is broken.
-        """
-        missing = [name for name in self.needs if getattr(ground, name) is None]
-        assert not missing, f"{self} needs {', '.join(missing)}"
-        await self._tried(ground)
-
-
-_ALL: list[Promise] = []
-
-
-def _promise(*needs: str) -> Callable[[Callable[[Ground], Awaitable[None]]], Promise]:
-    def kept(tried: Callable[[Ground], Awaitable[None]]) -> Promise:
-        promise = Promise(tried, *needs)
-        _ALL.append(promise)
-        return promise
-
-    return kept
-
-
-def promises(*arranged: str) -> Sequence[Promise]:
-    """The promises that can be tried where these fields of `Ground` are arranged; without any, all of them."""
-    return [each for each in _ALL if not arranged or set(each.needs) <= set(arranged)]
-
-
-async def run(ground: Ground) -> dict[str, str]:
-    """Try every promise that the ground can arrange, one after the other: the broken ones, each with what is wrong."""
-    broken: dict[str, str] = {}
-    for promise in _ALL:
-        if all(getattr(ground, name) is not None for name in promise.needs):
-            try:
-                await promise(ground)
-            except Exception as error:  # an adapter may fail in any way
-                broken[str(promise)] = f"{type(error).__name__}: {error}"
-    return broken
+_KIT: Final = Kit[Ground]()
+_promise = _KIT.promise
+promises = _KIT.promises
+run = _KIT.run
+Promise: TypeAlias = promise.Promise[Ground]
 
 
 # The promises -------------------------------------------------------------------------------------------
