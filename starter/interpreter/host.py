@@ -136,6 +136,7 @@ class MemoryHost:
 
     async def _conduct(self) -> None:
         self.outcome = await self.run.conduct()
+        self._task = None  # it is kept no longer than it goes on
         for tell in self._who_waits:
             tell()
 

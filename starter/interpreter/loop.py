@@ -3,15 +3,18 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
-from typing import Any
+from contextvars import Context, copy_context
+from typing import Any, Final
+
+_NO_HANDLE: Final[Any] = None
+"""Whoever asks for something here does not take it back: tasks and futures keep no handle."""
 
 
 class CaseLoop(asyncio.AbstractEventLoop):
     """Runs the tasks of one case until none can go on; as Temporal's does, it looks at conditions when all is quiet."""
 
     def __init__(self) -> None:
-        self._ready: deque[asyncio.Handle] = deque()
+        self._ready: deque[tuple[Context, Callable[..., Any], tuple[Any, ...]]] = deque()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._error: BaseException | None = None
 
@@ -27,7 +30,8 @@ class CaseLoop(asyncio.AbstractEventLoop):
         try:
             while ready:
                 while ready:
-                    ready.popleft()._run()
+                    context, callback, args = ready.popleft()
+                    context.run(callback, *args)
                 if self._conditions:
                     self._conditions = [each for each in self._conditions if not _settled(*each)]
         finally:
@@ -46,9 +50,8 @@ class CaseLoop(asyncio.AbstractEventLoop):
 
     def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
         """See base class."""
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+        self._ready.append((context or copy_context(), callback, args))
+        return _NO_HANDLE
 
     def create_future(self) -> "asyncio.Future[Any]":
         """See base class."""
