@@ -38,13 +38,15 @@ def due(span: Span, at: datetime, windows: Sequence[PauseWindow] = (), *, calend
         return _due(span, at, ends, calendar=calendar.version, warnings=warnings)
     length = timedelta(minutes=span.minutes or span.working_minutes, seconds=span.seconds)
     if not length:
-        return Due(at=begins)
-    unmoved, _ = use_up(_time(span, begins, calendar), length)
-    ends, warnings = use_up(_running(_time(span, begins, calendar), windows), length)
+        return Due.made_of(at=begins)
+    unmoved, warnings = use_up(_time(span, begins, calendar), length)
+    ends = unmoved
+    if windows:
+        ends, warnings = use_up(_running(_time(span, begins, calendar), windows), length)
     remind_at = None
     if span.reminder_minutes and (until_then := length - timedelta(minutes=span.reminder_minutes)) >= timedelta():
         remind_at, _ = use_up(_running(_time(span, begins, calendar), windows), until_then, resumed=True)
-    return Due(
+    return Due.made_of(
         at=ends,
         remind_at=remind_at if remind_at and remind_at > at else None,
         calendar=calendar.version if span.working_minutes else "",
@@ -80,7 +82,7 @@ def left(
 def _due(span: Span, at: datetime, ends: datetime, *, calendar: str = "", warnings: tuple[str, ...] = ()) -> Due:
     """A deadline of which the notice goes by the plain clock."""
     remind_at = ends - timedelta(minutes=span.reminder_minutes)
-    return Due(
+    return Due.made_of(
         at=ends,
         remind_at=remind_at if span.reminder_minutes and remind_at > at else None,
         calendar=calendar,
@@ -96,6 +98,9 @@ def _time(span: Span, begins: datetime, calendar: Calendar) -> Iterable[Stretch]
 def _running(stretches: Iterable[Stretch], windows: Sequence[PauseWindow]) -> Iterator[Stretch]:
     """What the windows leave of the stretches."""
     pauses = sorted((each.starts_at, each.resumes_at) for each in windows if each.starts_at < each.resumes_at)
+    if not pauses:
+        yield from (each for each in stretches if each.starts < each.ends)
+        return
     for each in stretches:
         goes_on = each.starts
         for stops, resumes in pauses:

@@ -172,9 +172,9 @@ class Ledger:
             case planned:
                 for leg in planned:
                     self._insert(payout, leg, at)
-        return ReserveResult(
+        return ReserveResult.made_of(
             reservation=Reservation.RESERVED,
-            due=sum(missing_parts(payout.model_copy(update={"waits": True}), counted).values()),
+            due=sum(missing_parts(payout if payout.waits else _waiting(payout), counted).values()),
             legs=self.legs_of(payout.case_id),
         )
 
@@ -239,3 +239,7 @@ class Ledger:
         self.funds[payout.fund].legs[leg.refund_no] = BookedLeg(leg, payout, standing, (event,))
         self._fund_of[leg.refund_no] = payout.fund
         self._funds_of_case[payout.case_id] = payout.fund
+
+
+def _waiting(payout: Payout) -> Payout:
+    return payout.model_copy(update={"waits": True})

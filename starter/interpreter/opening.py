@@ -301,7 +301,7 @@ class MemoryOpening:
         buyer_id = opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None)
         version = version_of(request, at) if isinstance(request, Application) else None
         facts = version_facts(version) if version else {}
-        entry = LogEntry(event="opened", by=opener(request), rule=OPENING.rule, at=at, facts=facts)
+        entry = LogEntry.made_of(event="opened", by=opener(request), rule=OPENING.rule, at=at, facts=facts)
         row = self._book.write_opening(opening, opened, entry, version, buyer_id, pieces_named(opening))
         if attachments := getattr(request, "evidence", ()):  # R10; of a dispute it is a draft (D6)
             adds = not isinstance(request, DisputeRequest)
@@ -313,4 +313,4 @@ class MemoryOpening:
 
 
 def _money(amount: int, order: OrderFacts) -> Money:
-    return Money(amount=amount, currency=order.currency)
+    return Money.made_of(amount=amount, currency=order.currency)

@@ -36,6 +36,8 @@ class Case:
     """The case that carries a dispute's ruling out, and has started it (D8)."""
     detached: bool = False
     """Whether the run that waits for its result may be no more (D8)."""
+    resumes: bool = True
+    """Whether another run may go on from what is written: the state goes along with each step then."""
 
     # What it is about ---------------------------------------------------------------------------------
 
@@ -87,8 +89,10 @@ class Case:
         """All that is asked for, by the current version (R10)."""
         if self.opened.asked is None:
             raise ValueError("the case is not open")
-        applied = self.state.applied
-        return self.opened.asked.model_copy(update={"amount": applied.amount}) if applied else self.opened.asked
+        asked, applied = self.opened.asked, self.state.applied
+        if applied is None or asked.amount == (amount := applied.amount):
+            return asked
+        return asked.model_copy(update={"amount": amount})
 
     @property
     def version(self) -> int:
@@ -133,7 +137,7 @@ class Case:
         self, event: str, by: Actor, rule: str, because: Command | None = None, /, **facts: str | int
     ) -> LogEntry:
         """A line for the case log, and the command that has brought it about."""
-        return LogEntry(
+        return LogEntry.made_of(
             event=event,
             by=by,
             rule=rule,
@@ -155,7 +159,7 @@ class Case:
         """A notice about this case; none where the recipient is not known."""
         if to is None:
             return ()
-        return (Notice(template=template, to=to, fields={"subject": subject(self.request), **fields}),)
+        return (Notice.made_of(template=template, to=to, fields={"subject": subject(self.request), **fields}),)
 
     def notice_to_both(self, template: NoticeTemplate, **fields: str | int) -> tuple[Notice, ...]:
         """A notice about this case to the buyer and to the merchant."""

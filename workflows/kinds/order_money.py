@@ -79,7 +79,7 @@ def refund(
         refunded = _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
     else:
         refunded = _pay(case, decision, *decided, pieces=pieces)
-    return replace(refunded, aside=told)
+    return replace(refunded, aside=told) if told else refunded
 
 
 def tell_settled(case: Case) -> TellCase | None:
@@ -97,7 +97,7 @@ def _pay(case: Case, decision: DecidedRefund, *decided: LogEntry, pieces: CasePi
         return _ask_for_another(case.but(decided=decision), refusal, *decided, pieces=pieces)
 
     return money.pay(
-        case.but(decided=None),
+        case.but(decided=None) if case.state.decided else case,
         *decided,
         fund=order_fund(case.order.order_no),
         wanted=decision.wanted,

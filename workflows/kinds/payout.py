@@ -33,7 +33,8 @@ def in_print(case: Case) -> str:
 
 def looking_anew(case: Case) -> Case:
     """The case, with the intervals between looks counted from now on."""
-    return case.but(payout=payout_of(case).but(looks=0))
+    payout = payout_of(case)
+    return case.but(payout=payout.but(looks=0)) if payout.looks else case
 
 
 def told_to_buyer(case: Case, template: NoticeTemplate) -> tuple[Notice, ...]:
@@ -67,10 +68,9 @@ def closing_step(case: Case, by_hand: OutcomeKind | None = None, *entries: LogEn
         balance=payout.balance,
     )
     decided = Decided.made_of(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided)
-    state = planned(case, plan, "", decided)
-    step = step_of(case, plan, CaseKey.made_of(case_id=case.case_id, run_id="")).model_copy(
-        update={"state": kept(state)}
-    )
+    step = step_of(case, plan, CaseKey.made_of(case_id=case.case_id, run_id=""))
+    if case.resumes:
+        step = step.model_copy(update={"state": kept(planned(case, plan, "", decided))})
     told = amount if payout.told is None else payout.told
     if not may_change and amount >= told:
         return step

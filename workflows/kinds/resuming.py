@@ -40,7 +40,7 @@ def opened_state(state: State, opened: Opened, at: datetime) -> State:
         raise ValueError("nothing was opened")
     stage = STAGES[opened.stage]
     span = stage.span(opened.policy) if stage.span else None
-    return state.but(kind=opened.kind, stage=stage.name, clock=begun(span, at).but(due=opened.due))
+    return state.but(kind=opened.kind, stage=stage.name, clock=begun(span, at, opened.due))
 
 
 def just_opened(request: Request, opened: Opened, at: datetime) -> Resumed:

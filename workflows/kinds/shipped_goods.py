@@ -45,7 +45,7 @@ def sent_in(case: Case, *parcels: Parcel) -> Case:
     goods = case.state.goods
     known = (*goods.out, *goods.back)
     new = tuple(each for each in parcels if each not in known and each.carrier != DIRECTORY)
-    return with_goods(case, out=(*goods.out, *new))
+    return with_goods(case, out=(*goods.out, *new)) if new else case
 
 
 def all_back(case: Case) -> bool:

@@ -8,7 +8,7 @@ from workflows.kinds.decisions import StepPlan, Ticks
 from workflows.kinds.stage import CLOSED, STAGES
 from workflows.kinds.state import Decided, RunningClock, Standstill, State
 from workflows.messages.actors import officer
-from workflows.messages.cases import CaseKey, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
+from workflows.messages.cases import CaseKey, Due, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Reservation
 from workflows.messages.stages import Attention
@@ -74,9 +74,10 @@ def _calls_staff(case: Case, attention: Attention | None) -> tuple[Notice, ...]:
     return case.notice(NoticeTemplate.ATTENTION_RAISED, STAFF, attention=attention)
 
 
-def begun(span: Span | None, at: datetime) -> RunningClock:
+def begun(span: Span | None, at: datetime, due: Due | None = None, *, worked_out: bool = False) -> RunningClock:
     """A clock that begins at a moment; its deadline is the book's to say."""
-    return RunningClock.made_of(span=span, began_at=span.since or at if span else at)
+    began_at = span.since or at if span else at
+    return RunningClock.made_of(span=span, began_at=began_at, due=due, worked_out=worked_out)
 
 
 def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None) -> State:
@@ -84,7 +85,7 @@ def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None)
     state, clock = case.state, case.state.clock
     match plan.ticks:
         case Ticks.ANEW:
-            clock = begun(asked_span(case, plan), case.now).but(worked_out=True)
+            clock = begun(asked_span(case, plan), case.now, worked_out=True)
         case Ticks.MOVED:
             clock = clock.but(worked_out=True)
         case Ticks.ON:

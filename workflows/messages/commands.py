@@ -5,6 +5,7 @@ forget), under the same name. ``key`` makes it one command however often it is s
 """
 
 import re
+from functools import cache
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -46,6 +47,7 @@ class Command(Input):
     """The case that it is meant for, where the sender cannot bind what it encrypts to it; another one refuses it."""
 
     @classmethod
+    @cache
     def command_name(cls) -> str:
         """The name of the update and of the signal: ``PayInAdvance`` is ``pay_in_advance``."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()

@@ -1,6 +1,6 @@
 """The bases of all messages, and the kinds of text that they may hold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Final, Self, TypeVar, cast
@@ -117,34 +117,46 @@ class Value(BaseModel):
         """See base class."""
         if deep:
             return super().model_copy(update=update, deep=True)
-        changed = update or {}
         stated = self.__pydantic_fields_set__
-        if not stated.issuperset(changed):
-            stated = _shared(frozenset((*stated, *changed)))
-        return _made(self.__class__, {**self.__dict__, **changed}, stated)
+        if not update:
+            return _made(self.__class__, self.__dict__.copy(), stated)
+        if not stated.issuperset(update):
+            stated = _shared(frozenset((*stated, *update)))
+        return _made(self.__class__, {**self.__dict__, **update}, stated)
 
     @classmethod
     def made_of(cls, **fields: Any) -> Self:
         """A value of ours, made of values of ours: nothing is checked, which takes most of the time else.
 
-        Not for models with defaults that are made anew each time.
+        Raises:
+            TypeError: a field is missing that has no default, or one that is made anew each time.
         """
-        return _made(cls, {**_defaults(cls), **fields}, _stated(tuple(fields)))
+        defaults, stated = _beside(cls, tuple(fields))
+        return _made(cls, defaults | fields, stated)
 
 
 _Made = TypeVar("_Made", bound=Value)
 
 
+def _slot(name: str) -> Callable[[BaseModel, Any], None]:
+    return vars(BaseModel)[name].__set__
+
+
 def _made(kind: type[_Made], values: dict[str, Any], stated: set[str]) -> _Made:
-    made = kind.__new__(kind)
-    _set(made, "__dict__", values)
-    _set(made, "__pydantic_fields_set__", stated)
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
+    made = _new(kind)
+    _set_values(made, values)
+    _set_stated(made, stated)
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
 
 
-_set: Final = object.__setattr__
+# The slots themselves: found once, where ``object.__setattr__`` looks each of them up at every value that is made.
+_new: Final = object.__new__
+_set_values: Final = _slot("__dict__")
+_set_stated: Final = _slot("__pydantic_fields_set__")
+_set_extra: Final = _slot("__pydantic_extra__")
+_set_private: Final = _slot("__pydantic_private__")
 
 
 @cache
@@ -154,8 +166,14 @@ def _shared(stated: frozenset[str]) -> set[str]:
 
 
 @cache
-def _stated(fields: tuple[str, ...]) -> set[str]:
-    return _shared(frozenset(fields))
+def _beside(model: type[BaseModel], stated: tuple[str, ...]) -> tuple[dict[str, Any], set[str]]:
+    """What a value has besides the fields that are stated: the defaults, and the note of which were stated."""
+    missing = {name: field for name, field in model.model_fields.items() if name not in stated}
+    if wanted := [name for name, field in missing.items() if field.is_required() or field.default_factory]:
+        raise TypeError(f"{model.__name__} is made with {', '.join(wanted)}")
+    # All defaults, in the order of the fields: so are a value's own, whatever is stated.
+    defaults = {name: missing[name].default if name in missing else None for name in model.model_fields}
+    return defaults, _shared(frozenset(stated))
 
 
 def lean(value: _Made) -> _Made:
@@ -163,19 +181,12 @@ def lean(value: _Made) -> _Made:
     shared = _shared(frozenset(value.__pydantic_fields_set__))
     if value.__pydantic_fields_set__ is shared:
         return value
-    _set(value, "__pydantic_fields_set__", shared)
+    _set_stated(value, shared)
     for part in value.__dict__.values():
         for each in cast("tuple[object, ...]", part) if type(part) is tuple else (part,):
             if isinstance(each, Value):
                 lean(each)
     return value
-
-
-@cache
-def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    if any(field.default_factory for field in model.model_fields.values()):
-        raise TypeError(f"{model.__name__} has defaults that are made anew each time")
-    return {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
 
 
 class Message(Value):

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,8 @@ from workflows.messages.reading import read_json, read_own_json
 from workflows.messages.unreadable import Unreadable
 
 Given = TypeVar("Given", bound=Command)
+
+_SORTED: Final = json.JSONEncoder(sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def fingerprint(command: Command) -> str:
     What a command leaves out does not count: a field that a later release adds changes no fingerprint.
     """
     said = command.model_dump(mode="json", exclude={"case"}, exclude_defaults=True)
-    content = f"{command.command_name()} {json.dumps(said, sort_keys=True)}"
+    content = f"{command.command_name()} {_SORTED.encode(said)}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

@@ -11,6 +11,8 @@ def as_paid(step: Step, paid: int) -> Step:
     Amounts that it states are put right, and where less was paid than both sides have been told, it says so.
     """
     reduction = step.reduction
+    if reduction is None and paid == step.refunded + step.compensated:
+        return step
     entries, notices = step.entries, step.notices
     if reduction and paid < reduction.told:
         entries += (reduction.entry.model_copy(update={"facts": {**reduction.entry.facts, "paid": paid}}),)

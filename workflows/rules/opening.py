@@ -85,7 +85,7 @@ def opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
             template, to = NoticeTemplate.COMPENSATION_CLAIMABLE, buyer(request.buyer_id)
         case _:
             template, to = NoticeTemplate.REQUEST_OPENED, merchant(request.merchant_id)
-    return (Notice(template=template, to=to, fields=fields),)
+    return (Notice.made_of(template=template, to=to, fields=fields),)
 
 
 def not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:

@@ -167,8 +167,8 @@ def pieces_of(application: Application, use: PieceUse) -> CasePieces:
 
 def named(lines: Iterable[LineAmount], use: PieceUse) -> CasePieces:
     """These pieces, and what happens to them."""
-    pieces = (LinePieces(line=each.line, quantity=each.quantity, amount=each.amount) for each in lines)
-    return CasePieces(use=use, lines=tuple(pieces))
+    pieces = [LinePieces.made_of(line=each.line, quantity=each.quantity, amount=each.amount) for each in lines]
+    return CasePieces.made_of(use=use, lines=tuple(pieces))
 
 
 def accepted_pieces(application: Application, accepted: Mapping[str, int], paid: Iterable[Part]) -> CasePieces:

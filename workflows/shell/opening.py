@@ -101,6 +101,6 @@ class Opening:
         if opened.stage is None:
             raise ValueError("nothing was opened")
         facts = opening_facts(running.request, at)
-        entry = LogEntry(event="opened", by=opener(running.request), rule=OPENING.rule, at=at, facts=facts)
+        entry = LogEntry.made_of(event="opened", by=opener(running.request), rule=OPENING.rule, at=at, facts=facts)
         running.state = opened_state(running.state, opened, at)
         running.arrive((entry,))

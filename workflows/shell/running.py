@@ -53,14 +53,19 @@ class RunningCase:
     @property
     def case(self) -> Case:
         """The case at this moment, as its kind sees it."""
+        return self.case_at(self.state, self.host.now())
+
+    def case_at(self, state: State, now: datetime) -> Case:
+        """The same with another state, or at another moment."""
         return Case(
             case_id=self.host.case_id,
             request=self.request,
             opened=self.opened or _NOT_OPENED,
-            state=self.state,
-            now=self.host.now(),
+            state=state,
+            now=now,
             carried_out_by=self.carried_out_by,
             detached=bool(self.cancellations) or self.host.parent is None,
+            resumes=self.host.resumes,
         )
 
     @property
@@ -92,7 +97,7 @@ class RunningCase:
         state, currency = self.state, self.case.asked.currency
         if state.outcome is None:
             raise ValueError("a case that has ended has an outcome")
-        self.outcome = Outcome(
+        self.outcome = Outcome.made_of(
             case_id=case_id(self.request),
             kind=state.kind,
             outcome=state.outcome,

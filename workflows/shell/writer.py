@@ -1,6 +1,5 @@
 """From what was decided to what is written: one step, one transaction, and the state that follows from the answer."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from workflows.kinds.decisions import ClosedElsewhere, Decision
@@ -28,7 +27,7 @@ class Writer:
         running, plan = self._running, decision.step
         if plan is None:
             raise ValueError("there is no step to write")
-        case = replace(running.case, state=decision.state or running.state, now=decided_at)
+        case = running.case_at(decision.state or running.state, decided_at)
         lines = self._book.lines_to_go() if self._book.woken else ()
         state = planned(case, plan, decision.follow_up, decision.verdict)
         step = step_of(case, plan, running.key, before=lines)
