@@ -47,10 +47,14 @@ class Command(Input):
     """The case that it is meant for, where the sender cannot bind what it encrypts to it; another one refuses it."""
 
     @classmethod
-    @cache
     def command_name(cls) -> str:
         """The name of the update and of the signal: ``PayInAdvance`` is ``pay_in_advance``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        return _in_snake_case(cls.__name__)
+
+
+@cache
+def _in_snake_case(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 class Approve(Command, Deciding):
