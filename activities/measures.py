@@ -15,10 +15,12 @@ from typing import Final
 from temporalio.common import MetricCounter, MetricMeter
 
 from activities.tally import SILENCE, Tally, Written
-from workflows.kinds.stage import STAGES
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import Role
+from workflows.messages.cases import Step
 from workflows.messages.payouts import LegState, PaidBy
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName
+from workflows.rules.silence import BY_PROFILE
 
 DECISION_TIME: Final = "aftersales_decision_time_seconds"
 GATEWAY_CALL: Final = "aftersales_gateway_call_seconds"
@@ -130,7 +132,7 @@ class Measures:
             took = max((step.at - written.since).total_seconds(), 0.0)
             self._decision_time.record(took, {"kind": step.kind.value, "by": by})
         if by == SILENCE:
-            _add(self._missed, kind=step.kind, stage=written.stage, silence=stage.silence)
+            _add(self._missed, kind=step.kind, stage=written.stage, silence=_silence(step, stage))
         if step.outcome and written.stage is not StageName.CLOSED:
             _add(self._ended, kind=step.kind, outcome=step.outcome)
 
@@ -171,3 +173,12 @@ class Measures:
 
 def _add(counter: MetricCounter, value: int = 1, **labels: str) -> None:
     counter.add(value, {name: str(label) for name, label in labels.items()})
+
+
+def _silence(step: Step, left: Stage) -> Silence:
+    """What silence did: where the profile says so, the step tells (G3)."""
+    if step.stage is StageName.MERCHANT_OVERDUE:
+        return Silence.RIGHT_TO_INTERVENTION
+    if left.name in BY_PROFILE and step.outcome is OutcomeKind.REJECTED:
+        return Silence.CLOSE_AS_REJECTED
+    return left.silence

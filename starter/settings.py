@@ -284,7 +284,7 @@ class Settings(BaseSettings):
     )
     policies_dir: Path | None = Field(
         default=None,
-        description="Folder of policy profiles (`<name>.toml`) to use instead of the built-in ones.",
+        description="Folder of own policy profiles (`<name>.toml`), in addition to the built-in ones.",
     )
     calendar_overrides: Path | None = Field(
         default=None,

@@ -87,6 +87,12 @@ class ReturnAgreed(Fields):
         return clauses
 
 
+class MerchantOverdue(Fields):
+    """To both: the merchant has not decided, and for how many days the buyer may ask for intervention (G3)."""
+
+    days: PositiveInt
+
+
 class PaymentReduced(Amount):
     """To both: others have been paid a part meanwhile, and what is left is paid (R14). ``asked`` is in minor units."""
 
@@ -127,6 +133,7 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.EXCHANGE_SHIPPED: Fields,
     NoticeTemplate.GOODS_SENT_BACK: Fields,
     NoticeTemplate.INTERVENTION_OPEN: Fields,
+    NoticeTemplate.MERCHANT_OVERDUE: MerchantOverdue,
     NoticeTemplate.DISPUTE_OPENED: RequestOpened,
     NoticeTemplate.EVIDENCE_DEMANDED: Fields,
     NoticeTemplate.DISPUTE_RULED: DisputeRuled,
@@ -208,6 +215,16 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.INTERVENTION_OPEN: (
         "【售后】{subject} 的换货超时未发出，您可以申请平台介入。",
         "[After-sales] {subject}: your exchange has not been shipped in time; you may ask the platform to intervene.",
+    ),
+    NoticeTemplate.MERCHANT_OVERDUE: (
+        (
+            "【售后】{subject} 的售后申请商家超时未处理：买家可在 {days} 天内申请平台介入，"
+            "商家仍可处理；逾期未申请，售后单关闭。"
+        ),
+        (
+            "[After-sales] {subject}: the merchant has not decided in time. For {days} days the buyer may ask the "
+            "platform to intervene, and the merchant may still decide; after that the case closes."
+        ),
     ),
     NoticeTemplate.DISPUTE_OPENED: (
         "【售后】{subject} 的买家发起纠纷，金额 {amount}，协商期至北京时间 {due}，逾期平台介入。",

@@ -14,6 +14,7 @@ SILENCES: Final[Mapping[Silence, Words]] = {
     Silence.PAY_PRINCIPAL: ("系统将自动退还本金", "the principal is paid back automatically"),
     Silence.APPROVE: ("系统将自动通过申请", "the request is approved automatically"),
     Silence.CLOSE_AS_REJECTED: ("售后单将以拒绝关闭", "the case closes as rejected"),
+    Silence.CLOSE_UNDECIDED: ("售后单将关闭", "the case closes undecided"),
     Silence.ESCALATE: ("将升级至平台人工处理", "an operator of the platform takes over"),
     Silence.ASK_GATEWAY: ("系统将向支付渠道查询结果", "the payment provider is asked for the result"),
     Silence.RAISE_ATTENTION: ("将转人工跟进", "a person follows it up"),
@@ -39,6 +40,7 @@ OUTCOMES: Final[Mapping[OutcomeKind, Words]] = {
     OutcomeKind.WITHDRAWN: ("买家已撤销", "withdrawn by the buyer"),
     OutcomeKind.RETAINED: ("挽留成功，买家已撤销", "retained: the buyer keeps the allowance"),
     OutcomeKind.REJECTED: ("已拒绝", "rejected"),
+    OutcomeKind.UNDECIDED: ("商家未处理且买家未申请介入，已关闭", "closed: nobody has decided"),
     OutcomeKind.NOTHING_LEFT: (
         "所申请的金额此前已全部由其他售后单退还，本单未付款",
         "other cases had paid back all that was asked for; this one has paid nothing",

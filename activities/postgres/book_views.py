@@ -3,16 +3,17 @@
 from typing import Final
 
 from activities.postgres import ledger
-from activities.postgres.casebook import log_of
+from activities.postgres.casebook import log_of, policies_of
 from activities.postgres.connection import Connection
 from activities.postgres.timelines import timeline_of
-from workflows.kinds.stage import STAGES
+from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped
 from workflows.rules.dispute import DECIDED
+from workflows.rules.silence import BY_PROFILE, silence_of
 
 _ENTRIES_SHOWN: Final = 8
 _WITHOUT_WORKFLOW: Final = "流程已停止，期限不再生效 · the workflow was stopped: nobody keeps a deadline"
@@ -39,6 +40,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     name = StageName(row["stage"])
     stage = STAGES.get(name)  # None where a newer release has added it
     kind = CaseKind(row["kind"])
+    applied = read_own(ApplicationVersion, row["application"]) if row["application"] else None
     log = await log_of(connection, case_id)
     kept = stopped is Stopped.PAUSED
     return CaseView(
@@ -51,13 +53,13 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         order_no=row["order_no"],
         allowance_id=row["allowance_id"],
         asked=Money(amount=row["asked"], currency=row["currency"]),
-        application=read_own(ApplicationVersion, row["application"]) if row["application"] else None,
+        application=applied,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
         opened_at=row["opened_at"],
         due=row["due_at"] if kept else None,
         no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,
-        on_silence=stage.silence if stage else Silence.NOTHING,
+        on_silence=await _silence(connection, case_id, stage, applied) if stage else Silence.NOTHING,
         commands=(),
         attention=Attention(row["attention"]) if row["attention"] else None,
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
@@ -69,6 +71,14 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         warnings=(),
         log=tuple(log[-_ENTRIES_SHOWN:]),
     )
+
+
+async def _silence(connection: Connection, case_id: str, stage: Stage, applied: ApplicationVersion | None) -> Silence:
+    """G3: by the policy that the case went by last."""
+    if stage.name not in BY_PROFILE:
+        return stage.silence
+    *_, policy = await policies_of(connection, case_id)
+    return silence_of(stage.name, policy, applied) or stage.silence
 
 
 async def outcome_in_book(connection: Connection, case_id: str) -> Outcome | None:

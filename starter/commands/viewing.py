@@ -28,8 +28,9 @@ from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.rulings import Ruling
-from workflows.messages.stages import CaseKind, StageName, Stopped
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.local_time import local
+from workflows.rules.silence import BY_PROFILE
 from workflows.rules.wording import SILENCE_MEANS, STOPPED_MEANS
 
 CaseId = Annotated[
@@ -131,7 +132,7 @@ def known_page(known: Known) -> RenderableType:
     view = known.view
     return Group(
         case_facts(view, known.now),
-        *(["", timeline_table(known.timeline, known.now, view.outcome, view.stopped)] if known.timeline else []),
+        *(["", timeline_table(known.timeline, known.now, view)] if known.timeline else []),
         "",
         log_table(known.log),
     )
@@ -210,9 +211,7 @@ def application_words(asks: ApplicationVersion, currency: str) -> str:
     return "\n".join(said)
 
 
-def timeline_table(
-    timeline: Sequence[Stay], now: datetime, outcome: str | None = None, stopped: Stopped | None = None
-) -> Table:
+def timeline_table(timeline: Sequence[Stay], now: datetime, view: CaseView | None = None) -> Table:
     """The stages of a case: since when, for how long, by what it left each; and what lies ahead of the last one."""
     table = Table("since", "stage", "for", "and then", title="timeline", box=box.SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
@@ -223,10 +222,9 @@ def timeline_table(
             then = Text.assemble(_happened(after), (_in_time(stay, after), "dim"))
             length = Text(in_words(stood) if stood >= timedelta(seconds=1) else "at once")
         elif stay.stage is StageName.CLOSED:
-            then, length = Text(outcome or "", style="bold"), Text("")
+            then, length = Text((view and view.outcome) or "", style="bold"), Text("")
         else:
-            ahead = Text(STOPPED_MEANS.get(stopped, stopped), style="bold red") if stopped else _ahead(stay, now)
-            then, length = ahead, Text(f"{in_words(stood)} so far", style="bold")
+            then, length = _lies_ahead(stay, now, view), Text(f"{in_words(stood)} so far", style="bold")
         name = Text(stay.stage.replace("_", " "), style="" if after else "bold")
         table.add_row(local(stay.since).removesuffix(" 北京时间"), name, length, then)
     return table
@@ -244,11 +242,16 @@ def _in_time(stay: Stay, after: Stay) -> str:
     return f", {in_words(stay.due - after.since)} before the deadline"
 
 
-def _ahead(stay: Stay, now: datetime) -> Text:
+def _lies_ahead(stay: Stay, now: datetime, view: CaseView | None) -> Text:
+    """What comes of the last stage; what silence does where it is a profile's to say (G3) only the ``view`` knows."""
+    if view and view.stopped:
+        return Text(STOPPED_MEANS.get(view.stopped, view.stopped), style="bold red")
     stage = STAGES.get(stay.stage)  # None where a newer release has added it
     if stay.due is None:
         return Text(f"no deadline: {stage.no_deadline}" if stage else "no deadline", style="dim")
-    then = f"; then {SILENCE_MEANS[stage.silence]}" if stage else ""
+    said = stage.silence if stage and stage.name not in BY_PROFILE else None
+    silence = view.on_silence if view else said
+    then = f"; then {SILENCE_MEANS.get(silence, silence)}" if silence else ""
     return Text.assemble(remaining(stay.due, now), f", until {local(stay.due)}{then}")
 
 

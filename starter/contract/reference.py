@@ -12,6 +12,7 @@ from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import Outcome
 from workflows.messages.commands import Command
+from workflows.rules.silence import BY_PROFILE
 
 _OWN_VOICE = frozenset({Role.CLOCK})
 """Facts that only our own workflows tell each other."""
@@ -115,7 +116,8 @@ def _commands(contracts: Sequence[Contract]) -> Iterator[tuple[str, ...]]:
 
 def _stages() -> Iterator[tuple[str, ...]]:
     for name, stage in STAGES.items():
-        silence = f"`{stage.silence}`" if stage.span else stage.no_deadline
+        by_profile = ", or as the profile says (G3)" if stage.name in BY_PROFILE else ""
+        silence = f"`{stage.silence}`{by_profile}" if stage.span else stage.no_deadline
         yield f"`{name}`", stage.rule, stage.waits_for or "", silence, _accepted(roles(DECLARED[name]))
 
 

@@ -45,6 +45,7 @@ READERS: Final[Mapping[str, str]] = {
     # What is applied for
     "workflows/rules/applications.py:version_of": """
         Application.lines Application.freight Application.reason Application.method Application.words
+        Application.goods_received
         OriginalRoute.route BankTransfer.route Amend.evidence
         RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence
         ReturnRequest.replacements DisputeRequest.dispute_reason PriceProtectionRequest.evidence

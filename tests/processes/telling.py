@@ -26,6 +26,7 @@ from workflows.messages.orders import AllowanceFacts, OrderFacts, OrderLine, Ten
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.pauses import DeclareExemption, ExemptionReason
 from workflows.messages.payouts import LegState, TenderKind
+from workflows.messages.policy import SilencePolicy
 from workflows.messages.requests import (
     BankTransfer,
     DisputeReason,
@@ -51,8 +52,18 @@ MERCHANT, BUYER = "M-1", "B-1"
 ORDER, ALLOWANCE = "O-1", "A-1"
 PARCELS: Final = tuple(Parcel(carrier="sf", tracking_no=f"T{each}") for each in range(4))
 """The buyer sends goods back in the first two; the last two are the merchant's."""
-PROFILES: Final = ("douyin", "jd-pop", "jd-self", "shipped-review", "to-the-working-hour")
+PROFILES: Final = (
+    "douyin",
+    "jd-pop",
+    "jd-self",
+    "shipped-review",
+    "to-the-working-hour",
+    "silence-opens",
+    "silence-closes",
+    "intercepts",
+)
 
+_SILENT: Final = ("refund_only", "refund_only_received", "return_request", "price_protection")
 _EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
 _IDS = {Role.MERCHANT: MERCHANT, Role.BUYER: BUYER, Role.PLATFORM: "f-1"}
 
@@ -402,11 +413,17 @@ def _address() -> ReturnAddress:
 @cache
 def _policies() -> dict[str, Any]:
     built_in = Policies()
-    douyin = built_in.get("douyin")
+    douyin, jd_pop = built_in.get("douyin"), built_in.get("jd-pop")
     assert douyin
+    assert jd_pop
     stays = douyin.refund.model_copy(update={"shipped_meanwhile": "shipped_review"})
     hours = douyin.dispute.model_copy(update={"evidence_silence": "propose"})
+    opens = SilencePolicy.model_validate(dict.fromkeys(_SILENT, "right_to_intervention"))
+    closes = SilencePolicy.model_validate(dict.fromkeys(("unshipped_refund", *_SILENT), "close"))
     return {
+        "silence-opens": douyin.model_copy(update={"name": "silence-opens", "silence": opens}),
+        "silence-closes": douyin.model_copy(update={"name": "silence-closes", "silence": closes}),
+        "intercepts": jd_pop.model_copy(update={"name": "intercepts", "silence": SilencePolicy()}),
         **{name: built_in.get(name) for name in PROFILES[:3]},
         "shipped-review": douyin.model_copy(update={"name": "shipped-review", "refund": stays}),
         "to-the-working-hour": douyin.model_copy(update={"name": "to-the-working-hour", "dispute": hours}),

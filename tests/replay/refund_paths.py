@@ -163,6 +163,16 @@ async def refused_signal(world: World) -> Handle:
     return await act(case, Approve(key="c2", by=merchant(world.merchant)))
 
 
+@path("Refund only, jd: overdue, the right to intervention is not used", "G3", OutcomeKind.UNDECIDED, counted=False)
+async def shipped_overdue_undecided(world: World) -> Handle:
+    case = await world.refund(order_no=await world.order(marketplace="jd-pop", shipped_at=now()))
+    await at(world, case, StageName.SHIPPED_REVIEW)
+    await forward(world, case, hours=49)
+    await at(world, case, StageName.MERCHANT_OVERDUE)
+    await forward(world, case, days=7, hours=1)
+    return await ended(case)
+
+
 @path("Refund only, the merchant approves after evidence was added", "R2", OutcomeKind.REFUNDED)
 async def shipped_approved(world: World) -> Handle:
     case = await _reviewed(world, shipped=True)

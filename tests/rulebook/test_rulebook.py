@@ -25,6 +25,7 @@ LATER = [
     "X4",
     "X5",
     "X6",
+    "G3",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

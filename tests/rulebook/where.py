@@ -13,8 +13,8 @@ HEADING = "## Where each rule is carried out and tested"
 CODE = ("workflows", "activities", "starter")
 OTHER_CODE = ("worker.py",)
 
-_NUMBER = re.compile(r"\b[RTDALPBX]\d+\b")
-_ROW = re.compile(r"^\| ([RTDALPBX]\d+) \|", re.MULTILINE)
+_NUMBER = re.compile(r"\b[RTDALPBXG]\d+\b")
+_ROW = re.compile(r"^\| ([RTDALPBXG]\d+) \|", re.MULTILINE)
 
 
 def rules() -> list[str]:

@@ -77,6 +77,7 @@ def test_where_a_buyer_may_open_a_dispute() -> None:  # D1
 
     assert allowed == {
         StageName.REJECTED,
+        StageName.MERCHANT_OVERDUE,
         StageName.RECEIPT_REJECTED,
         StageName.RETURN_RECEIVED,
         StageName.RETURN_OVERDUE,

@@ -56,6 +56,7 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     NoticeTemplate.EXCHANGE_SHIPPED: {"subject": "DY-1001"},
     NoticeTemplate.GOODS_SENT_BACK: {"subject": "DY-1001"},
     NoticeTemplate.INTERVENTION_OPEN: {"subject": "DY-1001"},
+    NoticeTemplate.MERCHANT_OVERDUE: {"subject": "DY-1001", "days": 7},
     NoticeTemplate.DISPUTE_OPENED: {
         "subject": "DY-1001",
         "amount": 7200,

@@ -9,7 +9,7 @@ from activities.policies import Policies, PolicyError
 BUILT_IN = Path("workflows/rules/policies")
 
 
-@pytest.mark.parametrize("name", ["douyin", "jd-pop", "jd-self"])
+@pytest.mark.parametrize("name", ["douyin", "jd-pop", "jd-self", "cn-2026"])
 def test_a_built_in_profile_is_valid_and_called_like_its_file(name: str) -> None:
     policy = Policies().get(name)
 
@@ -55,3 +55,28 @@ def test_a_wrong_profile_names_file_and_field(tmp_path: Path, old: str, new: str
 
     assert field in str(wrong.value)
     assert "douyin.toml" in str(wrong.value)
+
+
+def test_own_profiles_add_to_the_built_in_ones(tmp_path: Path) -> None:
+    text = (BUILT_IN / "douyin.toml").read_text()
+    (tmp_path / "ours.toml").write_text(text.replace('name = "douyin"', 'name = "ours"'))
+    (tmp_path / "jd-pop.toml").write_text(text.replace('name = "douyin"', 'name = "jd-pop"').replace("= 1", "= 9", 1))
+    policies = Policies(tmp_path)
+
+    assert {"douyin", "ours", "jd-pop"} < set(policies.names())
+    found = {name: policies.get(name) for name in ("douyin", "ours", "jd-pop")}
+    assert {name: policy and policy.name for name, policy in found.items()} == {name: name for name in found}
+    assert found["jd-pop"] is not None
+    assert found["jd-pop"].version == 9  # one's own goes first
+
+
+def test_a_file_that_is_called_otherwise_than_its_profile_is_refused_at_start(tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text((BUILT_IN / "douyin.toml").read_text())
+
+    with pytest.raises(PolicyError, match=r"ours\.toml: name"):
+        Policies(tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_refused_at_start(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="no folder"):
+        Policies(tmp_path / "missing")

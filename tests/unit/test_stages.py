@@ -10,7 +10,7 @@ from workflows.messages.actors import Role
 from workflows.messages.commands import CloseCase, ConfirmProposal, Rule
 from workflows.messages.stages import Silence, StageName
 
-PROFILES = ("douyin", "jd-pop", "jd-self")
+PROFILES = ("douyin", "jd-pop", "jd-self", "cn-2026")
 
 
 def test_every_stage_name_has_its_stage() -> None:
@@ -116,7 +116,7 @@ def test_evidence_is_due_within_four_working_hours(profile: str) -> None:  # D5
     assert policy is not None
     assert span is not None
     assert span(policy).working_minutes == 4 * 60
-    assert policy.dispute.evidence_silence == ("uphold" if profile == "douyin" else "propose")
+    assert policy.dispute.evidence_silence == ("uphold" if profile in ("douyin", "cn-2026") else "propose")
 
 
 def test_money_on_its_way_is_never_paused() -> None:  # section 9

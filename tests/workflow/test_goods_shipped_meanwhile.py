@@ -184,7 +184,8 @@ async def test_a_parcel_that_the_buyer_has_signed_for_must_come_back_first(world
     await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
     view = await world.at(case, StageName.RETURN_REVIEW)
     await world.forward(case, hours=48, minutes=1)
-    agreed = await world.at(case, StageName.AWAITING_RETURN)
+    await world.at(case, StageName.MERCHANT_OVERDUE)  # G3: jd-pop
+    agreed = await case.act(agreement(world))
 
     assert (view.kind, view.attention) == (CaseKind.RETURN, None)
     assert view.due == view.log[-1].at + timedelta(hours=48)
@@ -277,7 +278,7 @@ async def test_a_cancelled_parcel_that_the_buyer_has_signed_for_becomes_a_return
     unpaid = await paid(world, order_no)
     outcome = await case.act_and_wait(receipt(world))
 
-    assert (view.kind, view.attention, view.on_silence) == (CaseKind.RETURN, None, Silence.AGREE_TO_RETURN)
+    assert (view.kind, view.attention, view.on_silence) == (CaseKind.RETURN, None, Silence.RIGHT_TO_INTERVENTION)
     assert await world.notices(case, NoticeTemplate.GOODS_UNDERWAY) == 2
     assert unpaid == 0
     assert (outcome.kind, outcome.outcome) == (CaseKind.RETURN, OutcomeKind.REFUNDED)

@@ -15,11 +15,12 @@ from workflows.messages.money import Money
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Application, Request
-from workflows.messages.stages import CaseKind, OutcomeKind
+from workflows.messages.stages import CaseKind, OutcomeKind, Silence
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.admission import Parties
 from workflows.rules.identity import subject
+from workflows.rules.silence import silence_of
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,16 @@ class Case:
     def due(self) -> datetime | None:
         """When silence decides, in UTC."""
         return self.state.clock.due.at if self.state.clock.due else None
+
+    @property
+    def on_silence(self) -> Silence:
+        """What happens at the deadline, by the profile where it is the profile's to say (G3)."""
+        policy = self.state.policy or self.opened.policy
+        if policy is None:
+            return self.stage.silence
+        applied = self.state.amended or self.request
+        application = applied if isinstance(applied, Application) else None
+        return silence_of(self.stage.name, policy, application) or self.stage.silence
 
     @property
     def running(self) -> Span | None:

@@ -15,6 +15,7 @@ from workflows.kinds.process import Goal, Process, arrows
 from workflows.kinds.stage import OPENING, PASSING, Stage
 from workflows.messages.stages import OutcomeKind
 from workflows.rules.bilingual import Language, said
+from workflows.rules.silence import BY_PROFILE
 
 Arrows: TypeAlias = tuple[tuple[Stage, str, Goal], ...]
 
@@ -95,7 +96,12 @@ def _silences(drawn: Arrows) -> list[str]:
         if stage.name in PASSING:
             continue
         waits = f"waits for the {stage.waits_for}" if stage.waits_for else "waits for nobody"
-        until = f"on silence: {stage.silence}" if stage.span else f"no deadline: {said(stage.no_deadline, Language.EN)}"
+        by_profile = ", or as the profile says (G3)" if stage.name in BY_PROFILE else ""
+        until = (
+            f"on silence: {stage.silence}{by_profile}"
+            if stage.span
+            else f"no deadline: {said(stage.no_deadline, Language.EN)}"
+        )
         lines.append(f"- `{stage.name}` ({stage.rule}) *{waits}; {until}*")
     return lines
 

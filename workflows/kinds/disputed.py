@@ -190,6 +190,7 @@ def _write_as_disputed(case: Case, command: OpenDispute, *, stands_still: bool) 
         freight=application.freight,
         reason=application.reason,
         method=application.method,
+        goods_received=application.goods_received,
         words=application.words,
         dispute_reason=command.reason,
         evidence=command.evidence,

@@ -64,7 +64,7 @@ def remind(case: Case) -> Decision:
             NoticeTemplate.DEADLINE_NEAR,
             case.merchant if case.stage.waits_for is Role.MERCHANT else case.buyer,
             due=case.due.isoformat(),
-            on_silence=case.stage.silence,
+            on_silence=case.on_silence,
         ),
     )
 

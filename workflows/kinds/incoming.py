@@ -9,6 +9,7 @@ from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision, Then
 from workflows.kinds.outgoing import heard_of, told_of_outgoing, with_goods
+from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -36,7 +37,7 @@ from workflows.rules.returns import extended
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
 """The goods are with the carrier, and time is left (T6, T7)."""
 
-NOT_SENT = (RETURN_REVIEW, ADDRESS_MISSING, AWAITING_RETURN)
+NOT_SENT = (RETURN_REVIEW, MERCHANT_OVERDUE, ADDRESS_MISSING, AWAITING_RETURN)
 """The buyer is to send goods back, and has not yet (T1, T3)."""
 
 WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)

@@ -3,12 +3,13 @@
 The goods stay bought. What is owed is looked at when the case opens (``workflows.rules.price_protection``).
 """
 
-from workflows.kinds import disputed, every_case, rejecting
+from workflows.kinds import disputed, every_case, overdue, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import take_evidence
 from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.process import Process, hears, silence, takes
 from workflows.kinds.rejecting import REJECTED
 from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, Stage, hours
@@ -40,7 +41,12 @@ def process() -> Process:
                     takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
                     takes(SubmitEvidence, PARTIES, take_evidence),
                     hears(ReportParcel, every_case.note_parcel),
-                    silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+                    overdue.unless_silent(_approve_by_silence, approved_by_silence=PAID_BACK),
+                ),
+                MERCHANT_OVERDUE: overdue.table(
+                    takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
+                    takes(SubmitEvidence, PARTIES, take_evidence),
+                    hears(ReportParcel, every_case.note_parcel),
                 ),
                 REJECTED: (
                     takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),

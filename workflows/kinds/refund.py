@@ -7,12 +7,13 @@ return (R7).
 from dataclasses import replace
 from datetime import datetime
 
-from workflows.kinds import disputed, every_case, order_money, rejecting
+from workflows.kinds import disputed, every_case, order_money, overdue, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import keeping_evidence, take_evidence
 from workflows.kinds.order_money import PAID_BACK, refund
+from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.process import Process, Table, hears, silence, takes
 from workflows.kinds.rejecting import REJECTED
 from workflows.kinds.return_stages import RETURN_REVIEW
@@ -93,7 +94,7 @@ def unshipped() -> Process:
                 takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),  # R6
                 takes(SubmitEvidence, PARTIES, take_evidence),
                 hears(ReportParcel, _goods_leave, goods_shipped=shipped, goods_on_delivery_run=shipped),
-                silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+                overdue.closing_unless(_approve_by_silence, approved_by_silence=PAID_BACK),
             ),
             **order_money.table(free=True),
         },
@@ -116,7 +117,12 @@ def shipped() -> Process:
             withdraw,
             takes(SubmitEvidence, PARTIES, take_evidence),
             hears(ReportParcel, _note_parcel),
-            silence(_approve_by_silence, approved_by_silence=PAID_BACK),
+            overdue.unless_silent(_approve_by_silence, approved_by_silence=PAID_BACK),
+        ),
+        MERCHANT_OVERDUE: overdue.table(
+            takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
+            takes(SubmitEvidence, PARTIES, take_evidence),
+            hears(ReportParcel, _note_parcel),
         ),
         REJECTED: (
             takes(Amend, BUYER, _apply_again, amended=SHIPPED_REVIEW),

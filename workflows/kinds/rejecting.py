@@ -15,6 +15,7 @@ from workflows.rules.evidence import evidence_facts
 from workflows.rules.pieces import pieces_of
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent
+from workflows.rules.silence import silence_of
 
 REJECTED = Stage(
     StageName.REJECTED,
@@ -63,7 +64,7 @@ def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
             version=version.version,
             amount=version.amount,
             currency=case.asked.currency,
-            on_silence=stage.silence,
+            on_silence=silence_of(stage.name, case.policy, command) or stage.silence,
         ),
     )
 

@@ -3,7 +3,7 @@
 A refund whose goods have shipped meanwhile goes this way as well (R7).
 """
 
-from workflows.kinds import disputed, every_case, order_money, rejecting
+from workflows.kinds import disputed, every_case, order_money, overdue, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
@@ -28,6 +28,7 @@ from workflows.kinds.outgoing import (
     send_back,
     with_goods,
 )
+from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.process import Process, Table, hears, silence, takes
 from workflows.kinds.received import (
     carry_out,
@@ -137,7 +138,14 @@ def process(*, exchange: bool) -> Process:
             account,
             takes(SubmitEvidence, PARTIES, take_evidence),
             not_sent,
-            silence(_agree_by_silence, return_agreed_by_silence=(AWAITING_RETURN, ADDRESS_MISSING)),
+            overdue.unless_silent(_agree_by_silence, return_agreed_by_silence=(AWAITING_RETURN, ADDRESS_MISSING)),
+        ),
+        MERCHANT_OVERDUE: overdue.table(
+            takes(AgreeReturn, MERCHANT, _agree, return_agreed=AWAITING_RETURN),
+            takes(RefundDirectly, MERCHANT, refund_directly, refunded_directly=PAID_BACK),
+            account,
+            takes(SubmitEvidence, PARTIES, take_evidence),
+            not_sent,
         ),
         REJECTED: (
             takes(Amend, BUYER, _apply_again, amended=RETURN_REVIEW),  # R6

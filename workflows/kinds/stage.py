@@ -36,6 +36,7 @@ class Stage:
     """In Chinese and in English, with ``·`` between."""
     waits_for: Role | None
     silence: Silence
+    """At the deadline; what a profile says otherwise is ``Case.on_silence`` (G3)."""
     span: Callable[[Policy], Span] | None = None
     no_deadline: str = ""
     work_list: WorkList | None = None

@@ -40,7 +40,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         due=case.due,
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,
-        on_silence=stage.silence,
+        on_silence=case.on_silence,
         commands=open_commands(stage, state.kind),
         attention=state.attention,
         outcome=state.outcome,

@@ -20,6 +20,8 @@ class ApplicationVersion(Message):
     reason: RefundReason
     route: Literal["original", "bank_transfer"]
     """How it is to be paid back. To which account is not shown (T4)."""
+    goods_received: bool | None = None
+    """Whether the buyer says that it has the goods (G1); None where it does not say."""
     replacements: tuple[Replacement, ...] = ()
     """What an exchange is to bring for its lines; the same goods for those that are not named (T8)."""
     dispute_reason: DisputeReason | None = None

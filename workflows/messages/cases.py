@@ -107,6 +107,7 @@ class NoticeTemplate(Word):
     EXCHANGE_SHIPPED = "exchange_shipped"
     GOODS_SENT_BACK = "goods_sent_back"
     INTERVENTION_OPEN = "intervention_open"
+    MERCHANT_OVERDUE = "merchant_overdue"
     DISPUTE_OPENED = "dispute_opened"
     EVIDENCE_DEMANDED = "evidence_demanded"
     DISPUTE_RULED = "dispute_ruled"

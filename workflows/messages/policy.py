@@ -159,6 +159,28 @@ class DecisionPolicy(Input):
     """Whether a command that decides is refused where it does not say which version, and what amount, it is about."""
 
 
+class SilencePolicy(Input):
+    """G3: what a merchant's silence does. With defaults, so that cases opened before it could differ can be read.
+
+    Where nothing stands here, silence is the same in every profile: goods that the merchant has are paid for (T6,
+    T15), and what has left a warehouse is a person's to decide (R3).
+    """
+
+    unshipped_refund: Literal["refund", "close"] = "refund"
+    """R1. ``close``: the case closes as rejected, and can be disputed (D1)."""
+    refund_only: Literal["refund", "close", "right_to_intervention"] = "refund"
+    """R2, where the buyer does not have the goods. With the right, the case goes on open: the merchant may still
+    decide, and the buyer may have the platform decide."""
+    refund_only_received: Literal["refund", "close", "right_to_intervention"] = "refund"
+    """R2, where the buyer has the goods."""
+    return_request: Literal["agree", "close", "right_to_intervention"] = "agree"
+    """T1, for returns and exchanges. ``agree``: to the return, and not to a refund."""
+    price_protection: Literal["refund", "close", "right_to_intervention"] = "refund"
+    """B3."""
+    right_days: Days = 7
+    """How long the buyer has the right to intervention; unused, the case closes undecided."""
+
+
 class LimitsPolicy(Input):
     """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
@@ -206,6 +228,7 @@ class Policy(Input):
     price_protection: PriceProtectionPolicy = PriceProtectionPolicy()
     limits: LimitsPolicy = LimitsPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
+    silence: SilencePolicy = SilencePolicy()
 
 
 @lru_cache(maxsize=256)

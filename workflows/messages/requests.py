@@ -65,6 +65,8 @@ class Application(Input):
     lines: Annotated[Lines, Field(validate_default=True)] = ()
     reason: RefundReason
     method: Method = OriginalRoute()
+    goods_received: bool | None = None
+    """未收到货 / 已收到货: whether the buyer says that it has the goods (G1); None where it does not say."""
     words: Reference | None = None
     """申请说明: what was written about it in words, kept in the vault under this reference (R10)."""
 

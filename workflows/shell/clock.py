@@ -53,7 +53,7 @@ class Clock:
         moments = {
             "临近截止，发送提醒 · the notice that the deadline is near": self._remind_at(),
             "再次查看 · look again": look_at,
-            SILENCE_MEANS[stage.silence]: due.at if due else None,
+            SILENCE_MEANS[self._running.case.on_silence]: due.at if due else None,
         }
         wake_at, what = min(((moment, what) for what, moment in moments.items() if moment), default=(None, ""))
         why = f"{stage.name} ({stage.rule}): {bilingual.said(what, bilingual.in_force())}"

@@ -1,0 +1,52 @@
+"""What a merchant's silence does: the profile's word (G3)."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.policy import Policy
+from workflows.messages.requests import Application, ReturnRequest
+from workflows.messages.stages import Silence, StageName
+from workflows.rules.shipping import QUALITY_FAULTS
+
+_DOES: Final[Mapping[str, Silence]] = MappingProxyType(
+    {
+        "refund": Silence.REFUND,
+        "agree": Silence.AGREE_TO_RETURN,
+        "close": Silence.CLOSE_AS_REJECTED,
+        "right_to_intervention": Silence.RIGHT_TO_INTERVENTION,
+    }
+)
+
+BY_PROFILE: Final = frozenset(
+    {StageName.MERCHANT_REVIEW, StageName.SHIPPED_REVIEW, StageName.RETURN_REVIEW, StageName.PRICE_REVIEW}
+)
+"""Stages in which a profile says what silence does."""
+
+
+def has_goods(application: Application | ApplicationVersion) -> bool:
+    """Whether the buyer has the goods, by its own word; a fault is one of goods that were seen (G1, R4)."""
+    if application.goods_received is not None:
+        return application.goods_received
+    return isinstance(application, ReturnRequest) or application.reason in QUALITY_FAULTS
+
+
+def silence_of(
+    stage: StageName, policy: Policy, application: Application | ApplicationVersion | None
+) -> Silence | None:
+    """What silence does in ``stage`` by the profile; None where it is the same in all profiles."""
+    says = policy.silence
+    match stage:
+        case StageName.MERCHANT_REVIEW:
+            return _DOES[says.unshipped_refund]
+        case StageName.SHIPPED_REVIEW if application and has_goods(application):
+            return _DOES[says.refund_only_received]
+        case StageName.SHIPPED_REVIEW:
+            return _DOES[says.refund_only]
+        case StageName.RETURN_REVIEW:
+            return _DOES[says.return_request]
+        case StageName.PRICE_REVIEW:
+            return _DOES[says.price_protection]
+        case _:
+            return None
