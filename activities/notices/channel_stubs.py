@@ -28,13 +28,18 @@ class ChannelStub:
         Raises:
             ChannelUnavailable: it was told to.
         """
-        if await self._fails(message.channel):
-            raise ChannelUnavailable
-        await self._pool.execute(
+        taken = await self._pool.fetchval(
             """
-            INSERT INTO channels.sent (channel, dedup_key, recipient_role, recipient_id, template, language, text)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT DO NOTHING
+            WITH failing AS (
+                UPDATE channels.failures SET remaining = remaining - 1
+                WHERE channel = $1 AND remaining > 0
+                RETURNING true
+            ), stored AS (
+                INSERT INTO channels.sent (channel, dedup_key, recipient_role, recipient_id, template, language, text)
+                SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT FROM failing)
+                ON CONFLICT DO NOTHING
+            )
+            SELECT NOT EXISTS (SELECT FROM failing)
             """,
             message.channel,
             message.dedup_key,
@@ -44,17 +49,8 @@ class ChannelStub:
             message.language,
             message.text,
         )
-
-    async def _fails(self, channel: ChannelName) -> bool:
-        failed = await self._pool.fetchval(
-            """
-            UPDATE channels.failures SET remaining = remaining - 1
-            WHERE channel = $1 AND remaining > 0
-            RETURNING true
-            """,
-            channel,
-        )
-        return failed is not None
+        if not taken:
+            raise ChannelUnavailable
 
 
 def stub_channels(pool: asyncpg.Pool) -> Mapping[ChannelName, Channel]:

@@ -142,17 +142,11 @@ async def take(connection: Connection, now: datetime, lease_until: datetime, lim
 
 async def mark(connection: Connection, deliveries: Iterable[Delivery], at: datetime) -> None:
     """Note what came of sending. What has been sent stays sent, whatever a slower sender says of it."""
+    sent: list[int] = []
     for delivery in deliveries:
         match delivery:
             case Sent(id=number):
-                await connection.execute(
-                    """
-                    UPDATE notices.outbox SET sent_at = coalesce(sent_at, $2), last_failure = NULL
-                    WHERE id = $1 AND undeliverable_at IS NULL
-                    """,
-                    number,
-                    at,
-                )
+                sent.append(number)
             case Failed(id=number, code=code, again_at=again_at):
                 await connection.execute(
                     """
@@ -173,6 +167,15 @@ async def mark(connection: Connection, deliveries: Iterable[Delivery], at: datet
                     at,
                     code,
                 )
+    if sent:
+        await connection.execute(
+            """
+            UPDATE notices.outbox SET sent_at = coalesce(sent_at, $2), last_failure = NULL
+            WHERE id = ANY ($1) AND undeliverable_at IS NULL
+            """,
+            sent,
+            at,
+        )
 
 
 @dataclass(frozen=True)

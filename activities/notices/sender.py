@@ -29,6 +29,8 @@ from workflows.messages.cases import NoticeTemplate
 from workflows.messages.notices import SendReport
 
 _BATCH: Final = 10
+_GATHERED_SECONDS: Final = 0.05
+"""So long notices are gathered after the first one: a busy worker then takes them up by tens and not one by one."""
 _ROUND: Final = 500
 _LEASE: Final = timedelta(minutes=1)
 _FIRST_RETRY: Final = timedelta(seconds=10)
@@ -134,6 +136,8 @@ class NoticeSender:
                 _log.warning("notices wait: the outbox cannot be used (%s)", type(error).__name__)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poked.wait(), self._poll_seconds)
+                if not self._stopping:
+                    await asyncio.sleep(_GATHERED_SECONDS)
 
     async def _send_batch(self, now: datetime, size: int) -> list[Delivery]:
         async with self._pool.acquire() as connection:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter, pydantic_data_converter
+from temporalio.converter import CompositePayloadConverter
 
 from workflows.messages.reading import read_own_json
 from workflows.messages.sealed import Sealed, Told
@@ -30,6 +31,10 @@ AWAITED_OUTSIDE: Final = "awaited_outside"
 
 _JSON: Final = "json/plain"
 
+# The SDK makes a converter anew for each task, each activity and each command that it encodes (1.35.0). Pydantic's has
+# a cache of its own, dear to make and empty each time: all of ours share the parts of one.
+_PARTS: Final = tuple(PydanticPayloadConverter().converters.values())
+
 
 class UnopenedPayload(Exception):  # noqa: N818 -- it is a finding, not a fault
     """Where a message is needed there is a payload that could not be decrypted."""
@@ -42,6 +47,10 @@ class MessageConverter(PydanticPayloadConverter):
     because what cannot be decoded would otherwise stall the case (a start or an update) or be dropped without a trace
     (a signal).
     """
+
+    def __init__(self) -> None:
+        """As cheap as can be: it is made some twenty times for each case."""
+        CompositePayloadConverter.__init__(self, *_PARTS)
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type[Any]] | None = None) -> list[Any]:
         """See base class."""
