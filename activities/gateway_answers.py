@@ -1,15 +1,16 @@
 """What a gateway's answers say of a leg, and whether an officer may pay instead (section 10, R5)."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from activities.gateways.payment import GatewayAnswer, NotFound
 from activities.working_time import add_working_days
-from workflows.messages.commands import GatewayResult
+from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.message import EARLIEST
 from workflows.messages.payouts import RETURNED, STRANDED, LegState, LegStatus, PaidBy, TenderKind
 from workflows.messages.policy import Arrival, PaymentPolicy
-from workflows.rules.legs import GATEWAY, US, LegEvent
+from workflows.rules.legs import GATEWAY, LegEvent, callback_source
 from workflows.rules.moments import CLOCKS_DIFFER
 
 _STATES: Final = {
@@ -26,6 +27,32 @@ _STATES: Final = {
 }
 
 
+LONGEST_WAIT: Final = timedelta(hours=24)
+"""A provider that names a later moment is asked again after this all the same."""
+
+
+@dataclass(frozen=True)
+class TurnedAway:
+    """Surely not sent: the provider knows nothing of this call."""
+
+    code: str
+    retry_after: timedelta | None = None
+    number_is_used: bool = False
+    """By another refund: a person must look."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nothing is known. The refund may have been paid, be paid yet, or never have arrived."""
+
+    retry_after: timedelta | None = None
+
+
+def bounded(wait: timedelta | None) -> timedelta | None:
+    """When to ask again, as a provider names it: neither in the past nor so late that a case is forgotten."""
+    return None if wait is None else min(max(wait, timedelta(0)), LONGEST_WAIT)
+
+
 class Entering(Protocol):
     """Under what an answer is entered."""
 
@@ -38,11 +65,6 @@ class Entering(Protocol):
     def arrival(self) -> PaymentPolicy | None:
         """How long money takes to arrive (R5); None after the case has ended."""
         ...
-
-
-def is_stranded(leg: LegStatus) -> bool:
-    """Whether the gateway holds the money: by hand it might be paid twice."""
-    return leg.state is LegState.ABNORMAL and leg.failure == STRANDED
 
 
 def may_be_paid_by_hand(asked: LegStatus | None, leg: LegStatus, answer: object) -> bool:
@@ -60,22 +82,25 @@ def may_be_paid_by_hand(asked: LegStatus | None, leg: LegStatus, answer: object)
             return False
 
 
-def sending(attempt: Entering) -> LegEvent:
-    """We send it now."""
-    return LegEvent(says=LegState.SUBMITTED, source=US, at=attempt.at, as_of=attempt.at)
-
-
-def unanswered(attempt: Entering) -> LegEvent:
-    """No answer has come, and nothing is guessed."""
-    return LegEvent(says=LegState.UNKNOWN, source=US, at=attempt.at, as_of=attempt.at)
-
-
 def answered(attempt: Entering, leg: LegStatus, answer: GatewayAnswer) -> LegEvent:
     """What a gateway that was asked has answered. A moment that cannot be is left out: the answer is true now (R18)."""
     as_of = answer.settled_at
     if as_of is None or not EARLIEST <= as_of <= attempt.at + CLOCKS_DIFFER:
         as_of = attempt.at
     return said(attempt, leg, answer, source=GATEWAY, as_of=as_of)
+
+
+def called_back(attempt: Entering, leg: LegStatus, callback: GatewayCallback) -> LegEvent:
+    """What a gateway tells of itself."""
+    answer = GatewayAnswer(
+        refund_no=callback.refund_no,
+        result=callback.result,
+        attempt=callback.attempt,
+        gateway_ref=callback.gateway_ref,
+        failure=callback.failure,
+        raw=callback.raw,
+    )
+    return said(attempt, leg, answer, source=callback_source(callback.key), as_of=callback.settled_at)
 
 
 def said(attempt: Entering, leg: LegStatus, answer: GatewayAnswer, *, source: str, as_of: datetime) -> LegEvent:

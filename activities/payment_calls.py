@@ -10,10 +10,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
+from activities.gateway_answers import TurnedAway, Unknown, bounded
 from activities.gateways.circuit import Admitted, Circuit
 from activities.gateways.pace import Pace
 from activities.gateways.payment import (
@@ -29,32 +29,12 @@ from activities.gateways.payment import (
 from activities.gateways.stub_clock import business_time
 from activities.measures import Measures
 
-LONGEST_WAIT: Final = timedelta(hours=24)
-"""A provider that names a later moment is asked again after this all the same."""
-
 SHORT_WAIT: Final = 1.0
 """Seconds that a call waits for its turn; one that would wait for longer is not made."""
 RESTING: Final = "resting"
 
 _Answer = TypeVar("_Answer", bound=GatewayAnswer | NotFound)
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TurnedAway:
-    """Surely not sent: the provider knows nothing of this call."""
-
-    code: str
-    retry_after: timedelta | None = None
-    number_is_used: bool = False
-    """By another refund: a person must look."""
-
-
-@dataclass(frozen=True)
-class Unknown:
-    """Nothing is known. The refund may have been paid, be paid yet, or never have arrived."""
-
-    retry_after: timedelta | None = None
 
 
 class PaymentCalls:
@@ -183,11 +163,11 @@ class PaymentCalls:
                 call.result = answer.result if isinstance(answer, GatewayAnswer) else "not_found"
         except NotSent as error:
             conflict = isinstance(error, NumberConflict)
-            return TurnedAway(error.code, _bounded(error.retry_after), conflict), None if error.unasked else conflict
+            return TurnedAway(error.code, bounded(error.retry_after), conflict), None if error.unasked else conflict
         except TimeoutError:
             return Unknown(), False
         except GatewayUnreachable as error:
-            return Unknown(_bounded(error.retry_after)), False
+            return Unknown(bounded(error.retry_after)), False
         except Exception as error:  # whatever it is, the request may have been sent (R18)
             # Its text may quote what was sent.
             _log.warning("the payment gateway failed in %s, so nothing is known: %s", operation, type(error).__name__)
@@ -203,7 +183,3 @@ class PaymentCalls:
 def _account(instruction: RefundInstruction) -> str:
     """Whose account at the provider is called; empty for the platform's only one, and for bank transfers."""
     return (instruction.charge and instruction.charge.account) or ""
-
-
-def _bounded(wait: timedelta | None) -> timedelta | None:
-    return None if wait is None else min(max(wait, timedelta(0)), LONGEST_WAIT)

@@ -113,7 +113,7 @@ READERS: Final[Mapping[str, str]] = {
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
         RecordManualTransfer.transferred_at RecordManualTransfer.amount
     """,
-    "activities/payments.py:enter_callback": """
+    "activities/gateway_answers.py:called_back": """
         GatewayCallback.refund_no GatewayCallback.result GatewayCallback.gateway_ref GatewayCallback.failure
         GatewayCallback.settled_at GatewayCallback.attempt GatewayCallback.raw
     """,

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from activities.gateway_answers import TurnedAway, Unknown
 from activities.gateways import alipay as adapter
 from activities.gateways.alipay import AlipayRefunds
 from activities.gateways.alipay_answers import FAILURES, fen, yuan
@@ -18,7 +19,7 @@ from activities.gateways.callbacks import CallbackRefused, CallbackRequest, Refu
 from activities.gateways.limits import Considered, objection
 from activities.gateways.payment import GatewayAnswer, NotFound, NotPublished, NotSent, NumberConflict, StatementLine
 from activities.measures import Measures
-from activities.payment_calls import PaymentCalls, TurnedAway, Unknown
+from activities.payment_calls import PaymentCalls
 from tests.gateways.alipay_server import BEIJING, AlipayServer, Fault, Kept
 from tests.gateways.conftest import REFUND_NO, TRANSACTION, instruction
 from tests.gateways.wechatpay_server import Keys

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from activities.gateway_answers import TurnedAway, Unknown
 from activities.gateways import wechatpay as adapter
 from activities.gateways.limits import Considered, objection
 from activities.gateways.payment import GatewayAnswer, NotFound, NotSent, NumberConflict
@@ -16,7 +17,7 @@ from activities.gateways.wechatpay import WeChatPayRefunds
 from activities.gateways.wechatpay_answers import FAILURES, bank_type
 from activities.gateways.wechatpay_settings import WeChatPaySettings
 from activities.measures import Measures
-from activities.payment_calls import PaymentCalls, TurnedAway, Unknown
+from activities.payment_calls import PaymentCalls
 from tests.gateways import wechatpay_server
 from tests.gateways.conftest import REFUND_NO, TRANSACTION, instruction
 from tests.gateways.wechatpay_server import Fault, Trade, WeChatPayServer
