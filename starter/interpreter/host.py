@@ -74,9 +74,18 @@ class MemoryHost:
         return self.stopped or self.outcome is not None
 
     def go_on(self) -> None:
-        """Go on as far as the case can."""
-        if not self.held and not self.stopped:
+        """Go on as far as the case can.
+
+        Raises:
+            Exception: what the case has failed with, with a note of which case it is: a fault of ours.
+        """
+        if self.held or self.stopped:
+            return
+        try:
             self.loop.run_ready()
+        except Exception as error:
+            error.add_note(f"the case is {self.case_id}")
+            raise
 
     def stop(self) -> None:
         """Stop the case from outside; whoever waits for its end is told that it has none."""

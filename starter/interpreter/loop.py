@@ -22,7 +22,7 @@ class CaseLoop(asyncio.AbstractEventLoop):
         """Go on as far as the case can.
 
         Raises:
-            Exception: what a task has raised and nobody has caught: a fault of ours.
+            Exception: what a task has ended with: a fault of ours. What others have to do is done first.
         """
         ready = self._ready
         before = asyncio._get_running_loop()
@@ -59,7 +59,9 @@ class CaseLoop(asyncio.AbstractEventLoop):
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> "asyncio.Task[Any]":
         """See base class."""
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        task.add_done_callback(self._look)
+        return task
 
     def get_debug(self) -> bool:
         """See base class."""
@@ -76,6 +78,10 @@ class CaseLoop(asyncio.AbstractEventLoop):
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """See base class. A case that was left open when its interpreter was let go is no fault."""
         self._error = self._error or context.get("exception")
+
+    def _look(self, ended: "asyncio.Task[Any]") -> None:
+        if not ended.cancelled() and (error := ended.exception()):
+            self._error = self._error or error
 
 
 def _settled(condition: Callable[[], bool], future: "asyncio.Future[None]") -> bool:

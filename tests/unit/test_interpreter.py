@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from activities.gateways.payment_stub_modes import Behaviour, Mode
 from starter.interpreter import interpreter as module
 from starter.interpreter.example import order, refund_of
@@ -193,3 +195,31 @@ def test_the_same_story_comes_to_the_same_every_time() -> None:
         return [interpreter.view(case) for case in interpreter.cases()]
 
     assert told() == told()
+
+
+def test_a_case_that_fails_is_told_of_with_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreter = Interpreter(MONDAY)
+    first, second = opened(interpreter, "O-1"), opened(interpreter, "O-2")
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("no such thing")
+
+    monkeypatch.setattr(interpreter.ledger, "reserve", fails)
+    with pytest.raises(ZeroDivisionError, match="no such thing") as failed:
+        interpreter.act(second, Approve(key="c-1", by=MERCHANT))
+
+    assert failed.value.__notes__ == [f"the case is {second}"]
+    assert interpreter.view(first).stage is StageName.MERCHANT_REVIEW
+
+
+def test_a_gateway_that_asks_for_more_than_a_day_is_asked_again_after_one() -> None:  # section 10
+    interpreter = Interpreter(MONDAY)
+    three_days = 3 * 24 * 60 * 60
+    interpreter.gateway.behave(Behaviour(mode=Mode.TURN_AWAY, settle_after_seconds=three_days))
+    case = opened(interpreter)
+
+    interpreter.act(case, Approve(key="c-1", by=MERCHANT))
+
+    payout = interpreter.host(case).run.running.state.payout
+    assert payout
+    assert payout.ask_again_at == MONDAY + timedelta(days=1)
