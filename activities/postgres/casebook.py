@@ -49,6 +49,7 @@ from workflows.messages.reading import read_own
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
 from workflows.rules.applications import version_of
+from workflows.rules.balances import Voiding
 from workflows.rules.identity import request_digest
 from workflows.rules.legs import AlertKind
 from workflows.rules.written_steps import addressed, dated
@@ -342,7 +343,7 @@ async def _change_balance(connection: Connection, step: Step) -> Thaw | None:
             return await allowances.thaw(connection, allowance_id, case_id)
         case BalanceChange.VOID:
             voiding = await allowances.void(connection, allowance_id, case_id, step.at)
-            if voiding is not allowances.Voiding.VOIDED:  # the money has moved: a person must look, not a rollback
+            if voiding is not Voiding.VOIDED:  # the money has moved: a person must look, not a rollback
                 for leg in await ledger.last_legs(connection, case_id):
                     kind = AlertKind.BALANCE_NOT_HELD
                     await alerts.raise_alert(connection, kind, case_id, leg.refund_no, voiding, step.at)

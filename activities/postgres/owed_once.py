@@ -1,40 +1,32 @@
-"""What is owed beside refunds once: freight insurance once an order, return freight once a parcel (R16, T10).
+"""Who has which claim to what is owed once (``rules.owed_beside``, R16, T10).
 
-Whoever takes a claim first has it; claims are never given back. They are taken in the transaction that opens what is
-paid, so that of two returns in one parcel, or of one order, one is paid whatever runs at the same time.
+Claims are taken in the transaction that opens what is paid, so that of two that want the same one has it whatever runs
+at the same time.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from activities.postgres.connection import Connection
 from workflows.messages.parcels import ParcelPurpose
-from workflows.messages.requests import CompensationCause, CompensationRequest
+from workflows.messages.requests import CompensationRequest
 
 
-async def take(connection: Connection, request: CompensationRequest, at: datetime) -> None:
-    """Claim what ``request`` is about for its return, unless another one was quicker.
-
-    Freight from which insurance is taken off claims the insurance as well: for which parcel it is paid is known then.
-    """
-    parcel = await parcel_of(connection, request.about)
-    if request.cause is CompensationCause.FREIGHT_INSURANCE or request.insured:
-        await _insert(connection, f"freight-insurance/{request.order_no}", parcel or request.about, at)
-    if request.cause is CompensationCause.RETURN_FREIGHT and parcel:
-        await _insert(connection, f"return-freight/{parcel}", request.about, at)
-
-
-async def insured_for(connection: Connection, request: CompensationRequest) -> bool | None:
-    """Whether the order's insurance is paid for this return's parcel; None where it is not claimed yet."""
-    claimant = await _claimant(connection, f"freight-insurance/{request.order_no}")
-    parcel = await parcel_of(connection, request.about)
-    return None if claimant is None else claimant == (parcel or request.about)
+async def take(connection: Connection, claims: Mapping[str, str], at: datetime) -> None:
+    """Take these claims, each for whom it names, unless another one was quicker."""
+    for claim, claimant in claims.items():
+        await connection.execute(
+            "INSERT INTO ledger.owed_once (claim, claimant, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            claim,
+            claimant,
+            at,
+        )
 
 
-async def freight_paid_elsewhere(connection: Connection, request: CompensationRequest) -> bool:
-    """Whether another return in the same parcel has claimed the freight."""
-    parcel = await parcel_of(connection, request.about)
-    claimant = await _claimant(connection, f"return-freight/{parcel}") if parcel else None
-    return claimant not in (None, request.about)
+async def claimed(connection: Connection, claims: Sequence[str]) -> dict[str, str]:
+    """Who has these claims, where anybody has."""
+    rows = await connection.fetch("SELECT claim, claimant FROM ledger.owed_once WHERE claim = ANY ($1)", list(claims))
+    return {row["claim"]: row["claimant"] for row in rows}
 
 
 async def insurance_paid_elsewhere(connection: Connection, request: CompensationRequest) -> bool:
@@ -61,16 +53,3 @@ async def parcel_of(connection: Connection, case_id: str) -> str | None:
         case_id,
         ParcelPurpose.RETURN,
     )
-
-
-async def _insert(connection: Connection, claim: str, claimant: str, at: datetime) -> None:
-    await connection.execute(
-        "INSERT INTO ledger.owed_once (claim, claimant, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-        claim,
-        claimant,
-        at,
-    )
-
-
-async def _claimant(connection: Connection, claim: str) -> str | None:
-    return await connection.fetchval("SELECT claimant FROM ledger.owed_once WHERE claim = $1", claim)

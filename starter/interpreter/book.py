@@ -11,6 +11,7 @@ from datetime import datetime
 from activities.deadlines import due, left
 from starter.interpreter.ledger import Ledger
 from starter.interpreter.shop import Shop
+from workflows.kinds.opening_step import FirstStep
 from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
@@ -39,6 +40,7 @@ from workflows.messages.requests import LineAmount
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.rules.balances import Voiding
 from workflows.rules.legs import AlertKind
 from workflows.rules.matters import Matter, refused_application_again, refused_dispute_of_case
 from workflows.rules.moments import refused_claim, refused_proof
@@ -97,15 +99,7 @@ class MemoryBook:
         self.claimed: dict[str, str] = {}
         """What is owed once: each claim, and who has it (R16, T10)."""
 
-    def write_opening(
-        self,
-        opening: OpenCase,
-        opened: Opened,
-        entry: LogEntry,
-        application: ApplicationVersion | None,
-        buyer_id: str | None,
-        pieces: CasePieces | None,
-    ) -> CaseRow:
+    def write_opening(self, opening: OpenCase, opened: Opened, step: FirstStep) -> CaseRow:
         """Step 0: the case's row, the pieces that it names (R13), and the first line of its log."""
         request, at = opening.request, opening.at
         if opened.kind is None or opened.stage is None or opened.asked is None or opened.policy is None:
@@ -115,7 +109,7 @@ class MemoryBook:
             kind=opened.kind,
             stage=opened.stage,
             merchant_id=request.merchant_id,
-            buyer_id=buyer_id,
+            buyer_id=step.buyer_id,
             order_no=getattr(request, "order_no", None),
             allowance_id=getattr(request, "allowance_id", None),
             about=getattr(request, "about", None),
@@ -124,10 +118,12 @@ class MemoryBook:
             asked=opened.asked.amount,
             policies=[opened.policy],
             due=opened.due.at if opened.due else None,
-            work_list=STAGES[opened.stage].work_list,
-            application=application,
-            pieces=pieces,
-            log=[entry],
+            work_list=step.work_list,
+            application=step.application,
+            pieces=step.pieces,
+            log=[step.entry],
+            notices=list(step.notices),
+            evidence=[step.evidence] if step.evidence else [],
         )
         self.cases[row.case_id] = row
         if row.order_no:
@@ -329,9 +325,10 @@ class MemoryBook:
             return None
         if step.balance is BalanceChange.THAW:
             return self._shop.thaw(row.allowance_id, row.case_id)
-        if not self._shop.void(row.allowance_id, row.case_id, step.at):  # the money has moved: a person must look
+        voiding = self._shop.void(row.allowance_id, row.case_id, step.at)
+        if voiding is not Voiding.VOIDED:  # the money has moved: a person must look
             for leg in self._ledger.legs_of(row.case_id):
-                self._ledger.alert(AlertKind.BALANCE_NOT_HELD, row.case_id, leg.refund_no, "not_held", step.at)
+                self._ledger.alert(AlertKind.BALANCE_NOT_HELD, row.case_id, leg.refund_no, voiding, step.at)
         return None
 
     def _watch(self, row: CaseRow, step: Step) -> tuple[CarrierEvent, ...]:

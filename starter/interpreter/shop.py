@@ -1,35 +1,28 @@
 """What cases know of the world, in memory: orders, allowances, addresses, parcels, what the platform has declared."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import Thaw
 from workflows.messages.message import CaseId
-from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.pauses import DeclareExemption, DeclarePause, PauseWindow
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
-from workflows.rules.allowance import split
+from workflows.rules.balances import (
+    Account,
+    Freezing,
+    ValidityEnd,
+    Voiding,
+    frozen,
+    thawed,
+    validity_ended,
+    voided,
+)
 from workflows.rules.parcels import is_out, standing
-
-
-@dataclass(frozen=True)
-class Account:
-    """An allowance account (A2, A5, A6)."""
-
-    facts: AllowanceFacts
-    frozen_by: CaseId | None = None
-    validity_ended_at: datetime | None = None
-    voided_at: datetime | None = None
-
-    @property
-    def withdrawable(self) -> int:
-        """What is left of the principal, in minor units (A1)."""
-        facts = self.facts
-        return 0 if self.voided_at else split(facts.principal, facts.bonus, facts.spent).withdrawable
 
 
 @dataclass(frozen=True)
@@ -59,46 +52,25 @@ class Shop:
 
     # Allowances -----------------------------------------------------------------------------------------
 
-    def freeze(self, allowance_id: str, case_id: CaseId) -> CaseId | None:
-        """A5: hold the balance for a case; the case that holds it now, or None where nothing is left."""
-        account = self.accounts[allowance_id]
-        if not account.withdrawable:
-            return None
-        if account.frozen_by is None:
-            account = self.accounts[allowance_id] = replace(account, frozen_by=case_id)
-        return account.frozen_by
+    def freeze(self, allowance_id: str, case_id: CaseId, at: datetime) -> Freezing:
+        """A5: hold the balance for a case."""
+        freezing, self.accounts[allowance_id] = frozen(self.accounts[allowance_id], case_id, at)
+        return freezing
 
-    def end_validity(self, allowance_id: str, case_id: CaseId, at: datetime) -> CaseId | datetime | None:
-        """A6: the case that pays the principal back; until when it is valid still; or None where nothing is left."""
-        account = self.accounts[allowance_id]
-        if account.voided_at:
-            return None
-        if account.facts.valid_until > at:
-            return account.facts.valid_until
-        if account.frozen_by is None and not account.withdrawable:
-            self.accounts[allowance_id] = replace(account, validity_ended_at=at, voided_at=at)
-            return None
-        holder = account.frozen_by or case_id
-        ended = account.validity_ended_at or at
-        self.accounts[allowance_id] = replace(account, frozen_by=holder, validity_ended_at=ended)
-        return holder
+    def end_validity(self, allowance_id: str, case_id: CaseId, at: datetime) -> ValidityEnd:
+        """A6: which case pays the principal back."""
+        ended, self.accounts[allowance_id] = validity_ended(self.accounts[allowance_id], case_id, at)
+        return ended
 
     def thaw(self, allowance_id: str, case_id: CaseId) -> Thaw:
         """A5: give the balance back that a case holds, unless its validity has ended meanwhile (A6)."""
-        account = self.accounts[allowance_id]
-        if account.frozen_by == case_id and not account.voided_at:
-            if account.validity_ended_at:
-                return Thaw.VALIDITY_ENDED
-            self.accounts[allowance_id] = replace(account, frozen_by=None)
-        return Thaw.THAWED
+        thaw, self.accounts[allowance_id] = thawed(self.accounts[allowance_id], case_id)
+        return thaw
 
-    def void(self, allowance_id: str, case_id: CaseId, at: datetime) -> bool:
-        """A2: the bonus is void; False where the case does not hold the balance."""
-        account = self.accounts[allowance_id]
-        if account.frozen_by != case_id:
-            return False
-        self.accounts[allowance_id] = replace(account, voided_at=account.voided_at or at)
-        return True
+    def void(self, allowance_id: str, case_id: CaseId, at: datetime) -> Voiding:
+        """A2: the bonus is void."""
+        voiding, self.accounts[allowance_id] = voided(self.accounts[allowance_id], case_id, at)
+        return voiding
 
     # Parcels --------------------------------------------------------------------------------------------
 

@@ -59,8 +59,8 @@ READERS: Final[Mapping[str, str]] = {
     "activities/postgres/reservations.py:*": "BankTransfer.account",
     "workflows/kinds/first_stage.py:first_stage": "ReturnRequest.exchange",
     "workflows/shell/opening.py:opens": "LateShipmentRequest.ships_until ExpiryRequest.valid_until",
-    "activities/opening.py:_owed_once": "CompensationRequest.insured",
-    "activities/opening.py:_look_at_compensation": """
+    "workflows/rules/owed_beside.py:owed_once": "CompensationRequest.insured",
+    "workflows/kinds/opening_checks.py:look_at_compensation": """
         CompensationRequest.about CompensationRequest.cause CompensationRequest.amount
     """,
     # Evidence

@@ -15,7 +15,6 @@ from typing import Any, Final
 from activities.gateways.payment_stub_modes import Behaviour, Mode
 from activities.policies import Policies
 from starter.interpreter.interpreter import Interpreter, UnansweredError
-from starter.interpreter.shop import Account
 from workflows.messages import commands
 from workflows.messages.actors import GATEWAY, Actor, Role
 from workflows.messages.addresses import Region, ReturnAddress
@@ -46,6 +45,7 @@ from workflows.messages.requests import (
 )
 from workflows.messages.rulings import Award, Fault, FreightBearer
 from workflows.messages.stages import StageName
+from workflows.rules.balances import Account
 
 BEGAN: Final = datetime(2026, 3, 2, 2, tzinfo=UTC)
 MERCHANT, BUYER = "M-1", "B-1"

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from activities.gateways.payment_stub_modes import Behaviour
 from starter.interpreter.interpreter import Interpreter
-from starter.interpreter.shop import Account
 from tests.replay import ends
 from tests.replay.ends import Ends
 from tests.replay.registry import CLOCK, Path, merchant_of
@@ -21,6 +20,7 @@ from workflows.messages.parcels import Parcel
 from workflows.messages.pauses import DeclareExemption, DeclarePause
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import LateShipmentRequest, Request, WithdrawalRequest
+from workflows.rules.balances import Account
 
 
 def told_in_memory(name: str) -> bool:

@@ -12,18 +12,7 @@ import pytest
 import pytest_asyncio
 
 from activities.postgres import allowances
-from activities.postgres.allowances import (
-    Account,
-    Empty,
-    Freezing,
-    Held,
-    HeldByOther,
-    NoSuchAllowance,
-    Spending,
-    StillValid,
-    ValidityEnd,
-    Voiding,
-)
+from activities.postgres.allowances import Spending
 from activities.postgres.connection import Connection
 from activities.postgres.loading import LineProblem, LoadReport, load_allowances
 from activities.postgres.lookup import account_lookup
@@ -33,6 +22,17 @@ from tests.storage.own_keys import vault
 from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
+from workflows.rules.balances import (
+    Account,
+    Empty,
+    Freezing,
+    Held,
+    HeldByOther,
+    NoSuchAllowance,
+    StillValid,
+    ValidityEnd,
+    Voiding,
+)
 
 KEY = b"a key of this test, and of no other place"
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)

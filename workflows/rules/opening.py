@@ -1,7 +1,5 @@
 """What a case that opens has to do with its order or allowance, with other cases, and whom it tells."""
 
-from typing import Final
-
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import Notice, NoticeTemplate, OpenCase, Opened, Refusal
 from workflows.messages.orders import OrderFacts
@@ -18,14 +16,10 @@ from workflows.messages.requests import (
     Request,
     ReturnRequest,
 )
-from workflows.messages.stages import StageName
 from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.identity import compensation_fund, subject
 from workflows.rules.matters import Matter, refused_application_again, refused_beside_dispute
 from workflows.rules.pieces import pieces_of, use_of
-
-UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
-"""Where a refund opens whose goods have not shipped: what ships while it opens is told to it (R7)."""
 
 
 def refused_beside_others(
