@@ -59,11 +59,8 @@ from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
     LateShipmentRequest,
-    MerchantRefundRequest,
+    OrderApplication,
     OrderRequest,
-    PriceProtectionRequest,
-    RefundRequest,
-    ReturnRequest,
     WithdrawalRequest,
     opener,
 )
@@ -186,20 +183,20 @@ class Opening:
         if refusal := await _refused_references(connection, opening, request, order):
             return Opened(refusal=refusal)
         match request:
-            case RefundRequest() | MerchantRefundRequest() | ReturnRequest() | PriceProtectionRequest():
-                return await self._look_at_application(connection, opening, request, order, policy)
             case DisputeRequest():
                 return await self._look_at_dispute(connection, opening, request, order, policy)
             case LateShipmentRequest():
                 return await _look_at_shipment(connection, opening, order, policy)
             case CompensationRequest():
                 return await _look_at_compensation(connection, request, order, policy)
+            case _:
+                return await self._look_at_application(connection, opening, request, order, policy)
 
     async def _look_at_application(
         self,
         connection: Connection,
         opening: OpenCase,
-        request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
+        request: OrderApplication,
         order: OrderFacts,
         policy: Policy,
     ) -> Opened:

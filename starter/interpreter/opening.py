@@ -28,11 +28,7 @@ from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,
     LateShipmentRequest,
-    MerchantRefundRequest,
     OrderRequest,
-    PriceProtectionRequest,
-    RefundRequest,
-    ReturnRequest,
     WithdrawalRequest,
 )
 from workflows.messages.stages import CaseKind
@@ -87,19 +83,6 @@ class MemoryOpening:
             return policy
         assert order is not None
         match request:
-            case RefundRequest() | MerchantRefundRequest() | ReturnRequest() | PriceProtectionRequest():
-                opened = look_at_application(
-                    request,
-                    order,
-                    policy,
-                    settled=self._settled(order),
-                    holders=self._book.holders_of(order.order_no),
-                    others=self._book.matters_of(order.order_no, opening.case.case_id),
-                )
-                if opened.stage is not INTERCEPTING.name:
-                    return opened
-                underway = self._shop.underway(order.order_no, request.lines)
-                return opened.model_copy(update={"underway": underway})
             case DisputeRequest():
                 return look_at_dispute(
                     request,
@@ -130,6 +113,19 @@ class MemoryOpening:
                     policies=about.policies if about else (),
                     owed=self._owed(request, order),
                 )
+            case _:
+                opened = look_at_application(
+                    request,
+                    order,
+                    policy,
+                    settled=self._settled(order),
+                    holders=self._book.holders_of(order.order_no),
+                    others=self._book.matters_of(order.order_no, opening.case.case_id),
+                )
+                if opened.stage is not INTERCEPTING.name:
+                    return opened
+                underway = self._shop.underway(order.order_no, request.lines)
+                return opened.model_copy(update={"underway": underway})
 
     def _settled(self, order: OrderFacts) -> dict[str, int]:
         return {part.name: part.settled for part in self._ledger.parts_of(order_fund(order.order_no))}

@@ -15,6 +15,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     DisputeRequest,
     MerchantRefundRequest,
+    OrderApplication,
     PriceProtectionRequest,
     RefundRequest,
     ReturnRequest,
@@ -24,7 +25,7 @@ from workflows.rules.shipping import QUALITY_FAULTS, is_outbound, is_shipped
 
 
 def first_stage(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest | DisputeRequest,
+    request: OrderApplication | DisputeRequest,
     order: OrderFacts,
     policy: Policy,
     unsent: Mapping[str, int] | None = None,

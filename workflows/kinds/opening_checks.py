@@ -23,10 +23,9 @@ from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
     ExpiryRequest,
-    MerchantRefundRequest,
+    OrderApplication,
     OrderRequest,
     PriceProtectionRequest,
-    RefundRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -61,7 +60,7 @@ def policy_for(request: OrderRequest, order: OrderFacts | None, policy_now: Poli
 
 
 def look_at_application(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
+    request: OrderApplication,
     order: OrderFacts,
     policy: Policy,
     *,

@@ -270,15 +270,10 @@ class ExpiryRequest(Input):
     valid_until: Moment
 
 
-OrderRequest = (
-    RefundRequest
-    | MerchantRefundRequest
-    | ReturnRequest
-    | PriceProtectionRequest
-    | DisputeRequest
-    | LateShipmentRequest
-    | CompensationRequest
-)
+OrderApplication = RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest
+"""What is applied for on an order, disputes aside."""
+
+OrderRequest = OrderApplication | DisputeRequest | LateShipmentRequest | CompensationRequest
 """What opens a case about an order."""
 
 Request = OrderRequest | WithdrawalRequest | ExpiryRequest

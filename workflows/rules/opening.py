@@ -11,10 +11,8 @@ from workflows.messages.requests import (
     DisputeRequest,
     LateShipmentRequest,
     MerchantRefundRequest,
-    PriceProtectionRequest,
-    RefundRequest,
+    OrderApplication,
     Request,
-    ReturnRequest,
 )
 from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.identity import compensation_fund, subject
@@ -23,7 +21,7 @@ from workflows.rules.pieces import pieces_of, use_of
 
 
 def refused_beside_others(
-    request: RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest,
+    request: OrderApplication,
     order: OrderFacts,
     policy: Policy,
     others: tuple[Matter, ...],
