@@ -28,6 +28,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
 from workflows.kinds.stage import STAGES, Stage
+from workflows.kinds.steps import not_decided_before, span_of
 from workflows.messages.cases import (
     BalanceChange,
     Due,
@@ -48,6 +49,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, WorkList
+from workflows.rules.allocation import waits_for
 from workflows.rules.applications import version_of
 from workflows.rules.balances import Voiding
 from workflows.rules.identity import request_digest
@@ -235,15 +237,10 @@ async def nothing_is_missing(connection: Connection, step: Step) -> None:
 
 async def deadline_of(connection: Connection, step: Step, policy: Policy | None = None) -> Due | None:
     """When the step's stage ends, pause windows included; under ``policy`` where the case moves to it (section 2)."""
-    stage = STAGES[step.stage]
-    span = step.span
-    if policy and span and span.until is None and stage.span:
-        span = stage.span(policy).model_copy(update={"since": span.since})
-    if span is None:
+    if (span := span_of(step, policy)) is None:
         return None
-    ends = await deadline(connection, step.kind, stage, span, step.at)
-    # A new version of the policy does not decide in the past.
-    return ends.model_copy(update={"at": max(ends.at, step.at)}) if policy else ends
+    ends = await deadline(connection, step.kind, STAGES[step.stage], span, step.at)
+    return not_decided_before(step, policy, ends)
 
 
 async def deadline(connection: Connection, kind: CaseKind, stage: Stage, span: Span, at: datetime) -> Due:
@@ -269,12 +266,7 @@ async def _keep_books(connection: Connection, step: Step) -> None:
 
 
 async def _reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
-    """R8, D8: what a ruling still has to pay is not known before the case that counts has ended.
-
-    Until then that case may yet pay: after an officer's retry, say, or once it has got an account.
-    """
-    counts = payout.remainder.counts if payout.remainder else None
-    if counts and counts != payout.case_id and payout.waits:
+    if counts := waits_for(payout):
         ended = await connection.fetchval("SELECT closed_at IS NOT NULL FROM casebook.cases WHERE case_id = $1", counts)
         if not ended:
             return ReserveResult(reservation=Reservation.CONTENDED)

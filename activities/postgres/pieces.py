@@ -10,9 +10,9 @@ from activities.postgres.connection import Connection
 from workflows.messages.cases import Opened, Refusal, Step
 from workflows.messages.pieces import CasePieces
 from workflows.messages.reading import read_own
-from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
-from workflows.rules.pieces import Holder, refused_pieces
+from workflows.rules.pieces import Holder
+from workflows.rules.step_checks import refused_claim_of_pieces
 
 
 async def lock(connection: Connection, order_no: str) -> None:
@@ -53,6 +53,4 @@ async def refused_claim(connection: Connection, step: Step) -> Refusal | None:
         return None
     await lock(connection, row["order_no"])
     others = await holders(connection, row["order_no"], besides=[case_id])
-    lines = [LineAmount(line=each.line, quantity=each.quantity, amount=each.amount) for each in step.pieces.lines]
-    # What a refund without goods may come to was looked at before: it depends on the case's profile.
-    return refused_pieces(lines, step.pieces.use, opened.order, others, by_pieces=False)
+    return refused_claim_of_pieces(step.pieces, opened.order, others)

@@ -1,7 +1,9 @@
-"""What a step needs before it can be written: an address, a statement, a declaration, a policy, pieces of its order."""
+"""What a step needs before it can be written: an address, a statement, a declaration, a policy, pieces of its order.
+
+It is read here; what it comes to is decided in ``workflows.rules.step_checks``.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from activities.postgres import addresses, matters, orders, parcels, pauses, pieces, statements
 from activities.postgres.connection import Connection
@@ -10,7 +12,6 @@ from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import NamedAccount, Opened, ParcelWatch, Refusal, ShipmentClaim, Step
 from workflows.messages.evidence import Evidence
-from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.payouts import Payout
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.pieces import CasePieces
@@ -21,10 +22,15 @@ from workflows.messages.stages import CaseKind
 from workflows.rules.applications import refused_words
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.evidence import refused_attachment
-from workflows.rules.matters import refused_application_again, refused_dispute_of_case
-from workflows.rules.moments import refused_claim, refused_proof
 from workflows.rules.refusals import refused
-from workflows.rules.shipping import parcel_concerns, pieces_sent
+from workflows.rules.step_checks import (
+    refused_exemption,
+    refused_leaving,
+    refused_parcel,
+    refused_policy,
+    refused_shipment,
+    refused_step_beside_others,
+)
 
 
 async def look(
@@ -35,7 +41,7 @@ async def look(
     ``policy`` is the profile in force, where the step moves the case to it; ``moves_from`` the case's own, by name and
     version.
     """
-    if step.policy_version is not None and (refusal := _policy(step.policy_version, policy, moves_from)):
+    if step.policy_version is not None and (refusal := refused_policy(step.policy_version, policy, moves_from)):
         return refusal
     if step.evidence and (statement := step.evidence.statement):
         known = await statements.check(connection, statement, step.case.case_id, step.evidence.by)
@@ -48,7 +54,7 @@ async def look(
         return refused_words()
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
-    if step.watch and (refusal := await _other_parcel(connection, step, step.watch)):
+    if step.watch and (refusal := await _parcel(connection, step, step.watch)):
         return refusal
     if refusal := await _account(connection, step):
         return refusal
@@ -106,22 +112,16 @@ async def _account(connection: Connection, step: Step) -> Refusal | None:
 
 
 async def _no_proof(connection: Connection, step: Step, claim: ShipmentClaim) -> Refusal | None:
-    """L2: what is known of the order and of the parcel stands against the claim that it has shipped (R15, R18)."""
     case_id = step.case.case_id
     order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case_id)
     order = await orders.find_order(connection, order_no)
     if order is None:
         return None
     contents = await orders.carried(connection, order_no, claim.parcel)
-    if contents and any(
-        max(contents.get(line.line, 0), pieces_sent(order, line)) < line.quantity for line in order.lines
-    ):
-        return refused("not_all_of_it", "parcel", "L2", "this parcel is known to carry a part of the order only")
-    return refused_claim(claim.shipped_at, order, (await parcels.history(connection, claim.parcel)).events)
+    return refused_shipment(claim, order, contents, (await parcels.history(connection, claim.parcel)).events)
 
 
 async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
-    """R16, D10: what other cases of the order have to do with what is applied for anew, or disputed."""
     case_id = step.case.case_id
     row = await connection.fetchrow(
         "SELECT order_no, opened, application FROM casebook.cases WHERE case_id = $1", case_id
@@ -131,71 +131,31 @@ async def _beside_others(connection: Connection, step: Step) -> Refusal | None:
         return None
     await pieces.lock(connection, row["order_no"])
     others = await matters.of_order(connection, row["order_no"], besides=[case_id])
-    if step.application and opened.policy:
-        most = opened.policy.refund.most_applications
-        return refused_application_again(step.application, step.application.version, others, most)
-    application = read_own(ApplicationVersion, row["application"])
-    return refused_dispute_of_case(application, case_id, opened.order, others)
+    return refused_step_beside_others(step, opened, read_own(ApplicationVersion, row["application"]), others)
 
 
-async def _other_parcel(connection: Connection, step: Step, watch: ParcelWatch) -> Refusal | None:
-    """T3, T6, T14: why the sign-off of one parcel would pass for that of another one, or None.
-
-    The order's own parcel brought the goods to the buyer; a return's does not carry what is sent to the buyer after it.
-    """
+async def _parcel(connection: Connection, step: Step, watch: ParcelWatch) -> Refusal | None:
     case_id = step.case.case_id
-    order_no = await connection.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case_id)
-    proves = watch.purpose is ParcelPurpose.ORDER
-    if any(
-        (each.purpose is ParcelPurpose.ORDER and each.order_no == order_no and not proves)
-        or (each.case_id == case_id and each.purpose is not watch.purpose)
-        for each in await parcels.watchers(connection, watch.parcel)
-    ):
-        field = "shipping.tracking_no" if proves else "parcel"
-        return refused("own_parcel", field, "T3", "this parcel has carried other goods of this order")
-    if watch.shipped_at is None:
-        return None
-    return await _no_proof_of_leaving(connection, case_id, watch.parcel, watch.shipped_at)
-
-
-async def _no_proof_of_leaving(
-    connection: Connection, case_id: str, parcel: Parcel, shipped_at: datetime
-) -> Refusal | None:
-    """R1: what is known of a parcel stands against the claim that a case's goods have left in it (R15, R18)."""
     row = await connection.fetchrow("SELECT order_no, kind, pieces FROM casebook.cases WHERE case_id = $1", case_id)
-    order = await orders.find_order(connection, row["order_no"]) if row else None
-    if row is None or order is None:
+    if row is None:
         return None
-    contents = await orders.carried(connection, order.order_no, parcel)
-    held = read_own(CasePieces, row["pieces"]).lines if row["pieces"] else ()
-    unshipped = CaseKind(row["kind"]) is CaseKind.UNSHIPPED_REFUND
-    in_it = parcel_concerns(held, order, contents, {}) if unshipped else any(each.line in contents for each in held)
-    if contents and held and not in_it:
-        explanation = "this parcel is known to carry other goods of the order"
-        return refused("not_in_it", "shipping.tracking_no", "R15", explanation)
-    return refused_proof(shipped_at, order, (await parcels.history(connection, parcel)).events)
-
-
-def _policy(version: int, policy: Policy | None, moves_from: str) -> Refusal | None:
-    if policy is None or policy.version != version:
-        in_force = f"version {policy.version}" if policy else "no version"
-        return refused("version_not_in_force", "version", "section 2", f"{in_force} is in force")
-    if moves_from == f"{policy.name}/{version}":
-        return refused("same_version", "version", "section 2", "the case goes by this version already")
-    return None
+    watchers = await parcels.watchers(connection, watch.parcel)
+    refusal = refused_parcel(watch, case_id, row["order_no"], watchers)
+    if refusal or watch.shipped_at is None:
+        return refusal
+    order = await orders.find_order(connection, row["order_no"])
+    if order is None:
+        return None
+    contents = await orders.carried(connection, order.order_no, watch.parcel)
+    held = read_own(CasePieces, row["pieces"]) if row["pieces"] else None
+    events = (await parcels.history(connection, watch.parcel)).events
+    return refused_leaving(watch.shipped_at, CaseKind(row["kind"]), held, order, contents, events)
 
 
 async def _exemption(connection: Connection, step: Step, exemption_id: str) -> Refusal | None:
-    """L2: declared by the platform, for this merchant, within the time in which the order was to ship."""
     exemption = await pauses.exemption(connection, exemption_id)
     row = await connection.fetchrow(
         "SELECT merchant_id, opened FROM casebook.cases WHERE case_id = $1", step.case.case_id
     )
-    opened = read_own(Opened, row["opened"]) if row else Opened()
-    if exemption is None or row is None or opened.order is None or opened.ships_until is None:
-        return refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
-    if exemption.merchants and row["merchant_id"] not in exemption.merchants:
-        return refused("exemption_of_others", "exemption", "L2", "the exemption is for other merchants")
-    if exemption.starts_at >= opened.ships_until or exemption.ends_at <= opened.order.paid_at:
-        return refused("exemption_elsewhen", "exemption", "L2", "it does not touch the time in which to ship")
-    return None
+    opened, merchant_id = (read_own(Opened, row["opened"]), row["merchant_id"]) if row else (Opened(), "")
+    return refused_exemption(exemption_id, exemption, merchant_id, opened)

@@ -3,15 +3,13 @@
 Every function works inside the caller's transaction and holds the fund's row lock until the commit.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from activities.postgres.connection import Connection
 from activities.postgres.ledger import LedgerContradiction, append, legs_of, parts_of, record, was_reserved
 from workflows.messages.payouts import Leg, LegState, Part, Payout, Reservation, ReserveResult
 from workflows.messages.requests import BankTransfer
-from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs
+from workflows.rules.allocation import Again, missing_parts, plan_again, plan_legs, still_owed, without_own
 from workflows.rules.legs import US, LegEvent
 
 NO_ROOM = "no_room"
@@ -76,11 +74,11 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime) ->
     if not failed:
         return Again()
     fund = await parts_of(connection, payout.fund)
-    owed = await _owed(connection, payout, fund)
-    own = {part.name: part.held for part in await parts_of(connection, payout.fund, payout.case_id)}
-    # The payout's other legs are not waited for: what they hold is for them to pay.
-    theirs = [replace(part, settled=part.settled + own[part.name], held=part.held - own[part.name]) for part in fund]
-    again = plan_again(payout, failed, theirs, owed=owed, first=rows[0]["legs"] + 1)
+    own = await parts_of(connection, payout.fund, payout.case_id)
+    counts = payout.remainder.counts if payout.remainder else None
+    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    owed = still_owed(payout, counted, own)
+    again = plan_again(payout, failed, without_own(fund, own), owed=owed, first=rows[0]["legs"] + 1)
     for number in again.kept:
         await record(connection, number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
     for number in (*again.held, *again.retired):
@@ -91,19 +89,6 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime) ->
     for leg in again.instead:
         await _insert_leg(connection, payout, leg, at)
     return again
-
-
-async def _owed(connection: Connection, payout: Payout, fund: Sequence[FundPart]) -> dict[str, int] | None:
-    """D8: what of each part of a remainder is still to be paid, with what is in flight taken for paid."""
-    if payout.remainder is None:
-        return None
-    counts = payout.remainder.counts
-    counted = await parts_of(connection, payout.fund, counts) if counts else fund
-    owed = missing_parts(payout.model_copy(update={"waits": False}), counted)
-    if counts and counts != payout.case_id:
-        own = {part.name: part.settled + part.held for part in await parts_of(connection, payout.fund, payout.case_id)}
-        owed = {name: max(amount - own.get(name, 0), 0) for name, amount in owed.items()}
-    return owed
 
 
 async def _lock_fund(connection: Connection, payout: Payout) -> None:

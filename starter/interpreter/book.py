@@ -1,7 +1,7 @@
 """The case book in memory: a row and a log for each case, and what is written together with a step (section 12).
 
-What a step needs, and what it comes to, is as in ``activities.postgres.casebook`` and ``requirements``. Here a step
-comes once: nothing is lost and done again. There is no vault: what a reference stands for counts as its sender's own.
+It reads and writes as ``activities.postgres.casebook`` and ``requirements`` do. Here a step comes
+once: nothing is lost and done again. There is no vault: what a reference stands for counts as its sender's own.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from starter.interpreter.ledger import Ledger
 from starter.interpreter.shop import Shop
 from workflows.kinds.opening_step import FirstStep
 from workflows.kinds.stage import STAGES, Stage
+from workflows.kinds.steps import not_decided_before, span_of
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
@@ -36,17 +37,24 @@ from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
-from workflows.messages.requests import LineAmount
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.rules.allocation import waits_for
 from workflows.rules.balances import Voiding
 from workflows.rules.legs import AlertKind
-from workflows.rules.matters import Matter, refused_application_again, refused_dispute_of_case
-from workflows.rules.moments import refused_claim, refused_proof
-from workflows.rules.pieces import Holder, refused_pieces
+from workflows.rules.matters import Matter
+from workflows.rules.pieces import Holder
 from workflows.rules.refusals import refused
-from workflows.rules.shipping import parcel_concerns, pieces_sent
+from workflows.rules.step_checks import (
+    refused_claim_of_pieces,
+    refused_exemption,
+    refused_leaving,
+    refused_parcel,
+    refused_policy,
+    refused_shipment,
+    refused_step_beside_others,
+)
 from workflows.rules.written_steps import addressed, dated
 
 
@@ -206,9 +214,9 @@ class MemoryBook:
     def _needed(self, row: CaseRow, step: Step, policy: Policy | None) -> ReturnAddress | Refusal | None:
         """The address that the step is to go with, or why it cannot be written."""
         checks = (
-            step.policy_version and _policy(step.policy_version, policy, row.policies[-1]),
+            step.policy_version and refused_policy(step.policy_version, policy, _name(row.policies[-1])),
             step.exemption and self._exemption(row, step.exemption),
-            step.watch and self._other_parcel(row, step.watch),
+            step.watch and self._parcel(row, step.watch),
             step.claims and step.pieces and self._claim(row, step.pieces),
             step.proof and self._no_proof(row, step.proof),
             (step.application or step.disputes) and self._beside_others(row, step),
@@ -225,67 +233,35 @@ class MemoryBook:
         return refused("unknown_address", "address_id", "T2", explanation)
 
     def _exemption(self, row: CaseRow, exemption_id: str) -> Refusal | None:
-        exemption, opened = self._shop.exemptions.get(exemption_id), row.opened
-        if exemption is None or opened.order is None or opened.ships_until is None:
-            return refused("unknown_exemption", "exemption", "L2", f"no exemption {exemption_id} is declared")
-        if exemption.merchants and row.merchant_id not in exemption.merchants:
-            return refused("exemption_of_others", "exemption", "L2", "the exemption is for other merchants")
-        if exemption.starts_at >= opened.ships_until or exemption.ends_at <= opened.order.paid_at:
-            return refused("exemption_elsewhen", "exemption", "L2", "it does not touch the time in which to ship")
-        return None
+        return refused_exemption(exemption_id, self._shop.exemptions.get(exemption_id), row.merchant_id, row.opened)
 
-    def _other_parcel(self, row: CaseRow, watch: ParcelWatch) -> Refusal | None:
-        """T3, T6, T14: why the sign-off of one parcel would pass for that of another one."""
-        proves = watch.purpose is ParcelPurpose.ORDER
-        if any(
-            (each.purpose is ParcelPurpose.ORDER and each.order_no == row.order_no and not proves)
-            or (each.case_id == row.case_id and each.purpose is not watch.purpose)
-            for each in self._shop.watchers(watch.parcel)
-        ):
-            field = "shipping.tracking_no" if proves else "parcel"
-            return refused("own_parcel", field, "T3", "this parcel has carried other goods of this order")
+    def _parcel(self, row: CaseRow, watch: ParcelWatch) -> Refusal | None:
+        refusal = refused_parcel(watch, row.case_id, row.order_no, self._shop.watchers(watch.parcel))
         order = self._shop.orders.get(row.order_no or "")
-        if watch.shipped_at is None or order is None:
-            return None
+        if refusal or watch.shipped_at is None or order is None:
+            return refusal
         contents = self._shop.carried(order.order_no, watch.parcel)
-        held = row.pieces.lines if row.pieces else ()
-        unshipped = row.kind is CaseKind.UNSHIPPED_REFUND
-        in_it = parcel_concerns(held, order, contents, {}) if unshipped else any(each.line in contents for each in held)
-        if contents and held and not in_it:
-            explanation = "this parcel is known to carry other goods of the order"
-            return refused("not_in_it", "shipping.tracking_no", "R15", explanation)
-        return refused_proof(watch.shipped_at, order, self._shop.history(watch.parcel))
+        return refused_leaving(
+            watch.shipped_at, row.kind, row.pieces, order, contents, self._shop.history(watch.parcel)
+        )
 
     def _claim(self, row: CaseRow, pieces: CasePieces) -> Refusal | None:
-        """R13: why the case cannot have the pieces that it claims."""
         if row.opened.order is None or row.order_no is None:
             return None
-        others = self.holders_of(row.order_no, row.case_id)
-        lines = [LineAmount(line=each.line, quantity=each.quantity, amount=each.amount) for each in pieces.lines]
-        return refused_pieces(lines, pieces.use, row.opened.order, others, by_pieces=False)
+        return refused_claim_of_pieces(pieces, row.opened.order, self.holders_of(row.order_no, row.case_id))
 
     def _no_proof(self, row: CaseRow, claim: ShipmentClaim) -> Refusal | None:
-        """L2: what is known of the order and of the parcel stands against the claim that it has shipped."""
         order = self._shop.orders.get(row.order_no or "")
         if order is None:
             return None
         contents = self._shop.carried(order.order_no, claim.parcel)
-        if contents and any(
-            max(contents.get(line.line, 0), pieces_sent(order, line)) < line.quantity for line in order.lines
-        ):
-            return refused("not_all_of_it", "parcel", "L2", "this parcel is known to carry a part of the order only")
-        return refused_claim(claim.shipped_at, order, self._shop.history(claim.parcel))
+        return refused_shipment(claim, order, contents, self._shop.history(claim.parcel))
 
     def _beside_others(self, row: CaseRow, step: Step) -> Refusal | None:
-        """R16, D10: what other cases of the order have to do with what is applied for anew, or disputed."""
-        opened = row.opened
-        if opened.order is None or row.application is None or opened.policy is None:
+        if row.application is None or row.order_no is None:
             return None
-        others = self.matters_of(opened.order.order_no, row.case_id)
-        if step.application:
-            most = opened.policy.refund.most_applications
-            return refused_application_again(step.application, step.application.version, others, most)
-        return refused_dispute_of_case(row.application, row.case_id, opened.order, others)
+        others = self.matters_of(row.order_no, row.case_id)
+        return refused_step_beside_others(step, row.opened, row.application, others)
 
     # What goes with a step ------------------------------------------------------------------------------
 
@@ -293,19 +269,12 @@ class MemoryBook:
         return () if span.until else self._shop.windows_for(kind, span.since or at)
 
     def _deadline_of(self, step: Step, policy: Policy | None) -> Due | None:
-        stage, span = STAGES[step.stage], step.span
-        if policy and span and span.until is None and stage.span:
-            span = stage.span(policy).model_copy(update={"since": span.since})
-        if span is None:
+        if (span := span_of(step, policy)) is None:
             return None
-        ends = self.deadline(step.kind, stage, span, step.at)
-        # A new version of the policy does not decide in the past.
-        return ends.model_copy(update={"at": max(ends.at, step.at)}) if policy else ends
+        return not_decided_before(step, policy, self.deadline(step.kind, STAGES[step.stage], span, step.at))
 
     def _reserve(self, payout: Payout, at: datetime) -> ReserveResult:
-        """R8, D8: what a ruling still has to pay is not known before the case that counts has ended."""
-        counts = payout.remainder.counts if payout.remainder else None
-        if counts and counts != payout.case_id and payout.waits:
+        if counts := waits_for(payout):
             counted = self.cases.get(counts)
             if counted is None or counted.closed_at is None:
                 return ReserveResult(reservation=Reservation.CONTENDED)
@@ -359,10 +328,5 @@ class MemoryBook:
             row.pieces = step.pieces
 
 
-def _policy(version: int, policy: Policy | None, moves_from: Policy) -> Refusal | None:
-    if policy is None or policy.version != version:
-        in_force = f"version {policy.version}" if policy else "no version"
-        return refused("version_not_in_force", "version", "section 2", f"{in_force} is in force")
-    if (moves_from.name, moves_from.version) == (policy.name, version):
-        return refused("same_version", "version", "section 2", "the case goes by this version already")
-    return None
+def _name(policy: Policy) -> str:
+    return f"{policy.name}/{policy.version}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from workflows.messages.payouts import Leg, LegState, LegStatus, Part, Payout, Reservation, ReserveResult
-from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs
+from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs, still_owed, without_own
 from workflows.rules.legs import US, AlertKind, Change, LegEvent, LegRecord, follow
 
 NO_ROOM = "no_room"
@@ -189,11 +189,11 @@ class Ledger:
         if not failed:
             return Again()
         fund = self.parts_of(payout.fund)
-        own = {part.name: part.held for part in self.parts_of(payout.fund, payout.case_id)}
-        theirs = [
-            replace(part, settled=part.settled + own[part.name], held=part.held - own[part.name]) for part in fund
-        ]
-        again = plan_again(payout, failed, theirs, owed=self._owed(payout, fund), first=len(legs) + 1)
+        own = self.parts_of(payout.fund, payout.case_id)
+        counts = payout.remainder.counts if payout.remainder else None
+        counted = self.parts_of(payout.fund, counts) if counts else fund
+        owed = still_owed(payout, counted, own)
+        again = plan_again(payout, failed, without_own(fund, own), owed=owed, first=len(legs) + 1)
         for number in again.kept:
             self.record(number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
         for number in (*again.held, *again.retired):
@@ -215,19 +215,6 @@ class Ledger:
         for number in self.funds[fund].legs.keys() - kept.keys():
             del self._fund_of[number]
         self.funds[fund].legs = kept
-
-    def _owed(self, payout: Payout, fund: Sequence[FundPart]) -> dict[str, int] | None:
-        """D8: what of each part of a remainder is still to be paid, with what is in flight taken for paid."""
-        if payout.remainder is None:
-            return None
-        counts = payout.remainder.counts
-        counted = self.parts_of(payout.fund, counts) if counts else fund
-        owed = missing_parts(payout.model_copy(update={"waits": False}), counted)
-        if counts and counts != payout.case_id:
-            parts = self.parts_of(payout.fund, payout.case_id)
-            own = {part.name: part.settled + part.held for part in parts}
-            owed = {name: max(amount - own.get(name, 0), 0) for name, amount in owed.items()}
-        return owed
 
     def _all_legs(self, case_id: str) -> list[BookedLeg]:
         fund = self._funds_of_case.get(case_id)

@@ -11,6 +11,7 @@ from workflows.messages.actors import officer
 from workflows.messages.cases import CaseKey, Due, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Reservation
+from workflows.messages.policy import Policy
 from workflows.messages.stages import Attention
 
 STAFF = officer("staff")
@@ -143,3 +144,16 @@ def answered(state: State, stepped: StepAnswer, number: int) -> State:
         due = stepped.reserved.due
         changed["payout"] = state.payout.but(told=state.payout.payout.amount if due is None else due)
     return state.but(**changed)
+
+
+def span_of(step: Step, policy: Policy | None) -> Span | None:
+    """How long the step's stage lasts; under ``policy`` where the case moves to it (section 2)."""
+    stage, span = STAGES[step.stage], step.span
+    if policy and span and span.until is None and stage.span:
+        return stage.span(policy).model_copy(update={"since": span.since})
+    return span
+
+
+def not_decided_before(step: Step, policy: Policy | None, ends: Due) -> Due:
+    """Section 2: a new version of the policy does not decide in the past."""
+    return ends.model_copy(update={"at": max(ends.at, step.at)}) if policy else ends

@@ -219,6 +219,35 @@ def plan_again(
             return Again(kept=tuple(kept), retired=numbers, instead=legs)
 
 
+def waits_for(payout: Payout) -> str | None:
+    """R8, D8: what a ruling still has to pay is not known before the case that counts has ended; None for all others.
+
+    Until then that case may yet pay: after an officer's retry, say, or once it has got an account.
+    """
+    counts = payout.remainder.counts if payout.remainder else None
+    return counts if counts and counts != payout.case_id and payout.waits else None
+
+
+def without_own(fund: Iterable[FundPart], own: Iterable[FundPart]) -> list[FundPart]:
+    """The fund as a payout that is tried again sees it: what its own legs hold (``own``) is for them to pay."""
+    held = {part.name: part.held for part in own}
+    return [replace(part, settled=part.settled + held[part.name], held=part.held - held[part.name]) for part in fund]
+
+
+def still_owed(payout: Payout, counted: Iterable[FundPart], own: Iterable[FundPart]) -> dict[str, int] | None:
+    """D8: what of each part of a remainder is still to be paid, with what is in flight taken for paid.
+
+    ``counted`` is what the case has paid whose payments count, ``own`` what this one has. None without a remainder.
+    """
+    if payout.remainder is None:
+        return None
+    owed = missing_parts(payout.model_copy(update={"waits": False}), counted)
+    if payout.remainder.counts in (None, payout.case_id):
+        return owed
+    used = {part.name: part.settled + part.held for part in own}
+    return {name: max(amount - used.get(name, 0), 0) for name, amount in owed.items()}
+
+
 def _by_part(parts: Iterable[Part]) -> dict[str, int]:
     amounts: dict[str, int] = {}
     for part in parts:
