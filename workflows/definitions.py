@@ -17,6 +17,7 @@ from workflows.messages.commands import (
     ConfirmProposal,
     ConfirmReceipt,
     ConvertToRefund,
+    DemandEvidence,
     DisputeIntervened,
     EnterTracking,
     ExtendReceipt,
@@ -180,6 +181,7 @@ class Dispute(CaseWorkflow):
     offer_settlement = update(OfferSettlement)
     accept_settlement = update(AcceptSettlement)
     submit_evidence = update(SubmitEvidence)
+    demand_evidence = update(DemandEvidence)
     rule = update(Rule)
     confirm_proposal = update(ConfirmProposal)
     give_refund_account = update(GiveRefundAccount)

@@ -16,7 +16,7 @@ from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASON
 from workflows.messages.addresses import CLAUSE_TEXTS, ReturnClause
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
-from workflows.messages.message import Identifier, Input, Instant
+from workflows.messages.message import Identifier, Input, Instant, Reference
 from workflows.messages.money import Currency, Minor, Money
 from workflows.messages.reading import read_own
 from workflows.messages.rulings import Fault, Verdict
@@ -99,6 +99,14 @@ class PaymentReduced(Amount):
     asked: Minor
 
 
+class EvidenceDemanded(Fields):
+    """To whom evidence is demanded of: until when, and where it stands what is wanted (D4)."""
+
+    due: Instant | None = None
+    """Unknown in notices of releases before this field."""
+    wanted: Reference | None = None
+
+
 class DisputeRuled(Amount):
     """To both: how a dispute ended, and what the buyer is to have in all (D8)."""
 
@@ -135,7 +143,8 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.INTERVENTION_OPEN: Fields,
     NoticeTemplate.MERCHANT_OVERDUE: MerchantOverdue,
     NoticeTemplate.DISPUTE_OPENED: RequestOpened,
-    NoticeTemplate.EVIDENCE_DEMANDED: Fields,
+    NoticeTemplate.INTERVENED: Amount,
+    NoticeTemplate.EVIDENCE_DEMANDED: EvidenceDemanded,
     NoticeTemplate.DISPUTE_RULED: DisputeRuled,
     NoticeTemplate.COMPENSATION_CLAIMABLE: RequestOpened,
     NoticeTemplate.COMPENSATION_CLAIMED: Amount,
@@ -233,9 +242,13 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
             "then the platform steps in."
         ),
     ),
+    NoticeTemplate.INTERVENED: (
+        "【售后】{subject} 的纠纷（金额 {amount}）平台已介入，将由平台判责。",
+        "[After-sales] {subject}: the platform has stepped in, and will decide the dispute about {amount}.",
+    ),
     NoticeTemplate.EVIDENCE_DEMANDED: (
-        "【售后】{subject} 的纠纷平台已介入，请在时限内举证。",
-        "[After-sales] {subject}: the platform has stepped in; please give your evidence in time.",
+        "【售后】{subject} 的纠纷需要您举证，请在北京时间 {due} 前提交。举证要求：{wanted}。",
+        "[After-sales] {subject}: please give your evidence by {due} Beijing time. What is wanted: {wanted}.",
     ),
     NoticeTemplate.DISPUTE_RULED: (
         "【售后】{subject} 的纠纷已完结：{verdict}，{fault}，买家应得 {amount}。",
@@ -325,6 +338,8 @@ def _clauses(clauses: str, language: Language) -> str:
 
 def _show(value: object, language: Language) -> str:
     match value:
+        case None:
+            return "-"
         case datetime():
             return value.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
         case Silence():

@@ -27,6 +27,7 @@ SILENCES: Final[Mapping[Silence, Words]] = {
     Silence.CLOSE_AS_EXCHANGED: ("换货将自动确认完成", "the exchange counts as completed"),
     Silence.GO_TO_PLATFORM: ("平台将介入", "the platform steps in"),
     Silence.UPHOLD: ("将支持买家诉求", "the buyer's request is upheld"),
+    Silence.RULE_AS_IT_STANDS: ("平台将按现有证据判责", "the platform rules on what is there"),
     Silence.PROPOSE_FAULT: ("将拟判商家责任", "the merchant's fault is proposed"),
     Silence.CLOSE_UNCLAIMED: ("赔付资格将失效", "the claim lapses"),
     Silence.PAY_COMPENSATION: ("系统将自动赔付", "the compensation is paid automatically"),

@@ -52,6 +52,8 @@ async def look(
     words = step.application.words if step.application else None
     if words and not await statements.check(connection, words, step.case.case_id, step.entries[0].by):  # R10
         return refused_words()
+    if step.said and not await statements.check(connection, step.said.statement, step.case.case_id, step.said.by):
+        return refused_words(step.said.field)
     if step.exemption and (refusal := await _exemption(connection, step, step.exemption)):
         return refusal
     if step.watch and (refusal := await _parcel(connection, step, step.watch)):

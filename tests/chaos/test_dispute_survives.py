@@ -19,7 +19,7 @@ async def stage(world: World, case: Case) -> str:
 
 async def test_a_dispute_outlives_its_workers(site: Site) -> None:
     world = site.world
-    order_no = await world.shipped_order()
+    order_no = await world.shipped_order(marketplace="jd-pop")
     async with site.worker() as first:
         case = await world.refund(order_no=order_no)
         await at(world, case, StageName.SHIPPED_REVIEW)
@@ -33,14 +33,17 @@ async def test_a_dispute_outlives_its_workers(site: Site) -> None:
     # The negotiation ends while no worker runs.
     passing = asyncio.create_task(world.forward(dispute, hours=25))
     async with site.worker() as second:
-        await at(world, dispute, StageName.EVIDENCE)
+        await at(world, dispute, StageName.EVIDENCE_WORKING_HOURS)
         await at(world, case, StageName.LOCKED)
         await passing
         await second.kill()
 
     # The ruling is recorded while no worker runs.
     await dispute.tell(Rule(key="r1", by=OFFICER, fault=Fault.MERCHANT, refund=Award.FULL, reason="not_as_described"))
-    assert (await stage(world, dispute), await stage(world, case)) == (StageName.EVIDENCE, StageName.LOCKED)
+    assert (await stage(world, dispute), await stage(world, case)) == (
+        StageName.EVIDENCE_WORKING_HOURS,
+        StageName.LOCKED,
+    )
     async with site.worker():
         ruled, outcome = await dispute.outcome(), await case.outcome()
         await until(lambda: stage(world, case), lambda found: found == StageName.CLOSED)

@@ -105,6 +105,7 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/dispute.py:ruled": """
         Rule.fault Rule.refund Rule.lines Rule.freight Rule.return_freight Rule.reason
     """,
+    "workflows/kinds/demanding.py:demand": "DemandEvidence.of DemandEvidence.wanted",
     "workflows/kinds/dispute.py:_confirm": "ConfirmProposal.reason",
     "workflows/kinds/kind.py:handle": "RulingTold.ruling",
     # Money

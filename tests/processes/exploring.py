@@ -46,6 +46,7 @@ _ENDS: Final = (ParcelEvent.SIGNED, ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO
 _HOW: Final = {
     "rule": ("full", "nothing", "partial"),
     "submit_evidence": ("", "final"),
+    "demand_evidence": ("merchant", "buyer"),
     "retry_payment": ("", "partly"),
     "enter_tracking": ("0", "1"),
 }
@@ -120,7 +121,8 @@ def _commands(story: Story, number: int, host: MemoryHost) -> Iterator[tuple[str
     for each in story.world.view(host.case_id).commands:
         roles = sorted(each.roles) if each.name == "convert_to_refund" else sorted(each.roles)[:1]
         if each.name == "submit_evidence":
-            roles = [Role.MERCHANT] if is_dispute else []
+            asked = Role.BUYER if host.run.running.state.stage is StageName.EVIDENCE_OF_BUYER else Role.MERCHANT
+            roles = [asked] if is_dispute else []
         if each.name in _LEADS_NOWHERE:
             continue
         for role in roles:

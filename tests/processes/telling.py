@@ -9,12 +9,11 @@ A world is said by its words: a profile's name (``jd-self``), ``shipped``, ``cas
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 from activities.gateways.payment_stub_modes import Behaviour, Mode
-from activities.policies import Policies
 from starter.interpreter.interpreter import Interpreter, UnansweredError
+from tests import profiles
 from workflows.messages import commands
 from workflows.messages.actors import GATEWAY, Actor, Role
 from workflows.messages.addresses import Region, ReturnAddress
@@ -53,6 +52,7 @@ ORDER, ALLOWANCE = "O-1", "A-1"
 PARCELS: Final = tuple(Parcel(carrier="sf", tracking_no=f"T{each}") for each in range(4))
 """The buyer sends goods back in the first two; the last two are the merchant's."""
 PROFILES: Final = (
+    "negotiated",
     "douyin",
     "jd-pop",
     "jd-self",
@@ -73,7 +73,7 @@ class Story:
 
     def __init__(self, world: str) -> None:
         self._said = frozenset(world.split())
-        self.world = Interpreter(BEGAN, _policies())
+        self.world = Interpreter(BEGAN, _POLICIES)
         self._numbers = iter(range(1, 10_000))
         self._prepare()
 
@@ -313,6 +313,10 @@ class Story:
         """A draft, or the final word (D6)."""
         return self.plain(commands.SubmitEvidence, by, evidence=_EVIDENCE, final="final" in how)
 
+    def demand(self, by: Actor, _: CaseId, *of: str) -> Command:
+        """D4: of those that are named, or of the merchant."""
+        return self.plain(commands.DemandEvidence, by, of=of or ("merchant",), wanted="statement:1")
+
     def retry(self, by: Actor, _: CaseId, *how: str) -> Command:
         """For what is left, or for what there is room for (R14)."""
         return self.plain(commands.RetryPayment, by, reason="again", partly="partly" in how)
@@ -370,6 +374,7 @@ _COMMANDS: Final[dict[str, Maker]] = {
     "offer_settlement": _just(commands.OfferSettlement, lines=(LineAmount(line="1", quantity=1, amount=100),)),
     "accept_settlement": _just(commands.AcceptSettlement, amount=100),
     "rule": Story.rule,
+    "demand_evidence": Story.demand,
     "confirm_proposal": _just(commands.ConfirmProposal, reason="looked_at"),
     "claim_compensation": _just(commands.ClaimCompensation),
     "prove_shipment": Story.proof,
@@ -410,21 +415,24 @@ def _address() -> ReturnAddress:
     )
 
 
-@cache
-def _policies() -> dict[str, Any]:
-    built_in = Policies()
-    douyin, jd_pop = built_in.get("douyin"), built_in.get("jd-pop")
-    assert douyin
-    assert jd_pop
-    stays = douyin.refund.model_copy(update={"shipped_meanwhile": "shipped_review"})
-    hours = douyin.dispute.model_copy(update={"evidence_silence": "propose"})
-    opens = SilencePolicy.model_validate(dict.fromkeys(_SILENT, "right_to_intervention"))
-    closes = SilencePolicy.model_validate(dict.fromkeys(("unshipped_refund", *_SILENT), "close"))
-    return {
-        "silence-opens": douyin.model_copy(update={"name": "silence-opens", "silence": opens}),
-        "silence-closes": douyin.model_copy(update={"name": "silence-closes", "silence": closes}),
-        "intercepts": jd_pop.model_copy(update={"name": "intercepts", "silence": SilencePolicy()}),
-        **{name: built_in.get(name) for name in PROFILES[:3]},
-        "shipped-review": douyin.model_copy(update={"name": "shipped-review", "refund": stays}),
-        "to-the-working-hour": douyin.model_copy(update={"name": "to-the-working-hour", "dispute": hours}),
-    }
+_TALKS: Final = profiles.NEGOTIATED
+_OPENS: Final = SilencePolicy.model_validate(dict.fromkeys(_SILENT, "right_to_intervention"))
+_CLOSES: Final = SilencePolicy.model_validate(dict.fromkeys(("unshipped_refund", *_SILENT), "close"))
+_POLICIES: Final = {
+    **profiles.ALL,
+    "silence-opens": _TALKS.model_copy(update={"name": "silence-opens", "silence": _OPENS}),
+    "silence-closes": _TALKS.model_copy(update={"name": "silence-closes", "silence": _CLOSES}),
+    "intercepts": profiles.BUILT_IN["jd-pop"].model_copy(update={"name": "intercepts", "silence": SilencePolicy()}),
+    "shipped-review": _TALKS.model_copy(
+        update={
+            "name": "shipped-review",
+            "refund": _TALKS.refund.model_copy(update={"shipped_meanwhile": "shipped_review"}),
+        }
+    ),
+    "to-the-working-hour": _TALKS.model_copy(
+        update={
+            "name": "to-the-working-hour",
+            "dispute": _TALKS.dispute.model_copy(update={"evidence_silence": "propose"}),
+        }
+    ),
+}

@@ -4,13 +4,14 @@ from starter.client import Case
 from tests.replay.registry import OFFICER, Handle, act, at, ended, forward, path, quiet
 from tests.replay.return_paths import returned, signed
 from tests.workflow.world import EVIDENCE, World
-from workflows.messages.actors import buyer, merchant
+from workflows.messages.actors import Role, buyer, merchant
 from workflows.messages.commands import (
     AcceptSettlement,
     AgreeReturn,
     Approve,
     ConfirmProposal,
     ConfirmReceipt,
+    DemandEvidence,
     EnterTracking,
     OfferSettlement,
     OpenDispute,
@@ -41,6 +42,19 @@ async def disputed_case_upheld(world: World) -> Handle:
     await forward(world, dispute, hours=25)
     await dispute.outcome()
     return await ended(case)
+
+
+@path("Dispute, an officer demands evidence of the buyer, ruled on as things stand", "D4", OutcomeKind.RULED)
+async def dispute_evidence_of_buyer(world: World) -> Handle:
+    case, dispute = await _intervened(world)
+    await dispute.act(SubmitEvidence(key="e1", by=merchant(world.merchant), evidence=EVIDENCE, final=True))
+    wanted = await world.written(dispute, OFFICER, "请提供开箱照片")
+    await dispute.act(DemandEvidence(key="e2", by=OFFICER, of=(Role.BUYER,), wanted=wanted))
+    await forward(world, dispute, hours=25)
+    await at(world, dispute, StageName.RULING)
+    await dispute.act_and_wait(Rule(key="r1", by=OFFICER, fault=Fault.BUYER, refund=Award.NOTHING, reason="not_shown"))
+    await case.outcome()
+    return dispute.handle
 
 
 @path("Dispute, resolved by the buyer in the negotiation", "D2", OutcomeKind.RESOLVED)
@@ -127,8 +141,6 @@ async def exchange_locked_and_unlocked(world: World) -> Handle:
     await at(world, case, StageName.RESHIP_OVERDUE)
     view = await case.act(OpenDispute(key="d1", by=buyer(world.buyer), reason=DisputeReason.EXCHANGE_NOT_RESHIPPED))
     dispute = world.aftersales.case(str(view.dispute))
-    await at(world, dispute, StageName.NEGOTIATION)
-    await forward(world, dispute, hours=25)
     await at(world, case, StageName.LOCKED)
     await dispute.act_and_wait(Resolve(key="r1", by=buyer(world.buyer)))
     await at(world, case, StageName.RESHIP_OVERDUE)
@@ -151,15 +163,13 @@ async def dispute_of_ended_case(world: World) -> Handle:
 @path("Dispute on an order without a case, nothing awarded", "D1", OutcomeKind.DISMISSED)
 async def dispute_of_order(world: World) -> Handle:
     dispute = await _opened(world, await world.shipped_order(), about=None)
-    await forward(world, dispute, hours=25)
-    await at(world, dispute, StageName.EVIDENCE)
     return await act(dispute, Rule(key="r1", by=OFFICER, fault=Fault.BUYER, refund=Award.NOTHING, reason="no_fault"))
 
 
 # What they share -----------------------------------------------------------------------------------------
 
 
-async def _disputed(world: World, marketplace: str = "douyin") -> tuple[Case, Case]:
+async def _disputed(world: World, marketplace: str = "jd-pop") -> tuple[Case, Case]:
     """A refund that was rejected and disputed, and the dispute."""
     case = await world.refund(order_no=await world.shipped_order(marketplace=marketplace))
     await at(world, case, StageName.SHIPPED_REVIEW)
@@ -169,7 +179,8 @@ async def _disputed(world: World, marketplace: str = "douyin") -> tuple[Case, Ca
     await case.act(rejected)
     view = await case.act(OpenDispute(key="c2", by=buyer(world.buyer), reason=DisputeReason.REFUND_REJECTED))
     dispute = world.aftersales.case(str(view.dispute))
-    await at(world, dispute, StageName.NEGOTIATION)
+    if marketplace != "douyin":  # D2
+        await at(world, dispute, StageName.NEGOTIATION)
     await quiet(case)
     return case, dispute
 
@@ -178,7 +189,8 @@ async def _intervened(
     world: World, marketplace: str = "douyin", stage: StageName = StageName.EVIDENCE
 ) -> tuple[Case, Case]:
     case, dispute = await _disputed(world, marketplace)
-    await forward(world, dispute, hours=25)
+    if marketplace != "douyin":
+        await forward(world, dispute, hours=25)
     await at(world, dispute, stage)
     await at(world, case, StageName.LOCKED)
     return case, dispute
@@ -197,11 +209,10 @@ async def _opened(world: World, order_no: str, *, about: str | None) -> Case:
             dispute_reason=DisputeReason.AMOUNT_TOO_LOW,
         )
     )
-    await at(world, dispute, StageName.NEGOTIATION)
+    await at(world, dispute, StageName.EVIDENCE)
     return dispute
 
 
 async def _full(world: World, dispute: Case) -> Rule:
-    await forward(world, dispute, hours=25)
     await at(world, dispute, StageName.EVIDENCE)
     return Rule(key="r1", by=OFFICER, fault=Fault.MERCHANT, refund=Award.FULL, reason="not_as_described")

@@ -8,6 +8,7 @@ import pytest
 
 from starter.interpreter.example import order
 from starter.interpreter.interpreter import Interpreter
+from tests import profiles
 from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.addresses import Region, ReturnAddress
 from workflows.messages.commands import (
@@ -48,8 +49,10 @@ class Story:
     """A return or an exchange whose goods the merchant has got, and what is told of it then."""
 
     def __init__(self, *, exchange: bool) -> None:
-        self.told = Interpreter(MONDAY)
-        placed = order("O-1", MONDAY - timedelta(days=3)).model_copy(update={"shipped_at": MONDAY - timedelta(days=2)})
+        self.told = Interpreter(MONDAY, profiles.ALL)
+        placed = order("O-1", MONDAY - timedelta(days=3)).model_copy(
+            update={"shipped_at": MONDAY - timedelta(days=2), "marketplace": profiles.NEGOTIATED.name}
+        )
         self.told.shop.orders["O-1"] = placed
         self.told.shop.addresses["M-1"] = [ADDRESS]
         (line,) = placed.lines

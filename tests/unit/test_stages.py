@@ -42,6 +42,9 @@ def test_every_deadline_is_a_positive_time_with_its_reminder_inside(stage: Stage
     if stage.span is None:
         return
     span = stage.span(policy)
+    if stage.name is StageName.NEGOTIATION and profile == "douyin":  # D2: none
+        assert not span.minutes
+        return
     assert span.minutes + span.working_minutes > span.reminder_minutes >= 0
 
 
@@ -70,7 +73,6 @@ def test_nothing_is_open_once_a_case_has_ended() -> None:
         (StageName.RETURN_EXTENDED, 3 * 24),  # T7
         (StageName.RETURN_RECEIVED, 10 * 24),  # T6
         (StageName.RESHIPMENT, 72),  # T8
-        (StageName.NEGOTIATION, 24),  # D2
         (StageName.EVIDENCE, 24),  # D4
         (StageName.RULING, 48),  # D8
         (StageName.CLAIMABLE, 30 * 24),  # L2
@@ -108,6 +110,14 @@ def test_the_rulebooks_numbers(profile: str, name: StageName, hours: float) -> N
 )
 def test_the_rulebooks_silences(name: StageName, silence: Silence) -> None:
     assert STAGES[name].silence is silence
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_only_jd_negotiates_before_the_platform_steps_in(profile: str) -> None:  # D2
+    policy, span = Policies().get(profile), STAGES[StageName.NEGOTIATION].span
+    assert policy is not None
+    assert span is not None
+    assert span(policy).minutes == (0 if profile == "douyin" else 24 * 60)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

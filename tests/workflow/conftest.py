@@ -54,7 +54,7 @@ async def worker_running(
 
 @pytest.fixture(scope="session")
 def policies(state_dirs: Path) -> Path:
-    """The built-in profiles, and two variants of Douyin's.
+    """The built-in profiles, and variants of Douyin's, each with a negotiation before the platform steps in (D2).
 
     ``reviewing``: shipped goods go to the merchant's review (R7); ``terse``: little may be given as evidence (R16).
     """
@@ -63,12 +63,14 @@ def policies(state_dirs: Path) -> Path:
     built_in = resources.files("workflows.rules").joinpath("policies")
     for name in ("douyin", "jd-pop", "jd-self"):
         folder.joinpath(f"{name}.toml").write_text(built_in.joinpath(f"{name}.toml").read_text())
+    talks = folder.joinpath("douyin.toml").read_text().replace("negotiation_hours = 0", "negotiation_hours = 24")
     variants = {
+        "negotiated": ("", ""),
         "reviewing": ('shipped_meanwhile = "return"', 'shipped_meanwhile = "shipped_review"'),
         "terse": ("evidence_of_a_party = 50", "evidence_of_a_party = 2"),
     }
     for name, (number, other) in variants.items():
-        variant = folder.joinpath("douyin.toml").read_text().replace('name = "douyin"', f'name = "{name}"')
+        variant = talks.replace('name = "douyin"', f'name = "{name}"')
         assert number in variant
         folder.joinpath(f"{name}.toml").write_text(variant.replace(number, other))
     return folder
@@ -113,7 +115,7 @@ def served_world(
     """A shop with its own merchant, so that tests that run side by side do not meet."""
     del worker_running
     aftersales = Aftersales(skipper.client, settings.task_queue, client_pool, vault, Policies(policies))
-    return World(aftersales, skipper, pool)
+    return World(aftersales, skipper, pool, marketplace="negotiated")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import Any, cast
 from activities.postgres.work_lists import WorkQuery
 from starter.errors import NotYours, RefusedCommand, RefusedRequest
 from starter.interpreter.interpreter import Interpreter
+from tests import profiles
 from tests.replay.in_memory import MemoryAftersales, MemoryCase, MemoryWorld
 from tests.workflow.world import World
 from workflows.messages.addresses import ReturnAddress, SaveAddress
@@ -175,8 +176,9 @@ class WorldInMemory(MemoryWorld):
     """As ``World``."""
 
     def __init__(self) -> None:
-        interpreter = Interpreter(datetime.now(UTC))
+        interpreter = Interpreter(datetime.now(UTC), profiles.ALL)
         super().__init__(interpreter, f"m-{secrets.token_hex(4)}")
+        self.marketplace = profiles.NEGOTIATED.name
         self.buyer = f"b-{secrets.token_hex(4)}"
         self.aftersales = AftersalesInMemory(interpreter)
 

@@ -32,6 +32,7 @@ from workflows.messages.pauses import DeclarePause
 from workflows.messages.persons import Recipient, in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
+from workflows.messages.statements import WriteStatement
 
 Found = TypeVar("Found")
 
@@ -51,6 +52,8 @@ class World:
     merchant: str = field(default_factory=lambda: f"m-{secrets.token_hex(4)}")
     buyer: str = field(default_factory=lambda: f"b-{secrets.token_hex(4)}")
     task_queue: str = "aftersales"
+    marketplace: str = "douyin"
+    """Of orders that name no other."""
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     @property
@@ -69,7 +72,7 @@ class World:
     async def order(
         self,
         *,
-        marketplace: str = "douyin",
+        marketplace: str | None = None,
         currency: str = "CNY",
         lines: dict[str, int] | None = None,
         pieces: int = 1,
@@ -91,7 +94,7 @@ class World:
         record = OrderRecord.model_validate(
             {
                 "order_no": self.fresh("o"),
-                "marketplace": marketplace,
+                "marketplace": marketplace or self.marketplace,
                 "merchant_id": self.merchant,
                 "buyer_id": self.buyer,
                 "currency": currency,
@@ -166,6 +169,11 @@ class World:
         """An order whose goods were handed to a carrier 20 days ago."""
         changes.setdefault("shipped_at", datetime.now(UTC) - timedelta(days=20))
         return await self.order(**changes)
+
+    async def written(self, case: Case, by: Actor, text: str, key: str = "w1") -> str:
+        """Where it is kept that somebody has written this about a case."""
+        wish = WriteStatement.model_validate({"case_id": case.id, "by": by, "text": text, "key": key})
+        return (await self.aftersales.desk.write_statement(wish)).reference
 
     def return_request(
         self, order_no: str, amount: int = 10_000, *, quantity: int = 1, **changes: Any

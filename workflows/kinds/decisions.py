@@ -17,6 +17,7 @@ from workflows.messages.cases import (
     EnterCallback,
     LogEntry,
     NamedAccount,
+    NamedStatement,
     Notice,
     ParcelWatch,
     Refusal,
@@ -74,6 +75,7 @@ class StepPlan:
     address: AddressChoice | None = None
     watch: ParcelWatch | None = None
     evidence: EvidenceGiven | None = None
+    said: NamedStatement | None = None
     charges: tuple[ScoreChange, ...] = ()
     disputes: bool = False
     account: NamedAccount | None = None

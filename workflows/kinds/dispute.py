@@ -7,31 +7,39 @@ outside.
 
 from dataclasses import replace
 
-from workflows.kinds import evidence
+from workflows.kinds import demanding
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.dispute_end import charge, claimed, end, told_of_intervention
+from workflows.kinds.dispute_stages import (
+    EVIDENCE,
+    EVIDENCE_OF_BUYER,
+    EVIDENCE_WORKING_HOURS,
+    NEGOTIATION,
+    RULING,
+    RULING_OVERDUE,
+    RULING_PROPOSED,
+)
 from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.order_money import table as paying_back
 from workflows.kinds.process import On, Process, hears, silence, takes
-from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, hours
+from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, Span
+from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import (
     AcceptSettlement,
     CaseSettled,
     Command,
     ConfirmProposal,
+    DemandEvidence,
     OfferSettlement,
     Resolve,
     Rule,
     SubmitEvidence,
 )
 from workflows.messages.scores import ScoreCause
-from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
-from workflows.messages.statements import EvidenceGiven
+from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.dispute import (
-    given_facts,
     refused_acceptance,
     refused_evidence_after_final,
     refused_offer,
@@ -40,70 +48,6 @@ from workflows.rules.dispute import (
     ruled,
     settled,
     upheld,
-)
-from workflows.rules.evidence import evidence_facts
-
-NEGOTIATION = Stage(
-    StageName.NEGOTIATION,
-    "D2",
-    "纠纷协商期 · negotiation between buyer and merchant",
-    waits_for=Role.MERCHANT,
-    silence=Silence.GO_TO_PLATFORM,
-    span=lambda policy: hours(policy.dispute.negotiation_hours),
-    work_list=WorkList.NEGOTIATIONS,
-)
-
-EVIDENCE = Stage(
-    StageName.EVIDENCE,
-    "D4",
-    "待商家举证 · the platform demands evidence from the merchant",
-    waits_for=Role.MERCHANT,
-    silence=Silence.UPHOLD,
-    span=lambda policy: hours(policy.dispute.evidence_hours, policy.dispute.evidence_reminder_hours),
-    work_list=WorkList.EVIDENCE_DUE,
-)
-
-EVIDENCE_WORKING_HOURS = Stage(
-    StageName.EVIDENCE_WORKING_HOURS,
-    "D5",
-    "待商家举证（工作时间） · the platform demands evidence within working hours",
-    waits_for=Role.MERCHANT,
-    silence=Silence.PROPOSE_FAULT,
-    span=lambda policy: Span(working_minutes=policy.dispute.evidence_working_hours * 60),
-    work_list=WorkList.EVIDENCE_DUE,
-)
-
-RULING = Stage(
-    StageName.RULING,
-    "D8",
-    "待平台判责 · the platform rules on what is there",
-    waits_for=Role.PLATFORM,
-    silence=Silence.RAISE_ATTENTION,
-    span=lambda policy: hours(policy.dispute.ruling_hours),
-    work_list=WorkList.RULINGS,
-    pausable=False,
-)
-
-RULING_PROPOSED = Stage(
-    StageName.RULING_PROPOSED,
-    "D5",
-    "拟判商家责任，待确认 · the merchant was silent: its fault is proposed, an officer confirms",
-    waits_for=Role.PLATFORM,
-    silence=Silence.RAISE_ATTENTION,
-    span=lambda policy: hours(policy.dispute.ruling_hours),
-    work_list=WorkList.RULINGS,
-    pausable=False,
-)
-
-RULING_OVERDUE = Stage(
-    StageName.RULING_OVERDUE,
-    "D8",
-    "判责超时 · the ruling is overdue",
-    waits_for=Role.PLATFORM,
-    silence=Silence.NOTHING,
-    no_deadline="判责已超时并通知专员，只能由人决定"
-    " · the time for the ruling is over and an officer has been called: only a person may decide",
-    work_list=WorkList.ATTENTION,
 )
 
 
@@ -120,26 +64,33 @@ def process() -> Process:
         table={
             NEGOTIATION: (
                 *agreed,
-                takes(SubmitEvidence, PARTIES, _take_evidence),
+                takes(SubmitEvidence, PARTIES, demanding.take_evidence),
                 hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
                 silence(_intervene, intervened=(EVIDENCE, EVIDENCE_WORKING_HOURS, RULING)),
             ),
             EVIDENCE: (
-                *_intervened(agreed, evidence_submitted=RULING),
+                *_intervened(agreed, demanded=(EVIDENCE_OF_BUYER,), evidence_submitted=RULING),
                 silence(_uphold, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK), evidence_closed=RULING),
             ),
             EVIDENCE_WORKING_HOURS: (
-                *_intervened(agreed, evidence_submitted=RULING),
+                *_intervened(agreed, demanded=(EVIDENCE_OF_BUYER,), evidence_submitted=RULING),
                 silence(_propose, fault_proposed=RULING_PROPOSED, evidence_closed=RULING),
             ),
-            RULING: (*_intervened(agreed), silence(_ruling_overdue, ruling_overdue=RULING_OVERDUE)),
+            EVIDENCE_OF_BUYER: (
+                *_intervened(agreed, demanded=(EVIDENCE, EVIDENCE_WORKING_HOURS), evidence_submitted=RULING),
+                silence(demanding.buyer_silent, evidence_closed=RULING),
+            ),
+            RULING: (
+                *_intervened(agreed, demanded=demanding.DEMANDED),
+                silence(_ruling_overdue, ruling_overdue=RULING_OVERDUE),
+            ),
             RULING_PROPOSED: (
-                *_intervened(agreed),
+                *_intervened(agreed, demanded=(EVIDENCE_WORKING_HOURS, EVIDENCE_OF_BUYER)),
                 takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
                 silence(_ruling_overdue, ruling_overdue=RULING_OVERDUE),
             ),
             RULING_OVERDUE: (
-                *_intervened(agreed),
+                *_intervened(agreed, demanded=demanding.DEMANDED),
                 takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
             ),
             **paying_back(rest=True),
@@ -147,11 +98,12 @@ def process() -> Process:
     )
 
 
-def _intervened(agreed: tuple[On, ...], **evidence_leads: Stage) -> tuple[On, ...]:
+def _intervened(agreed: tuple[On, ...], *, demanded: tuple[Stage, ...], **evidence_leads: Stage) -> tuple[On, ...]:
     """What is open once the platform has stepped in: it rules, unless the parties agree before (D2, D6, D8)."""
     return (
         *agreed,
-        takes(SubmitEvidence, PARTIES, _take_evidence, **evidence_leads),
+        takes(SubmitEvidence, PARTIES, demanding.take_evidence, **evidence_leads),
+        takes(DemandEvidence, PLATFORM, demanding.demand, evidence_demanded=demanded),
         takes(Rule, PLATFORM, _rule, dispute_ruled=(OutcomeKind.RULED, OutcomeKind.DISMISSED, *PAID_BACK)),
         hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
     )
@@ -191,7 +143,7 @@ def _confirm(case: Case, command: ConfirmProposal) -> Decision:
 def _uphold(case: Case) -> Decision:
     """D4, D6: silence upholds the claim; a draft counts as given."""
     if Role.MERCHANT in case.state.claim.gave:
-        return _close_evidence(case, case.silent("evidence_closed"))
+        return demanding.close(case, case.silent("evidence_closed"))
     return end(case, upheld(claimed(case), CLOCK), None, charge(case, ScoreCause.EVIDENCE_TIMEOUT))
 
 
@@ -202,13 +154,14 @@ def _ruling_overdue(case: Case) -> Decision:
 def _intervene(case: Case) -> Decision:
     """D3, D4, D5, D9: the case is locked, evidence is demanded, and it costs the merchant points."""
     entry, charges = case.silent("intervened"), charge(case, ScoreCause.INTERVENTION)
-    if Role.MERCHANT in case.state.claim.finals:  # D6: it has nothing to add
-        intervened = case.enter(RULING, entry, charges=charges)
+    asked = case.asked
+    both = case.notice_to_both(NoticeTemplate.INTERVENED, amount=asked.amount, currency=asked.currency)
+    # D6: who has said its last word has nothing to add.
+    if Role.MERCHANT in case.state.claim.finals or not case.policy.dispute.evidence_at_intervention:
+        intervened = case.enter(RULING, entry, notices=both, charges=charges)
     else:
-        upholds = case.policy.dispute.evidence_silence == "uphold"
-        demanded = case.notice(NoticeTemplate.EVIDENCE_DEMANDED, case.merchant)
-        stage = EVIDENCE if upholds else EVIDENCE_WORKING_HOURS
-        intervened = case.enter(stage, entry, notices=demanded, charges=charges)
+        notices = (*both, *demanding.told(case, MERCHANT))
+        intervened = case.enter(demanding.stage_of(case, MERCHANT), entry, notices=notices, charges=charges)
     return replace(intervened, first=told_of_intervention(case))
 
 
@@ -222,52 +175,13 @@ def _offered(case: Case, command: OfferSettlement) -> Decision:
     )
 
 
-def _take_evidence(case: Case, command: SubmitEvidence) -> Decision:
-    """D6: a draft until the deadline or the final word; what comes later is kept, and marked late."""
-    role, late, claim = command.by.role, _is_late(case), case.state.claim
-    given = EvidenceGiven(
-        key=f"step-{case.state.steps + 1}",
-        by=command.by,
-        attachments=command.evidence,
-        statement=command.statement,
-        amount=command.amount,
-        currency=case.asked.currency if command.amount is not None else None,
-        final=command.final,
-        late=late,
-    )
-    entry = case.obeyed(command, "evidence_submitted", **given_facts(given), **evidence_facts(command.evidence))
-    case = evidence.counted(case, command)
-    if not late:
-        finals = claim.finals | {role} if command.final else claim.finals
-        case = case.but(claim=claim.but(gave=claim.gave | {role}, finals=finals))
-    if command.final and role is Role.MERCHANT and _demanded(case):
-        return _close_evidence(case, entry, given)
-    return case.stay(entry, evidence=given)
-
-
-def _close_evidence(case: Case, entry: LogEntry, given: EvidenceGiven | None = None) -> Decision:
-    """D6, D8: the merchant has given what it has, and the platform rules; the buyer has the time that was set."""
-    closed = case.but(claim=case.state.claim.but(evidence_ended=case.due))
-    return closed.enter(RULING, entry, evidence=given)
-
-
 def _propose(case: Case) -> Decision:
     """D5, D6: the merchant's fault is proposed, and an officer confirms; a draft counts as given."""
     if Role.MERCHANT in case.state.claim.gave:
-        return _close_evidence(case, case.silent("evidence_closed"))
+        return demanding.close(case, case.silent("evidence_closed"))
     claim = case.state.claim.but(proposal=upheld(claimed(case), CLOCK), evidence_ended=case.due)
     charges = charge(case, ScoreCause.EVIDENCE_TIMEOUT)
     return case.but(claim=claim).enter(RULING_PROPOSED, case.silent("fault_proposed"), charges=charges)
-
-
-def _demanded(case: Case) -> bool:
-    return case.stage in (EVIDENCE, EVIDENCE_WORKING_HOURS)
-
-
-def _is_late(case: Case) -> bool:
-    """D6: not before the deadline has been acted on, however late it is looked at (section 11)."""
-    ended = case.state.claim.evidence_ended
-    return ended is not None and case.now >= ended
 
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
@@ -278,7 +192,7 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
             return refused_offer(command, claimed(case))
         case AcceptSettlement():
             return refused_acceptance(command, claim.offer)
-        case SubmitEvidence() if command.by.role in claim.finals and not _is_late(case):
+        case SubmitEvidence() if command.by.role in claim.finals and not demanding.is_late(case):
             return refused_evidence_after_final()
         case Rule():
             return refused_ruling(command, claimed(case))

@@ -1,8 +1,9 @@
 """What every kind of case does the same way: pauses, another policy, another deadline, reminders, facts for the log."""
 
+from workflows.kinds import demanding
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, StepPlan, Ticks
-from workflows.messages.actors import Role
+from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Span
 from workflows.messages.commands import (
     CloseCase,
@@ -60,13 +61,21 @@ def remind(case: Case) -> Decision:
         return Decision(state=reminded.state)
     return reminded.stay(
         case.silent("deadline_near"),
-        notices=case.notice(
-            NoticeTemplate.DEADLINE_NEAR,
-            case.merchant if case.stage.waits_for is Role.MERCHANT else case.buyer,
-            due=case.due.isoformat(),
-            on_silence=case.on_silence,
+        notices=tuple(
+            each
+            for to in _waited_for(case)
+            for each in case.notice(
+                NoticeTemplate.DEADLINE_NEAR, to, due=case.due.isoformat(), on_silence=case.on_silence
+            )
         ),
     )
+
+
+def _waited_for(case: Case) -> tuple[Actor | None, ...]:
+    """D4: of both, where evidence is demanded of both, whoever has not said its last word."""
+    if case.stage in demanding.DEMANDED:
+        return demanding.asked_still(case)
+    return (case.merchant if case.stage.waits_for is Role.MERCHANT else case.buyer,)
 
 
 def reckon_anew(case: Case, changed: PausesChanged) -> Decision:

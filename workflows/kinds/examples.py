@@ -19,6 +19,7 @@ from workflows.messages.commands import (
     CloseCase,
     Command,
     ConfirmProposal,
+    DemandEvidence,
     EnterTracking,
     GiveRefundAccount,
     MoveDeadline,
@@ -132,6 +133,7 @@ _FIXED: Final[Mapping[type[Command], Fields]] = {
     OpenDispute: {"reason": DisputeReason.OTHER},
     Rule: {"fault": Fault.MERCHANT, "refund": Award.FULL, "reason": REASON},
     ConfirmProposal: {"reason": REASON},
+    DemandEvidence: {"of": [Role.MERCHANT], "wanted": f"statement:{PLACEHOLDER}"},
     ProveExemption: {"exemption": PLACEHOLDER},
     RetryPayment: {"reason": REASON},
 }

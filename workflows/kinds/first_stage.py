@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from workflows.kinds.cancellation import INTERCEPTING, OUTBOUND_REVIEW, WAREHOUSE_REVIEW
-from workflows.kinds.dispute import NEGOTIATION
+from workflows.kinds.dispute_stages import NEGOTIATION
 from workflows.kinds.merchant_refund import OFFICER_REVIEW
 from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.price_protection import PRICE_REVIEW

@@ -176,6 +176,8 @@ class ClaimState(StateValue):
 
     evidence_ended: Instant | None = None
     """When the time for evidence was over; None where it is not, or was never asked for."""
+    demanded: frozenset[Role] = frozenset()
+    """Of whom an officer has demanded evidence; empty for the merchant, as an intervention does (D4)."""
     gave: frozenset[Role] = frozenset()
     finals: frozenset[Role] = frozenset()
     """Who has given its final word (D6)."""

@@ -109,6 +109,7 @@ class NoticeTemplate(Word):
     INTERVENTION_OPEN = "intervention_open"
     MERCHANT_OVERDUE = "merchant_overdue"
     DISPUTE_OPENED = "dispute_opened"
+    INTERVENED = "intervened"
     EVIDENCE_DEMANDED = "evidence_demanded"
     DISPUTE_RULED = "dispute_ruled"
     COMPENSATION_CLAIMABLE = "compensation_claimable"
@@ -184,6 +185,15 @@ class NamedAccount(Message):
     """In which field of the command it stands, for the refusal."""
 
 
+class NamedStatement(Message):
+    """A text that somebody refers to: it must be what they themselves have written about the case (D4, R10)."""
+
+    statement: Reference
+    by: Actor
+    field: str
+    """In which field of the command it stands, for the refusal."""
+
+
 class CaseKey(Message):
     """What every step repeats of its case."""
 
@@ -237,6 +247,8 @@ class Step(Message):
     claims: bool = False
     """Whether other cases must leave these pieces to it; where they do not, the step is refused (R13)."""
     evidence: EvidenceGiven | None = None
+    said: NamedStatement | None = None
+    """A text that the step refers to besides (D4)."""
     charges: tuple[ScoreChange, ...] = ()
     disputes: bool = False
     """The buyer opens a dispute on the case with this step: nothing may stand against that (D10)."""

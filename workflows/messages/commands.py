@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from workflows.messages.actors import Actor
+from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnClause
 from workflows.messages.evidence import EvidenceList, SomeEvidence
 from workflows.messages.message import (
@@ -258,6 +258,22 @@ class ConfirmProposal(Command, Deciding):
     """An officer confirms that the merchant is at fault, as its silence suggests (D5)."""
 
     reason: Code
+
+
+class DemandEvidence(Command):
+    """要求举证: an officer asks one side, or both, for more evidence, and says what is wanted (D4)."""
+
+    of: Annotated[tuple[Role, ...], Field(min_length=1, max_length=2)]
+    """``buyer``, ``merchant`` or both: those who may speak once more, and whose time runs."""
+    wanted: Reference
+    """举证说明: what is wanted, in words of the officer's that the vault keeps."""
+
+    @field_validator("of")
+    @classmethod
+    def _parties(cls, of: tuple[Role, ...]) -> tuple[Role, ...]:
+        if not set(of) <= {Role.BUYER, Role.MERCHANT} or len(set(of)) != len(of):
+            raise ValueError("evidence is demanded of the buyer, of the merchant, or of both (D4)")
+        return of
 
 
 class ClaimCompensation(Command):

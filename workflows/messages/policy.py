@@ -105,9 +105,12 @@ class DisputePolicy(Input):
     """How long after its end a case can still be disputed (D1)."""
     order_window_days: Days
     """How long after its payment an order without a case can be disputed (D1)."""
-    negotiation_hours: Hours
+    negotiation_hours: Annotated[int, Field(ge=0, le=24 * 365)]
+    """0 for none: the platform steps in as soon as a dispute is opened (D2)."""
+    evidence_at_intervention: bool = True
+    """Whether an intervention always demands evidence of the merchant; an officer may, either way (D4)."""
     evidence_hours: Hours
-    """Where ``evidence_silence`` is ``uphold`` (D4)."""
+    """Where ``evidence_silence`` is ``uphold``, and for the buyer (D4)."""
     evidence_reminder_hours: Hours
     evidence_working_hours: Annotated[int, Field(ge=1, le=90)]
     """Where ``evidence_silence`` is ``propose`` (D5)."""

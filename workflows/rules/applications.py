@@ -60,9 +60,9 @@ def opening_facts(request: Request, at: datetime) -> dict[str, str | int]:
     return version_facts(version_of(request, at)) if isinstance(request, Application) else {}
 
 
-def refused_words() -> Refusal:
-    """The text that an application names is not there, or somebody else's, or about another case (R10)."""
-    return refused("unknown_statement", "words", "R10", "you have written no such text about this case")
+def refused_words(field: str = "words") -> Refusal:
+    """The text that a command or request names is not there, or somebody else's, or about another case (R10)."""
+    return refused("unknown_statement", field, "R10", "you have written no such text about this case")
 
 
 def refused_unseen(expects: Seen | None, version: int, amount: int, *, required: bool) -> Refusal | None:

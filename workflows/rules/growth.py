@@ -12,6 +12,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
     Command,
     ConvertToRefund,
+    DemandEvidence,
     EnterTracking,
     GiveRefundAccount,
     MoveDeadline,
@@ -34,6 +35,7 @@ MAY_LEAVE_ALL_AS_IT_IS: Final[Mapping[type[Command], frozenset[StageName]]] = {
     Retain: frozenset(),
     OfferSettlement: frozenset(),
     ConvertToRefund: frozenset(),
+    DemandEvidence: frozenset({StageName.RULING, StageName.RULING_PROPOSED, StageName.RULING_OVERDUE}),
     MovePolicy: frozenset(),
     MoveDeadline: frozenset(),
     EnterTracking: frozenset({StageName.AWAITING_RETURN}),

@@ -71,6 +71,8 @@ def opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
         "due": opened.due.at.isoformat(),
     }
     match request:
+        case DisputeRequest() if opened.policy and not opened.policy.dispute.negotiation_hours:
+            return ()  # D2: the platform steps in, and says so, in the next step
         case DisputeRequest():
             template, to = NoticeTemplate.DISPUTE_OPENED, merchant(request.merchant_id)
         case LateShipmentRequest():

@@ -1,7 +1,11 @@
 """What a step says that only the book knows when it is written: which address was chosen, when the clock ends."""
 
+from typing import Final
+
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import Due, Notice, NoticeTemplate, Step
+
+_DATED: Final = frozenset({NoticeTemplate.REQUEST_AMENDED, NoticeTemplate.EVIDENCE_DEMANDED})
 
 
 def addressed(step: Step, address: ReturnAddress) -> Step:
@@ -22,13 +26,11 @@ def addressed(step: Step, address: ReturnAddress) -> Step:
 
 
 def dated(notices: tuple[Notice, ...], ends: Due | None) -> tuple[Notice, ...]:
-    """R12: who is told of a new clock is told when it ends, which is not known before."""
+    """R12, D4: who is told of a new clock is told when it ends, which is not known before."""
     if ends is None:
         return notices
     due = {"due": ends.at.isoformat()}
     return tuple(
-        notice.model_copy(update={"fields": {**notice.fields, **due}})
-        if notice.template is NoticeTemplate.REQUEST_AMENDED
-        else notice
+        notice.model_copy(update={"fields": {**notice.fields, **due}}) if notice.template in _DATED else notice
         for notice in notices
     )

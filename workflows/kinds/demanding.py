@@ -1,0 +1,103 @@
+"""Evidence that the platform demands in a dispute: of whom, for what, and what comes of it (D4, D5, D6)."""
+
+from typing import Final
+
+from workflows.kinds import evidence
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.dispute_stages import EVIDENCE, EVIDENCE_OF_BUYER, EVIDENCE_WORKING_HOURS, RULING, RULING_PROPOSED
+from workflows.kinds.stage import MERCHANT, Stage
+from workflows.messages.actors import Actor, Role
+from workflows.messages.cases import LogEntry, NamedStatement, Notice, NoticeTemplate
+from workflows.messages.commands import DemandEvidence, SubmitEvidence
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules.dispute import given_facts
+from workflows.rules.evidence import evidence_facts
+
+DEMANDED: Final = (EVIDENCE, EVIDENCE_WORKING_HOURS, EVIDENCE_OF_BUYER)
+"""Where evidence is waited for that was demanded."""
+
+
+def demand(case: Case, command: DemandEvidence) -> Decision:
+    """D4: an officer says what is wanted, and of whom; whoever is asked may speak again, and has the time anew."""
+    asked, claim = frozenset(command.of), case.state.claim
+    facts: dict[str, str | int] = {"of": " ".join(sorted(asked)), "statement": command.wanted}
+    again = claim.but(demanded=asked, gave=claim.gave - asked, finals=claim.finals - asked, evidence_ended=None)
+    return case.but(claim=again).enter(
+        stage_of(case, asked),
+        case.obeyed(command, "evidence_demanded", **facts),
+        notices=told(case, asked, wanted=command.wanted),
+        said=NamedStatement(statement=command.wanted, by=command.by, field="wanted"),
+    )
+
+
+def stage_of(case: Case, asked: frozenset[Role]) -> Stage:
+    """D4, D5: the merchant's silence counts against it, by the profile; the buyer's against nobody."""
+    if Role.MERCHANT not in asked:
+        return EVIDENCE_OF_BUYER
+    if case.stage is EVIDENCE:
+        return EVIDENCE
+    if case.stage in (EVIDENCE_WORKING_HOURS, RULING_PROPOSED):
+        return EVIDENCE_WORKING_HOURS
+    return EVIDENCE if case.policy.dispute.evidence_silence == "uphold" else EVIDENCE_WORKING_HOURS
+
+
+def told(case: Case, asked: frozenset[Role], **fields: str) -> tuple[Notice, ...]:
+    """Tell each that is asked; until when, the book adds (D4)."""
+    return tuple(
+        each for to in _actors(case, asked) for each in case.notice(NoticeTemplate.EVIDENCE_DEMANDED, to, **fields)
+    )
+
+
+def asked_still(case: Case) -> tuple[Actor | None, ...]:
+    """D4: who has not said its last word yet, of those that evidence is demanded of."""
+    return _actors(case, demanded_of(case) - case.state.claim.finals)
+
+
+def demanded_of(case: Case) -> frozenset[Role]:
+    """Of whom evidence is demanded; of the merchant where nobody has said otherwise."""
+    return case.state.claim.demanded or MERCHANT
+
+
+def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
+    """D6: a draft until the deadline or the final word; what comes later is kept, and marked late."""
+    role, late, claim = command.by.role, is_late(case), case.state.claim
+    given = EvidenceGiven(
+        key=f"step-{case.state.steps + 1}",
+        by=command.by,
+        attachments=command.evidence,
+        statement=command.statement,
+        amount=command.amount,
+        currency=case.asked.currency if command.amount is not None else None,
+        final=command.final,
+        late=late,
+    )
+    entry = case.obeyed(command, "evidence_submitted", **given_facts(given), **evidence_facts(command.evidence))
+    case = evidence.counted(case, command)
+    if not late:
+        finals = claim.finals | {role} if command.final else claim.finals
+        case = case.but(claim=claim.but(gave=claim.gave | {role}, finals=finals))
+    if command.final and case.stage in DEMANDED and demanded_of(case) <= case.state.claim.finals:
+        return close(case, entry, given)
+    return case.stay(entry, evidence=given)
+
+
+def close(case: Case, entry: LogEntry, given: EvidenceGiven | None = None) -> Decision:
+    """D6, D8: who was asked has given what it has, and the platform rules; the others have the time that was set."""
+    closed = case.but(claim=case.state.claim.but(evidence_ended=case.due))
+    return closed.enter(RULING, entry, evidence=given)
+
+
+def buyer_silent(case: Case) -> Decision:
+    """D4: the buyer was asked and its time is over; the platform rules on what is there."""
+    return close(case, case.silent("evidence_closed"))
+
+
+def is_late(case: Case) -> bool:
+    """D6: not before the deadline has been acted on, however late it is looked at (section 11)."""
+    ended = case.state.claim.evidence_ended
+    return ended is not None and case.now >= ended
+
+
+def _actors(case: Case, roles: frozenset[Role]) -> tuple[Actor | None, ...]:
+    return tuple(case.buyer if each is Role.BUYER else case.merchant for each in sorted(roles))
