@@ -103,7 +103,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         opened_vault(settings, database_url) as vault,
         AsyncExitStack() as stack,
     ):
-        outward = await Adapters.opened(settings, stack, pool, outside, vault.lookup_key)
+        outward = await Adapters.opened(settings, stack, outside, vault.lookup_key)
         measures = measures_of(client)
         sender = NoticeSender(
             pool,
@@ -117,7 +117,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         )
         policies = Policies(settings.policies_dir)
         # Where another process sends the notices, waking does nothing: that one looks by itself.
-        opening = Opening(pool, outward.orders, policies, sender.wake, measures, outward.payments.limits)
+        opening = Opening(pool, policies, sender.wake, measures, outward.payments.limits)
         casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures, per_second=settings.payments_per_second)

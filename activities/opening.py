@@ -10,7 +10,6 @@ import asyncpg
 from temporalio import activity
 
 from activities.gateways.limits import NO_LIMITS, Limits
-from activities.gateways.orders import OrderDirectory
 from activities.measures import Measures
 from activities.notices import outbox
 from activities.policies import Policies
@@ -81,7 +80,6 @@ class Opening:
     def __init__(
         self,
         pool: asyncpg.Pool,
-        orders: OrderDirectory,
         policies: Policies,
         wake_notices: Callable[[], None],
         measures: Measures | None = None,
@@ -91,7 +89,7 @@ class Opening:
         self._measures = measures or Measures()
         self._limits = limits
         self._pool = pool
-        self._orders = orders
+        self._orders = PostgresOrders(pool)
         self._policies = policies
         self._wake_notices = wake_notices
 
@@ -251,7 +249,7 @@ class Opening:
         case_id, request = opening.case.case_id, opening.request
         for each in funds_of(request, opened):
             is_new = await ledger.open_fund(connection, each.fund, each.currency, each.parts)
-            if is_new and each.order and isinstance(self._orders, PostgresOrders):  # X2: what was paid stands now
+            if is_new and each.order:  # X2: what was paid stands now
                 await pieces.lock(connection, each.order.order_no)
                 await confirm_paid(connection, each.order)
         match request:

@@ -18,7 +18,7 @@ from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.limits import NO_LIMITS, Limits
 from activities.gateways.numbers import NumberProvider
 from activities.gateways.numbers_stub import NumbersStub
-from activities.gateways.orders import OrderDirectory
+from activities.gateways.orders import OrderSource
 from activities.gateways.payment import PaymentGateway
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.notices.channel_stubs import stub_channels
@@ -32,14 +32,14 @@ from workflows.rules.worker_roles import WorkerRole, role_of
 
 Adapter = TypeVar("Adapter")
 
-PORTS: Final[Mapping[str, WorkerRole]] = {
+PORTS: Final[Mapping[str, WorkerRole | None]] = {
     "payments": role_of("settle"),
-    "orders": role_of("open_case"),
+    "orders": None,
     "carriers": role_of("ask_carrier"),
     "numbers": role_of("bind_number"),
     "notices": WorkerRole.NOTIFICATIONS,
 }
-"""The settings that name an adapter, and the role of the workers that call it."""
+"""The settings that name an adapter, and the role of the workers that call it; None: the HTTP service does."""
 
 SIGN_OF_LIFE_SECONDS: Final = 5.0
 
@@ -62,18 +62,15 @@ class Adapters:
     """What a worker reaches the outside world by."""
 
     payments: PaymentGateway
-    orders: OrderDirectory
     carriers: Carrier
     numbers: NumberProvider
     channels: Mapping[ChannelName, Channel]
 
     @classmethod
     async def opened(
-        cls, settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool, outside: asyncpg.Pool, lookup_key: LookupKey
+        cls, settings: Settings, stack: AsyncExitStack, outside: asyncpg.Pool, lookup_key: LookupKey
     ) -> Self:
-        """The adapters that the settings name, for as long as ``stack`` is open.
-
-        ``pool`` is our database's, ``outside`` the stand-ins' own.
+        """The adapters that the settings name, for as long as ``stack`` is open; ``outside`` is the stand-ins' own.
 
         Raises:
             SettingsError: production would work with a stub, or an adapter cannot be made.
@@ -81,7 +78,6 @@ class Adapters:
         refuse_stubs(settings)
         return cls(
             payments=await payment_gateway(settings, stack, outside),
-            orders=await order_directory(settings, stack, pool),
             carriers=await carrier(settings, stack, outside),
             numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key)),
             channels=await _channels(settings, stack, outside),
@@ -106,13 +102,13 @@ async def carrier(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool)
     return await _opened(settings, stack, "carriers", lambda: CarrierStub(pool))
 
 
-async def order_directory(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool) -> OrderDirectory:
-    """Where orders are looked up; ``pool`` is our database's, for our own copy.
+async def order_source(settings: Settings, stack: AsyncExitStack) -> OrderSource | None:
+    """The stream that orders are read from; None where they are only pushed.
 
     Raises:
         SettingsError: it cannot be made.
     """
-    return await _opened(settings, stack, "orders", lambda: PostgresOrders(pool))
+    return await _opened(settings, stack, "orders", lambda: None)
 
 
 async def _channels(settings: Settings, stack: AsyncExitStack, outside: asyncpg.Pool) -> Mapping[ChannelName, Channel]:

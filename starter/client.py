@@ -21,7 +21,6 @@ from temporalio.service import RPCError
 from activities.calendar import working_days
 from activities.escalation import RungNow, ladder_at
 from activities.gateways.limits import NO_LIMITS, Limits
-from activities.gateways.orders import OrderDirectory
 from activities.opening import Opening
 from activities.policies import Policies
 from activities.postgres import ledger
@@ -30,7 +29,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from activities.privacy.codec import encrypting_converter
-from starter.adapters import order_directory, payment_limits
+from starter.adapters import payment_limits
 from starter.cases import Case, PostgresCaseBook, reached_with_book
 from starter.checking import BeforeOpening
 from starter.connection import connect, discover
@@ -83,7 +82,7 @@ async def connected(settings: Settings | None = None, *, lazy: bool = False) -> 
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
         raise Unreachable(str(error)) from error
-    async with pool, _reachable_vault(settings, url) as vault, AsyncExitStack() as stack:
+    async with pool, _reachable_vault(settings, url) as vault:
         yield Aftersales(
             temporal,
             settings.task_queue,
@@ -91,7 +90,6 @@ async def connected(settings: Settings | None = None, *, lazy: bool = False) -> 
             vault,
             Policies(settings.policies_dir),
             settings.reveals_per_hour,
-            orders=await order_directory(settings, stack, pool),
             limits=payment_limits(settings),
         )
 
@@ -118,12 +116,11 @@ class Aftersales(OpensCases[Case]):
         policies: Policies | None = None,
         reveals_per_hour: int = 60,
         *,
-        orders: OrderDirectory | None = None,
         limits: Limits = NO_LIMITS,
     ) -> None:
         """``pool`` reaches the case book: for checking requests beforehand, work lists and logs.
 
-        ``orders`` is where orders are looked up, our own copy without it; ``limits`` are the payment provider's (X6).
+        ``limits`` are the payment provider's (X6).
         """
         self.temporal = temporal
         self.pool = pool
@@ -131,9 +128,9 @@ class Aftersales(OpensCases[Case]):
         self._book = PostgresCaseBook(pool)
         self._reached = reached_with_book(temporal, self.runs, self._book)
         self._task_queue = task_queue
-        self._orders = orders or PostgresOrders(pool)
+        self._orders = PostgresOrders(pool)
         self._policies = policies or Policies()
-        opening = Opening(pool, self._orders, self._policies, lambda: None, limits=limits)
+        opening = Opening(pool, self._policies, lambda: None, limits=limits)
         self._before = BeforeOpening(temporal, pool, self.runs, opening)
         self.logistics = Logistics(self)
         self.orders = Orders(self)

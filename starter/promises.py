@@ -20,7 +20,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.policies import Policies
-from activities.postgres import orders, promises
+from activities.postgres import allowances, bindings, orders
 from starter.database import reading
 from starter.recovery import started
 from starter.running import Runs, stopped_by
@@ -70,12 +70,12 @@ async def _all(
     after = ""
     while True:
         async with reading(pool) as connection:
-            allowances = await promises.valid_allowances(connection, after, _PAGE)
-        for each in allowances:
+            valid = await allowances.valid(connection, after, _PAGE)
+        for each in valid:
             yield each
-        if len(allowances) < _PAGE:
+        if len(valid) < _PAGE:
             break
-        after = allowances[-1].allowance_id
+        after = valid[-1].allowance_id
     after = ""
     while True:
         async with reading(pool) as connection:
@@ -94,7 +94,7 @@ async def _all(
             break
         after = unshipped[-1].order_no
     async with reading(pool) as connection:
-        bound = await promises.bound_subjects(connection)
+        bound = await bindings.bound_subjects(connection)
     for subject in bound:
         yield subject
 

@@ -259,8 +259,9 @@ class Settings(BaseSettings):
     )
     orders: str = Field(
         default=OWN,
-        description="Where an order is looked up when a case is opened: `own`, which is our copy of what the order "
-        "system has told; else as `AFTERSALES_PAYMENTS`.",
+        description="How orders come into our copy, which everything reads: `own`, where the order system only pushes "
+        "them; else, as `AFTERSALES_PAYMENTS`, an adapter to a stream that the HTTP service reads beside "
+        "([orders-in.md](orders-in.md#read-from-a-stream)).",
     )
     carriers: str = Field(default=STUB, description="Who is asked about parcels; as `AFTERSALES_PAYMENTS`.")
     numbers: str = Field(default=STUB, description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`.")

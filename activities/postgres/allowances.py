@@ -6,6 +6,7 @@ thawed or voided together with the step of the case that says so.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import asyncpg
 
@@ -13,6 +14,7 @@ from activities.postgres.connection import Connection
 from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
+from workflows.messages.requests import ExpiryRequest
 from workflows.rules.balances import (
     Account,
     Freezing,
@@ -50,6 +52,46 @@ async def facts(connection: Connection, allowance_id: str, *, for_update: bool =
     """
     found = await (_locked if for_update else account)(connection, allowance_id)
     return found.facts if found else None
+
+
+async def buyer_of(connection: Connection, allowance_id: str) -> str | None:
+    """Whose allowance it is; None where it is not known."""
+    return await connection.fetchval("SELECT buyer_id FROM shop.allowances WHERE allowance_id = $1", allowance_id)
+
+
+async def marketplace_of(connection: Connection, allowance_id: str) -> str | None:
+    """By which policy an allowance goes; None where it is not known."""
+    return await connection.fetchval("SELECT marketplace FROM shop.allowances WHERE allowance_id = $1", allowance_id)
+
+
+async def payment_of(connection: Connection, allowance_id: str) -> asyncpg.Record | None:
+    """The provider's payment that an allowance was bought with, as `orders.TenderPayment`; None without one (X6)."""
+    return await connection.fetchrow(
+        """
+        SELECT transaction, coalesce(charged, principal) AS total, currency, charged_at AS paid_at, payment_account
+        FROM shop.allowances WHERE allowance_id = $1 AND transaction IS NOT NULL
+        """,
+        allowance_id,
+    )
+
+
+async def valid(connection: Connection, after: str, limit: int) -> list[ExpiryRequest]:
+    """A page of allowances whose principal is to go back when they end, and that have no such case (A6)."""
+    rows = await connection.fetch(
+        """
+        SELECT allowance_id, merchant_id, buyer_id, valid_until FROM shop.allowances
+        WHERE validity_ended_at IS NULL AND voided_at IS NULL AND allowance_id > $1
+          AND NOT EXISTS (SELECT FROM casebook.cases WHERE case_id = 'expiry/' || allowances.allowance_id)
+        ORDER BY allowance_id LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [ExpiryRequest(**dict(row)) for row in rows]
+
+
+PERSON_OF_SUBJECT: Final = "(SELECT 'buyer/' || buyer_id FROM shop.allowances WHERE allowance_id = subject)"
+"""As SQL, beside a column ``subject``: under whose key what tells of an allowance is put."""
 
 
 async def of_account(connection: Connection, merchant_id: str, account_lookup: str) -> list[str]:

@@ -173,6 +173,12 @@ async def subjects_of_orders(connection: Connection, order_nos: Sequence[str]) -
     return [subject_of(row["subject"]) for row in rows]
 
 
+async def bound_subjects(connection: Connection) -> list[NumberSubject]:
+    """What numbers are bound for, or may be: where the provider has been asked and has not let go (P3)."""
+    rows = await connection.fetch("SELECT DISTINCT subject FROM vault.bindings WHERE unbound_at IS NULL ORDER BY 1")
+    return [subject_of(row["subject"]) for row in rows]
+
+
 def subject_of(name: str) -> NumberSubject:
     """The subject of this name."""
     scope, _, identifier = name.partition("/")

@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from activities.postgres import limits, orders, person_locks
+from activities.postgres import allowances, limits, orders, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys, sealed_for_nobody
 from workflows.messages.actors import Actor
@@ -238,9 +238,8 @@ async def _person(connection: Connection, wish: AddRemark) -> str:
 
     The merchant's where the subject is not known yet, until it is: see `buyer_known`.
     """
-    buyer_id = await orders.buyer_of(connection, wish.subject) or await connection.fetchval(
-        "SELECT buyer_id FROM shop.allowances WHERE allowance_id = $1", wish.subject
-    )
+    bought_by = await orders.buyer_of(connection, wish.subject)
+    buyer_id = bought_by or await allowances.buyer_of(connection, wish.subject)
     return buyer_person(buyer_id) if buyer_id else merchant_person(wish.merchant_id)
 
 

@@ -1,6 +1,6 @@
 """Limits on what a party writes, counted over what they protect, under a lock that the transaction holds (R16)."""
 
-from activities.postgres import orders
+from activities.postgres import allowances, orders
 from activities.postgres.connection import Connection
 from workflows.messages.actors import Actor
 
@@ -13,9 +13,8 @@ class LimitReached(ValueError):  # noqa: N818 -- it is a finding, not a fault
 
 async def marketplace_of(connection: Connection, subject: str) -> str | None:
     """Whose limits an order or allowance goes by; None for one that is not known (yet)."""
-    return await orders.marketplace_of(connection, subject) or await connection.fetchval(
-        "SELECT marketplace FROM shop.allowances WHERE allowance_id = $1", subject
-    )
+    ordered = await orders.marketplace_of(connection, subject)
+    return ordered or await allowances.marketplace_of(connection, subject)
 
 
 async def check_statements(connection: Connection, case_id: str, by: Actor, reference: str, most: int) -> None:

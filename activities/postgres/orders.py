@@ -1,4 +1,4 @@
-"""The order directory's stand-in: orders in PostgreSQL, as the shop knows them."""
+"""Our copy of the orders, as everything reads it (X2): ids, amounts, moments; nothing of a person."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from activities.postgres import allowances
 from activities.postgres.connection import Connection
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.parcels import Parcel
@@ -29,7 +30,7 @@ class OrderChanged(Exception):  # noqa: N818 -- it is a finding, not a fault
 
 
 class PostgresOrders:
-    """An `OrderDirectory` on the schema ``shop``."""
+    """Orders by number and by buyer, each asked for on a connection of its own."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -159,14 +160,7 @@ async def payment_of(connection: Connection, fund: str, tender: str) -> TenderPa
                 tender,
             )
         case "allowance":
-            row = await connection.fetchrow(
-                """
-                SELECT transaction, coalesce(charged, principal) AS total, currency, charged_at AS paid_at,
-                       payment_account
-                FROM shop.allowances WHERE allowance_id = $1 AND transaction IS NOT NULL
-                """,
-                number,
-            )
+            row = await allowances.payment_of(connection, number)
         case _:
             return None
     if row is None:
@@ -183,15 +177,6 @@ async def payments_known(connection: Connection, order_no: str) -> bool:
         )
         """,
         order_no,
-    )
-
-
-async def principal_known(connection: Connection, allowance_id: str) -> bool:
-    """Whether the provider's id is known of the payment that an allowance was bought with."""
-    return bool(
-        await connection.fetchval(
-            "SELECT transaction IS NOT NULL FROM shop.allowances WHERE allowance_id = $1", allowance_id
-        )
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection, objection
-from activities.postgres import orders
+from activities.postgres import allowances, orders
 from activities.postgres.connection import Connection
 from workflows.messages.cases import Payable, Refusal
 from workflows.messages.orders import AllowanceFacts, OrderFacts
@@ -47,7 +47,7 @@ async def refused_withdrawal(
     """The same of an allowance's principal, which goes back to what it was paid with (A2)."""
     if limits is NO_LIMITS or not amount:
         return None
-    known = not limits.needs_charge or await orders.principal_known(connection, allowance.allowance_id)
+    known = not limits.needs_charge or bool(await allowances.payment_of(connection, allowance.allowance_id))
     considered = Considered(amount=amount, currency=allowance.currency, charge_known=known)
     return _refusal(objection(limits, considered, at), "allowance_id")
 

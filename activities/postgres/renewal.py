@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from activities.postgres import orders
+from activities.postgres import allowances, orders
 from activities.postgres.connection import Connection
 from activities.postgres.flags import REMARK
 from activities.postgres.lookup import LOOKUPS, of_kind
@@ -42,10 +42,10 @@ class _Sealed(NamedTuple):
 _OWNER_OF_REMARK: Final = f"""
 coalesce(
     {orders.PERSON_OF_SUBJECT},
-    (SELECT 'buyer/' || buyer_id FROM shop.allowances WHERE allowance_id = subject),
+    {allowances.PERSON_OF_SUBJECT},
     person
 )
-"""  # noqa: S608 -- a constant
+"""
 _TABLES: Final = (
     _Sealed("vault.recipients", "order_no", "order_no", f"'{RECIPIENT}'"),
     _Sealed("vault.items", "reference", "reference", "kind"),

@@ -12,8 +12,7 @@ from temporalio.runtime import Runtime
 
 from activities.postgres.pool import open_pool
 from starter.access_tokens import Unauthenticated, UnusableKey
-from starter.adapter_registry import OWN
-from starter.adapters import adapter_of, carrier, payment_gateway, refuse_stubs
+from starter.adapters import carrier, order_source, payment_gateway, refuse_stubs
 from starter.client import connected
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
@@ -91,7 +90,6 @@ async def _serve(settings: Settings, as_json: bool) -> None:
         connected(settings, lazy=True) as aftersales,
         AsyncExitStack() as stack,
     ):
-        orders = adapter_of(settings, "orders")
         service = HttpService(
             told,
             pool,
@@ -100,7 +98,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
             await payment_gateway(settings, stack, outside),
             await carrier(settings, stack, outside),
             meter=Runtime.default().metric_meter,
-            orders_elsewhere=None if orders == OWN else orders,
+            orders=await order_source(settings, stack),
         )
         async with running(service) as address:
             health.state = State.RUNNING

@@ -36,6 +36,8 @@ from workflows.rules.refusals import refused
 REFUSED: Final = "refused"
 NOT_KEPT: Final = "not_kept"
 """The database does not answer: this line was not written, and those after it were not looked at."""
+_STREAM: Final = "stream of orders"
+"""Whose turn it is, beside those who push."""
 
 Answer: TypeAlias = dict[str, Any]
 _TakeOne: TypeAlias = Callable[[bytes], Awaitable[Answer]]
@@ -52,21 +54,17 @@ class Pushes:
         counts: Counts,
         wake: Callable[[], None],
         turns: Turns,
-        *,
-        orders_elsewhere: str | None,
     ) -> None:
-        """``orders_elsewhere`` names the adapter by which orders are looked up, where that is not our own copy."""
+        """``wake`` has what was kept worked on."""
         self._settings = settings
         self._pool = pool
         self._vault = vault
         self._counts = counts
         self._wake = wake
         self._turns = turns
-        self._elsewhere = orders_elsewhere
 
     async def order(self, request: web.Request) -> web.Response:
         """``PUT``: one order as it stands from a version on; 201 for a new one, 422 where it is refused."""
-        self._copy_is_ours()
         number = request.match_info["order_no"]
 
         async def take(body: bytes) -> Answer:
@@ -76,16 +74,19 @@ class Pushes:
 
     async def orders(self, request: web.Request) -> web.StreamResponse:
         """``POST``: orders as JSON Lines; an answer a line, and a last one with the sums."""
-        self._copy_is_ours()
         return await self._many(request, "order", self._order)
 
     async def parcel_events(self, request: web.Request) -> web.StreamResponse:
         """``POST``: events of parcels as JSON Lines, each as `CarrierEvent`; answered as orders are."""
         return await self._many(request, "parcel_event", self._event)
 
-    def _copy_is_ours(self) -> None:
-        if self._elsewhere is not None:
-            raise NotTaken(409, f"orders are looked up by the adapter {self._elsewhere} (AFTERSALES_ORDERS)")
+    async def read(self, change: bytes) -> Answer:
+        """A change that was read from a stream: taken as if it had been pushed."""
+        async with self._turns.turn(_STREAM) as granted:
+            answer = await self._order(change) if granted else {"outcome": NOT_KEPT}
+        if answer["outcome"] != NOT_KEPT:
+            self._counts.pushed("order", answer["outcome"])
+        return answer
 
     async def _one(self, request: web.Request, what: str, take: _TakeOne) -> web.Response:
         async with self._turns.turn(request[WHO]) as granted:

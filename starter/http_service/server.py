@@ -14,6 +14,7 @@ from aiohttp import web
 from temporalio.common import MetricMeter
 
 from activities.gateways.carrier import Carrier
+from activities.gateways.orders import OrderSource
 from activities.gateways.payment import PaymentGateway
 from activities.postgres.vault import Vault
 from starter.access_tokens import Unauthenticated
@@ -24,6 +25,7 @@ from starter.http_service.configuration import HttpServiceSettings, Role
 from starter.http_service.counts import Counts
 from starter.http_service.handing_on import Cases, HandingOn
 from starter.http_service.pushes import Pushes
+from starter.http_service.reading_orders import ReadingOrders
 from starter.http_service.refusals import WHO, NotTaken, answered
 from starter.http_service.turns import Turns
 from starter.request_rates import Rate
@@ -55,10 +57,10 @@ class HttpService:
         carriers: Carrier,
         *,
         meter: MetricMeter = MetricMeter.noop,
-        orders_elsewhere: str | None = None,
+        orders: OrderSource | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``clock`` counts the seconds of the limits.
+        """``orders`` is a stream that orders are read from; ``clock`` counts the seconds of the limits.
 
         Raises:
             UnusableKey: the file with public keys cannot be used.
@@ -71,9 +73,8 @@ class HttpService:
         self.callbacks = Callbacks(
             settings, pool, payments, carriers, counts, wake, Turns(4, 2, most_waiting=100), clock
         )
-        self.pushes = Pushes(
-            settings, pool, vault, counts, wake, Turns(3, 2, most_waiting=20), orders_elsewhere=orders_elsewhere
-        )
+        self.pushes = Pushes(settings, pool, vault, counts, wake, Turns(3, 2, most_waiting=20))
+        self.reading_orders = ReadingOrders(orders, self.pushes.read) if orders else None
         self.events = Events(pool)
         self._tokens = settings.tokens()
         self._rate = Rate(settings.requests_per_minute, clock)
@@ -146,11 +147,14 @@ async def running(service: HttpService) -> AsyncGenerator[str]:
         shutdown_timeout=10,
     )
     await runner.setup()
-    working = asyncio.create_task(service.handing_on.run(), name="handing the inbox on")
+    working = {asyncio.create_task(service.handing_on.run(), name="handing the inbox on")}
+    if service.reading_orders:
+        working.add(asyncio.create_task(service.reading_orders.run(), name="reading orders"))
     try:
         await web.TCPSite(runner, service.settings.host, service.settings.port).start()
         yield f"http://{service.settings.host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-        working.cancel()
-        await asyncio.wait([working])
+        for task in working:
+            task.cancel()
+        await asyncio.wait(working)

@@ -96,7 +96,6 @@ async def open_door(pools: tuple[asyncpg.Pool, asyncpg.Pool]) -> Open:
 
     @asynccontextmanager
     async def opened(**changes: Any) -> AsyncGenerator[Door]:
-        elsewhere = changes.pop("orders_elsewhere", None)
         usual: dict[str, Any] = {"port": 0, "token_secret": SECRET}
         clock = [0.0]
         cases = NotedCases()
@@ -107,7 +106,6 @@ async def open_door(pools: tuple[asyncpg.Pool, asyncpg.Pool]) -> Open:
             cases,
             PaymentGatewayStub(owner),
             SealingCarrier(owner),
-            orders_elsewhere=elsewhere,
             clock=lambda: clock[0],
         )
         async with TestClient(TestServer(application(service))) as client:

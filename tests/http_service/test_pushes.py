@@ -179,12 +179,16 @@ async def test_a_token_of_another_service_is_none_here(door: Door) -> None:
         assert answer.status == 401
 
 
-async def test_orders_that_are_looked_up_elsewhere_are_not_taken(open_door: Open) -> None:
-    async with open_door(orders_elsewhere="acme") as door:
-        status, answer = await put(door, {**order(), "version": 1})
+async def test_what_is_read_from_a_stream_is_taken_as_if_it_were_pushed(door: Door) -> None:
+    record = {**order(recipient=RECIPIENT), "parcels": [parcel_of(shipped_at="2026-03-02T00:00:00Z")]}
+    told = [{**record, "version": 2}, {**record, "version": 1}, {**record, "version": 3, "freight": -1}]
 
-    assert status == 409
-    assert "AFTERSALES_ORDERS" in answer["error"]
+    answers = [await door.service.pushes.read(json.dumps(each).encode()) for each in (*told, told[0])]
+
+    assert [each["outcome"] for each in answers] == ["new", "outdated", "refused", "unchanged"]
+    assert answers[2]["problems"][0]["field"] == "freight"
+    (kept,) = await door.kept()  # R7: the order's cases are told of the parcel
+    assert kept["source"] == "orders"
 
 
 async def test_a_flood_of_one_bearer_keeps_no_other_waiting(open_door: Open) -> None:

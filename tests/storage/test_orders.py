@@ -1,4 +1,4 @@
-"""The order directory's stand-in: what it finds (R8, R9), how it is loaded, what parcels do (R3, R7)."""
+"""Our copy of the orders: what it finds (R8, R9), how it is loaded, what parcels do (R3, R7)."""
 
 import asyncio
 import json
@@ -11,9 +11,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.gateways.kits.orders import BuyersOrders, Ground, promises
-from activities.gateways.kits.promise import Promise
-from activities.gateways.orders import OrderDirectory
 from activities.postgres import orders
 from activities.postgres.loading import LineProblem, LoadReport, load_orders
 from activities.postgres.orders import (
@@ -43,7 +40,7 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 @pytest.fixture
-def directory(pool: asyncpg.Pool) -> OrderDirectory:
+def directory(pool: asyncpg.Pool) -> PostgresOrders:
     return PostgresOrders(pool)
 
 
@@ -75,7 +72,7 @@ async def load(pool: asyncpg.Pool, *lines: dict[str, Any] | str) -> LoadReport:
         )
 
 
-async def test_a_loaded_order_is_found_with_every_fact(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_a_loaded_order_is_found_with_every_fact(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     record = order()
     assert await load(pool, record) == LoadReport(loaded=1, unchanged=0, problems=())
     assert await directory.find(record["order_no"]) == OrderFacts(
@@ -97,26 +94,8 @@ async def test_a_loaded_order_is_found_with_every_fact(pool: asyncpg.Pool, direc
     )
 
 
-@pytest.mark.parametrize("promise", promises(), ids=str)
-async def test_our_copy_keeps_the_promises_of_a_directory(
-    promise: Promise[Ground], pool: asyncpg.Pool, directory: OrderDirectory
-) -> None:  # R8, R9
-    async def one() -> str:
-        record = order(shipped_at="2026-03-02T00:00:00Z", outbound_at="2026-03-02T00:00:00Z")
-        await load(pool, record)
-        return record["order_no"]
-
-    async def two() -> BuyersOrders:
-        buyer = f"b-{uuid4().hex}"
-        early, late = order(buyer_id=buyer), order(buyer_id=buyer, paid_at="2026-03-02T00:00:00Z")
-        await load(pool, early, late)
-        return BuyersOrders("m-1", buyer, (late["order_no"], early["order_no"]))
-
-    await promise(Ground(directory=directory, order=one, buyers_orders=two))
-
-
 async def test_finds_a_buyers_orders_at_one_merchant_latest_first(
-    pool: asyncpg.Pool, directory: OrderDirectory
+    pool: asyncpg.Pool, directory: PostgresOrders
 ) -> None:  # R9
     buyer = f"b-{uuid4().hex}"
     early = order(buyer_id=buyer, paid_at="2026-03-01T00:00:00Z")
@@ -127,7 +106,7 @@ async def test_finds_a_buyers_orders_at_one_merchant_latest_first(
     assert await directory.of_buyer("m-1", buyer) == [late["order_no"], early["order_no"]]
 
 
-async def test_loading_again_changes_nothing(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_loading_again_changes_nothing(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     record = order()
     await load(pool, record)
     before = await directory.find(record["order_no"])
@@ -135,7 +114,7 @@ async def test_loading_again_changes_nothing(pool: asyncpg.Pool, directory: Orde
     assert await directory.find(record["order_no"]) == before
 
 
-async def test_good_lines_are_loaded_beside_bad_ones(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_good_lines_are_loaded_beside_bad_ones(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     first, last = order(), order()
     report = await load(pool, first, "", "{not json", order(freight=-1), order(order_no="张三 13800000000"), last)
     assert report.loaded == 2
@@ -220,7 +199,7 @@ async def test_a_report_repeats_nothing_of_the_line(pool: asyncpg.Pool) -> None:
     ],
 )
 async def test_a_line_that_contradicts_the_store_is_a_problem_and_changes_nothing(
-    pool: asyncpg.Pool, directory: OrderDirectory, changes: dict[str, object], field: str
+    pool: asyncpg.Pool, directory: PostgresOrders, changes: dict[str, object], field: str
 ) -> None:
     record = order()
     await load(pool, record)
@@ -235,7 +214,7 @@ async def test_a_line_that_contradicts_the_store_is_a_problem_and_changes_nothin
 
 
 async def test_loading_again_adds_shipping_facts_and_forgets_none(
-    pool: asyncpg.Pool, directory: OrderDirectory
+    pool: asyncpg.Pool, directory: PostgresOrders
 ) -> None:
     record = order()
     await load(pool, record)
@@ -263,7 +242,7 @@ async def test_two_loads_at_once_load_each_order_once(pool: asyncpg.Pool) -> Non
     assert [report.problems for report in reports] == [(), (), ()]
 
 
-async def test_parcel_events_are_kept_as_first_told(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_parcel_events_are_kept_as_first_told(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     record = order()
     await load(pool, record)
     marks = (mark_outbound, mark_shipped, mark_on_delivery_run)
@@ -323,7 +302,7 @@ async def packed(pool: asyncpg.Pool, order_no: str, **lines: int) -> Parcel:
     return made
 
 
-async def gone(directory: OrderDirectory, order_no: str) -> dict[str, tuple[int, int]]:
+async def gone(directory: PostgresOrders, order_no: str) -> dict[str, tuple[int, int]]:
     """How many pieces of each line are out of the warehouse, and with carriers."""
     found = await directory.find(order_no)
     assert found
@@ -331,7 +310,7 @@ async def gone(directory: OrderDirectory, order_no: str) -> dict[str, tuple[int,
 
 
 async def test_pieces_go_parcel_by_parcel_and_the_order_with_the_last(
-    pool: asyncpg.Pool, directory: OrderDirectory
+    pool: asyncpg.Pool, directory: PostgresOrders
 ) -> None:  # R15, L1
     record = order()
     await load(pool, record)
@@ -358,7 +337,7 @@ async def test_pieces_go_parcel_by_parcel_and_the_order_with_the_last(
     assert found.outbound_at is None
 
 
-async def test_a_parcel_that_names_no_lines_stands_for_all(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_a_parcel_that_names_no_lines_stands_for_all(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     """R15: also where others name theirs."""
     record = order()
     await load(pool, record)
@@ -373,7 +352,7 @@ async def test_a_parcel_that_names_no_lines_stands_for_all(pool: asyncpg.Pool, d
     assert found.shipped_at == hours(1)
 
 
-async def test_what_is_in_a_parcel_is_noted_once_and_added_to(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_what_is_in_a_parcel_is_noted_once_and_added_to(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     """R15: the larger number of pieces stands, and never more than were bought."""
     record = order()
     await load(pool, record)
@@ -394,7 +373,7 @@ async def test_what_is_in_a_parcel_is_noted_once_and_added_to(pool: asyncpg.Pool
     assert await gone(directory, no) == {"2": (0, 0), "1": (0, 0)}
 
 
-async def test_two_parcels_that_leave_at_once_complete_the_order(pool: asyncpg.Pool, directory: OrderDirectory) -> None:
+async def test_two_parcels_that_leave_at_once_complete_the_order(pool: asyncpg.Pool, directory: PostgresOrders) -> None:
     """R15, section 11: each sees the other, or waits for it."""
     record = order()
     await load(pool, record)

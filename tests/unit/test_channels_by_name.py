@@ -17,7 +17,7 @@ from starter.settings import Settings, SettingsError, load_settings
 async def opened(notices: str) -> Adapters:
     nothing = cast("Any", None)
     async with AsyncExitStack() as stack:
-        return await Adapters.opened(Settings(notices=notices), stack, nothing, nothing, nothing)
+        return await Adapters.opened(Settings(notices=notices), stack, nothing, nothing)
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The kits of channels, attachments and orders find who breaks a promise, and let pass who keeps them (X1)."""
 
+import asyncio
 import itertools
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,8 +16,6 @@ from activities.gateways.kits.promise import Promise
 from activities.notices.channels import ChannelName, ChannelUnavailable, NoticeRefused, OutgoingNotice
 from workflows.messages.actors import buyer
 from workflows.messages.cases import NoticeTemplate
-from workflows.messages.orders import OrderFacts, OrderLine, Tender
-from workflows.messages.payouts import TenderKind
 
 PHONE = SecretStr("13800138000")
 _COUNT = itertools.count(1)
@@ -137,65 +137,85 @@ class Once(Shelf):
         del self.kept[name]
 
 
-PAID = OrderFacts(
-    order_no="o-1",
-    marketplace="douyin",
-    merchant_id="m-1",
-    buyer_id="b-1",
-    currency="CNY",
-    lines=(OrderLine(line="1", sku="s", quantity=1, paid=900), OrderLine(line="2", sku="s", quantity=2, paid=100)),
-    freight=50,
-    tenders=(Tender(tender="t", kind=TenderKind.WALLET, paid=1_050),),
-    paid_at=datetime(2026, 3, 1, tzinfo=UTC),
-)
-LATER = PAID.model_copy(update={"order_no": "o-2", "paid_at": datetime(2026, 3, 2, tzinfo=UTC)})
+@dataclass
+class Stream:
+    """Keeps its promises: orders of a platform, each told until it is answered."""
+
+    told: list[bytes] = field(default_factory=list[bytes])
+
+    def change(self, order_no: str, version: int) -> None:
+        line = {"line": "1", "sku": "s", "quantity": 1, "paid": 900}
+        order = {"order_no": order_no, "version": version, "marketplace": "douyin", "merchant_id": "m-1"}
+        paid = {"buyer_id": "b-1", "currency": "CNY", "paid_at": "2026-03-01T00:00:00Z", "lines": [line]}
+        self.told.append(
+            json.dumps({**order, **paid, "tenders": [{"tender": "t", "kind": "wallet", "paid": 900}]}).encode()
+        )
+
+    async def changes(self) -> AsyncGenerator[bytes]:
+        while True:
+            if self.told:
+                yield self.told[0]
+            await asyncio.sleep(0)
+
+    async def answered(self, change: bytes, answer: Mapping[str, Any]) -> None:
+        self.told.remove(change)
 
 
-class Register:
-    """Keeps its promises."""
+class Forgetful(Stream):
+    """Takes what it has told for written."""
 
-    async def find(self, order_no: str) -> OrderFacts | None:
-        return {"o-1": PAID, "o-2": LATER}.get(order_no)
+    async def changes(self) -> AsyncGenerator[bytes]:
+        while True:
+            if self.told:
+                yield self.told.pop(0)
+            await asyncio.sleep(0)
 
-    async def of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
-        return ["o-2", "o-1"] if (merchant_id, buyer_id) == ("m-1", "b-1") else []
-
-
-class Raising(Register):
-    """Takes it for an error that there is no such order."""
-
-    async def find(self, order_no: str) -> OrderFacts | None:
-        found = await super().find(order_no)
-        if found is None:
-            raise LookupError(order_no)
-        return found
+    async def answered(self, change: bytes, answer: Mapping[str, Any]) -> None:
+        pass
 
 
-class Shuffling(Register):
-    """Has no order of lines."""
+class Insisting(Stream):
+    """Takes a refusal for an outage: the same is read again for ever, and nothing after it."""
 
-    def __init__(self) -> None:
-        self._forwards = True
-
-    async def find(self, order_no: str) -> OrderFacts | None:
-        found = await super().find(order_no)
-        self._forwards = not self._forwards
-        return found and found.model_copy(update={"lines": found.lines[:: 1 if self._forwards else -1]})
+    async def answered(self, change: bytes, answer: Mapping[str, Any]) -> None:
+        if answer["outcome"] == "refused":
+            raise ConnectionError
+        await super().answered(change, answer)
 
 
-class EarliestFirst(Register):
-    async def of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
-        return (await super().of_buyer(merchant_id, buyer_id))[::-1]
+class Ending(Stream):
+    """Is over once all is told."""
+
+    async def changes(self) -> AsyncGenerator[bytes]:
+        while self.told:
+            yield self.told[0]
 
 
-def registered(directory: Register) -> orders.Ground:
-    async def order() -> str:
-        return "o-1"
+class Unversioned(Stream):
+    """Has one version of everything."""
 
-    async def buyers_orders() -> orders.BuyersOrders:
-        return orders.BuyersOrders("m-1", "b-1", ("o-2", "o-1"))
+    def change(self, order_no: str, version: int) -> None:
+        super().change(order_no, 1)
 
-    return orders.Ground(directory=directory, order=order, buyers_orders=buyers_orders)
+
+class Foreign(Stream):
+    """Tells amounts in yuan."""
+
+    def change(self, order_no: str, version: int) -> None:
+        super().change(order_no, version)
+        self.told[-1] = self.told[-1].replace(b"900", b"9.50")
+
+
+def streaming(stream: Stream) -> orders.Ground:
+    async def change() -> str:
+        order_no = some("o")
+        stream.change(order_no, 1)
+        return order_no
+
+    async def change_again(order_no: str) -> None:
+        stream.change(order_no, 2)
+
+    return orders.Ground(source=stream, change=change, change_again=change_again, seconds=0.2, quiet_seconds=0.01)
 
 
 # --------------------------------------------------------------------------------------------------------
@@ -211,13 +231,13 @@ async def broken_by(adapter: object) -> dict[str, str]:
             return await channels.run(telling(adapter))
         case Shelf():
             return await attachments.run(shelved(adapter))
-        case Register():
-            return await orders.run(registered(adapter))
+        case Stream():
+            return await orders.run(streaming(adapter))
         case _:
             raise AssertionError(adapter)
 
 
-@pytest.mark.parametrize("kept", [Messenger, Shelf, Register])
+@pytest.mark.parametrize("kept", [Messenger, Shelf, Stream])
 async def test_who_keeps_all_promises_passes(kept: Callable[[], object]) -> None:
     assert await broken_by(kept()) == {}
 
@@ -230,9 +250,11 @@ async def test_who_keeps_all_promises_passes(kept: Callable[[], object]) -> None
         (Quoting, "what_was_not_taken_is_sent_later"),
         (Short, "the_largest_content_is_kept_whole"),
         (Once, "to_delete_twice_is_no_error"),
-        (Raising, "an_unknown_order_is_none"),
-        (Shuffling, "the_same_order_is_the_same_each_time"),
-        (EarliestFirst, "a_buyers_orders_come_latest_first"),
+        (Foreign, "each_change_is_an_order_as_it_can_be_taken"),
+        (Forgetful, "what_was_not_answered_comes_again"),
+        (Insisting, "what_was_refused_stops_nobody"),
+        (Ending, "where_nothing_changes_it_waits"),
+        (Unversioned, "a_change_has_a_higher_version"),
     ],
 )
 async def test_who_breaks_a_promise_is_found(wrong: Callable[[], object], broken: str) -> None:

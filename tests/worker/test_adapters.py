@@ -76,7 +76,7 @@ async def test_an_adapter_that_cannot_be_made_is_told_by_its_setting(name: str, 
     settings = Settings.model_validate({"payments": name})
     async with AsyncExitStack() as stack:
         with pytest.raises(SettingsError, match=f"^AFTERSALES_PAYMENTS: .*{name}.*{why}"):
-            await Adapters.opened(settings, stack, MagicMock(), MagicMock(), MagicMock())
+            await Adapters.opened(settings, stack, MagicMock(), MagicMock())
 
 
 @pytest.mark.parametrize("port", PORTS)

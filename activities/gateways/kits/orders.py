@@ -1,35 +1,36 @@
-"""The promises of an order directory (R8, R9, X2): see `activities.gateways.kits.promise` for how they are tried."""
+"""The promises of a stream of orders (X1, X2): see `activities.gateways.kits.promise` for how they are tried."""
 
 import asyncio
-import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from activities.gateways.kits.promise import AT_ONCE, Kit
-from activities.gateways.orders import OrderDirectory
-from workflows.rules.moments import CLOCKS_DIFFER
+from activities.gateways.order_records import OrderChange
+from activities.gateways.orders import OrderSource
+from workflows.messages.reading import read_json
 
-
-@dataclass(frozen=True)
-class BuyersOrders:
-    """All orders of a buyer at one merchant."""
-
-    merchant_id: str
-    buyer_id: str
-    order_nos: Sequence[str]
-    """The latest paid first."""
+TAKEN: Final = {"outcome": "new"}
+REFUSED: Final = {
+    "outcome": "refused",
+    "problems": [{"code": "malformed", "field": "freight", "rule": "X2", "reason": "of the kit: taken for wrong"}],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """A directory and what is in it. Nobody changes it while a promise is tried."""
+    """A stream, and somebody at its far end. Others may change orders meanwhile."""
 
-    directory: OrderDirectory
-    order: Callable[[], Awaitable[str]]
-    """The number of an order that is paid."""
-    buyers_orders: Callable[[], Awaitable[BuyersOrders]] | None = None
-    """A buyer with two orders at this merchant that were not paid at the same moment."""
+    source: OrderSource
+    change: Callable[[], Awaitable[str]]
+    """Makes a new order at the far end, which is told by the stream: its number."""
+    change_again: Callable[[str], Awaitable[None]] | None = None
+    """Changes an order that was made so: the stream tells it with a higher version."""
+    seconds: float = 30.0
+    """What has changed is told within."""
+    quiet_seconds: float = 0.2
+    """How long is waited to see that a stream with nothing to tell goes on."""
 
 
 _KIT = Kit[Ground]()
@@ -38,70 +39,70 @@ run = _KIT.run
 
 
 @_KIT.promise()
-async def an_unknown_order_is_none(ground: Ground) -> None:
-    """No error, which would be asked again; not another order either, whose number is nearly the same."""
-    order_no = await ground.order()
-    for unknown in (f"kit-{secrets.token_hex(12)}", order_no[:-1] + ("0" if order_no[-1] != "0" else "1")):
-        found = await ground.directory.find(unknown)
-        assert found is None or found.order_no == unknown, f"{unknown} was asked for, and {found.order_no} came"
-    assert await ground.directory.find(f"kit-{secrets.token_hex(12)}") is None
+async def each_change_is_an_order_as_it_can_be_taken(ground: Ground) -> None:
+    """With all of its fields in minor units and ISO 8601: a field that is missing or wrong is an error that says so."""
+    for _ in range(AT_ONCE):
+        order_no = await ground.change()
+        assert (await _answered(ground, order_no)).order_no == order_no
 
 
 @_KIT.promise()
-async def the_same_order_is_the_same_each_time(ground: Ground) -> None:
-    """Lines and tenders in the same order too: what a case has read is compared with what stands there now."""
-    order_no = await ground.order()
-    first, *others = await asyncio.gather(*(ground.directory.find(order_no) for _ in range(AT_ONCE)))
-    assert first is not None, f"{order_no} must be found"
-    assert first.order_no == order_no
-    assert all(each == first for each in others), "asked for again, the order was another"
+async def what_was_not_answered_comes_again(ground: Ground) -> None:
+    """A process that has read a change may die before it is written."""
+    order_no = await ground.change()
+    async with asyncio.timeout(ground.seconds), aclosing(ground.source.changes()) as changes:
+        await _read_until(ground, changes, order_no)
+    assert (await _answered(ground, order_no)).order_no == order_no
 
 
 @_KIT.promise()
-async def an_orders_amounts_sum_up(ground: Ground) -> None:
-    """In minor units: the tenders to the lines and the freight; each line and each tender stands once."""
-    found = await ground.directory.find(await ground.order())
-    assert found is not None
-    tendered = sum(tender.paid for tender in found.tenders)
-    assert tendered == found.paid, "the tenders must sum to the lines and the freight"
-    assert found.lines, "an order has at least one line"
-    assert len({line.line for line in found.lines}) == len(found.lines)
-    assert len({tender.tender for tender in found.tenders}) == len(found.tenders)
-    for line in found.lines:
-        assert line.pieces_sent <= line.pieces_outbound <= line.quantity, "what carriers have has left the shelf before"
+async def what_was_refused_stops_nobody(ground: Ground) -> None:
+    """The next change comes all the same."""
+    first, second = await ground.change(), await ground.change()
+    async with asyncio.timeout(ground.seconds), aclosing(ground.source.changes()) as changes:
+        await ground.source.answered(await _read_until(ground, changes, first), REFUSED)
+        await ground.source.answered(await _read_until(ground, changes, second), TAKEN)
 
 
 @_KIT.promise()
-async def an_orders_moments_are_in_utc_and_have_passed(ground: Ground) -> None:
-    """A deadline counts from them."""
-    found = await ground.directory.find(await ground.order())
-    assert found is not None
-    known = (found.paid_at, found.outbound_at, found.shipped_at, found.on_delivery_run_at)
-    for moment in (*known, *(line.sent_at for line in found.lines)):
-        if moment is not None:
-            assert moment.utcoffset() == timedelta(0), "moments are in UTC"
-            assert found.paid_at <= moment <= datetime.now(UTC) + CLOCKS_DIFFER
+async def where_nothing_changes_it_waits(ground: Ground) -> None:
+    """A stream that ends is asked for again after a pause, in which nothing is read."""
+    await _answered(ground, await ground.change())
+    async with aclosing(ground.source.changes()) as changes:
+        try:
+            async with asyncio.timeout(ground.quiet_seconds):
+                while True:
+                    await ground.source.answered(await anext(changes), TAKEN)
+        except TimeoutError:
+            return
+        except StopAsyncIteration:
+            raise AssertionError("the stream has ended") from None
 
 
-@_KIT.promise("buyers_orders")
-async def a_buyers_orders_come_latest_first(ground: Ground) -> None:
-    """Each of them can be found, is this buyer's, and is this merchant's (R9)."""
-    assert ground.buyers_orders
-    told = await ground.buyers_orders()
-    assert await ground.directory.of_buyer(told.merchant_id, told.buyer_id) == list(told.order_nos)
-    facts = [await ground.directory.find(order_no) for order_no in told.order_nos]
-    found = [each for each in facts if each is not None]
-    assert len(found) == len(facts) > 1, "the buyer must have two orders, and each must be found"
-    assert {(each.merchant_id, each.buyer_id) for each in found} == {(told.merchant_id, told.buyer_id)}
-    paid = [each.paid_at for each in found]
-    assert paid == sorted(paid, reverse=True)
+@_KIT.promise("change_again")
+async def a_change_has_a_higher_version(ground: Ground) -> None:
+    """Else it would be taken for what is known already."""
+    assert ground.change_again
+    order_no = await ground.change()
+    first = await _answered(ground, order_no)
+    await ground.change_again(order_no)
+    async with asyncio.timeout(ground.seconds):
+        while (later := await _answered(ground, order_no)) == first:
+            pass
+    assert later.version > first.version, "a later content needs a higher version"
 
 
-@_KIT.promise()
-async def who_has_no_orders_has_an_empty_list(ground: Ground) -> None:
-    """An unknown buyer of a known merchant is no error, nor is an unknown merchant."""
-    found = await ground.directory.find(await ground.order())
-    assert found is not None
-    nobody = f"kit-{secrets.token_hex(12)}"
-    assert list(await ground.directory.of_buyer(found.merchant_id, nobody)) == []
-    assert list(await ground.directory.of_buyer(nobody, found.buyer_id)) == []
+async def _answered(ground: Ground, order_no: str) -> OrderChange:
+    async with asyncio.timeout(ground.seconds), aclosing(ground.source.changes()) as changes:
+        change = await _read_until(ground, changes, order_no)
+        await ground.source.answered(change, TAKEN)
+        return read_json(OrderChange, change.decode())
+
+
+async def _read_until(ground: Ground, changes: AsyncGenerator[bytes], order_no: str) -> bytes:
+    """The first change of this order; those of others before it are answered."""
+    async for change in changes:
+        if read_json(OrderChange, change.decode()).order_no == order_no:
+            return change
+        await ground.source.answered(change, TAKEN)
+    raise AssertionError(f"the stream has ended without {order_no}")
