@@ -133,7 +133,10 @@ class ParcelRecord(Parcel):
 
 
 class OrderChange(OrderRecord):
-    """An order as it stands from a version on: all of it, however often and in whatever order it is told (X2)."""
+    """An order as it stands from a version on: all of it, however often and in whatever order it is told (X2).
+
+    Amounts in minor units; tenders sum to lines and freight (R8); each line, tender and parcel stands once.
+    """
 
     version: Annotated[int, Field(strict=True, ge=1, le=9_007_199_254_740_991)]
     """Rises with each change of the order: a counter, or the milliseconds of the change."""

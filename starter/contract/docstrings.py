@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from types import ModuleType
+from typing import Final
+
+_OURS: Final = ("workflows.", "activities.", "starter.")
 
 
 def of_fields(kind: type) -> dict[str, str]:
     """The text below each field of a class or member of an enumeration, those of its bases included."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
-        if each.__module__.startswith("workflows."):
+        if each.__module__.startswith(_OURS):
             found |= _of_classes(sys.modules[each.__module__])[each.__name__]
     return found
 

@@ -17,6 +17,7 @@ def files() -> dict[str, str]:
     return {
         "messages.schema.json": _json(messages.schema(found)),
         "events.schema.json": _json(messages.events()),
+        "http.schema.json": _json(messages.http()),
         "nexus.schema.json": _json(messages.nexus()),
         "workflows.json": _json(names(found)),
         "reference.md": reference.page(found),

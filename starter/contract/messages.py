@@ -8,16 +8,19 @@ languages get a typed map of the names as well.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue, models_json_schema
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
+from activities.gateways.order_records import OrderChange
 from starter.contract import docstrings
 from starter.contract.workflows import Contract
+from starter.http_service.answers import PushAnswer, PushSums
 from workflows.messages.cases import Refusal
-from workflows.messages.events import FeedPage
+from workflows.messages.events import Event, FeedPage
 from workflows.messages.message import Input
 from workflows.messages.nexus import AftersalesNexus
+from workflows.messages.parcels import CarrierEvent
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,6 +49,12 @@ class _ForGenerators(GenerateJsonSchema):
         # What tells one message from another has a default, and must be written all the same.
         if tags := [name for name, each in properties.items() if "const" in each]:
             made["required"] = [*made.get("required", []), *tags]
+        return made
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        made = super().typed_dict_schema(schema)
+        for name, text in docstrings.of_fields(schema["cls"]).items():  # pyright: ignore[reportTypedDictNotRequiredAccess]
+            made["properties"][name] = _apart({**made["properties"][name], "description": text})
         return made
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
@@ -77,6 +86,32 @@ def events() -> Schema:
     return {"$schema": DIALECT, "$id": "urn:aftersales:events", **page, "$defs": dict(sorted(definitions.items()))}
 
 
+def http() -> Schema:
+    """The schema of what goes over HTTP: what is pushed and answered (X2), read (X4), and posted to webhooks (X4)."""
+    doors: dict[str, dict[str, type[Any]]] = {
+        "order": {"takes": OrderChange, "gives": PushAnswer},
+        "parcel_event": {"takes": CarrierEvent, "gives": PushAnswer},
+        "sums": {"gives": PushSums},
+        "events": {"gives": FeedPage},
+        "webhook": {"gives": Event},
+    }
+    messages: dict[type[Any], JsonSchemaMode] = {each: _mode(each) for door in doors.values() for each in door.values()}
+    return {
+        "$schema": DIALECT,
+        "$id": "urn:aftersales:http",
+        "title": "Doors",
+        "description": "Written by `make docs`. What is pushed to the HTTP service, one or a line of many, and what it "
+        "answers, line by line and last with the sums; a page of the feed; and the body that a webhook is sent.",
+        **_object(
+            {
+                name: _object({side: _ref(message.__name__) for side, message in door.items()})
+                for name, door in doors.items()
+            }
+        ),
+        "$defs": dict(sorted(_definitions(messages).items())),
+    }
+
+
 def nexus() -> Schema:
     """The schema of the Nexus service: what each operation takes and gives."""
     operations = nexus_operations()
@@ -103,8 +138,11 @@ def nexus_operations() -> dict[str, tuple[type[BaseModel], type[BaseModel]]]:
     return {name: get_args(said) for name, said in AftersalesNexus.__annotations__.items()}
 
 
-def _definitions(messages: Mapping[type[BaseModel], JsonSchemaMode]) -> Schema:
-    _, made = models_json_schema(list(messages.items()), schema_generator=_ForGenerators)
+def _definitions(messages: Mapping[type[Any], JsonSchemaMode]) -> Schema:
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (each.__name__, mode, TypeAdapter(each)) for each, mode in messages.items()
+    ]
+    _, made = TypeAdapter.json_schemas(adapters, schema_generator=_ForGenerators)
     definitions: Schema = made["$defs"]
     for each in definitions.values():
         if members := each.pop(_MEMBERS, None):
@@ -130,7 +168,7 @@ def _messages(contract: Contract) -> list[type[BaseModel]]:
     return [contract.request, contract.result, *(side for side in sides if side)]
 
 
-def _mode(message: type[BaseModel]) -> JsonSchemaMode:
+def _mode(message: type[Any]) -> JsonSchemaMode:
     return "validation" if issubclass(message, Input) else "serialization"
 
 

@@ -6,7 +6,7 @@ written, or nothing.
 
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +22,7 @@ from activities.postgres.parcels import EventKeyReused
 from activities.postgres.vault import Vault
 from starter.database import transaction
 from starter.errors import RefusedRequest, Unreachable
+from starter.http_service.answers import NOT_KEPT, REFUSED, REPEATED, TAKEN, Problem, PushAnswer
 from starter.http_service.bodies import lines, whole
 from starter.http_service.callbacks import key_of
 from starter.http_service.configuration import HttpServiceSettings
@@ -33,14 +34,10 @@ from workflows.messages.parcels import CarrierEvent
 from workflows.messages.reading import read_json
 from workflows.rules.refusals import refused
 
-REFUSED: Final = "refused"
-NOT_KEPT: Final = "not_kept"
-"""The database does not answer: this line was not written, and those after it were not looked at."""
 _STREAM: Final = "stream of orders"
 """Whose turn it is, beside those who push."""
 
-Answer: TypeAlias = dict[str, Any]
-_TakeOne: TypeAlias = Callable[[bytes], Awaitable[Answer]]
+_TakeOne: TypeAlias = Callable[[bytes], Awaitable[PushAnswer]]
 
 
 class Pushes:
@@ -67,7 +64,7 @@ class Pushes:
         """``PUT``: one order as it stands from a version on; 201 for a new one, 422 where it is refused."""
         number = request.match_info["order_no"]
 
-        async def take(body: bytes) -> Answer:
+        async def take(body: bytes) -> PushAnswer:
             return await self._order(body, number)
 
         return await self._one(request, "order", take)
@@ -80,10 +77,10 @@ class Pushes:
         """``POST``: events of parcels as JSON Lines, each as `CarrierEvent`; answered as orders are."""
         return await self._many(request, "parcel_event", self._event)
 
-    async def read(self, change: bytes) -> Answer:
+    async def read(self, change: bytes) -> PushAnswer:
         """A change that was read from a stream: taken as if it had been pushed."""
         async with self._turns.turn(_STREAM) as granted:
-            answer = await self._order(change) if granted else {"outcome": NOT_KEPT}
+            answer: PushAnswer = await self._order(change) if granted else {"outcome": NOT_KEPT}
         if answer["outcome"] != NOT_KEPT:
             self._counts.pushed("order", answer["outcome"])
         return answer
@@ -123,7 +120,7 @@ class Pushes:
         await response.write_eof()
         return response
 
-    async def _order(self, body: bytes, number: str | None = None) -> Answer:
+    async def _order(self, body: bytes, number: str | None = None) -> PushAnswer:
         try:
             change = read_json(OrderChange, body.decode())
             if number is not None and change.order_no != number:
@@ -137,9 +134,9 @@ class Pushes:
             return {"outcome": NOT_KEPT}
         if taken.events:
             self._wake()
-        return {"order_no": change.order_no, "version": change.version, "outcome": str(taken.outcome)}
+        return {"order_no": change.order_no, "version": change.version, "outcome": taken.outcome}
 
-    async def _event(self, body: bytes) -> Answer:
+    async def _event(self, body: bytes) -> PushAnswer:
         try:
             event = read_json(CarrierEvent, body.decode())
             async with transaction(self._pool) as connection:
@@ -159,7 +156,7 @@ class Pushes:
             return {"outcome": NOT_KEPT}
         if is_new:
             self._wake()
-        return {"key": event.key, "outcome": "taken" if is_new else "repeated"}
+        return {"key": event.key, "outcome": TAKEN if is_new else REPEATED}
 
 
 async def _keep_events(connection: Connection, taken: Taken) -> None:
@@ -168,14 +165,14 @@ async def _keep_events(connection: Connection, taken: Taken) -> None:
         await inbox.keep(connection, "orders", key_of(event), event)
 
 
-_NO_UTF8: Final = {"code": "malformed", "field": "", "rule": "X2", "reason": "the text must be UTF-8"}
+_NO_UTF8: Final[Problem] = {"code": "malformed", "field": "", "rule": "X2", "reason": "the text must be UTF-8"}
 
 
-def _unread(settings: HttpServiceSettings, granted: bool) -> Answer:
+def _unread(settings: HttpServiceSettings, granted: bool) -> PushAnswer:
     reason = f"a line may have {settings.order_bytes} bytes" if granted else "too many requests at once"
     code = "too_long" if granted else "too_many"
     return {"outcome": REFUSED, "problems": [{"code": code, "field": "", "rule": "X2", "reason": reason}]}
 
 
-def _line(document: Answer) -> bytes:
+def _line(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode() + b"\n"

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Final
 
 from activities.gateways.orders import OrderSource
-from starter.http_service.pushes import NOT_KEPT
+from starter.http_service.answers import NOT_KEPT, PushAnswer
 
 _log: Final = logging.getLogger("http.orders")
 
@@ -21,7 +21,7 @@ class ReadingOrders:
     def __init__(
         self,
         source: OrderSource,
-        take: Callable[[bytes], Awaitable[dict[str, Any]]],
+        take: Callable[[bytes], Awaitable[PushAnswer]],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``take`` is how a push is taken; ``pause`` waits for so many seconds."""

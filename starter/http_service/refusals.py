@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from starter.errors import RefusedRequest
+from starter.http_service.answers import Problem
 from starter.stated_requests import malformed
 from workflows.messages.cases import Refusal
 from workflows.messages.problems import problems
@@ -35,13 +36,13 @@ def answered(refused: NotTaken) -> web.Response:
     )
 
 
-def refusals_of(error: ValidationError | RefusedRequest, rule: str) -> list[dict[str, str]]:
+def refusals_of(error: ValidationError | RefusedRequest, rule: str) -> list[Problem]:
     """Each field that is wrong, why, and under which rule; ``rule`` where the reason names none."""
     if isinstance(error, RefusedRequest):
         return [_told(error.refusal, rule)]
     return [_told(malformed(each.field, each.reason).refusal, rule) for each in problems(error)]
 
 
-def _told(refusal: Refusal, rule: str) -> dict[str, str]:
+def _told(refusal: Refusal, rule: str) -> Problem:
     named = rule if refusal.rule == "section 11" else refusal.rule
     return {"code": refusal.code, "field": refusal.field, "rule": named, "reason": refusal.explanation}

@@ -9,17 +9,20 @@ import jsonschema_rs
 
 from starter.contract.files import FOLDER
 
-
-@cache
-def bundle() -> Mapping[str, Any]:
-    """``messages.schema.json``."""
-    return json.loads((FOLDER / "messages.schema.json").read_text(encoding="utf-8"))
+MESSAGES = "messages.schema.json"
+HTTP = "http.schema.json"
 
 
 @cache
-def named(name: str) -> jsonschema_rs.Draft202012Validator:
+def bundle(file: str = MESSAGES) -> Mapping[str, Any]:
+    """A published file."""
+    return json.loads((FOLDER / file).read_text(encoding="utf-8"))
+
+
+@cache
+def named(name: str, file: str = MESSAGES) -> jsonschema_rs.Draft202012Validator:
     """What checks messages of this type, formats included."""
-    schema = {"$ref": f"#/$defs/{name}", "$defs": bundle()["$defs"]}
+    schema = {"$ref": f"#/$defs/{name}", "$defs": bundle(file)["$defs"]}
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 

@@ -27,7 +27,7 @@ def written_now() -> dict[str, str]:
     return files()
 
 
-SCHEMAS = ["messages.schema.json", "events.schema.json", "nexus.schema.json"]
+SCHEMAS = ["messages.schema.json", "events.schema.json", "http.schema.json", "nexus.schema.json"]
 PUBLISHED = [*SCHEMAS, "workflows.json", "reference.md", "../client-reference.md"]
 
 
@@ -40,14 +40,17 @@ def test_every_workflow_is_published_or_our_own() -> None:
     assert set(WORKFLOWS) | OUR_OWN == set(WORKING)
 
 
-def test_the_bundle_is_a_schema() -> None:
-    assert jsonschema_rs.meta.is_valid(dict(bundle()))
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_bundle_is_a_schema(name: str) -> None:
+    assert jsonschema_rs.meta.is_valid(dict(bundle(name)))
 
 
-def test_whatever_a_schema_refers_to_is_in_the_bundle() -> None:
-    referred = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(bundle())))
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_whatever_a_schema_refers_to_is_in_its_bundle(name: str) -> None:
+    referred = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(bundle(name))))
 
-    assert referred == {f"#/$defs/{name}" for name in bundle()["$defs"]}, "and nothing is there that nobody refers to"
+    known = bundle(name)["$defs"]
+    assert referred == {f"#/$defs/{each}" for each in known}, "and nothing is there that nobody refers to"
 
 
 def test_a_signal_is_an_update_too() -> None:

@@ -18,6 +18,7 @@ from activities.postgres.pool import open_pool
 from activities.webhooks.delivery import WebhookDelivery
 from activities.webhooks.posting import posting
 from activities.webhooks.signing import is_ours, new_secret
+from tests.contract.schemas import HTTP, named
 from tests.storage.money import some_id
 from tests.storage.shop import case_of
 from tests.storage.test_feed import a_case
@@ -44,6 +45,7 @@ class Receiver:
         event = json.loads(body)
         assert is_ours(self.secret, request.headers, body, time.time())
         assert request.headers["webhook-id"] == event["id"]
+        assert named("Event", HTTP).is_valid(event), event
         if self.holds:
             await self.holds.wait()
         if self.is_down or event["case_id"] in self.refuses:

@@ -16,6 +16,7 @@ BROUGHT_ALONG = {
     "nexusrpc": "temporalio",
     "pydantic_core": "pydantic",
     "annotated_types": "pydantic",
+    "typing_extensions": "pydantic",
     "google": "temporalio",
     "opentelemetry": "opentelemetry-sdk",
 }

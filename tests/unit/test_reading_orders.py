@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import Any, cast
 
+from starter.http_service.answers import Came, PushAnswer
 from starter.http_service.reading_orders import LONGEST_PAUSE, ReadingOrders
 
 
@@ -33,9 +34,9 @@ async def read(stream: Stream, *outcomes: str) -> tuple[list[bytes], list[float]
     pauses: list[float] = []
     coming = iter(outcomes)
 
-    async def take(change: bytes) -> dict[str, Any]:
+    async def take(change: bytes) -> PushAnswer:
         tried.append(change)
-        return {"outcome": next(coming)}
+        return {"outcome": cast("Came", next(coming))}
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
