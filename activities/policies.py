@@ -1,6 +1,7 @@
 """The policy profiles as files: the built-in ones, and those of a folder of one's own (section 2)."""
 
 import tomllib
+from functools import lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -53,13 +54,22 @@ class Policies:
 
 def _read(file: Traversable) -> Policy:
     try:
-        policy = Policy.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        return _understood(file.name, file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"{file.name}: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _understood(file: str, text: str) -> Policy:
+    """Each case asks for its profile: the same text is understood once."""
+    try:
+        policy = Policy.model_validate(tomllib.loads(text))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"{file.name}: {field}: {first['msg']}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{file.name}: {error}") from None
-    if file.name != f"{policy.name}{_SUFFIX}":
-        raise PolicyError(f"{file.name}: name: the profile is called {policy.name}: the file must be, too (section 2)")
+        raise PolicyError(f"{file}: {field}: {first['msg']}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{file}: {error}") from None
+    if file != f"{policy.name}{_SUFFIX}":
+        raise PolicyError(f"{file}: name: the profile is called {policy.name}: the file must be, too (section 2)")
     return policy
