@@ -11,7 +11,6 @@ from temporalio import activity
 
 from activities.gateways.limits import NO_LIMITS, Limits
 from activities.measures import Measures
-from activities.notices import outbox
 from activities.policies import Policies
 from activities.postgres import (
     allowances,
@@ -271,10 +270,10 @@ class Opening:
             work_list=step.work_list,
             buyer_id=step.buyer_id,
             pieces=step.pieces,
+            notices=step.notices,
         )
         if step.evidence:
             await evidence.give(connection, case_id, step.evidence, opening.at)
-        await outbox.queue(connection, case_id, 0, step.notices, opening.at)
 
 
 _DUPLICATE = (

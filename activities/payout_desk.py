@@ -59,8 +59,8 @@ class PayoutDesk:
             StepOutOfOrder: the book lacks steps before ``closing``.
         """
         async with self._pool.acquire() as connection:
-            legs = await ledger.legs_of(connection, payout.case_id, payout.number)
-            if not legs and not await ledger.was_reserved(connection, payout.case_id, payout.number):
+            legs = await ledger.legs_if_reserved(connection, payout.case_id, payout.number)
+            if legs is None:
                 await casebook.nothing_is_missing(connection, closing)
                 raise ledger.LedgerContradiction(f"payout {payout.number} of {payout.case_id} is not reserved")
         return legs

@@ -77,22 +77,34 @@ async def queue(
     One for each case, step, template, recipient and channel; the same step again adds none. ``at`` is the
     workflow's time. Nothing is checked that could stop the step: what cannot be sent is found when it is sent.
     """
-    rows = [
-        (case_id, step, notice.template, notice.to.role, notice.to.id, channel, json.dumps(notice.fields), at)
-        for notice in notices
-        for channel in routes.get(notice.to.role, ())
-    ]
-    if rows:
-        await connection.executemany(
-            """
-            INSERT INTO notices.outbox (
-                case_id, step, template, recipient_role, recipient_id, channel, fields, queued_at
-            )
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-            ON CONFLICT DO NOTHING
-            """,
-            rows,
-        )
+    await connection.execute(
+        insertion(4, case_id="$1", step="$2", at="$3"), case_id, step, at, *arguments(notices, routes)
+    )
+
+
+def insertion(first: int, *, case_id: str, step: str, at: str) -> str:
+    """SQL that queues the notices that are given from the argument of number ``first`` on (``arguments``)."""
+    given = ", ".join(f"${first + index}::text[]" for index in range(5))
+    return f"""
+        INSERT INTO notices.outbox (case_id, step, template, recipient_role, recipient_id, channel, fields, queued_at)
+        SELECT {case_id}, {step}, template, recipient_role, recipient_id, channel, fields::json, {at}
+        FROM unnest({given}) AS notice (template, recipient_role, recipient_id, channel, fields)
+        ON CONFLICT DO NOTHING
+    """  # noqa: S608 -- numbers of arguments
+
+
+def arguments(
+    notices: Iterable[Notice], routes: Mapping[Role, tuple[ChannelName, ...]] = ROUTES
+) -> tuple[list[str], ...]:
+    """The notices as arguments of ``insertion``: one for each channel of each recipient."""
+    rows = [(notice, channel) for notice in notices for channel in routes.get(notice.to.role, ())]
+    return (
+        [notice.template for notice, _ in rows],
+        [notice.to.role for notice, _ in rows],
+        [notice.to.id for notice, _ in rows],
+        [channel for _, channel in rows],
+        [json.dumps(notice.fields) for notice, _ in rows],
+    )
 
 
 async def take(connection: Connection, now: datetime, lease_until: datetime, limit: int) -> list[Queued]:

@@ -4,9 +4,10 @@ Whoever writes a step does so inside a transaction of its own, so that log, work
 and balance stand or fall together.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from activities import case_events
 from activities.deadlines import due, left
@@ -17,6 +18,7 @@ from activities.postgres import (
     evidence,
     flags,
     ledger,
+    log_lines,
     parcels,
     pauses,
     requirements,
@@ -33,6 +35,7 @@ from workflows.messages.cases import (
     BalanceChange,
     Due,
     LogEntry,
+    Notice,
     OpenCase,
     Opened,
     OpenedBy,
@@ -93,6 +96,19 @@ async def digest_of_request(connection: Connection, case_id: str) -> str | None:
     )
 
 
+_OPENED: Final = f"""
+    WITH event AS (INSERT INTO events.feed (event) VALUES ($22::json)),
+    lines AS ({log_lines.insertion(23, case_id="$1", step="0", kind="$3", stage="$11")}),
+    notices AS ({outbox.insertion(23 + log_lines.ARGUMENTS, case_id="$1", step="0", at="$13")})
+    INSERT INTO casebook.cases (
+        case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
+        stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
+        application, pieces, request
+    )
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19, $20, $21)
+"""  # noqa: S608 -- numbers of arguments
+
+
 async def write_opening(
     connection: Connection,
     opening: OpenCase,
@@ -102,24 +118,16 @@ async def write_opening(
     work_list: WorkList | None,
     buyer_id: str | None,
     pieces: CasePieces | None = None,
+    notices: Sequence[Notice] = (),
 ) -> None:
-    """Step 0: the case's row, the pieces that it names (R13), and the first line of its log."""
+    """Step 0: the case's row, the pieces that it names (R13), the first line of its log, and its notices."""
     case, request = opening.case, opening.request
     if opened.kind is None or opened.stage is None or opened.asked is None or opened.policy is None:
         raise ValueError("a refused request is not written down")
     deadline = opened.due
     order_no, allowance_id = getattr(request, "order_no", None), getattr(request, "allowance_id", None)
     await connection.execute(
-        """
-        WITH event AS (INSERT INTO events.feed (event) VALUES ($22::json))
-        INSERT INTO casebook.cases (
-            case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, policy,
-            stage, work_list, opened_at, due_at, step, log_length, opened, about, flag, stage_since, request_digest,
-            application, pieces, request
-        )
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 1, $15, $16, $17, $13, $18, $19, $20,
-                $21)
-        """,
+        _OPENED,
         case.case_id,
         case.run_id,
         opened.kind,
@@ -142,8 +150,9 @@ async def write_opening(
         pieces.model_dump(mode="json") if pieces else None,
         OpenedBy(request=request, carried_out_by=opening.carried_out_by).model_dump(mode="json"),
         case_events.of_opening(opening, opened, entry),
+        *log_lines.arguments((entry,), 0),
+        *outbox.arguments(notices),
     )
-    await _append(connection, case.case_id, 0, 0, (entry,), kind=opened.kind, stage=opened.stage)
 
 
 async def write_step(
@@ -200,11 +209,7 @@ async def write_step(
     reserved = await _reserve(connection, step.reserve, step.at) if step.reserve else None
     if step.only_with_room and reserved and reserved.reservation is not Reservation.RESERVED:
         return Stepped(reserved=reserved, written=False, step=asked)
-    await _append(
-        connection, case.case_id, step.step, row["log_length"], step.entries, kind=step.kind, stage=step.stage
-    )
     ends = await deadline_of(connection, step, policy)
-    await outbox.queue(connection, case.case_id, step.step, dated(step.notices, ends), step.at)
     await _keep_books(connection, step)
     stepped = Stepped(
         step=asked,
@@ -218,7 +223,7 @@ async def write_step(
         policy=policy,
     )
     event = case_events.of_step(step, ends.at if ends else None, row)
-    await _update(connection, step, stepped, event, log_length=row["log_length"] + len(step.entries))
+    await _update(connection, step, stepped, event, log_length=row["log_length"])
     if tally:
         tally.steps.append(Written(step, StageName(row["stage"]), since=row["since"], due=row["due_at"]))
     return stepped
@@ -283,23 +288,28 @@ async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]
     return await parcels.watch(connection, watch.parcel, purpose=watch.purpose, at=step.at, case_id=case_id)
 
 
+_STEPPED: Final = f"""
+    WITH event AS (INSERT INTO events.feed (event) SELECT $21::json WHERE $21::json IS NOT NULL),
+    lines AS ({log_lines.insertion(22, case_id="$1", step="$9", kind="$2", stage="$3")}),
+    notices AS ({outbox.insertion(22 + log_lines.ARGUMENTS, case_id="$1", step="$9", at="$13")})
+    UPDATE casebook.cases
+    SET stage_since = CASE WHEN stage = $3 THEN stage_since ELSE $13 END,
+        kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
+        due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{{}}') || $11,
+        closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
+        return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
+        asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces),
+        state = coalesce($20, state)
+    WHERE case_id = $1
+"""  # noqa: S608 -- the same
+
+
 async def _update(connection: Connection, step: Step, stepped: Stepped, event: str | None, *, log_length: int) -> None:
     closes = step.stage is StageName.CLOSED
     # X4: the event goes out with the step or not at all. This statement looks at the database anew, once the case's row
     # is locked, and so gives the event a place behind the case's others.
     await connection.execute(
-        """
-        WITH event AS (INSERT INTO events.feed (event) SELECT $21::json WHERE $21::json IS NOT NULL)
-        UPDATE casebook.cases
-        SET stage_since = CASE WHEN stage = $3 THEN stage_since ELSE $13 END,
-            kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
-            due_at = $8, step = $9, log_length = $10, stepped = coalesce(stepped, '{}') || $11,
-            closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
-            return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
-            asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces),
-            state = coalesce($20, state)
-        WHERE case_id = $1
-        """,
+        _STEPPED,
         step.case.case_id,
         step.kind,
         step.stage,
@@ -309,7 +319,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, event: s
         step.refunded,
         stepped.due.at if stepped.due else None,
         step.step,
-        log_length,
+        log_length + len(step.entries),
         {str(step.step): stepped.model_dump(mode="json")},
         closes,
         step.at,
@@ -321,6 +331,8 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, event: s
         step.pieces.model_dump(mode="json") if step.pieces else None,
         step.state,
         event,
+        *log_lines.arguments(step.entries, log_length),
+        *outbox.arguments(dated(step.notices, stepped.due)),
     )
 
 
@@ -340,44 +352,6 @@ async def _change_balance(connection: Connection, step: Step) -> Thaw | None:
                     kind = AlertKind.BALANCE_NOT_HELD
                     await alerts.raise_alert(connection, kind, case_id, leg.refund_no, voiding, step.at)
             return None
-
-
-async def _append(
-    connection: Connection,
-    case_id: str,
-    step: int,
-    length: int,
-    entries: Iterable[LogEntry],
-    *,
-    kind: CaseKind,
-    stage: StageName,
-) -> None:
-    await connection.executemany(
-        """
-        INSERT INTO casebook.log
-            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
-             kind, stage)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-        """,
-        [
-            (
-                case_id,
-                position,
-                step,
-                entry.event,
-                entry.by.role,
-                entry.by.id,
-                entry.rule,
-                entry.at,
-                entry.command_key,
-                entry.command_digest,
-                entry.facts,
-                kind,
-                stage,
-            )
-            for position, entry in enumerate(entries, start=length + 1)
-        ],
-    )
 
 
 @dataclass(frozen=True)

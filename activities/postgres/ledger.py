@@ -7,6 +7,7 @@ the commit, so that two payouts of one order, or two answers about one payout, c
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 import asyncpg
 
@@ -48,15 +49,23 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
     """
     paid = {part.name: (part.paid, part.tender_kind) for part in parts}
     opened = await connection.fetchval(
-        "INSERT INTO ledger.funds (fund, currency) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true",
+        """
+        WITH opened AS (
+            INSERT INTO ledger.funds (fund, currency) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING fund
+        ), its_parts AS (
+            INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind)
+            SELECT fund, part, paid, tender_kind
+            FROM opened, unnest($3::text[], $4::bigint[], $5::text[]) AS given (part, paid, tender_kind)
+        )
+        SELECT EXISTS (SELECT FROM opened)
+        """,
         fund,
         currency,
+        list(paid),
+        [amount for amount, _ in paid.values()],
+        [kind for _, kind in paid.values()],
     )
     if opened:
-        await connection.executemany(
-            "INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind) VALUES ($1, $2, $3, $4)",
-            [(fund, name, amount, kind) for name, (amount, kind) in paid.items()],
-        )
         return True
     rows = await connection.fetch(
         """
@@ -147,10 +156,10 @@ async def record(connection: Connection, refund_no: str, event: LegEvent, tally:
     ):
         return Change(standing, moved=False)
     change = follow(standing, event)
-    if change.moved or change.alert or event.source.startswith("callback:"):
-        await append(connection, refund_no, event)
     if change.moved:
-        await _update(connection, refund_no, change.standing)
+        await _move(connection, refund_no, event, change.standing)
+    elif change.alert or event.source.startswith("callback:"):
+        await connection.execute(_SAID, refund_no, *_said(event))
     if tally and change.standing.state is not standing.state:
         tally.moves.append(Moved(change.standing.state, change.standing.paid_by, row["currency"], row["amount"]))
     if change.alert:
@@ -164,24 +173,16 @@ async def legs_of(connection: Connection, case_id: str, number: int) -> tuple[Le
 
     Legs that were retired are left out (R14), unless the gateway has paid one after all.
     """
+    return await legs_if_reserved(connection, case_id, number) or ()
+
+
+async def legs_if_reserved(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...] | None:
+    """The same; None for a payout that was never reserved, as against one whose legs were all retired since."""
     rows = await connection.fetch(
-        """
-        SELECT * FROM ledger.legs
-        WHERE case_id = $1 AND payout = $2 AND (retired_at IS NULL OR state <> 'failed') ORDER BY leg
-        """,
-        case_id,
-        number,
+        "SELECT * FROM ledger.legs WHERE case_id = $1 AND payout = $2 ORDER BY leg", case_id, number
     )
-    return tuple(_status(row) for row in rows)
-
-
-async def was_reserved(connection: Connection, case_id: str, number: int) -> bool:
-    """Whether a payout was ever reserved, be it that all its legs were retired since."""
-    return bool(
-        await connection.fetchval(
-            "SELECT true FROM ledger.legs WHERE case_id = $1 AND payout = $2 LIMIT 1", case_id, number
-        )
-    )
+    counted = [row for row in rows if row["retired_at"] is None or row["state"] != LegState.FAILED]
+    return tuple(map(_status, counted)) if rows else None
 
 
 async def leg_of(connection: Connection, refund_no: str) -> LegStatus | None:
@@ -317,16 +318,26 @@ async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:
     return row
 
 
-async def append(connection: Connection, refund_no: str, event: LegEvent) -> None:
-    """Keep what was said of a leg, whatever it changes."""
-    await connection.execute(
-        """
-        INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, paid_by, failure, gateway_ref,
-                                       reason, proof, arrives_from, arrives_until, raw_code, attempt, returned)
-        SELECT $1, count(*) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
-        FROM ledger.leg_events WHERE refund_no = $1
-        """,
-        refund_no,
+_SAID: Final = """
+    INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, paid_by, failure, gateway_ref,
+                                   reason, proof, arrives_from, arrives_until, raw_code, attempt, returned)
+    SELECT $1, count(*) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+    FROM ledger.leg_events WHERE refund_no = $1
+"""
+"""Keeps what was said of a leg."""
+
+_MOVED: Final = f"""
+    WITH said AS ({_SAID})
+    UPDATE ledger.legs
+    SET state = $16, reserved_at = $17, paid_by = $18, failure = $19, gateway_ref = $20, submitted_at = $21,
+        settled_at = $22, arrives_from = $23, arrives_until = $24, raw_code = $25, attempt = $26, returned_at = $27
+    WHERE refund_no = $1
+"""  # noqa: S608 -- a constant
+
+
+def _said(event: LegEvent) -> tuple[object, ...]:
+    """The arguments of ``_SAID`` behind the refund number."""
+    return (
         event.says,
         event.source,
         event.at,
@@ -344,15 +355,12 @@ async def append(connection: Connection, refund_no: str, event: LegEvent) -> Non
     )
 
 
-async def _update(connection: Connection, refund_no: str, standing: LegRecord) -> None:
+async def _move(connection: Connection, refund_no: str, event: LegEvent, standing: LegRecord) -> None:
+    """Keep what was said of a leg, and how it stands now: one statement, for it is done twice for each payout."""
     await connection.execute(
-        """
-        UPDATE ledger.legs
-        SET state = $2, reserved_at = $3, paid_by = $4, failure = $5, gateway_ref = $6, submitted_at = $7,
-            settled_at = $8, arrives_from = $9, arrives_until = $10, raw_code = $11, attempt = $12, returned_at = $13
-        WHERE refund_no = $1
-        """,
+        _MOVED,
         refund_no,
+        *_said(event),
         standing.state,
         standing.reserved_at,
         standing.paid_by,

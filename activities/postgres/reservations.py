@@ -6,7 +6,7 @@ Every function works inside the caller's transaction and holds the fund's row lo
 from datetime import datetime
 
 from activities.postgres.connection import Connection
-from activities.postgres.ledger import LedgerContradiction, append, legs_of, parts_of, record, was_reserved
+from activities.postgres.ledger import LedgerContradiction, legs_if_reserved, legs_of, parts_of, record
 from workflows.messages.payouts import Leg, LegState, Part, Payout, Reservation, ReserveResult
 from workflows.messages.requests import BankTransfer
 from workflows.rules.allocation import Again, missing_parts, plan_again, plan_legs, still_owed, without_own
@@ -27,11 +27,12 @@ async def reserve(connection: Connection, payout: Payout, at: datetime) -> Reser
             another amount.
     """
     await _lock_fund(connection, payout)
-    if legs := await legs_of(connection, payout.case_id, payout.number):
+    legs = await legs_if_reserved(connection, payout.case_id, payout.number)
+    if legs:
         if sum(leg.amount for leg in legs) > payout.amount:
             raise LedgerContradiction(f"payout {payout.number} of {payout.case_id} has another amount")
         return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
-    if await was_reserved(connection, payout.case_id, payout.number):  # and nothing was left of it since
+    if legs is not None:  # nothing was left of it since
         return ReserveResult(reservation=Reservation.EXHAUSTED)
     fund = await parts_of(connection, payout.fund)
     counts = payout.remainder.counts if payout.remainder else None
@@ -99,12 +100,20 @@ async def _lock_fund(connection: Connection, payout: Payout) -> None:
 
 async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: datetime) -> None:
     account = payout.method.account if isinstance(payout.method, BankTransfer) else None
+    reserved = LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at)
     await connection.execute(
         """
+        WITH its_parts AS (
+            INSERT INTO ledger.leg_parts (refund_no, part, amount)
+            SELECT $1, part, amount FROM unnest($14::text[], $15::bigint[]) AS given (part, amount)
+        ), said AS (
+            INSERT INTO ledger.leg_events (refund_no, seq, says, source, at, as_of, attempt, returned)
+            VALUES ($1, 1, $16, $17, $13, $13, $18, $19)
+        )
         INSERT INTO ledger.legs (refund_no, case_id, payout, leg, fund, merchant_id, currency, amount, route,
                                  tender, tender_kind, account_ref, payer, state, reserved_at)
         VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM ledger.legs WHERE case_id = $2 AND payout = $3),
-                $4, $5, $6, $7, $8, $9, $10, $11, $12, 'reserved', $13)
+                $4, $5, $6, $7, $8, $9, $10, $11, $12, $16, $13)
         """,
         leg.refund_no,
         payout.case_id,
@@ -119,9 +128,10 @@ async def _insert_leg(connection: Connection, payout: Payout, leg: Leg, at: date
         account,
         payout.payer,
         at,
+        [part.name for part in leg.parts],
+        [part.amount for part in leg.parts],
+        reserved.says,
+        reserved.source,
+        reserved.attempt,
+        reserved.returned,
     )
-    await connection.executemany(
-        "INSERT INTO ledger.leg_parts (refund_no, part, amount) VALUES ($1, $2, $3)",
-        [(leg.refund_no, part.name, part.amount) for part in leg.parts],
-    )
-    await append(connection, leg.refund_no, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
