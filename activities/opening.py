@@ -201,6 +201,7 @@ class Opening:
             request,
             order,
             policy,
+            opening.at,
             settled=await _settled(connection, order),
             holders=await pieces.holders(connection, order.order_no),
             others=await matters.of_order(connection, order.order_no, besides=[opening.case.case_id]),

@@ -10,10 +10,12 @@ from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
+from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped
 from workflows.rules.dispute import DECIDED
-from workflows.rules.silence import BY_PROFILE, silence_of
+from workflows.rules.reasons import reason_of
+from workflows.rules.silence import silence_of
 
 _ENTRIES_SHOWN: Final = 8
 _WITHOUT_WORKFLOW: Final = "流程已停止，期限不再生效 · the workflow was stopped: nobody keeps a deadline"
@@ -41,6 +43,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     stage = STAGES.get(name)  # None where a newer release has added it
     kind = CaseKind(row["kind"])
     applied = read_own(ApplicationVersion, row["application"]) if row["application"] else None
+    policies = await policies_of(connection, case_id)
     log = await log_of(connection, case_id)
     kept = stopped is Stopped.PAUSED
     return CaseView(
@@ -54,12 +57,13 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         allowance_id=row["allowance_id"],
         asked=Money(amount=row["asked"], currency=row["currency"]),
         application=applied,
+        reason=reason_of(applied.reason, policies[-1]) if applied else None,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
         opened_at=row["opened_at"],
         due=row["due_at"] if kept else None,
         no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,
-        on_silence=await _silence(connection, case_id, stage, applied) if stage else Silence.NOTHING,
+        on_silence=_silence(stage, policies[-1], applied) if stage else Silence.NOTHING,
         commands=(),
         attention=Attention(row["attention"]) if row["attention"] else None,
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
@@ -73,11 +77,8 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     )
 
 
-async def _silence(connection: Connection, case_id: str, stage: Stage, applied: ApplicationVersion | None) -> Silence:
+def _silence(stage: Stage, policy: Policy, applied: ApplicationVersion | None) -> Silence:
     """G3: by the policy that the case went by last."""
-    if stage.name not in BY_PROFILE:
-        return stage.silence
-    *_, policy = await policies_of(connection, case_id)
     return silence_of(stage.name, policy, applied) or stage.silence
 
 

@@ -68,6 +68,8 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
         """
         SELECT o.order_no, o.marketplace, o.merchant_id, o.buyer_id, o.currency, o.freight, o.paid_at,
                o.outbound_at, o.shipped_at, o.on_delivery_run_at, o.freight_insured,
+               (SELECT max(e.happened_at) FROM logistics.watches w JOIN logistics.events e USING (carrier, tracking_no)
+                WHERE w.order_no = o.order_no AND w.purpose = 'order' AND e.event = 'signed') AS signed_at,
                ARRAY(SELECT (l.line, l.sku, l.quantity, l.paid) FROM shop.order_lines l
                      WHERE l.order_no = o.order_no ORDER BY l.position) AS lines,
                ARRAY(SELECT (t.tender, t.kind, t.paid) FROM shop.order_tenders t
@@ -98,6 +100,7 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
         shipped_at=row["shipped_at"],
         on_delivery_run_at=row["on_delivery_run_at"],
         freight_insured=row["freight_insured"],
+        signed_at=row["signed_at"],
     )
 
 

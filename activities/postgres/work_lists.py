@@ -21,8 +21,7 @@ from pydantic import (
 from activities.postgres.connection import Connection
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.flags import Colour
-from workflows.messages.message import CaseId, Identifier, Moment, Sha256
-from workflows.messages.requests import RefundReason
+from workflows.messages.message import CaseId, Code, Identifier, Moment, Sha256
 from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
@@ -125,7 +124,7 @@ class WorkItem(BaseModel):
     """By the current version of the application (R10)."""
     version: int = 1
     """Of the application: the request is 1, each amendment the next (R10)."""
-    reason: RefundReason | None = None
+    reason: Code | None = None
     """Why it is asked for; None where nothing is applied for, as for an allowance (R4)."""
     application: ApplicationVersion | None = None
     """All of the current version: lines, freight, method, words and evidence as references (R10)."""

@@ -64,7 +64,7 @@ WordsFile = Annotated[
     Path | None,
     typer.Option(help="A file with what is to be said about it in words 申请说明: kept in the vault.", dir_okay=False),
 ]
-Reason = Annotated[RefundReason, typer.Option(help="Why the money is asked back; a fault frees the freight.")]
+Reason = Annotated[str, typer.Option(help="Why it is asked for: a code of the profile, such as damaged (G1).")]
 
 
 @application.callback(invoke_without_command=True)
@@ -365,7 +365,7 @@ def _whose(order: str | None, merchant: str | None, buyer: str | None) -> dict[s
 def _application(
     line: list[str] | None,
     freight: str,
-    reason: RefundReason,
+    reason: str,
     evidence: list[str] | None,
     evidence_file: list[Path] | None,
 ) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
+from workflows.messages.reasons import Reason
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.local_time import local
@@ -163,7 +164,7 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         compensated = f"; compensated {view.compensated}" if view.compensated else ""
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
     if view.application and view.asked:
-        facts.add_row("application", application_words(view.application, view.asked.currency))
+        facts.add_row("application", application_words(view.application, view.asked.currency, view.reason))
     if view.commands and view.seen and view.asked:
         shown = f"--expects {view.seen.version}:{in_print(view.seen.amount, view.asked.currency)}"
         facts.add_row("a decision says", shown)
@@ -198,17 +199,21 @@ def stage_title(name: StageName) -> str:
     return stage.title if stage else name
 
 
-def application_words(asks: ApplicationVersion, currency: str) -> str:
-    """R10: which version counts, and what it asks for."""
+def application_words(asks: ApplicationVersion, currency: str, reason: Reason | None = None) -> str:
+    """R10, G1: which version counts, and what it asks for."""
     lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []
     given = [f"{each.uri} ({each.media_type}, {each.bytes} B, {each.sha256})" for each in asks.evidence]
     others = [f"{each.line} for {each.sku}" for each in asks.replacements]
     why = [f"disputed because: {asks.dispute_reason}"] if asks.dispute_reason else []
-    said = [f"version {asks.version}, {asks.reason}, {asks.route}, {local(asks.at)}", *lines]
+    said = [f"version {asks.version}, {_reason_words(asks, reason)}, {asks.route}, {local(asks.at)}", *lines]
     words = [f"in words: {asks.words}"] if asks.words else []
     said += [*freight, *others, *why, *words, *given]
     return "\n".join(said)
+
+
+def _reason_words(asks: ApplicationVersion, reason: Reason | None) -> str:
+    return f"{asks.reason} ({reason.label.zh} · {reason.label.en})" if reason else asks.reason
 
 
 def timeline_table(timeline: Sequence[Stay], now: datetime, view: CaseView | None = None) -> Table:

@@ -77,7 +77,7 @@ class MemoryOpening:
         return opened
 
     def _look_at_order(self, opening: OpenCase, request: OrderRequest) -> Opened:
-        order = self._shop.orders.get(request.order_no)
+        order = self._shop.order(request.order_no)
         policy = policy_for(request, order, self._policy_now)
         if isinstance(policy, Opened):
             return policy
@@ -118,6 +118,7 @@ class MemoryOpening:
                     request,
                     order,
                     policy,
+                    opening.at,
                     settled=self._settled(order),
                     holders=self._book.holders_of(order.order_no),
                     others=self._book.matters_of(order.order_no, opening.case.case_id),

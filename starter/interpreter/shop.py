@@ -8,7 +8,7 @@ from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import Thaw
 from workflows.messages.message import CaseId
 from workflows.messages.orders import OrderFacts
-from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.pauses import DeclareExemption, DeclarePause, PauseWindow
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
@@ -73,6 +73,23 @@ class Shop:
         return voiding
 
     # Parcels --------------------------------------------------------------------------------------------
+
+    def order(self, order_no: str) -> OrderFacts | None:
+        """The order, and when its parcels were signed for as far as carriers have told (G2)."""
+        order = self.orders.get(order_no)
+        if order is None:
+            return None
+        if not self.watches:
+            return order
+        signed = [
+            event.happened_at
+            for watch in self.watches
+            if watch.order_no == order_no and watch.purpose is ParcelPurpose.ORDER
+            for event in self.history(watch.parcel)
+            if event.event is ParcelEvent.SIGNED
+        ]
+        told = max(signed, default=None)
+        return order.model_copy(update={"signed_at": told}) if told and order.signed_at is None else order
 
     def record_event(self, event: CarrierEvent) -> tuple[Watch, ...]:
         """Keep what a carrier tells, the first word under a key; who is to be told."""

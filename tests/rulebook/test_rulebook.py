@@ -25,6 +25,8 @@ LATER = [
     "X4",
     "X5",
     "X6",
+    "G1",
+    "G2",
     "G3",
 ]
 """Rules beyond the unbroken rows above."""

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.policies import Policies
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.payouts import Part, TenderKind
 from workflows.messages.pieces import CasePieces, LinePieces, PieceUse
+from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     LineAmount,
     MerchantRefundRequest,
@@ -36,6 +38,15 @@ Lines = Mapping[str, tuple[int, int]]
 """Pieces and minor units by line."""
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+
+def _policy() -> Policy:
+    found = Policies().get("douyin")
+    assert found is not None
+    return found
+
+
+POLICY = _policy()
 
 
 def order(lines: Lines, freight: int = 0) -> OrderFacts:
@@ -244,8 +255,8 @@ PARTIES = {"request_key": "k", "order_no": "o", "merchant_id": "m", "reason": Re
 def test_freight_is_asked_for_alone() -> None:  # R13, R4
     request = RefundRequest.model_validate(PARTIES | {"buyer_id": "b", "freight": 800})
 
-    assert refused_application(request, order({"1": (1, 1_000)}, 800), {}) is None
-    left = refused_application(request, order({"1": (1, 1_000)}, 800), {"freight": 1})
+    assert refused_application(request, order({"1": (1, 1_000)}, 800), POLICY, {}) is None
+    left = refused_application(request, order({"1": (1, 1_000)}, 800), POLICY, {"freight": 1})
     assert left
     assert (left.code, left.field) == ("amount_too_high", "freight")
 

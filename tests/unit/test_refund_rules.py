@@ -13,7 +13,8 @@ from workflows.messages.payouts import TenderKind
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind, StageName
-from workflows.rules.refund import QUALITY_FAULTS, refused_application, wanted_parts
+from workflows.rules.reasons import bears_freight
+from workflows.rules.refund import refused_application, wanted_parts
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -22,6 +23,9 @@ def policy(name: str) -> Policy:
     found = Policies().get(name)
     assert found is not None
     return found
+
+
+POLICY = policy("douyin")
 
 
 def order(
@@ -54,23 +58,23 @@ def request(amount: int = 1, freight: int = 0, reason: RefundReason = RefundReas
 
 @given(paid=some.integers(1, 10**9), refunded=some.integers(0, 10**9), asked=some.integers(1, 2 * 10**9))
 def test_a_line_gives_back_what_is_left_of_it_and_no_fen_more(paid: int, refunded: int, asked: int) -> None:  # R8
-    refused = refused_application(request(asked), order(paid), {"line:1": refunded})
+    refused = refused_application(request(asked), order(paid), POLICY, {"line:1": refunded})
 
     assert (refused is None) == (asked + refunded <= paid)
 
 
 @given(freight=some.integers(0, 10**6), refunded=some.integers(0, 10**6), asked=some.integers(1, 2 * 10**6))
 def test_freight_gives_back_what_is_left_of_it(freight: int, refunded: int, asked: int) -> None:  # R4, R8
-    refused = refused_application(request(1, asked), order(10_000, freight), {"freight": refunded})
+    refused = refused_application(request(1, asked), order(10_000, freight), POLICY, {"freight": refunded})
 
     assert (refused is None) == (asked + refunded <= freight)
 
 
 @pytest.mark.parametrize("reason", list(RefundReason))
 def test_freight_of_shipped_goods_goes_back_for_faults_only(reason: RefundReason) -> None:  # R4
-    refused = refused_application(request(1, 800, reason), order(moments={"shipped_at": NOW}), {})
+    refused = refused_application(request(1, 800, reason), order(moments={"shipped_at": NOW}), POLICY, {})
 
-    assert (refused is None) == (reason in QUALITY_FAULTS)
+    assert (refused is None) == bears_freight(request(1, 800, reason), POLICY)
 
 
 @given(amount=some.integers(1, 10**6), freight=some.integers(0, 10**6))

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from activities.policies import Policies
 from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.pieces import LinePieces, LineQuantity
+from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
 from workflows.rules.parcels import refused_contents
 from workflows.rules.shipping import (
@@ -22,6 +24,15 @@ from workflows.rules.shipping import (
 )
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+
+def _policy() -> Policy:
+    found = Policies().get("douyin")
+    assert found is not None
+    return found
+
+
+POLICY = _policy()
 
 
 def order(*lines: dict[str, Any], **moments: Any) -> OrderFacts:
@@ -62,48 +73,48 @@ UNSENT: dict[str, Any] = {}
 def test_a_line_is_shipped_whatever_happens_to_the_others() -> None:  # R15
     of = order(SENT, UNSENT)
 
-    assert is_shipped(of, request({"1": 1}))
-    assert not is_shipped(of, request({"2": 10}))
-    assert is_shipped(of, request({"1": 1, "2": 1}))
+    assert is_shipped(of, request({"1": 1}), POLICY)
+    assert not is_shipped(of, request({"2": 10}), POLICY)
+    assert is_shipped(of, request({"1": 1, "2": 1}), POLICY)
 
 
 @pytest.mark.parametrize("moment", ["shipped_at", "on_delivery_run_at"])
 def test_what_names_no_lines_stands_for_all(moment: str) -> None:  # R15
     of = order(UNSENT, UNSENT, **{moment: NOON})
 
-    assert is_shipped(of, request({"2": 1}))
+    assert is_shipped(of, request({"2": 1}), POLICY)
     assert shipped_since(of, request({"2": 1})) == NOON
 
 
 def test_as_long_as_enough_pieces_are_here_a_request_is_about_those() -> None:  # R15
     of = order({"pieces_sent": 4, "sent_at": NOON})
 
-    assert not is_shipped(of, request({"1": 6}))
-    assert is_shipped(of, request({"1": 7}))
-    assert is_shipped(of, request({"1": 6}), {"1": 1}), "another case wants one of those that are here"
+    assert not is_shipped(of, request({"1": 6}), POLICY)
+    assert is_shipped(of, request({"1": 7}), POLICY)
+    assert is_shipped(of, request({"1": 6}), POLICY, {"1": 1}), "another case wants one of those that are here"
 
 
 def test_others_wishes_do_not_ship_anything() -> None:  # R15
-    assert not is_shipped(order(UNSENT), request({"1": 10}), {"1": 10})
+    assert not is_shipped(order(UNSENT), request({"1": 10}), POLICY, {"1": 10})
 
 
 def test_a_fault_is_one_of_goods_that_were_sent() -> None:  # R2, R15
     of = order({"pieces_sent": 4, "sent_at": NOON}, UNSENT)
 
-    assert is_shipped(of, request({"1": 4}, RefundReason.DAMAGED))
-    assert not is_shipped(of, request({"2": 1}, RefundReason.DAMAGED))
+    assert is_shipped(of, request({"1": 4}, RefundReason.DAMAGED), POLICY)
+    assert not is_shipped(of, request({"2": 1}, RefundReason.DAMAGED), POLICY)
 
 
 def test_freight_is_about_all_of_an_order() -> None:  # R4, R13
-    assert is_shipped(order(SENT, UNSENT), request({}))
-    assert not is_shipped(order(UNSENT, UNSENT), request({}))
+    assert is_shipped(order(SENT, UNSENT), request({}), POLICY)
+    assert not is_shipped(order(UNSENT, UNSENT), request({}), POLICY)
 
 
 def test_the_shelf_is_left_line_by_line() -> None:  # R3, R15
     of = order({"pieces_outbound": 10}, UNSENT, SENT)
 
     assert [is_outbound(of, request({line: 1})) for line in "123"] == [True, False, True]
-    assert not is_shipped(of, request({"1": 1}))
+    assert not is_shipped(of, request({"1": 1}), POLICY)
     assert is_outbound(order(UNSENT, outbound_at=NOON), request({"1": 1}))
 
 

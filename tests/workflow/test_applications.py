@@ -73,7 +73,13 @@ async def test_what_is_asked_for_is_shown_as_it_stands_wherever_it_is_shown(worl
     console = Console(width=200)
     with console.capture() as printed:
         console.print(viewing.case_facts(view, datetime.now(UTC)))
-    for said in ("105.00 CNY", "version 2, wrong_goods, original", "2 × 1: 10.00", "freight: 5.00", SECOND.sha256):
+    for said in (
+        "105.00 CNY",
+        "version 2, wrong_goods (发错货 · wrong goods), original",
+        "2 × 1: 10.00",
+        "freight: 5.00",
+        SECOND.sha256,
+    ):
         assert said in printed.get()
     metadata = await case.handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
     assert "version 2" in metadata.current_details

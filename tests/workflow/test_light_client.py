@@ -72,7 +72,7 @@ async def test_the_wheel_serves_a_service_that_has_temporal_only_with_a_key_and_
             "again": True,
             "another body": ["request_key_reused", "request_key"],
             "another's order": ["not_yours", "buyer_id"],
-            "a wrong field": ["malformed", "reason"],
+            "a wrong field": ["unknown_reason", "reason"],
             "stranger": ["not_yours", False],
             "withdrawn": "withdrawn",
             "the same again": "withdrawn",

@@ -98,7 +98,7 @@ def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
     yield "商家 / 买家 · merchant / buyer", f"`{view.merchant_id}` / `{view.buyer_id or '-'}`"
     yield "规则 · rule", f"{view.rule}; policy {view.policy or '-'}"
     if view.application:
-        yield from _application(view.application, _currency(view), language)
+        yield from _application(view, view.application, language)
     if view.outcome:
         yield "结果 · outcome", f"{said(OUTCOMES[view.outcome], language)} (`{view.outcome}`)"
     elif view.due:
@@ -118,12 +118,15 @@ def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
         yield "判责 · ruling", f"{ruling.verdict}, fault: {ruling.fault}, {amount} in all ({ruling.reason})"
 
 
-def _application(asks: ApplicationVersion, currency: str, language: Language) -> Iterator[tuple[str, str]]:
-    """R10: what is asked for by the current version, and which version that is."""
+def _application(view: CaseView, asks: ApplicationVersion, language: Language) -> Iterator[tuple[str, str]]:
+    """R10, G1: what is asked for by the current version, and which version that is."""
+    currency = _currency(view)
+    label = view.reason.label if view.reason else None
+    why = f"{said(f'{label.zh} · {label.en}', language)} (`{asks.reason}`)" if label else f"`{asks.reason}`"
     number = said(f"第 {asks.version} 版 · version {asks.version}", language)
     freight = f", {said('运费 · freight', language)} {in_print(asks.freight, currency)}" if asks.freight else ""
     amount = f"{in_print(asks.amount, currency)} {currency}"
-    yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, `{asks.reason}`, `{asks.route}`"
+    yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, {why}, `{asks.route}`"
     lines = [f"`{each.line}` × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     yield "申请明细 · lines", ", ".join(_some(lines)) + freight
     if asks.replacements:

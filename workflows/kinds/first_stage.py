@@ -21,7 +21,8 @@ from workflows.messages.requests import (
     ReturnRequest,
 )
 from workflows.messages.stages import CaseKind
-from workflows.rules.shipping import QUALITY_FAULTS, is_outbound, is_shipped
+from workflows.rules.reasons import goods_at_fault
+from workflows.rules.shipping import is_outbound, is_shipped
 
 
 def first_stage(
@@ -46,21 +47,23 @@ def first_stage(
     if isinstance(request, MerchantRefundRequest):
         small = at_once + request.amount <= policy.merchant_refund.at_once_up_to
         return CaseKind.MERCHANT_REFUND, PAYING if small else OFFICER_REVIEW  # R9, R16
-    shipped = is_shipped(order, request, unsent)
-    if policy.operated_by == "platform" and not (shipped and _refund_only(request)):
-        return CaseKind.CANCELLATION, cancellation_stage(order, request, unsent)  # R3
+    shipped = is_shipped(order, request, policy, unsent)
+    if policy.operated_by == "platform" and not (shipped and _refund_only(request, policy)):
+        return CaseKind.CANCELLATION, cancellation_stage(order, request, policy, unsent)  # R3
     if shipped:
         return CaseKind.SHIPPED_REFUND, SHIPPED_REVIEW  # R2
     return CaseKind.UNSHIPPED_REFUND, MERCHANT_REVIEW  # R1
 
 
-def _refund_only(request: RefundRequest) -> bool:
+def _refund_only(request: RefundRequest, policy: Policy) -> bool:
     """A fault of goods that are out for delivery is no cancellation, and neither is a wish for the freight alone."""
-    return request.reason in QUALITY_FAULTS or not request.lines
+    return goods_at_fault(request, policy) or not request.lines
 
 
-def cancellation_stage(order: OrderFacts, request: RefundRequest, unsent: Mapping[str, int] | None = None) -> Stage:
+def cancellation_stage(
+    order: OrderFacts, request: RefundRequest, policy: Policy, unsent: Mapping[str, int] | None = None
+) -> Stage:
     """R3: by how far the goods have gone."""
-    if is_shipped(order, request, unsent):
+    if is_shipped(order, request, policy, unsent):
         return INTERCEPTING
     return OUTBOUND_REVIEW if is_outbound(order, request, unsent) else WAREHOUSE_REVIEW

@@ -40,6 +40,7 @@ from workflows.rules.pieces import Holder, not_to_ship, unsent_of
 from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent, shipped_by
+from workflows.rules.windows import refused_by_profile
 
 PolicyNow = Callable[[str], Policy | None]
 """The profile of a marketplace as it is in force; None where there is none."""
@@ -63,17 +64,18 @@ def look_at_application(
     request: OrderApplication,
     order: OrderFacts,
     policy: Policy,
+    at: datetime,
     *,
     settled: Mapping[str, int],
     holders: Sequence[Holder],
     others: tuple[Matter, ...],
 ) -> Opened:
-    """A refund, a merchant's refund, a return, or price protection (R1 to R4, R9, R13, R16, T1, B1, B2).
+    """A refund, a merchant's refund, a return, or price protection (R1 to R4, R9, R13, R16, T1, B1, B2, G1, G2).
 
     ``settled``: what was paid back of each part of the order for good, in minor units. ``holders``: the cases that name
     pieces of the order. ``others``: what its other cases are about.
     """
-    if refusal := refused_application(request, order, settled, holders, by_pieces=policy.refund.by_pieces):
+    if refusal := refused_application(request, order, policy, settled, holders):
         return Opened(refusal=refusal)
     if isinstance(request, ReturnRequest) and (refusal := refused_unsent(request.lines, order)):
         return Opened(refusal=refusal)
@@ -83,6 +85,8 @@ def look_at_application(
     if refusal := refused_beside_others(request, order, policy, others):
         return Opened(refusal=refusal)
     kind, stage = first_stage(request, order, policy, unsent_of(holders), at_once=approved_at_once(others))
+    if refusal := refused_by_profile(request, kind, order, policy, at):
+        return Opened(refusal=refusal)
     if refusal := refused_worthless(request, kind):
         return Opened(refusal=refusal)
     return _opens(kind, stage, policy, request.amount, order)
@@ -130,9 +134,11 @@ def look_at_dispute(
 
     ``holders`` and ``others`` are the other cases of the order, without the one that the dispute is about.
     """
-    if refusal := refused_application(request, order, {}, holders, by_pieces=policy.refund.by_pieces):
+    if refusal := refused_application(request, order, policy, {}, holders):
         return Opened(refusal=refusal)
     kind, stage = first_stage(request, order, policy)
+    if refusal := refused_by_profile(request, kind, order, policy, at):
+        return Opened(refusal=refusal)
     if refusal := refused_worthless(request, kind):
         return Opened(refusal=refusal)
     opened = _opens(kind, stage, policy, request.amount, order)

@@ -114,6 +114,6 @@ def shipped_meanwhile(request: Request, opened: Opened, order: OrderFacts | None
     """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""
     if not isinstance(request, RefundRequest) or not may_ship_meanwhile(request, opened):
         return opened
-    if order is None or not is_shipped(order, request):
+    if order is None or opened.policy is None or not is_shipped(order, request, opened.policy):
         return opened
     return opened.model_copy(update={"shipped_since": shipped_since(order, request)})

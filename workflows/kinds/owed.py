@@ -8,8 +8,8 @@ from workflows.kinds.outgoing import with_goods
 from workflows.messages.orders import OrderFacts
 from workflows.messages.requests import CompensationCause, CompensationRequest
 from workflows.rules.compensation import return_freight_owed
+from workflows.rules.reasons import bears_return_freight
 from workflows.rules.returns import is_whole_order
-from workflows.rules.shipping import QUALITY_FAULTS
 
 
 def compensation_of(
@@ -42,7 +42,7 @@ def insurance(case: Case) -> tuple[Case, tuple[CompensationRequest, ...]]:
 
 def freight_by_fault(case: Case) -> tuple[CompensationRequest, ...]:
     """T10: by the reason that was given."""
-    return return_freight(case) if case.application.reason in QUALITY_FAULTS else ()
+    return return_freight(case) if bears_return_freight(case.application, case.policy) else ()
 
 
 def return_freight(case: Case) -> tuple[CompensationRequest, ...]:

@@ -13,6 +13,7 @@ from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName,
 from workflows.rules.applications import version_facts, version_of
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.pieces import pieces_of
+from workflows.rules.reasons import refused_reason
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent
 from workflows.rules.silence import silence_of
@@ -122,8 +123,11 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
 
 
 def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
-    use, by_pieces = use_of(case), case.policy.refund.by_pieces
-    if refusal := refused_application(command, case.order, {}, use=use, by_pieces=by_pieces):
+    use = use_of(case)
+    given = bool(case.state.applied and case.state.applied.evidence)
+    if refusal := refused_reason(command, case.kind, case.policy, has_evidence=given):
+        return refusal
+    if refusal := refused_application(command, case.order, case.policy, {}, use=use):
         return refusal
     if use is PieceUse.REFUND:
         return refused_worthless(command, CaseKind.SHIPPED_REFUND)

@@ -9,6 +9,7 @@ from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
 from workflows.messages.requests import DisputeRequest
+from workflows.rules.reasons import reason_of
 
 ENTRIES_SHOWN = 8
 
@@ -31,6 +32,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         allowance_id=getattr(case.request, "allowance_id", None),
         asked=asked,
         application=state.applied if asked else None,
+        reason=reason_of(state.applied.reason, policy) if asked and state.applied and policy else None,
         refunded=Money(amount=state.refunded, currency=asked.currency) if asked else None,
         compensated=Money(amount=state.compensated, currency=asked.currency) if asked and state.compensated else None,
         return_address=state.return_address,

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import Instant, Message, Reference
+from workflows.messages.message import Code, Instant, Message, Reference
 from workflows.messages.money import Minor
-from workflows.messages.requests import DisputeReason, LineAmount, RefundReason, Replacement
+from workflows.messages.requests import DisputeReason, LineAmount, Replacement
 
 
 class ApplicationVersion(Message):
@@ -17,7 +17,7 @@ class ApplicationVersion(Message):
     lines: tuple[LineAmount, ...]
     freight: Minor = 0
     """Asked back beside the lines, in minor units."""
-    reason: RefundReason
+    reason: Code
     route: Literal["original", "bank_transfer"]
     """How it is to be paid back. To which account is not shown (T4)."""
     goods_received: bool | None = None

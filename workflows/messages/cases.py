@@ -16,6 +16,7 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import PaymentPolicy, SharedPolicy
+from workflows.messages.reasons import Reason
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
@@ -506,6 +507,8 @@ class CaseView(Message):
     """All that is asked for, by the current version of the application (R10)."""
     application: ApplicationVersion | None = None
     """The current version; None where nothing is applied for, as for an allowance, or what is owed (R10)."""
+    reason: Reason | None = None
+    """What the profile's catalogue says of the application's reason; None where it does not have it (G1)."""
     refunded: Money | None
     opened_at: Instant
     due: Instant | None

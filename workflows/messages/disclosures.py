@@ -13,7 +13,6 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Refusal
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment, Quantity
 from workflows.messages.money import Currency, Minor
-from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.surfaces import Surface
 from workflows.messages.words import Word
@@ -175,7 +174,7 @@ class ExportRow(Message):
     """By the current version of the application, in minor units (R10)."""
     version: int = 1
     """Of the application, when the export began: the request is 1, each amendment the next (R10)."""
-    reason: RefundReason | None = None
+    reason: Code | None = None
     """Why it is asked for; None where nothing is applied for (R4)."""
     application: ApplicationVersion | None = None
     """All of that version: lines, freight, method, words and evidence as references (R10)."""

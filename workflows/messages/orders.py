@@ -52,6 +52,10 @@ class OrderFacts(Message):
     shipped_at: Instant | None = None
     """When carriers had all of it; None while some of its lines have not shipped (R15)."""
     on_delivery_run_at: Instant | None = None
+    signed_at: Instant | None = None
+    """When the last of its parcels was signed for that is known to have been; None where none is known to have (G2)."""
+    completed_at: Instant | None = None
+    """When it was completed; None before, and where the order system does not tell (G2)."""
     freight_insured: Minor = 0
     """What the freight insurance 运费险 pays for sending the goods back, in minor units; 0 without one (T10)."""
 

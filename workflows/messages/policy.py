@@ -3,12 +3,13 @@
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflows.messages.evidence import MOST_ATTACHMENTS
 from workflows.messages.message import Identifier, Input
 from workflows.messages.money import Minor
 from workflows.messages.payouts import TenderKind
+from workflows.messages.reasons import Reason
 
 Hours = Annotated[int, Field(ge=1, le=24 * 365)]
 Minutes = Annotated[int, Field(ge=1, le=60 * 24 * 365)]
@@ -184,6 +185,26 @@ class SilencePolicy(Input):
     """How long the buyer has the right to intervention; unused, the case closes undecided."""
 
 
+class Window(Input):
+    """Until when something can be asked for (G2)."""
+
+    days: Annotated[int, Field(ge=1, le=3650)]
+    """Days of 24 hours."""
+    since: Literal["payment", "sign_off", "completion"]
+    """What they count from. What has not happened yet, or is not known, ends no window."""
+
+
+class WindowsPolicy(Input):
+    """G2: until when an order may be asked about, by kind, and what cannot come back. None, or nothing, by default."""
+
+    unshipped_refund: Window | None = None
+    refund_only: Window | None = None
+    returns: Window | None = None
+    exchange: Window | None = None
+    not_returnable_skus: Annotated[tuple[str, ...], Field(max_length=500)] = ()
+    """Patterns of goods that cannot come back unless they are at fault, such as ``food-*``."""
+
+
 class LimitsPolicy(Input):
     """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
@@ -232,6 +253,17 @@ class Policy(Input):
     limits: LimitsPolicy = LimitsPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
     silence: SilencePolicy = SilencePolicy()
+    windows: WindowsPolicy = WindowsPolicy()
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=60)] = ()
+    """The catalogue of reasons (G1); empty for the usual one (``workflows.rules.reasons``)."""
+
+    @field_validator("reasons")
+    @classmethod
+    def _each_code_once(cls, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+        codes = [each.code for each in reasons]
+        if twice := next((each for each in codes if codes.count(each) > 1), None):
+            raise ValueError(f"the reason {twice} stands more than once (G1)")
+        return reasons
 
 
 @lru_cache(maxsize=256)

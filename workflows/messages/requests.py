@@ -6,13 +6,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
-from workflows.messages.message import CaseId, Identifier, Input, Moment, Quantity, Reference
+from workflows.messages.message import CaseId, Code, Identifier, Input, Moment, Quantity, Reference
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.words import Word
 
 
 class RefundReason(Word):
-    """Why money is asked back (R4). A quality fault moves the freight to the merchant."""
+    """The usual reasons why money is asked back (R4); a profile may have others (G1)."""
 
     NO_LONGER_WANTED = "no_longer_wanted"
     WRONG_ADDRESS = "wrong_address"
@@ -63,7 +63,8 @@ class Application(Input):
 
     freight: Minor = 0
     lines: Annotated[Lines, Field(validate_default=True)] = ()
-    reason: RefundReason
+    reason: Code
+    """A code of the profile's catalogue (G1), such as ``damaged``: see `RefundReason`."""
     method: Method = OriginalRoute()
     goods_received: bool | None = None
     """未收到货 / 已收到货: whether the buyer says that it has the goods (G1); None where it does not say."""
@@ -124,7 +125,7 @@ class PriceProtectionRequest(Application):
     buyer_id: Identifier
     falls: Annotated[tuple[PriceFall, ...], Field(min_length=1, max_length=200)]
     """One for each line."""
-    reason: RefundReason = RefundReason.PRICE_ADJUSTMENT
+    reason: Code = RefundReason.PRICE_ADJUSTMENT
     evidence: EvidenceList = ()
 
     @field_validator("freight")
@@ -136,8 +137,8 @@ class PriceProtectionRequest(Application):
 
     @field_validator("reason")
     @classmethod
-    def _of_the_price(cls, reason: RefundReason) -> RefundReason:
-        if reason is not RefundReason.PRICE_ADJUSTMENT:
+    def _of_the_price(cls, reason: str) -> str:
+        if reason != RefundReason.PRICE_ADJUSTMENT:
             raise ValueError("the reason is price_adjustment (B1)")
         return reason
 

@@ -6,6 +6,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
 from workflows.messages.payouts import Part
 from workflows.messages.pieces import PieceUse
+from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     Application,
     DisputeRequest,
@@ -15,34 +16,36 @@ from workflows.messages.requests import (
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
 from workflows.rules.pieces import Holder, refused_pieces, use_of
+from workflows.rules.reasons import bears_freight, refused_code
 from workflows.rules.refusals import refused
-from workflows.rules.shipping import QUALITY_FAULTS, is_shipped
+from workflows.rules.shipping import is_shipped
 
 
-def freight_is_refundable(application: Application, order: OrderFacts) -> bool:
+def freight_is_refundable(application: Application, order: OrderFacts, policy: Policy) -> bool:
     """R4: once shipped, freight is the buyer's unless the goods were at fault."""
     return (
         isinstance(application, MerchantRefundRequest | DisputeRequest)
-        or not is_shipped(order, application)
-        or application.reason in QUALITY_FAULTS
+        or not is_shipped(order, application, policy)
+        or bears_freight(application, policy)
     )
 
 
 def refused_application(
     application: Application,
     order: OrderFacts,
+    policy: Policy,
     refunded: Mapping[str, int],
     holders: Iterable[Holder] = (),
     *,
     use: PieceUse | None = None,
-    by_pieces: bool = True,
 ) -> Refusal | None:
     """Why ``application`` cannot be asked on ``order``, or None (R4, R8, R13).
 
     ``refunded`` is what has been paid back for good, by part, in minor units; ``holders`` are the other cases of the
-    order; ``use`` is what happens to the pieces of an amended application, which does not say so itself; ``by_pieces``
-    is the profile's word on refunds without goods.
+    order; ``use`` is what happens to the pieces of an amended application, which does not say so itself.
     """
+    if refusal := refused_code(application, policy):  # G1: whose freight it is depends on it
+        return refusal
     lines = {line.line: line for line in order.lines}
     for number, asked in enumerate(application.lines):
         line = lines.get(asked.line)
@@ -64,12 +67,13 @@ def refused_application(
                 f"line {line.line} has {left} left to refund",
             )
     of_merchant = isinstance(application, MerchantRefundRequest)
+    by_pieces = policy.refund.by_pieces
     refusal = refused_pieces(
         application.lines, use or use_of(application), order, holders, of_merchant=of_merchant, by_pieces=by_pieces
     )
     if refusal:
         return refusal
-    if application.freight and not freight_is_refundable(application, order):
+    if application.freight and not freight_is_refundable(application, order, policy):
         return refused(
             "freight_not_refundable", "freight", "R4", "freight is the buyer's unless the goods were at fault"
         )

@@ -2,23 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
 
 from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.pieces import LinePieces
-from workflows.messages.requests import Application, LineAmount, RefundReason
+from workflows.messages.policy import Policy
+from workflows.messages.requests import Application, LineAmount
+from workflows.rules.reasons import goods_at_fault
 from workflows.rules.refusals import refused
-
-QUALITY_FAULTS: Final = frozenset(
-    {
-        RefundReason.QUALITY_FAULT,
-        RefundReason.DAMAGED,
-        RefundReason.NOT_AS_DESCRIBED,
-        RefundReason.WRONG_GOODS,
-    }
-)
-"""Reasons that put the freight on the merchant (R4), and that only who has seen the goods can have."""
 
 
 def pieces_sent(order: OrderFacts, line: OrderLine) -> int:
@@ -42,7 +33,9 @@ def concerned(asked: int, bought: int, gone: int, unsent: int) -> bool:
     return gone > 0 and asked > bought - gone - unsent
 
 
-def is_shipped(order: OrderFacts, application: Application, unsent: Mapping[str, int] | None = None) -> bool:
+def is_shipped(
+    order: OrderFacts, application: Application, policy: Policy, unsent: Mapping[str, int] | None = None
+) -> bool:
     """Whether goods that an application is about are on their way to the buyer (R15).
 
     One about the freight alone is about all of them. A fault is one of goods that were sent.
@@ -50,7 +43,7 @@ def is_shipped(order: OrderFacts, application: Application, unsent: Mapping[str,
     sent = {line.line: pieces_sent(order, line) for line in order.lines}
     if not application.lines:
         return any(sent.values())
-    faulty = application.reason in QUALITY_FAULTS
+    faulty = goods_at_fault(application, policy)
     return any(faulty and sent.get(each.line, 0) for each in application.lines) or _gone(
         application.lines, order, sent, unsent
     )

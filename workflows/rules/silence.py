@@ -8,7 +8,7 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Application, ReturnRequest
 from workflows.messages.stages import Silence, StageName
-from workflows.rules.shipping import QUALITY_FAULTS
+from workflows.rules.reasons import reason_of
 
 _DOES: Final[Mapping[str, Silence]] = MappingProxyType(
     {
@@ -25,11 +25,12 @@ BY_PROFILE: Final = frozenset(
 """Stages in which a profile says what silence does."""
 
 
-def has_goods(application: Application | ApplicationVersion) -> bool:
-    """Whether the buyer has the goods, by its own word; a fault is one of goods that were seen (G1, R4)."""
+def has_goods(application: Application | ApplicationVersion, policy: Policy) -> bool:
+    """Whether the buyer has the goods, by its own word, or by its reason (G1)."""
     if application.goods_received is not None:
         return application.goods_received
-    return isinstance(application, ReturnRequest) or application.reason in QUALITY_FAULTS
+    reason = reason_of(application.reason, policy)
+    return isinstance(application, ReturnRequest) or (reason is not None and reason.received is True)
 
 
 def silence_of(
@@ -40,7 +41,7 @@ def silence_of(
     match stage:
         case StageName.MERCHANT_REVIEW:
             return _DOES[says.unshipped_refund]
-        case StageName.SHIPPED_REVIEW if application and has_goods(application):
+        case StageName.SHIPPED_REVIEW if application and has_goods(application, policy):
             return _DOES[says.refund_only_received]
         case StageName.SHIPPED_REVIEW:
             return _DOES[says.refund_only]

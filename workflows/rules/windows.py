@@ -1,0 +1,71 @@
+"""Until when an order may be asked about, and which lines cannot come back (G2)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+from workflows.messages.cases import Refusal
+from workflows.messages.orders import OrderFacts
+from workflows.messages.policy import Policy, Window
+from workflows.messages.reasons import Reason
+from workflows.messages.requests import Application, DisputeRequest, MerchantRefundRequest, PriceProtectionRequest
+from workflows.messages.stages import CaseKind
+from workflows.rules.reasons import reason_of, refused_reason
+from workflows.rules.refusals import refused
+
+_WINDOWS: Final[Mapping[CaseKind, str]] = MappingProxyType(
+    {
+        CaseKind.UNSHIPPED_REFUND: "unshipped_refund",
+        CaseKind.CANCELLATION: "unshipped_refund",
+        CaseKind.SHIPPED_REFUND: "refund_only",
+        CaseKind.RETURN: "returns",
+        CaseKind.EXCHANGE: "exchange",
+    }
+)
+_COME_BACK: Final = frozenset({CaseKind.RETURN, CaseKind.EXCHANGE})
+
+
+def window_ends(kind: CaseKind, reason: Reason | None, order: OrderFacts, policy: Policy) -> datetime | None:
+    """Until when this can be asked for, in UTC; None where it has no end, or none yet."""
+    name = _WINDOWS.get(kind)
+    window: Window | None = getattr(policy.windows, name) if name else None
+    if window is None:
+        return None
+    since = {"payment": order.paid_at, "sign_off": order.signed_at, "completion": order.completed_at}[window.since]
+    days = (reason.window_days if reason else None) or window.days
+    return since + timedelta(days=days) if since else None
+
+
+def comes_back(sku: str, reason: Reason | None, policy: Policy) -> bool:
+    """Whether goods can be sent back; what is at fault always can."""
+    if reason is not None and reason.goods_are_at_fault():
+        return True
+    return not any(fnmatchcase(sku, pattern) for pattern in policy.windows.not_returnable_skus)
+
+
+def refused_by_profile(
+    application: Application, kind: CaseKind, order: OrderFacts, policy: Policy, at: datetime
+) -> Refusal | None:
+    """Why what fits the order cannot be asked for by the profile, or None: its reason, its time, its goods (G1, G2)."""
+    if refusal := refused_reason(application, kind, policy):
+        return refusal
+    if isinstance(application, DisputeRequest | MerchantRefundRequest | PriceProtectionRequest):
+        return None
+    reason = reason_of(application.reason, policy)
+    until = window_ends(kind, reason, order, policy)
+    if until is not None and at > until:
+        return refused("window_over", "order_no", "G2", f"this could be asked for until {until.isoformat()}")
+    return _refused_goods(application, order, policy, reason) if kind in _COME_BACK else None
+
+
+def _refused_goods(
+    application: Application, order: OrderFacts, policy: Policy, reason: Reason | None
+) -> Refusal | None:
+    skus = {line.line: line.sku for line in order.lines}
+    for number, each in enumerate(application.lines):
+        if not comes_back(skus[each.line], reason, policy):
+            explanation = f"the goods of line {each.line} cannot come back unless they are at fault"
+            return refused("line_excluded", f"lines.{number}.line", "G2", explanation)
+    return None
