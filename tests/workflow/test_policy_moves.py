@@ -1,6 +1,6 @@
 """Section 2: a case keeps the numbers that it was opened under, until an officer moves it to the version in force."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,16 @@ class Profile:
                 text = text.replace(line, f"{field} = {number}")
         self._file.write_text(text)
 
+    def withdraw(self) -> None:
+        """Remove the file: a wrong one keeps every worker from starting that comes after."""
+        self._file.unlink()
+
 
 @pytest.fixture
-def profile(world: World, policies: Path) -> Profile:
-    return Profile(world.fresh("moving"), policies)
+def profile(world: World, policies: Path) -> Iterator[Profile]:
+    profile = Profile(world.fresh("moving"), policies)
+    yield profile
+    profile.withdraw()
 
 
 async def reviewed(world: World, profile: Profile, **changes: Any) -> Case:
