@@ -369,6 +369,8 @@ class Row:
     closed_at: datetime | None
     return_freight: int
     """In minor units (T10)."""
+    asked: int
+    """All that was asked for, in minor units."""
     pieces: CasePieces | None = None
     """None where it is about no lines of its order, or about all of them (R15)."""
 
@@ -423,7 +425,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
     rows = await connection.fetch(
         f"""
         SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, allowance_id, closed_at, return_freight,
-               pieces
+               asked, pieces
         FROM casebook.cases WHERE {where} ORDER BY case_id
         """,  # noqa: S608 -- one of the constants above
         argument,
@@ -440,6 +442,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
             allowance_id=row["allowance_id"],
             closed_at=row["closed_at"],
             return_freight=row["return_freight"],
+            asked=row["asked"],
             pieces=read_own(CasePieces, row["pieces"]) if row["pieces"] else None,
         )
         for row in rows

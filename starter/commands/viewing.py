@@ -203,12 +203,13 @@ def application_words(asks: ApplicationVersion, currency: str, reason: Reason | 
     """R10, G1: which version counts, and what it asks for."""
     lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []
+    owed = [f"compensation: {in_print(asks.compensation, currency)}"] if asks.compensation else []
     given = [f"{each.uri} ({each.media_type}, {each.bytes} B, {each.sha256})" for each in asks.evidence]
     others = [f"{each.line} for {each.sku}" for each in asks.replacements]
     why = [f"disputed because: {asks.dispute_reason}"] if asks.dispute_reason else []
     said = [f"version {asks.version}, {_reason_words(asks, reason)}, {asks.route}, {local(asks.at)}", *lines]
     words = [f"in words: {asks.words}"] if asks.words else []
-    said += [*freight, *others, *why, *words, *given]
+    said += [*freight, *owed, *others, *why, *words, *given]
     return "\n".join(said)
 
 

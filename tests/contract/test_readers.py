@@ -49,6 +49,7 @@ READERS: Final[Mapping[str, str]] = {
         OriginalRoute.route BankTransfer.route Amend.evidence
         RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence
         ReturnRequest.replacements DisputeRequest.dispute_reason PriceProtectionRequest.evidence
+        DisputeRequest.compensation
     """,
     "workflows/rules/price_protection.py:refused_protection": """
         PriceProtectionRequest.falls PriceFall.line PriceFall.price PriceFall.fell_at
@@ -101,9 +102,9 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/late_shipment.py:_refer_to": "ProveExemption.exemption",
     # Disputes
     "workflows/rules/dispute.py:refused_acceptance": "AcceptSettlement.amount",
-    "workflows/rules/dispute.py:settled": "OfferSettlement.lines OfferSettlement.freight",
+    "workflows/rules/dispute.py:settled": "OfferSettlement.lines OfferSettlement.freight OfferSettlement.compensation",
     "workflows/rules/dispute.py:ruled": """
-        Rule.fault Rule.refund Rule.lines Rule.freight Rule.return_freight Rule.reason
+        Rule.fault Rule.refund Rule.lines Rule.freight Rule.compensation Rule.return_freight Rule.reason
     """,
     "workflows/kinds/demanding.py:demand": "DemandEvidence.of DemandEvidence.wanted",
     "workflows/kinds/dispute.py:_confirm": "ConfirmProposal.reason",

@@ -217,9 +217,10 @@ class Story:
     def dispute(self, *how: str) -> Request:
         """D1, about the case of this number or about the order."""
         about = next((self.case(each) for each in how if each.isdigit()), None)
+        owed: dict[str, Any] = {"compensation": 9_000, "lines": (), "freight": 0} if "claim" in how else {}
         return DisputeRequest(
             **self._whose(),
-            **self._asked(*how),
+            **{**self._asked(*how), **owed},
             reason=RefundReason.QUALITY_FAULT,
             about=about,
             dispute_reason=DisputeReason.OTHER,

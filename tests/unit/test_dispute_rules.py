@@ -16,7 +16,7 @@ from workflows.messages.commands import AcceptSettlement, OfferSettlement, OpenD
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.message import Identifier
 from workflows.messages.policy import DisputePolicy
-from workflows.messages.requests import Application, LineAmount, RefundReason
+from workflows.messages.requests import DisputeReason, DisputeRequest, LineAmount, RefundReason
 from workflows.messages.rulings import Award, Fault, FreightBearer, Verdict
 from workflows.messages.stages import OutcomeKind, Silence, StageName
 from workflows.messages.statements import EvidenceGiven
@@ -49,7 +49,16 @@ def lines(**amounts: int) -> tuple[LineAmount, ...]:
     return tuple(LineAmount(line=line.removeprefix("l"), quantity=1, amount=amount) for line, amount in amounts.items())
 
 
-CLAIM = Application(lines=lines(l1=5_000, l2=3_000), freight=800, reason=RefundReason.DAMAGED)
+CLAIM = DisputeRequest(
+    request_key="k-1",
+    order_no="O-1",
+    merchant_id="m-1",
+    buyer_id="b-1",
+    lines=lines(l1=5_000, l2=3_000),
+    freight=800,
+    reason=RefundReason.DAMAGED,
+    dispute_reason=DisputeReason.OTHER,
+)
 
 
 def offer(*wanted: LineAmount, freight: int = 0) -> OfferSettlement:

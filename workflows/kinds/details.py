@@ -125,6 +125,8 @@ def _application(view: CaseView, asks: ApplicationVersion, language: Language) -
     why = f"{said(f'{label.zh} · {label.en}', language)} (`{asks.reason}`)" if label else f"`{asks.reason}`"
     number = said(f"第 {asks.version} 版 · version {asks.version}", language)
     freight = f", {said('运费 · freight', language)} {in_print(asks.freight, currency)}" if asks.freight else ""
+    if asks.compensation:
+        freight += f", {said('赔付 · compensation', language)} {in_print(asks.compensation, currency)}"
     amount = f"{in_print(asks.amount, currency)} {currency}"
     yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, {why}, `{asks.route}`"
     lines = [f"`{each.line}` × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]

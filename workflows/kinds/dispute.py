@@ -93,7 +93,7 @@ def process() -> Process:
                 *_intervened(agreed, demanded=demanding.DEMANDED),
                 takes(ConfirmProposal, PLATFORM, _confirm, dispute_upheld=(OutcomeKind.RULED, *PAID_BACK)),
             ),
-            **paying_back(rest=True),
+            **paying_back(rest=True, also_compensates=True),
         },
     )
 

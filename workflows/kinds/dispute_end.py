@@ -4,17 +4,19 @@ from dataclasses import replace
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, TellCase
+from workflows.kinds.money import pay
 from workflows.kinds.order_money import refund
 from workflows.kinds.owed import compensation_of
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
 from workflows.messages.commands import Command, DisputeIntervened, RulingTold
-from workflows.messages.payouts import Remainder
-from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest
+from workflows.messages.payouts import Part, Remainder
+from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, OriginalRoute
 from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.scores import ScoreCause, ScoreChange
 from workflows.messages.stages import OutcomeKind
-from workflows.rules.compensation import return_freight_owed
+from workflows.rules.allocation import COMPENSATION
+from workflows.rules.compensation import late_shipment_fund, return_freight_owed
 from workflows.rules.dispute import intervention_key, ruling_key
 from workflows.rules.refund import ruled_parts
 from workflows.rules.returns import is_whole_order
@@ -80,7 +82,20 @@ def _ended(
     case: Case, ruling: Ruling, rule: str, charges: tuple[ScoreChange, ...], *entries: LogEntry, own: bool
 ) -> Decision:
     owed = _return_freight(case) if own and ruling.return_freight is FreightBearer.MERCHANT else ()
-    if own and ruling.amount:
+    if own and ruling.compensation:  # L3, L5: booked apart
+        decision = pay(
+            case,
+            *entries,
+            fund=late_shipment_fund(case.order.order_no),
+            wanted=(Part(name=COMPENSATION, amount=ruling.compensation),),
+            method=OriginalRoute(),
+            by=ruling.by,
+            rule=rule,
+            compensates=True,
+            charges=charges,
+            notices=_told(case, ruling),
+        )
+    elif own and ruling.amount:
         decision = refund(
             case,
             *entries,

@@ -26,12 +26,13 @@ from workflows.kinds.return_stages import (
     RETURN_REVIEW,
 )
 from workflows.kinds.stage import Stage
-from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Span
+from workflows.messages.actors import CLOCK, Role
+from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal, Span
 from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
 from workflows.messages.parcels import ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.rules.parcels import came_back, signed_at
+from workflows.rules.refusals import refused
 from workflows.rules.returns import extended
 
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
@@ -45,6 +46,9 @@ WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)
 
 TRACKING_ENTERED = "tracking_entered"
 
+MAY_ENTER_TRACKING = frozenset({Role.BUYER, Role.MERCHANT, Role.CARRIER, Role.PLATFORM})
+"""Who may tell in which parcel the goods come back (T13)."""
+
 OnceSigned: TypeAlias = Callable[[Case, LogEntry, datetime], Decision]
 """What is done once the merchant has signed for the goods: the log line that says so, and when it was."""
 
@@ -52,21 +56,23 @@ OnceSigned: TypeAlias = Callable[[Case, LogEntry, datetime], Decision]
 def enter_tracking(case: Case, command: EnterTracking, then: Then) -> Decision:
     """T3, T4: which parcel it is; the carrier may have told of it before."""
     before = case.state.goods.parcel
+    # T13: what sending it has cost is the buyer's to say.
+    freight_paid = command.freight_paid if command.by.role in _BUYERS_WORD else case.state.goods.freight_paid
     entry = case.obeyed(
         command,
         "tracking_entered",
         carrier=command.parcel.carrier,
         tracking_no=command.parcel.tracking_no,
-        freight_paid=command.freight_paid,
+        freight_paid=freight_paid,
     )
     watch = ParcelWatch(
         parcel=command.parcel,
         purpose=ParcelPurpose.RETURN,
         instead_of=before if before != command.parcel else None,
-        freight_paid=command.freight_paid,
+        freight_paid=freight_paid,
     )
 
-    with_parcel = with_goods(case, parcel=command.parcel, freight_paid=command.freight_paid)
+    with_parcel = with_goods(case, parcel=command.parcel, freight_paid=freight_paid, tracking_by=command.by.role)
     with_parcel = with_parcel.but(account=command.refund_account or case.state.account)
     account = _named(command)
     if case.stage in UNDERWAY:
@@ -74,6 +80,24 @@ def enter_tracking(case: Case, command: EnterTracking, then: Then) -> Decision:
     else:
         entered = with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account)
     return replace(entered, then=then, follow_up=TRACKING_ENTERED)
+
+
+_BUYERS_WORD = frozenset({Role.BUYER, Role.PLATFORM})
+"""Who may say what is the buyer's to say."""
+
+
+def refused_tracking(case: Case, command: EnterTracking) -> Refusal | None:
+    """T13: merchant and carrier help with a number that is missing; what the buyer has said is the buyer's."""
+    goods, role = case.state.goods, command.by.role
+    if role in _BUYERS_WORD:
+        return None
+    if goods.parcel and goods.tracking_by is not role:
+        return refused("number_of_buyer", "parcel", "T13", "the buyer has entered another parcel, and may correct it")
+    if command.freight_paid:
+        return refused("word_of_buyer", "freight_paid", "T13", "what sending it has cost is for the buyer to say")
+    if command.refund_account:
+        return refused("word_of_buyer", "refund_account", "T13", "the account is for the buyer to name (T4)")
+    return None
 
 
 def tracking_entered(case: Case, once_signed: OnceSigned) -> Decision:

@@ -162,7 +162,7 @@ def _refused_amount(case: Case, command: Command) -> Refusal | None:
         case Amend() | OfferSettlement():
             return refused_amount(case.opened.payable, command.amount, "lines")
         case Rule():
-            amount = sum(line.amount for line in command.lines) + command.freight
+            amount = sum(line.amount for line in command.lines) + command.freight + command.compensation
             return refused_amount(case.opened.payable, amount, "lines")
         case _:
             return None

@@ -48,16 +48,25 @@ from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.polling import overdue_room_polls, room_polls
 
 
-def table(*, compensates: bool = False, shared: bool = False, rest: bool = False, free: bool = False) -> Table:
+def table(
+    *,
+    compensates: bool = False,
+    also_compensates: bool = False,
+    shared: bool = False,
+    rest: bool = False,
+    free: bool = False,
+) -> Table:
     """The money leg of a kind.
 
-    It ``compensates`` where what it pays is no refund (L3). The fund is ``shared`` where other cases pay out of it, so
-    that room is waited for (R8) and may be used up (R14). It may pay the ``rest`` of what has been paid already (D8,
-    A6), and what it grants may be ``free`` (R13).
+    It ``compensates`` where what it pays is no refund (L3), or ``also_compensates`` beside refunds (L5). The fund is
+    ``shared`` where other cases pay out of it, so that room is waited for (R8) and may be used up (R14). It may pay the
+    ``rest`` of what has been paid already (D8, A6), and what it grants may be ``free`` (R13).
     """
     arrived: Leads = {"refund_succeeded": OutcomeKind.REFUNDED}
     if compensates:
         arrived = {"compensation_paid": OutcomeKind.COMPENSATED}
+    if also_compensates:
+        arrived = {**arrived, "compensation_paid": OutcomeKind.COMPENSATED}
     raised: Leads = {"attention_raised": PAYMENT_ATTENTION}
     used_up: Leads = {"nothing_left": OutcomeKind.NOTHING_LEFT} if shared else {}
     covered: Leads = {"covered": OutcomeKind.COVERED} if rest else {}

@@ -32,7 +32,7 @@ from workflows.messages.requests import (
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.allowance import split
 from workflows.rules.compensation import late_shipment_owed
-from workflows.rules.dispute import DISPUTABLE, refused_dispute
+from workflows.rules.dispute import DISPUTABLE, refused_dispute, refused_matter
 from workflows.rules.evidence import refused_evidence
 from workflows.rules.matters import Matter, approved_at_once, refused_dispute_of_case, refused_dispute_of_order
 from workflows.rules.opening import not_opened, not_theirs, refused_beside_others, window_over
@@ -105,6 +105,10 @@ class Disputed(Protocol):
     def closed_at(self) -> datetime | None: ...  # noqa: D102
     @property
     def return_freight(self) -> int: ...  # noqa: D102
+    @property
+    def outcome(self) -> OutcomeKind | None: ...  # noqa: D102
+    @property
+    def asked(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,11 +149,13 @@ def look_at_dispute(
     if request.about is None:
         if at > order.paid_at + timedelta(days=policy.dispute.order_window_days):
             return window_over("order_no", policy.dispute.order_window_days)
-        refusal = refused_dispute_of_order(request, others)  # D10
+        refusal = refused_matter(request, None, None, 0) or refused_dispute_of_order(request, others)  # D10
         return Opened(refusal=refusal) if refusal else opened
     if about is None or about.case.order_no != order.order_no or about.case.kind not in DISPUTABLE:
         return not_opened("unknown_case", "about", "D1", f"{request.about} is no case of this order to dispute")
     disputed = about.case
+    if refusal := refused_matter(request, disputed.kind, disputed.outcome, disputed.asked):
+        return Opened(refusal=refusal)
     if not about.carries_out and (
         refusal := refused_dispute(disputed.stage, disputed.closed_at, about.disputes, at, policy.dispute)
     ):

@@ -31,7 +31,7 @@ AWAITING_ACCOUNT = Stage(
 )
 
 
-def table(*, rest: bool = False, free: bool = False) -> Table:
+def table(*, rest: bool = False, free: bool = False, also_compensates: bool = False) -> Table:
     """Paying an order back: where to, and the money leg (``money.table``)."""
     return {
         AWAITING_ACCOUNT: (
@@ -40,7 +40,7 @@ def table(*, rest: bool = False, free: bool = False) -> Table:
             hears(ReportParcel, every_case.note_parcel),
             silence(_ask_for_account_again),
         ),
-        **money.table(shared=True, rest=rest, free=free),
+        **money.table(shared=True, rest=rest, free=free, also_compensates=also_compensates),
     }
 
 

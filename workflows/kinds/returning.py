@@ -9,6 +9,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import take_evidence
 from workflows.kinds.incoming import (
+    MAY_ENTER_TRACKING,
     WITH_MERCHANT,
     ask_for_return,
     carrier_tells,
@@ -16,6 +17,7 @@ from workflows.kinds.incoming import (
     extend_receipt,
     not_returned,
     offer_extension,
+    refused_tracking,
 )
 from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.outgoing import (
@@ -96,7 +98,7 @@ def process(*, exchange: bool) -> Process:
     signed = {"goods_signed": RESHIPMENT if exchange else RETURN_RECEIVED}
     confirmed = RESHIPMENT if exchange else PAID_BACK
     receipt = takes(ConfirmReceipt, MERCHANT, confirm_receipt, receipt_confirmed=confirmed)  # T5, T6, T8
-    tracking = takes(EnterTracking, BUYER, _enter_tracking)  # T3
+    tracking = takes(EnterTracking, MAY_ENTER_TRACKING, _enter_tracking)  # T3, T13
     account = takes(GiveRefundAccount, BUYER, order_money.take_account)  # T4
     convert = takes(ConvertToRefund, PARTIES, convert_to_refund)  # T9
     converts = convert.leading(converted_to_refund=PAID_BACK)
@@ -397,6 +399,8 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
             return refused("extended_before", "command", "T7", "the receipt has been extended, which is for once")
         case EnterTracking() if command.refund_account and not case.order.cash_on_delivery:
             return refused("not_cash_on_delivery", "refund_account", "T4", "the order was paid in advance")
+        case EnterTracking() if (refusal := refused_tracking(case, command)) is not None:
+            return refusal
         case Withdraw() if goods.received and not buyer_signed(goods):
             explanation = "the goods have to be with the buyer again before: resolve takes the dispute back alone"
             return refused("goods_not_back", "command", "T15", explanation)

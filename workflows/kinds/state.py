@@ -145,6 +145,8 @@ class GoodsState(StateValue):
     """Parcels that are in the warehouse again."""
     parcel: Parcel | None = None
     """The one in which the buyer sends the goods back (T3)."""
+    tracking_by: Role | None = None
+    """Who has told of it; the buyer where it is None (T13)."""
     agreed_at: Instant | None = None
     freight_paid: Minor = 0
     """What sending them back has cost the buyer, in minor units (T10)."""

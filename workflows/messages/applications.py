@@ -17,6 +17,8 @@ class ApplicationVersion(Message):
     lines: tuple[LineAmount, ...]
     freight: Minor = 0
     """Asked back beside the lines, in minor units."""
+    compensation: Minor = 0
+    """Claimed for late shipment, in minor units: it is no refund (L3, L5)."""
     reason: Code
     route: Literal["original", "bank_transfer"]
     """How it is to be paid back. To which account is not shown (T4)."""
@@ -36,4 +38,4 @@ class ApplicationVersion(Message):
     @property
     def amount(self) -> int:
         """All that is asked for, freight included, in minor units."""
-        return sum(each.amount for each in self.lines) + self.freight
+        return sum(each.amount for each in self.lines) + self.freight + self.compensation

@@ -146,7 +146,10 @@ class AgreeReturn(Command, Deciding):
 
 
 class EnterTracking(Command):
-    """The buyer tells with which parcel the goods come back (T3); again to correct it while it is under way."""
+    """With which parcel the goods come back (T3); again to correct it while it is under way.
+
+    Merchant, carrier and officer may enter it for the buyer (T13).
+    """
 
     parcel: Parcel
     freight_paid: Minor = 0
@@ -212,19 +215,21 @@ class OfferSettlement(Command):
     """The merchant offers to pay so much back, if the buyer ends the dispute (D2); also freight alone (R13)."""
 
     freight: Minor = 0
+    compensation: Minor = 0
+    """Of what late shipment owes, in minor units (L5)."""
     lines: Annotated[Lines, Field(validate_default=True)] = ()
 
     @field_validator("lines")
     @classmethod
     def _something_is_offered(cls, lines: Lines, info: ValidationInfo) -> Lines:
-        if info.data.get("freight") == 0 and not any(each.amount for each in lines):
+        if info.data.get("freight") == info.data.get("compensation") == 0 and not any(each.amount for each in lines):
             raise ValueError("an amount on a line, or freight, must be offered (D2)")
         return lines
 
     @property
     def amount(self) -> int:
         """All that is offered, in minor units."""
-        return sum(each.amount for each in self.lines) + self.freight
+        return sum(each.amount for each in self.lines) + self.freight + self.compensation
 
 
 class AcceptSettlement(Command, Deciding):
@@ -243,13 +248,15 @@ class Rule(Command, Deciding):
     """What each line is to give in all; for a partial refund only."""
     freight: Minor = 0
     """What is to go back of the order's freight; for a partial refund only."""
+    compensation: Minor = 0
+    """What is to be paid for late shipment; for a partial award only (L5)."""
     return_freight: FreightBearer = FreightBearer.BUYER
     """Who bears what sending the goods back has cost."""
     reason: Code
 
     @model_validator(mode="after")
     def _amounts_belong_to_a_partial_refund(self) -> Self:
-        if (self.refund is Award.PARTIAL) != bool(self.lines or self.freight):
+        if (self.refund is Award.PARTIAL) != bool(self.lines or self.freight or self.compensation):
             raise ValueError("a partial refund names lines or freight, and no other does (D8)")
         return self
 

@@ -1,8 +1,8 @@
 """What opens a case."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant
 from workflows.messages.evidence import EvidenceList
@@ -55,6 +55,12 @@ class LineAmount(Input):
 Lines = Annotated[tuple[LineAmount, ...], Field(max_length=200)]
 
 
+def _each_line_once(lines: Lines) -> Lines:
+    if len({each.line for each in lines}) != len(lines):
+        raise ValueError("a line stands more than once in the request (R8)")
+    return lines
+
+
 class Application(Input):
     """What is asked back on an order: lines, freight, why, and by which route (R4).
 
@@ -76,9 +82,7 @@ class Application(Input):
     def _something_and_each_line_once(cls, lines: Lines, info: ValidationInfo) -> Lines:
         if not lines and info.data.get("freight") == 0:
             raise ValueError("lines or freight must be asked for (R13)")
-        if len({each.line for each in lines}) != len(lines):
-            raise ValueError("a line stands more than once in the request (R8)")
-        return lines
+        return _each_line_once(lines)
 
     @property
     def amount(self) -> int:
@@ -200,6 +204,8 @@ class DisputeReason(Word):
     EXCHANGE_NOT_RESHIPPED = "exchange_not_reshipped"
     SERVICE_ORDER_OVERDUE = "service_order_overdue"
     REFUND_OVERDUE = "refund_overdue"
+    COMPENSATION_REFUSED = "compensation_refused"
+    """A claim for late shipment was answered as exempt or disproved (L5)."""
     AMOUNT_TOO_LOW = "amount_too_low"
     GOODS_AT_FAULT = "goods_at_fault"
     OTHER = "other"
@@ -219,6 +225,25 @@ class DisputeRequest(Application):
     """The case that is disputed."""
     dispute_reason: DisputeReason
     evidence: EvidenceList = ()
+    compensation: Minor = 0
+    """Of a dispute about late shipment: what is claimed, in minor units, and nothing else (L5)."""
+
+    @field_validator("lines")
+    @classmethod
+    def _something_and_each_line_once(cls, lines: Lines, info: ValidationInfo) -> Lines:
+        del info
+        return _each_line_once(lines)
+
+    @model_validator(mode="after")
+    def _money_of_one_kind(self) -> Self:
+        if bool(self.compensation) == bool(self.lines or self.freight):
+            raise ValueError("lines or freight must be claimed (R13), or else compensation alone (L5)")
+        return self
+
+    @property
+    def amount(self) -> int:
+        """All that is claimed, in minor units."""
+        return super().amount + self.compensation
 
 
 class LateShipmentRequest(Input):

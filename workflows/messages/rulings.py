@@ -51,6 +51,8 @@ class Ruling(Message):
     award: Award
     lines: tuple[LineAmount, ...] = ()
     freight: Minor = 0
+    compensation: Minor = 0
+    """For late shipment: it is no refund (L3, L5)."""
     return_freight: FreightBearer = FreightBearer.BUYER
     reason: Code
     by: Actor
@@ -58,4 +60,4 @@ class Ruling(Message):
     @property
     def amount(self) -> int:
         """All that the buyer is to have, in minor units."""
-        return sum(each.amount for each in self.lines) + self.freight
+        return sum(each.amount for each in self.lines) + self.freight + self.compensation

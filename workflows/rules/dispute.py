@@ -8,7 +8,7 @@ from workflows.messages.actors import Actor
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import AcceptSettlement, OfferSettlement, Rule
 from workflows.messages.policy import DisputePolicy
-from workflows.messages.requests import Application, LineAmount
+from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.messages.statements import EvidenceGiven
@@ -23,9 +23,10 @@ DISPUTABLE = frozenset(
         CaseKind.RETURN,
         CaseKind.EXCHANGE,
         CaseKind.PRICE_PROTECTION,
+        CaseKind.LATE_SHIPMENT,
     }
 )
-"""Kinds of case that the buyer may dispute: those that it asked for (D1)."""
+"""Kinds of case that the buyer may dispute: those that it asked for (D1), and claims for late shipment (L5)."""
 
 DECIDED = frozenset(
     {
@@ -67,6 +68,23 @@ def refused_dispute(
     return None
 
 
+def refused_matter(
+    request: DisputeRequest, kind: CaseKind | None, outcome: OutcomeKind | None, owed: int
+) -> Refusal | None:
+    """L5: a claim for late shipment is disputed about what it owed, in minor units, once it was answered; or None."""
+    if kind is not CaseKind.LATE_SHIPMENT:
+        if not request.compensation:
+            return None
+        return refused("no_compensation", "compensation", "L5", "the case is no claim for late shipment")
+    if outcome is not OutcomeKind.EXEMPT:
+        return refused("not_answered", "about", "L5", "only a claim that was answered as exempt or disproved")
+    if request.compensation != request.amount:
+        return refused("no_refund", "lines", "L5", "a claim for late shipment is about compensation alone (L3)")
+    if request.compensation > owed:
+        return refused("amount_too_high", "compensation", "L5", f"late shipment owes {owed}")
+    return None
+
+
 def ruling_key(dispute: str) -> str:
     """The key under which a dispute tells its case how it has ended: the same however often it does."""
     return f"ruled-{hashlib.sha256(dispute.encode()).hexdigest()[:32]}"
@@ -90,12 +108,13 @@ def settled(offer: OfferSettlement, accepted: AcceptSettlement) -> Ruling:
         award=Award.PARTIAL,
         lines=offer.lines,
         freight=offer.freight,
+        compensation=offer.compensation,
         reason="settled_by_the_parties",
         by=accepted.by,
     )
 
 
-def upheld(claim: Application, by: Actor) -> Ruling:
+def upheld(claim: DisputeRequest, by: Actor) -> Ruling:
     """What the merchant's silence comes to: all of the claim, its fault, and the freight (D4, D5)."""
     return Ruling(
         verdict=Verdict.UPHELD,
@@ -103,41 +122,43 @@ def upheld(claim: Application, by: Actor) -> Ruling:
         award=Award.FULL,
         lines=claim.lines,
         freight=claim.freight,
+        compensation=claim.compensation,
         return_freight=FreightBearer.MERCHANT,
         reason="merchant_silent",
         by=by,
     )
 
 
-def ruled(command: Rule, claim: Application) -> Ruling:
+def ruled(command: Rule, claim: DisputeRequest) -> Ruling:
     """An officer's decision, with what it gives in all (D8)."""
     match command.refund:
         case Award.FULL:
-            lines, freight = claim.lines, claim.freight
+            lines, freight, compensation = claim.lines, claim.freight, claim.compensation
         case Award.PARTIAL:
-            lines, freight = command.lines, command.freight
+            lines, freight, compensation = command.lines, command.freight, command.compensation
         case Award.NOTHING:
-            lines, freight = (), 0
+            lines, freight, compensation = (), 0, 0
     return Ruling(
         verdict=Verdict.RULED,
         fault=command.fault,
         award=command.refund,
         lines=lines,
         freight=freight,
+        compensation=compensation,
         return_freight=command.return_freight,
         reason=command.reason,
         by=command.by,
     )
 
 
-def refused_ruling(command: Rule, claim: Application) -> Refusal | None:
+def refused_ruling(command: Rule, claim: DisputeRequest) -> Refusal | None:
     """Why a ruling does not fit the claim, or None (D8)."""
-    return _beyond(command.lines, command.freight, claim, "D8")
+    return _beyond(command, claim, "D8")
 
 
-def refused_offer(offer: OfferSettlement, claim: Application) -> Refusal | None:
+def refused_offer(offer: OfferSettlement, claim: DisputeRequest) -> Refusal | None:
     """Why an offer does not fit the claim, or None (D2)."""
-    return _beyond(offer.lines, offer.freight, claim, "D2")
+    return _beyond(offer, claim, "D2")
 
 
 def refused_acceptance(command: AcceptSettlement, offer: OfferSettlement | None) -> Refusal | None:
@@ -159,9 +180,9 @@ def given_facts(given: EvidenceGiven) -> dict[str, str | int]:
     return {"standing": "late" if given.late else "final" if given.final else "draft", **submitted_facts(given)}
 
 
-def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule: str) -> Refusal | None:
+def _beyond(given: Rule | OfferSettlement, claim: DisputeRequest, rule: str) -> Refusal | None:
     claimed = {each.line: each for each in claim.lines}
-    for number, each in enumerate(lines):
+    for number, each in enumerate(given.lines):
         on_line = claimed.pop(each.line, None)
         most = on_line.amount if on_line else 0
         if on_line is None or each.amount > most:
@@ -169,6 +190,8 @@ def _beyond(lines: Iterable[LineAmount], freight: int, claim: Application, rule:
         if each.quantity > on_line.quantity:  # R13
             explanation = f"{on_line.quantity} pieces are claimed on this line"
             return refused("beyond_claim", f"lines.{number}.quantity", rule, explanation)
-    if freight > claim.freight:
+    if given.compensation > claim.compensation:
+        return refused("beyond_claim", "compensation", rule, f"{claim.compensation} of compensation is claimed")
+    if given.freight > claim.freight:
         return refused("beyond_claim", "freight", rule, f"{claim.freight} of freight is claimed")
     return None
