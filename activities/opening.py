@@ -26,7 +26,7 @@ from activities.postgres import (
     statements,
 )
 from activities.postgres.connection import Connection
-from activities.postgres.orders import PostgresOrders, confirm_paid
+from activities.postgres.orders import PostgresOrders, find_order
 from activities.postgres.payable import payable_in, refused_by_provider, refused_withdrawal
 from activities.postgres.vault import is_account_of, missing_attachment
 from workflows.kinds.cancellation import INTERCEPTING
@@ -98,7 +98,6 @@ class Opening:
 
         A request that does not fit is a result with a refusal; only what may pass by itself is an error.
         """
-        order = await self._order(opening)
         written = False
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
@@ -112,12 +111,7 @@ class Opening:
                 if resumed:
                     return opened.model_copy(update={"resumed": resumed})
             else:
-                if isinstance(opening.request, Application):  # R13: of two that want the same piece, one waits
-                    await pieces.lock(connection, opening.request.order_no)
-                if isinstance(opening.request, CompensationRequest):  # R16: of two that want the same, one gets it
-                    await pieces.lock(connection, opening.request.order_no)
-                    await _take_what_is_owed(connection, opening.request, opening.at)
-                opened = await self._look(connection, opening, order)
+                opened = await self._look(connection, opening, await _order_for_itself(connection, opening))
                 if opened.refusal is None:
                     opened = await self._take_hold(connection, opening, opened)
                 if opened.refusal is None and opened.stage:
@@ -248,10 +242,7 @@ class Opening:
         """What opening a case changes besides its own row: the fund is opened, a balance is frozen."""
         case_id, request = opening.case.case_id, opening.request
         for each in funds_of(request, opened):
-            is_new = await ledger.open_fund(connection, each.fund, each.currency, each.parts)
-            if is_new and each.order:  # X2: what was paid stands now
-                await pieces.lock(connection, each.order.order_no)
-                await confirm_paid(connection, each.order)
+            await ledger.open_fund(connection, each.fund, each.currency, each.parts)
         match request:
             case WithdrawalRequest():  # A5
                 held = await allowances.freeze(connection, request.allowance_id, case_id, opening.at)
@@ -275,6 +266,22 @@ class Opening:
         )
         if step.evidence:
             await evidence.give(connection, case_id, step.evidence, opening.at)
+
+
+async def _order_for_itself(connection: Connection, opening: OpenCase) -> OrderFacts | None:
+    """The order as it stays until the case is opened.
+
+    Of two that want the same piece (R13) or what is owed once (R16) one waits, and so does who changes what was paid
+    on the order (X2).
+    """
+    match opening.request:
+        case WithdrawalRequest() | ExpiryRequest():
+            return None
+        case request:
+            await pieces.lock(connection, request.order_no)
+            if isinstance(request, CompensationRequest):
+                await _take_what_is_owed(connection, request, opening.at)
+            return await find_order(connection, request.order_no)
 
 
 _DUPLICATE = (

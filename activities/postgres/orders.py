@@ -13,7 +13,6 @@ from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import TenderKind
 from workflows.messages.pieces import LineQuantity
-from workflows.rules.allocation import order_parts
 
 
 class UnknownOrderLine(LookupError):  # noqa: N818 -- it is a finding, not a fault
@@ -23,10 +22,6 @@ class UnknownOrderLine(LookupError):  # noqa: N818 -- it is a finding, not a fau
         super().__init__(line)
         self.number = number
         """Which of the lines that were named, from 0."""
-
-
-class OrderChanged(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """What was paid on an order was changed a moment ago (X2): whoever read it before must read it again."""
 
 
 class PostgresOrders:
@@ -102,17 +97,6 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
         freight_insured=row["freight_insured"],
         signed_at=row["signed_at"],
     )
-
-
-async def confirm_paid(connection: Connection, order: OrderFacts) -> None:
-    """See to it that what was paid on an order still is as it was read before this transaction (R8, X2).
-
-    Raises:
-        OrderChanged: it was changed since.
-    """
-    now = await find_order(connection, order.order_no)
-    if now is not None and order_parts(now) != order_parts(order):
-        raise OrderChanged(f"order {order.order_no} was changed")
 
 
 def _gone(

@@ -11,18 +11,22 @@ import pytest
 import pytest_asyncio
 
 from activities.gateways.order_records import OrderChange
+from activities.opening import Opening
+from activities.policies import Policies
 from activities.postgres import ledger, parcels
 from activities.postgres.loading import load_orders
 from activities.postgres.order_changes import Outcome, RefusedChange, Taken, take
-from activities.postgres.orders import OrderChanged, PostgresOrders, confirm_paid
+from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from tests.storage import test_orders
 from tests.storage.money import some_id
 from tests.storage.own_keys import vault
+from workflows.messages.cases import CaseKey, OpenCase
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.requests import RefundRequest
 from workflows.rules.allocation import order_parts
-from workflows.rules.identity import order_fund
+from workflows.rules.identity import case_id, order_fund
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 RECIPIENT = {
@@ -176,16 +180,40 @@ async def test_what_is_paid_later_is_added_to_what_can_be_refunded(pool: asyncpg
     assert (parts["line:3"], parts["tender:t-more"], parts["line:1"]) == (700, 700, 9000)
 
 
-async def test_a_case_that_read_the_order_before_a_change_reads_it_again(pool: asyncpg.Pool) -> None:  # R8
+async def test_a_case_that_opens_while_its_order_is_changed_waits_for_the_change(pool: asyncpg.Pool) -> None:  # R8
     record = order()
     await push(pool, record)
-    before = await found(pool, record)
-    await push(pool, {**record, "freight": 0, "tenders": [{"tender": "w", "kind": "wallet", "paid": 12000}]}, version=2)
+    line = record["lines"][0]
+    asked = [{"line": line["line"], "quantity": line["quantity"], "amount": line["paid"]}]
+    request = RefundRequest.model_validate(
+        {"request_key": "k-1", "lines": asked, "reason": "no_longer_wanted", "method": {"route": "original"}}
+        | {name: record[name] for name in ("order_no", "merchant_id", "buyer_id")}
+    )
+    opening = OpenCase(case=CaseKey(case_id=case_id(request), run_id=some_id("run")), at=NOW, request=request)
+    dearer = with_line(record, line="3", sku="sku-c", quantity=1, paid=700)
+    change = OrderChange.model_validate_json(json.dumps({**dearer, "version": 2}))
 
+    async with pool.acquire() as connection, connection.transaction():
+        await take(connection, vault(), change, NOW)
+        opened = asyncio.create_task(Opening(pool, Policies(), lambda: None).open_case(opening))
+        while not await _waits_for_a_lock(connection) and not opened.done():
+            await asyncio.sleep(0)
+        assert not opened.done()
+    facts = (await opened).order
+
+    assert facts == await found(pool, record)
+    assert facts
+    assert sum(each.paid for each in facts.lines) == sum(each["paid"] for each in record["lines"]) + 700
     async with pool.acquire() as connection:
-        with pytest.raises(OrderChanged):
-            await confirm_paid(connection, before)
-        await confirm_paid(connection, await found(pool, record))
+        parts = {each.name for each in await ledger.parts_of(connection, order_fund(record["order_no"]))}
+    assert "line:3" in parts
+
+
+async def _waits_for_a_lock(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
+    """Whether somebody waits for what this transaction holds."""
+    return await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+    )
 
 
 async def test_the_payment_behind_a_tender_stays(pool: asyncpg.Pool) -> None:  # X6

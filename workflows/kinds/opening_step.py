@@ -37,15 +37,13 @@ class FundToOpen:
     fund: str
     currency: str
     parts: tuple[FundPart, ...]
-    order: OrderFacts | None = None
-    """Whose payment it is, of a fund of an order."""
 
 
 def funds_of(request: Request, opened: Opened) -> tuple[FundToOpen, ...]:
     """The funds that the case pays from: what was paid on its order or allowance, or what is owed beside (L3, T10)."""
     funds: list[FundToOpen] = []
     if order := opened.order:
-        funds.append(FundToOpen(order_fund(order.order_no), order.currency, order_parts(order), order))
+        funds.append(FundToOpen(order_fund(order.order_no), order.currency, order_parts(order)))
     if allowance := opened.allowance:
         fund = allowance_fund(allowance.allowance_id)
         funds.append(FundToOpen(fund, allowance.currency, allowance_parts(allowance)))
