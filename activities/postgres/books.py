@@ -2,12 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from typing import Final
 
 import asyncpg
 
-from activities.gateways.daily_book import DailyBook
-from activities.gateways.payment import OpenBook, PaymentGateway, StatementLine
-from activities.gateways.payment_stub import PaymentGatewayStub
+from activities.gateways.payment import NotPublished, OpenBook, PaymentGateway, StatementLine
 from activities.postgres import ledger, statement_days
 from activities.postgres.ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
@@ -16,7 +15,16 @@ from workflows.messages.money import Currency, Minor
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.rules.compensation import is_compensation
 
-_PAGE = 500
+_PAGE: Final = 500
+MOST: Final = 50_000
+"""Refunds that are held side by side at once."""
+
+
+class TooManyLines(Exception):  # noqa: N818 -- it is a finding, not a fault
+    """There are more refunds than can be held side by side: fewer days must be asked for."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"more than {most:,} refunds")
 
 
 class BookLine(Message):
@@ -32,6 +40,8 @@ class BookLine(Message):
     """Not a refund (L3)."""
     theirs: Minor | None
     their_result: GatewayResult | None
+    awaited: bool = False
+    """The gateway has paid it, says our ledger, on a day of which not all is published yet: it counts as equal."""
     equal: bool
     """Both say that the gateway has paid this amount, or both say that it has not."""
 
@@ -46,6 +56,8 @@ class BookTotal(Message):
     """By the platform or an officer; the gateway knows nothing of it."""
     compensation: Minor = 0
     """What of ``ours`` and ``by_hand`` is compensation; the rest are refunds (L3)."""
+    awaited: Minor = 0
+    """What of ``ours`` may stand on a day that is not published yet."""
     theirs: Minor
     """By the gateway, says the gateway."""
 
@@ -70,40 +82,82 @@ async def side_by_side(pool: asyncpg.Pool, gateway: OpenBook, as_of: datetime) -
     return _beside(ours, theirs)
 
 
-async def one_day(pool: asyncpg.Pool, gateway: PaymentGateway, day: date) -> Books:
+async def one_day(pool: asyncpg.Pool, gateway: PaymentGateway, day: date, most: int = MOST) -> Books:
     """One day of the provider's statement, and what our ledger has under the same refund numbers (X5).
 
     Raises:
         NotPublished: there is none yet.
+        TooManyLines: more than ``most`` refunds stand on it.
         Exception: the statement cannot be read.
     """
-    theirs = {line.refund_no: line async for line in gateway.statement(day)}
+    theirs: dict[str, StatementLine] = {}
+    await _read(gateway, day, theirs, most)
+    return _beside(await _ours(pool, theirs), theirs)
+
+
+async def of_days(
+    pool: asyncpg.Pool,
+    gateway: PaymentGateway,
+    first: date,
+    last: date,
+    *,
+    stated_within: timedelta = statement_days.STATED_WITHIN,
+    most: int = MOST,
+) -> Books:
+    """The days of the provider's statement that are published, and what our ledger reserved on these or has there (X5).
+
+    Of a refund that stands on several days the last line counts. What the gateway has paid by our ledger, and may stand
+    on a day that was not read, is awaited: it was paid on the first day, whose calendar may differ, or less than
+    ``stated_within`` before the last published one was over.
+
+    Raises:
+        TooManyLines: there are more than ``most`` refunds on either book.
+        Exception: a statement cannot be read.
+    """
+    theirs: dict[str, StatementLine] = {}
+    published: date | None = None
+    for number in range((last - first).days + 1):
+        day = first + timedelta(days=number)
+        try:
+            await _read(gateway, day, theirs, most)
+        except NotPublished:
+            continue
+        published = day
     async with pool.acquire() as connection:
-        ours = await statement_days.legs_of(connection, list(theirs))
-    return _beside(ours, theirs)
+        reserved = await statement_days.reserved_on(connection, first, last, most + 1)
+    if len(reserved) > most:
+        raise TooManyLines(most)
+    due = statement_days.due_between(first, published, stated_within)
+    ours = reserved | await _ours(pool, theirs)
+    return _beside(ours, theirs, due)
 
 
-def _beside(ours: Mapping[str, BookedLeg], theirs: Mapping[str, StatementLine]) -> Books:
-    lines = tuple(_line(number, ours.get(number), theirs.get(number)) for number in sorted({*ours, *theirs}))
+async def _read(gateway: PaymentGateway, day: date, theirs: dict[str, StatementLine], most: int) -> None:
+    async for line in gateway.statement(day):
+        theirs[line.refund_no] = line
+        if len(theirs) > most:
+            raise TooManyLines(most)
+
+
+async def _ours(pool: asyncpg.Pool, numbers: Iterable[str]) -> dict[str, BookedLeg]:
+    ours: dict[str, BookedLeg] = {}
+    async with pool.acquire() as connection:
+        wanted = sorted(numbers)
+        for begin in range(0, len(wanted), _PAGE):
+            ours |= await statement_days.legs_of(connection, wanted[begin : begin + _PAGE])
+    return ours
+
+
+def _beside(
+    ours: Mapping[str, BookedLeg], theirs: Mapping[str, StatementLine], due: statement_days.Due | None = None
+) -> Books:
+    lines = tuple(_line(number, ours.get(number), theirs.get(number), due) for number in sorted({*ours, *theirs}))
     currencies = sorted({line.currency for line in lines})
     return Books(
         lines=lines,
-        totals=tuple(_total(currency, ours.values(), theirs.values()) for currency in currencies),
+        totals=tuple(_total(currency, ours.values(), theirs.values(), lines) for currency in currencies),
         equal=all(line.equal for line in lines),
     )
-
-
-def book_of(pool: asyncpg.Pool, gateway: PaymentGateway) -> OpenBook:
-    """The gateway's whole book: as it can be read by number, or else as it is published by day."""
-    if isinstance(gateway, PaymentGatewayStub):
-        return gateway
-    return DailyBook(gateway, lambda: _day_of_first_leg(pool))
-
-
-async def _day_of_first_leg(pool: asyncpg.Pool) -> date | None:
-    """A day early, because the provider's calendar may be behind ours."""
-    first: datetime | None = await pool.fetchval("SELECT min(reserved_at) FROM ledger.legs")
-    return first and (first - timedelta(days=1)).date()
 
 
 async def _our_legs(pool: asyncpg.Pool) -> AsyncGenerator[BookedLeg]:
@@ -129,9 +183,13 @@ async def _their_lines(gateway: OpenBook, as_of: datetime) -> AsyncGenerator[Sta
         after = page[-1].refund_no
 
 
-def _line(number: str, ours: BookedLeg | None, theirs: StatementLine | None) -> BookLine:
+def _line(
+    number: str, ours: BookedLeg | None, theirs: StatementLine | None, due: statement_days.Due | None
+) -> BookLine:
     known = ours or theirs
     assert known is not None
+    paid = _paid_by_gateway(ours)
+    awaited = bool(due and ours and paid and theirs is None and not due.holds(ours))
     return BookLine(
         refund_no=number,
         case_id=ours.case_id if ours else None,
@@ -142,7 +200,8 @@ def _line(number: str, ours: BookedLeg | None, theirs: StatementLine | None) -> 
         compensation=ours is not None and is_compensation(ours.fund),
         theirs=theirs.amount if theirs else None,
         their_result=theirs.result if theirs else None,
-        equal=_paid_by_gateway(ours) == _paid(theirs),
+        awaited=awaited,
+        equal=awaited or paid == _paid(theirs),
     )
 
 
@@ -154,13 +213,16 @@ def _paid(line: StatementLine | None) -> tuple[int, str] | None:
     return (line.amount, line.currency) if line and line.result is GatewayResult.SUCCEEDED else None
 
 
-def _total(currency: str, ours: Iterable[BookedLeg], theirs: Iterable[StatementLine]) -> BookTotal:
+def _total(
+    currency: str, ours: Iterable[BookedLeg], theirs: Iterable[StatementLine], lines: Iterable[BookLine]
+) -> BookTotal:
     own = [leg for leg in ours if leg.currency == currency]
     return BookTotal(
         currency=currency,
         ours=sum(leg.amount for leg in own if leg.paid_by is PaidBy.GATEWAY),
         by_hand=sum(leg.amount for leg in own if leg.paid_by in {PaidBy.PLATFORM, PaidBy.OFFICER}),
         compensation=sum(leg.amount for leg in own if leg.paid_by and is_compensation(leg.fund)),
+        awaited=sum(line.ours or 0 for line in lines if line.currency == currency and line.awaited),
         theirs=sum(
             line.amount for line in theirs if line.currency == currency and line.result is GatewayResult.SUCCEEDED
         ),

@@ -37,6 +37,7 @@ class BookedLeg:
     reserved_at: datetime
     stated_on: date | None = None
     """On the provider's statement of which day it stood last (X5)."""
+    settled_at: datetime | None = None
 
 
 async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> bool:
@@ -260,7 +261,7 @@ async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLe
     """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
     rows = await connection.fetch(
         """
-        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on
+        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on, settled_at
         FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
         """,
         after,
@@ -281,6 +282,7 @@ def booked(row: asyncpg.Record) -> BookedLeg:
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
         reserved_at=row["reserved_at"],
         stated_on=row["stated_on"],
+        settled_at=row["settled_at"],
     )
 
 

@@ -4,6 +4,7 @@ Whatever is asked here reads the day that is compared and what is still open: no
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
@@ -68,6 +69,35 @@ async def unstated(connection: Connection) -> list[BookedLeg]:
         MOST_UNSTATED,
     )
     return [booked(row) for row in rows]
+
+
+async def reserved_on(connection: Connection, first: date, last: date, limit: int) -> dict[str, BookedLeg]:
+    """Up to ``limit`` legs that were reserved on these days of UTC, whatever came of them."""
+    rows = await connection.fetch(
+        "SELECT * FROM ledger.legs WHERE reserved_at >= $1 AND reserved_at < $2 LIMIT $3",
+        _begins(first),
+        _begins(last + timedelta(days=1)),
+        limit,
+    )
+    return {row["refund_no"]: booked(row) for row in rows}
+
+
+@dataclass(frozen=True)
+class Due:
+    """Between which moments a leg must have been paid to stand on one of the days of a statement that were read."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, leg: BookedLeg) -> bool:
+        """Whether it must stand there."""
+        return self.since <= (leg.settled_at or leg.reserved_at) < self.until
+
+
+def due_between(first: date, published: date | None, stated_within: timedelta = STATED_WITHIN) -> Due:
+    """What must stand on the days from ``first`` on, of which ``published`` is the last that there is."""
+    since = _begins(first + timedelta(days=1))
+    return Due(since, _begins(published + timedelta(days=1)) - stated_within if published else since)
 
 
 async def open_too_long(connection: Connection, since: datetime) -> list[BookedLeg]:

@@ -23,7 +23,7 @@ from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.postgres import loading
 from activities.postgres.alerts import open_alerts
-from activities.postgres.books import Books, book_of, side_by_side
+from activities.postgres.books import Books, of_days, side_by_side
 from activities.postgres.loading import AllowanceRecord, LoadReport
 from starter.adapter_registry import STUB
 from starter.commands.failures import Exit, UsageError
@@ -238,7 +238,10 @@ async def _by_statements(theatre: Theatre, provider: Provider) -> Books:
     async with AsyncExitStack() as stack:
         gateway: Any = provider.statements()
         await stack.enter_async_context(gateway)
-        return await side_by_side(theatre.pool, book_of(theatre.pool, gateway), datetime.now(UTC) + timedelta(days=1))
+        today = datetime.now(UTC).date()
+        # A day early and late: the provider's calendar is not ours.
+        first, last = today - timedelta(days=1), today + timedelta(days=1)
+        return await of_days(theatre.pool, gateway, first, last, stated_within=timedelta(0))
 
 
 async def _reconcile(client: Client, at: datetime) -> ReconcileReport:

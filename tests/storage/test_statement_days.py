@@ -13,7 +13,7 @@ from activities.gateways.passing_on import PassingOn
 from activities.gateways.payment import NotPublished, StatementLine
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
-from activities.postgres.books import one_day
+from activities.postgres.books import TooManyLines, of_days, one_day
 from activities.postgres.differences import open_differences
 from activities.postgres.pool import open_pool
 from activities.postgres.statement_days import LOOKS_BACK
@@ -230,3 +230,58 @@ async def test_one_day_side_by_side(bench: Bench) -> None:
         ("XX-1", None, 5, False),
     ]
     assert not books.equal
+
+
+async def test_days_side_by_side(bench: Bench) -> None:
+    numbers = [(await bench.paid())[1] for _ in range(5)]
+    stated, otherwise, twice, missing, late = numbers
+    _, failed = await bench.paid(Mode.DECLINE)
+    for number, days in ((missing, 0), (late, 2)):
+        moment = NOON + timedelta(days=days)
+        await bench.pool.execute("UPDATE ledger.legs SET settled_at = $2 WHERE refund_no = $1", number, moment)
+    bench.gateway.states(stated)
+    bench.gateway.states(otherwise, DAY + timedelta(days=1), amount=1)
+    bench.gateway.states(twice)
+    bench.gateway.states(twice, DAY + timedelta(days=2), result=GatewayResult.RETURNED)
+    bench.gateway.states("XX-1")
+    bench.gateway.published = DAY + timedelta(days=2)
+
+    books = await of_days(bench.pool, bench.gateway, DAY - timedelta(days=1), DAY + timedelta(days=9))
+
+    found = {line.refund_no: (line.ours, line.theirs, line.equal, line.awaited) for line in books.lines}
+    assert found == {
+        stated: (10_000, 10_000, True, False),
+        otherwise: (10_000, 1, False, False),
+        twice: (10_000, 10_000, False, False),  # which our ledger has not been told
+        missing: (10_000, None, False, False),
+        late: (10_000, None, True, True),
+        failed: (10_000, None, True, False),
+        "XX-1": (None, 10_000, False, False),
+    }
+    (total,) = books.totals
+    assert (total.ours, total.awaited, total.theirs) == (50_000, 10_000, 20_001)
+
+
+async def test_of_the_first_day_and_of_days_that_are_not_published_all_is_awaited(bench: Bench) -> None:
+    """The provider's calendar may be behind ours."""
+    _, number = await bench.paid()
+    for first, last in ((DAY, DAY + timedelta(days=5)), (DAY + timedelta(days=1), DAY + timedelta(days=5))):
+        bench.gateway.published = last if first == DAY else DAY
+        books = await of_days(bench.pool, bench.gateway, first, last)
+        assert books.equal
+        assert [line.refund_no for line in books.lines if line.awaited] == ([number] if first == DAY else [])
+
+
+async def test_no_more_refunds_are_held_than_is_said(bench: Bench) -> None:
+    for _ in range(3):
+        _, number = await bench.paid()
+        bench.gateway.states(number)
+    for days in (bench.gateway.days, {}):
+        bench.gateway.days = days
+        with pytest.raises(TooManyLines, match="more than 2 refunds"):
+            await of_days(bench.pool, bench.gateway, DAY - timedelta(days=1), DAY, most=2)
+        assert len((await of_days(bench.pool, bench.gateway, DAY - timedelta(days=1), DAY, most=3)).lines) == 3
+    bench.gateway.states("XX-1")
+    bench.gateway.states("XX-2")
+    with pytest.raises(TooManyLines):
+        await one_day(bench.pool, bench.gateway, DAY, most=1)
