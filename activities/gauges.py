@@ -36,6 +36,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     "aftersales_webhooks_waiting": "Events that an endpoint has not taken, and later ones of their cases (X4).",
     "aftersales_webhooks_waiting_oldest_seconds": "How long the oldest of them waits.",
     "aftersales_webhooks_dead": "Events that were given up and wait for an operator, by endpoint.",
+    "aftersales_statement_behind_seconds": "How long ago the last day of the provider's statement compared ended (X5).",
     "aftersales_reconciliation_differences": "Open differences between our ledger and the gateway's book, by kind.",
     "aftersales_money_alerts": "Open alerts of the ledger that a person must resolve, by kind.",
 }

@@ -64,6 +64,10 @@ _WAITING = {
                coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE dead_at IS NULL)), 0) AS oldest
         FROM webhooks.waiting GROUP BY endpoint
     """,
+    "statement": """
+        SELECT greatest(extract(epoch FROM now() - (max(day) + 1)::timestamp AT TIME ZONE 'UTC'), 0) AS behind
+        FROM ledger.statement_days HAVING max(day) IS NOT NULL
+    """,
     "differences": """
         SELECT kind, count(*) AS open FROM ledger.differences WHERE resolved_at IS NULL GROUP BY kind
     """,
@@ -103,6 +107,7 @@ _GAUGES = {
         "dead": "aftersales_webhooks_dead",
         "oldest": "aftersales_webhooks_waiting_oldest_seconds",
     },
+    "statement": {"behind": "aftersales_statement_behind_seconds"},
     "differences": {"open": "aftersales_reconciliation_differences"},
     "alerts": {"open": "aftersales_money_alerts"},
 }

@@ -22,6 +22,7 @@ from jsonschema.validators import validator_for
 from typer.core import TyperGroup
 
 from activities.postgres import schema
+from activities.webhooks import endpoints
 from starter.commands.application import application
 from starter.database_roles import grant_roles, standings
 from starter.settings import Settings
@@ -124,6 +125,16 @@ def test_each_has_the_login_of_its_own_kind_and_setup_alone_the_owners(secrets: 
                 ("http", "client"),
             ):
                 assert (secrets[f"{password}-password"] in given) == (kind == other), f"{name} and {other}"
+
+
+def test_who_tells_of_events_has_the_file_of_webhooks(secrets: dict[str, str], tmp_path: Path) -> None:
+    for name, service in OUR_SERVICES.items():
+        told = service["environment"].get("AFTERSALES_WEBHOOKS")
+        assert (told == "/run/secrets/webhooks.toml") == (name == "worker-notifications")
+        assert ("webhooks.toml" in mounted(service)) == (name == "worker-notifications")
+    file = tmp_path / "webhooks.toml"
+    file.write_text(secrets["webhooks.toml"])
+    assert endpoints.read(file, anywhere=False) == {}
 
 
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:

@@ -39,10 +39,20 @@ SECRETS = {
     "aftersales-worker": DATABASES,
     "aftersales-codec": {*DATABASES, "AFTERSALES_CODEC_TOKEN_SECRET"},
     "aftersales-http": {*DATABASES, "AFTERSALES_HTTP_TOKEN_SECRET"},
+    "aftersales-payments": {
+        "AFTERSALES_WECHATPAY_MCHID",
+        "AFTERSALES_WECHATPAY_CERTIFICATE_SERIAL",
+        "AFTERSALES_WECHATPAY_PUBLIC_KEY_ID",
+    },
+    "aftersales-payment-files": {"private-key.pem", "public-key.pem", "api-v3-key"},
+    "aftersales-webhooks": {"webhooks.toml"},
     "aftersales-keys": {"keys"},
     "temporal-client-tls": {"tls.crt", "tls.key"},
 }
 """What deploy/README.md has people put into which Secret."""
+
+PAYING = {"money", "http"}
+"""The components that speak to the payment provider, or verify what it sends."""
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -162,9 +172,22 @@ def test_each_process_logs_in_to_the_databases_as_its_own_kind_only(overlay: str
     assert {pod.name for pod in pods(overlay)} == set(kinds)
     for pod in pods(overlay):
         # Its own Secret, and one that holds no login. The owner's is setup's own.
-        assert given(pod) == {"aftersales", f"aftersales-{kinds[pod.name]}"}, pod.name
+        paying = {"aftersales-payments"} if pod.labels.get("app.kubernetes.io/component") in PAYING else set[str]()
+        assert given(pod) == {"aftersales", f"aftersales-{kinds[pod.name]}"} | paying, pod.name
         assert SECRETS[f"aftersales-{kinds[pod.name]}"] >= DATABASES
     assert not SECRETS["aftersales"] & DATABASES
+
+
+@each_overlay
+def test_files_are_where_they_are_read_and_nowhere_else(overlay: str) -> None:
+    for pod in pods(overlay):
+        component = pod.labels.get("app.kubernetes.io/component")
+        secrets = {each["name"]: each["secret"]["secretName"] for each in pod.spec["volumes"] if "secret" in each}
+        places = {each["mountPath"]: secrets.get(each["name"]) for each in pod.container["volumeMounts"]}
+        assert (places.get("/run/aftersales/payments") == "aftersales-payment-files") == (component in PAYING)
+        assert (places.get("/run/aftersales/webhooks") == "aftersales-webhooks") == (component == "notifications")
+        webhooks = pod.environment(rendered(overlay)).get("AFTERSALES_WEBHOOKS")
+        assert webhooks == (None if overlay == "development" else "/run/aftersales/webhooks/webhooks.toml")
 
 
 @each_overlay

@@ -28,6 +28,7 @@ from tests.telemetry.promql import (
     Scraped,
     expressions,
     named,
+    panels,
     rules,
 )
 from tests.workflow.world import until
@@ -35,7 +36,10 @@ from workflows.messages.actors import merchant
 from workflows.messages.commands import Approve
 from workflows.messages.stages import StageName
 
-ALERTS_PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
+ROOT = Path(__file__).parents[2]
+ALERTS_PAGE = ROOT / "docs" / "alerts.md"
+NO_METRIC = {"aftersales_refund"}
+"""What is named alike: a field of Stripe's."""
 
 ONLY_IN_TROUBLE = {
     "temporal_sticky_cache_miss_total": {"namespace", "task_queue"},  # the SDK's core: a cached workflow was evicted
@@ -43,7 +47,14 @@ ONLY_IN_TROUBLE = {
     "aftersales_events_reader_lag_seconds": {"reader"},  # activities/postgres/standing.py: somebody reads under a name
     "aftersales_callbacks_total": {"source", "result"},  # starter/http_service/counts.py: another process than a worker
     "aftersales_webhooks_waiting_oldest_seconds": {"endpoint"},  # the same: an endpoint has not taken an event
+    "aftersales_webhooks_waiting": {"endpoint"},
     "aftersales_webhooks_dead": {"endpoint"},
+    "aftersales_webhook_deliveries_total": {"endpoint", "result"},  # activities/measures.py: there is an endpoint
+    "aftersales_gateway_circuits_total": {"gateway", "state"},  # the same: a provider was away
+    "aftersales_statement_behind_seconds": set[str](),  # activities/postgres/standing.py: a day was compared
+    "aftersales_callback_answer_seconds_bucket": {"source", "le"},  # starter/http_service/counts.py, as above
+    "aftersales_pushed_total": {"what", "outcome"},
+    "aftersales_inbox_handed_on_total": {"source", "result"},
 }
 """Metrics that a sound system does not have, with their labels and where they are defined."""
 
@@ -120,6 +131,16 @@ def test_what_an_expression_names_is_found() -> None:
 
     assert found.metrics == {"m_total": {"b"}, "n": set(), "o": set()}
     assert found.grouped == {"a", "c"}
+
+
+def test_each_metric_of_ours_is_on_a_panel() -> None:
+    """Also behind a rule that is recorded."""
+    sources = [path.read_text() for folder in ("activities", "starter") for path in (ROOT / folder).rglob("*.py")]
+    ours = {name for text in sources for name in re.findall(r'"(aftersales_[a-z_]+)"', text)} - NO_METRIC
+    shown = "".join(each["expr"] for _, panel in panels() for each in panel["targets"])
+    shown += "".join(expression for name, expression in RECORDED.items() if name in shown)
+
+    assert not sorted(name for name in ours if not re.search(rf"{name}(_total|_bucket|_count)?\b", shown))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
