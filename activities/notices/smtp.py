@@ -3,7 +3,8 @@
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formatdate
@@ -13,6 +14,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.notices.channels import Channel, ChannelName, ChannelUnavailable, NoticeRefused, OutgoingNotice
+from activities.notices.smtp_connections import IDLE_SECONDS, Connections
 
 _SECONDS: Final = 4.0
 """Of each exchange; the sender gives a channel five in all."""
@@ -36,7 +38,7 @@ class SmtpSettings(BaseSettings):
 
 
 class SmtpChannel:
-    """Sends each notice as an e-mail of its own.
+    """Sends each notice as an e-mail of its own, over connections that are used again for a while.
 
     An e-mail whose answer was lost is sent again, for SMTP knows no key; ``dedup_key`` is in its Message-ID, by which
     mail programs see repeats.
@@ -48,6 +50,8 @@ class SmtpChannel:
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._connections = Connections(self._connected)
+        self._closing: asyncio.TimerHandle | None = None
 
     async def ping(self) -> str:
         """Greet the server, and log in."""
@@ -64,16 +68,32 @@ class SmtpChannel:
         except ValueError:
             raise NoticeRefused("malformed_address") from None
         async with self._turns:
-            await asyncio.to_thread(self._send, mail)
+            try:
+                await asyncio.to_thread(self._send, mail)
+            finally:
+                self._close_later()
+
+    def _close_later(self) -> None:
+        """Let go of connections once nobody sends any more."""
+        loop = asyncio.get_running_loop()
+        if self._closing:
+            self._closing.cancel()
+        self._closing = loop.call_later(IDLE_SECONDS, lambda: loop.run_in_executor(None, self._connections.close_idle))
+
+    async def close(self) -> None:
+        """Let go of all connections that no e-mail is under way on."""
+        if self._closing:
+            self._closing.cancel()
+        await asyncio.to_thread(self._connections.close_idle, idle_seconds=0)
 
     def _greet(self) -> None:
-        with self._connected():
+        with self._connections.one():
             pass
 
     def _send(self, mail: EmailMessage) -> None:
         # What a server says of an address may quote it: only its number goes on.
         try:
-            with self._connected() as server:
+            with self._connections.one() as server:
                 server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
@@ -118,9 +138,18 @@ def composed(message: OutgoingNotice, sender: str, to: str) -> EmailMessage:
     return mail
 
 
-def smtp() -> Mapping[ChannelName, Channel]:
+def smtp() -> AbstractAsyncContextManager[Mapping[ChannelName, Channel]]:
     """E-mail by SMTP, as its settings have it."""
-    return {ChannelName.E_MAIL: SmtpChannel(SmtpSettings())}  # pyright: ignore[reportCallIssue] -- from the environment
+    return _opened(SmtpSettings())  # pyright: ignore[reportCallIssue] -- from the environment
+
+
+@asynccontextmanager
+async def _opened(settings: SmtpSettings) -> AsyncGenerator[Mapping[ChannelName, Channel]]:
+    channel = SmtpChannel(settings)
+    try:
+        yield {ChannelName.E_MAIL: channel}
+    finally:
+        await channel.close()
 
 
 smtp.settings = SmtpSettings  # pyright: ignore[reportFunctionMemberAccess] -- by which misspelt variables are found

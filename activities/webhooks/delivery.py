@@ -28,8 +28,7 @@ from activities.webhooks import endpoints
 from activities.webhooks.endpoints import Endpoint, EndpointsError
 from activities.webhooks.posting import NotTaken, Poster
 
-_PAGE: Final = 200
-_AT_ONCE: Final = 16
+_PAGE: Final = 500
 _ROUND_SECONDS: Final = 45.0
 _END_SECONDS: Final = 3.0
 _LEASE: Final = timedelta(seconds=90)
@@ -183,7 +182,7 @@ class WebhookDelivery:
                     aside.update(later.place for later in case[number:])
                     return
 
-        await _a_few_at_once([partial(tell, case) for case in _by_case(wanted, behind)])
+        await _a_few_at_once(endpoint.at_once, [partial(tell, case) for case in _by_case(wanted, behind)])
         handled = next((number for number, row in enumerate(rows) if row.place in unseen), len(rows))
         last = rows[handled - 1].place if handled else place
         async with self._pool.acquire() as connection, connection.transaction():
@@ -211,7 +210,7 @@ class WebhookDelivery:
             else:
                 taken.append(each.place)
 
-        await _a_few_at_once([partial(attempt, each) for each in due])
+        await _a_few_at_once(endpoint.at_once, [partial(attempt, each) for each in due])
         if due:
             async with self._pool.acquire() as connection, connection.transaction():
                 if not await webhooks.holds(connection, held):
@@ -283,11 +282,11 @@ def _by_case(wanted: Sequence[Waiting], behind: set[str]) -> list[list[Waiting]]
     return list(cases.values())
 
 
-async def _a_few_at_once(works: Sequence[Callable[[], Awaitable[None]]]) -> None:
+async def _a_few_at_once(most: int, works: Sequence[Callable[[], Awaitable[None]]]) -> None:
     left = iter(works)
 
     async def one_after_the_other() -> None:
         for work in left:
             await work()
 
-    await asyncio.gather(*(one_after_the_other() for _ in range(min(_AT_ONCE, len(works)))))
+    await asyncio.gather(*(one_after_the_other() for _ in range(min(most, len(works)))))

@@ -25,6 +25,9 @@ from workflows.messages.message import Identifier
 EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
 
+MOST_AT_ONCE: Final = 64
+
+
 class EndpointsError(ValueError):
     """The file is wrong. The text names the endpoint, the field and what it must be, and repeats no secret."""
 
@@ -41,6 +44,8 @@ class Endpoint(BaseModel):
     """Only events of these types; all of them where none is named."""
     merchant_id: Identifier | None = None
     """Only events of this merchant's cases."""
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE)] = 32
+    """How many cases it is told of at the same moment; of one case it is told one event after the other."""
     begins: Literal["now", "oldest"] = "now"
     """What it is told first: what comes, or the oldest event that is kept."""
 

@@ -14,7 +14,9 @@ from activities.webhooks.signing import signed
 _TIMEOUT_SECONDS: Final = 10.0
 _LONGEST_RETRY_AFTER: Final = 3600
 _OK = range(200, 300)
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 512
+_CONNECTIONS_EACH: Final = 64
+"""To one server: however slow it is, others have theirs."""
 
 
 class NotTaken(Exception):  # noqa: N818 -- it is the receiver's answer
@@ -68,7 +70,9 @@ async def posting(*, anywhere: bool, seconds: float = _TIMEOUT_SECONDS) -> Async
 
     ``anywhere`` lets them go to private addresses too.
     """
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, resolver=None if anywhere else PublicOnly())
+    connector = aiohttp.TCPConnector(
+        limit=_CONNECTIONS, limit_per_host=_CONNECTIONS_EACH, resolver=None if anywhere else PublicOnly()
+    )
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=seconds),

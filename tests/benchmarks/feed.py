@@ -32,8 +32,11 @@ _EVENT = """
 """
 
 
-async def measure(events: int) -> None:
-    """Fill a feed with so many events of cases with five each, read it from end to end, and deliver a tenth of it."""
+async def measure(events: int, latency: float) -> None:
+    """Fill a feed with so many events of cases with five each, read it from end to end, and deliver a tenth of it.
+
+    The receiver of webhooks answers after ``latency`` seconds.
+    """
     with tempfile.TemporaryDirectory(prefix="aftersales-") as folder:
         async with embedded_stack(Settings(state_dir=Path(folder))) as stack:
             await schema.upgrade(stack.database_url)
@@ -56,6 +59,7 @@ async def measure(events: int) -> None:
                 async def take(request: web.Request) -> web.Response:
                     nonlocal taken
                     await request.read()
+                    await asyncio.sleep(latency)
                     taken += 1
                     return web.Response(status=204)
 
@@ -75,6 +79,8 @@ async def measure(events: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
-    asyncio.run(measure(parser.parse_args().events))
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds until a webhook is answered")
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.events, arguments.latency))
     sys.stdout.flush()
     os._exit(0)

@@ -25,7 +25,7 @@ from activities.gateways.kits.promise import Promise
 from activities.notices import outbox, smtp, webhook_channel
 from activities.notices.addresses import VaultAddresses
 from activities.notices.channel_stubs import ChannelStub, fail_next
-from activities.notices.channels import Channel, ChannelName, OutgoingNotice
+from activities.notices.channels import Channel, ChannelName, NoticeRefused, OutgoingNotice
 from activities.notices.sender import NoticeSender
 from activities.notices.smtp import SmtpChannel, SmtpSettings
 from activities.notices.webhook_channel import NoticeWebhookSettings, WebhookChannel
@@ -40,6 +40,8 @@ from workflows.messages.cases import NoticeTemplate
 from workflows.messages.persons import Reach, merchant_person
 
 ADDRESS = "laurel@shop.example.com"
+OPEN: list[SmtpChannel] = []
+"""The channels of a test, with connections that are kept."""
 
 
 class Post:
@@ -49,6 +51,7 @@ class Post:
         self.mails: list[EmailMessage] = []
         self.answer = "250 OK"
         self.recipients: list[str] = []
+        self.connections: list[SMTP] = []
         self.next = ""
         """How the next e-mail is treated: lost once it is kept, or never answered."""
 
@@ -81,8 +84,15 @@ async def post() -> AsyncIterator[tuple[Post, int]]:
     """A real SMTP server, and its port."""
     handler = Post()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, loop=loop), "127.0.0.1", 0)
+
+    def connected() -> SMTP:
+        handler.connections.append(SMTP(handler, loop=loop))
+        return handler.connections[-1]
+
+    server = await loop.create_server(connected, "127.0.0.1", 0)
     yield handler, server.sockets[0].getsockname()[1]
+    while OPEN:
+        await OPEN.pop().close()
     server.close()
 
 
@@ -94,7 +104,8 @@ async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
 
 def e_mails(port: int) -> Mapping[ChannelName, Channel]:
     settings = SmtpSettings(host="127.0.0.1", port=port, sender="cases@example.com", encryption="none")
-    return {ChannelName.E_MAIL: SmtpChannel(settings)}
+    OPEN.append(SmtpChannel(settings))
+    return {ChannelName.E_MAIL: OPEN[-1]}
 
 
 async def states(pool: asyncpg.Pool) -> list[tuple[str, str | None, bool]]:
@@ -127,6 +138,39 @@ async def test_an_e_mail_arrives_under_the_address_of_the_vault(
     assert await states(pool) == []
     kept = await pool.fetchval("SELECT string_agg(o::text, '') FROM notices.outbox o")
     assert ADDRESS not in kept, "it is opened to be used, and kept nowhere else"
+
+
+async def test_a_connection_is_used_again_as_long_as_the_server_knows_it(post: tuple[Post, int]) -> None:
+    handler, port = post
+    channel = e_mails(port)[ChannelName.E_MAIL]
+    notice = OutgoingNotice(
+        dedup_key="0",
+        channel=ChannelName.E_MAIL,
+        recipient=merchant("m-1"),
+        template=NoticeTemplate.GOODS_UNDERWAY,
+        language="en",
+        text="DY-1001",
+        address=SecretStr(ADDRESS),
+    )
+
+    async def send(*keys: str) -> None:
+        await asyncio.gather(*(channel.send(notice.model_copy(update={"dedup_key": key})) for key in keys))
+
+    await send("1")
+    handler.answer = "550 no"  # which leaves the connection as it was
+    with pytest.raises(NoticeRefused):
+        await send("2")
+    handler.answer = "250 OK"
+    await send("3")
+    assert len(handler.connections) == 1
+    await send(*map(str, range(4, 20)))
+    assert len(handler.connections) <= 4
+
+    for each in handler.connections:
+        assert each.transport
+        each.transport.close()
+    await send("20")
+    assert sorted(int(mail["Message-ID"][1:].partition("@")[0]) for mail in handler.mails) == [1, *range(3, 21)]
 
 
 async def test_what_is_refused_for_good_is_shown_and_can_be_tried_anew(

@@ -19,6 +19,7 @@ from activities.webhooks.delivery import WebhookDelivery
 from activities.webhooks.posting import posting
 from activities.webhooks.signing import is_ours, new_secret
 from tests.contract.schemas import HTTP, named
+from tests.patience import PATIENCE
 from tests.storage.money import some_id
 from tests.storage.shop import case_of
 from tests.storage.test_feed import a_case
@@ -38,6 +39,8 @@ class Receiver:
         self.refuses: set[str] = set()
         self.is_down = False
         self.holds: asyncio.Event | None = None
+        self.together: set[str] = set()
+        self.most_together = 0
 
     async def hear(self, request: web.Request) -> web.Response:
         self.asked += 1
@@ -46,8 +49,12 @@ class Receiver:
         assert is_ours(self.secret, request.headers, body, time.time())
         assert request.headers["webhook-id"] == event["id"]
         assert named("Event", HTTP).is_valid(event), event
+        assert event["case_id"] not in self.together, "the one before is not answered yet"
+        self.together.add(event["case_id"])
+        self.most_together = max(self.most_together, len(self.together))
         if self.holds:
             await self.holds.wait()
+        self.together.remove(event["case_id"])
         if self.is_down or event["case_id"] in self.refuses:
             return web.Response(status=500)
         self.taken.append((event["case_id"], event["sequence"]))
@@ -96,6 +103,26 @@ async def site(pool: asyncpg.Pool, tmp_path: Path) -> AsyncIterator[Site]:
             f"secrets = ['{receiver.secret}', '{new_secret()}']\nbegins = 'oldest'\n"
         )
         yield Site(pool, receiver, path, stack)
+
+
+async def test_several_cases_are_told_of_at_once_and_each_in_its_order(site: Site) -> None:
+    cases = [await a_case(site.pool) for _ in range(5)]
+    for number in (1, 2):
+        for case in cases:
+            await write(site.pool, step(case, number, "deadline_near"))
+    site.path.write_text(site.path.read_text() + "at_once = 3\n")
+    site.receiver.holds = asyncio.Event()
+    delivering = asyncio.create_task((await site.process()).deliver())
+    async with asyncio.timeout(PATIENCE):
+        while site.receiver.asked < 3:
+            await asyncio.sleep(0.01)
+    assert site.receiver.together == set(cases[:3])
+    site.receiver.holds.set()
+    await delivering
+
+    assert site.receiver.most_together == 3
+    for case in cases:
+        assert [sequence for told, sequence in site.receiver.taken if told == case] == [1, 2]
 
 
 async def test_a_case_that_is_not_taken_waits_and_others_go_on(site: Site) -> None:  # X4
