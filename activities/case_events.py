@@ -11,10 +11,11 @@ from datetime import datetime
 import asyncpg
 
 from activities.postgres.repeated_steps import BY_THE_WAY
+from workflows.messages.actors import Role
 from workflows.messages.cases import LogEntry, OpenCase, Opened, Step
 from workflows.messages.events import Event, EventLine, EventType
 from workflows.messages.money import Money
-from workflows.messages.stages import StageName
+from workflows.messages.stages import Attention, CaseKind, StageName
 
 
 def of_opening(opening: OpenCase, opened: Opened, entry: LogEntry) -> str:
@@ -71,6 +72,36 @@ def of_step(step: Step, due: datetime | None, before: asyncpg.Record) -> str | N
             refunded=_money(step.refunded, currency) if step.refunded else None,
             compensated=_money(step.compensated, currency) if step.compensated else None,
             lines=lines,
+        )
+    )
+
+
+def of_attention(row: asyncpg.Record) -> str:
+    """The event of a case that calls for a person because its book lacks steps, or no longer does (section 11).
+
+    No step is written then: it has the number of the last one that the book has. ``row`` is the case's as it stands
+    now, with the moment ``at``.
+    """
+    case_id, currency, attention = row["case_id"], row["currency"], row["attention"]
+    behind = EventLine.made_of(event=Attention.BOOK_BEHIND.value, by=Role.CLOCK, rule="section 11")
+    return _written(
+        Event.made_of(
+            id=_id(case_id, row["step"], EventType.ATTENTION, row["at"]),
+            type=EventType.ATTENTION,
+            case_id=case_id,
+            sequence=row["step"],
+            at=row["at"],
+            kind=CaseKind(row["kind"]),
+            merchant_id=row["merchant_id"],
+            order_no=row["order_no"],
+            allowance_id=row["allowance_id"],
+            stage=StageName(row["stage"]),
+            due=row["due_at"],
+            attention=Attention(attention) if attention else None,
+            asked=_money(row["asked"], currency),
+            refunded=_money(row["refunded"], currency) if row["refunded"] else None,
+            compensated=_money(row["compensated"], currency) if row["compensated"] else None,
+            lines=(behind,) if attention == Attention.BOOK_BEHIND else (),
         )
     )
 

@@ -2,14 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import asyncpg
+
+from activities import case_events
 from activities.postgres import ledger
 from activities.postgres.connection import Connection
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, OpenedBy, Resumed, StepAnswer
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention
+
+_TOLD_OF: Final = """
+case_id, step, kind, stage, merchant_id, order_no, allowance_id, due_at, attention,
+currency, asked, refunded, compensated
+"""
+"""What an event tells of, as columns of a case's row."""
 
 _LINES = 8
 """Of the log, as a view shows them."""
@@ -21,33 +30,47 @@ async def take_over(connection: Connection, case_id: str, run_id: str) -> None:
 
 
 async def call_for_a_person(connection: Connection, case_id: str) -> None:
-    """The book lacks steps that the case has taken: its row and its log say so, until it goes on."""
-    await connection.execute(
-        """
+    """The book lacks steps that the case has taken: its row, its log and an event (X4) say so, until it goes on."""
+    called = await connection.fetchrow(
+        f"""
         WITH called AS (
             UPDATE casebook.cases SET attention = $2, log_length = log_length + 1
             WHERE case_id = $1 AND closed_at IS NULL AND attention IS DISTINCT FROM $2
-            RETURNING log_length, step, kind, stage
+            RETURNING log_length, {_TOLD_OF}
+        ), logged AS (
+            INSERT INTO casebook.log
+                (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
+                 kind, stage)
+            SELECT $1, log_length, step, $2, $3, $4, 'section 11', now(), '', '', '{{}}', kind, stage FROM called
         )
-        INSERT INTO casebook.log
-            (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
-             kind, stage)
-        SELECT $1, log_length, step, $2, $3, $4, 'section 11', now(), '', '', '{}', kind, stage FROM called
-        """,
+        SELECT *, now() AS at FROM called
+        """,  # noqa: S608 -- of a constant
         case_id,
         Attention.BOOK_BEHIND,
         CLOCK.role,
         CLOCK.id,
     )
+    if called:
+        await _tell(connection, called)
 
 
 async def a_person_has_looked(connection: Connection, case_id: str) -> None:
     """A run goes on from the book: the row calls for a person as before its steps were missed, if at all."""
-    await connection.execute(
-        "UPDATE casebook.cases SET attention = state ->> 'attention' WHERE case_id = $1 AND attention = $2",
+    looked = await connection.fetchrow(
+        f"""
+        UPDATE casebook.cases SET attention = state ->> 'attention' WHERE case_id = $1 AND attention = $2
+        RETURNING {_TOLD_OF}, now() AS at
+        """,  # noqa: S608 -- of a constant
         case_id,
         Attention.BOOK_BEHIND,
     )
+    if looked:
+        await _tell(connection, looked)
+
+
+async def _tell(connection: Connection, row: asyncpg.Record) -> None:
+    # The row is locked: what is told now stands behind the case's other events.
+    await connection.execute("INSERT INTO events.feed (event) VALUES ($1::json)", case_events.of_attention(row))
 
 
 async def resumed(connection: Connection, case_id: str) -> Resumed | None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from activities.old_events import OldEvents
-from activities.postgres import casebook, feed
+from activities.postgres import casebook, feed, resuming
 from activities.postgres.pool import open_pool
 from starter.contract.files import files
 from starter.errors import RefusedReading
@@ -90,6 +90,30 @@ async def test_an_event_stands_or_falls_with_its_step(pool: asyncpg.Pool) -> Non
     await write(pool, step(case, 1, "approved_by_silence", stage=StageName.PAYING))
 
     assert await told(pool) == [(case, 1, EventType.MOVED)]
+
+
+async def test_a_case_whose_book_was_restored_tells_that_it_waits_and_that_it_goes_on(pool: asyncpg.Pool) -> None:  # X4
+    case = await a_case(pool)
+    await write(pool, step(case, 1, "approved_by_silence", stage=StageName.PAYING))
+
+    for _ in range(2):  # whoever tries again tells nothing new
+        async with pool.acquire() as connection, connection.transaction():
+            await resuming.call_for_a_person(connection, case)
+    for _ in range(2):
+        async with pool.acquire() as connection, connection.transaction():
+            await resuming.a_person_has_looked(connection, case)
+
+    _, called, gone_on = [each.event for each in (await Events(pool).page()).events]
+    for each, attention in ((called, Attention.BOOK_BEHIND), (gone_on, None)):
+        assert (each.type, each.sequence, each.stage) == (EventType.ATTENTION, 1, StageName.PAYING)
+        assert each.attention == attention
+        assert each.asked is not None
+    assert [(line.event, line.by) for line in called.lines] == [("book_behind", "clock")]
+    assert called.id != gone_on.id
+    async with pool.acquire() as connection, connection.transaction():
+        await resuming.call_for_a_person(connection, case)
+        told_of = await connection.fetchval("SELECT count(*) FROM events.feed")
+    assert told_of == 4
 
 
 async def test_a_reader_waits_for_what_is_committed_late(pool: asyncpg.Pool) -> None:  # X4
