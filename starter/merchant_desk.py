@@ -18,6 +18,7 @@ from activities.postgres import (
     orders,
     scores,
     statements,
+    threads,
 )
 from activities.postgres.vault import Vault
 from starter.errors import RefusedStatement, UnknownCase, UnknownOrder, VagueReply
@@ -38,6 +39,7 @@ from workflows.messages.requests import (
 from workflows.messages.scores import ChargedScore
 from workflows.messages.stages import CaseKind
 from workflows.messages.statements import GivenEvidence, Purpose, Statement, VagueStatement, WriteStatement
+from workflows.messages.threads import ThreadItem
 from workflows.rules.admission import Parties, may_see
 from workflows.rules.identity import case_id
 from workflows.rules.opening import not_theirs
@@ -207,6 +209,20 @@ class MerchantDesk:
         """All evidence of a dispute, oldest first, replaced and late ones marked as such (D6)."""
         async with self._pool.acquire() as connection:
             return await evidence.evidence_of(connection, case_id)
+
+    async def thread(self, case_id: str, reader: Actor) -> tuple[ThreadItem, ...]:
+        """What both sides and the platform have said and proposed in a case, oldest first (N5).
+
+        For the case's merchant and buyer, and the platform. Words are references: ``read_statement`` reads and records.
+
+        Raises:
+            UnknownCase: there is no such case, or it is not the ``reader``'s.
+        """
+        async with self._pool.acquire() as connection:
+            case = await casebook.find(connection, case_id)
+            if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
+                raise UnknownCase(case_id)
+            return await threads.thread_of(connection, case_id)
 
     async def dossier(self, case_id: str, officer: Actor) -> Dossier:
         """What the officer who rules has before it (D8): what is asked for and why it was rejected, the evidence of

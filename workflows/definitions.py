@@ -7,6 +7,7 @@ from temporalio import workflow
 from workflows.kinds import kind
 from workflows.messages.cases import Outcome
 from workflows.messages.commands import (
+    AcceptProposal,
     AcceptSettlement,
     AgreeReturn,
     Amend,
@@ -17,6 +18,7 @@ from workflows.messages.commands import (
     ConfirmProposal,
     ConfirmReceipt,
     ConvertToRefund,
+    DeclineProposal,
     DemandEvidence,
     DisputeIntervened,
     EnterTracking,
@@ -25,6 +27,7 @@ from workflows.messages.commands import (
     OfferSettlement,
     OpenDispute,
     PayOut,
+    Propose,
     ProveExemption,
     ProveShipment,
     RefundDirectly,
@@ -34,9 +37,11 @@ from workflows.messages.commands import (
     Retain,
     Rule,
     RulingTold,
+    Say,
     SendBack,
     SubmitEvidence,
     Withdraw,
+    WithdrawProposal,
 )
 from workflows.messages.requests import (
     CompensationRequest,
@@ -59,6 +64,11 @@ from workflows.versions import LASTS_WEEKS
 class Refund(CaseWorkflow):
     """One refund that a buyer asked for, without goods coming back."""
 
+    propose = update(Propose)
+    accept_proposal = update(AcceptProposal)
+    decline_proposal = update(DeclineProposal)
+    withdraw_proposal = update(WithdrawProposal)
+    say = update(Say)
     agree_return = update(AgreeReturn)
     refund_directly = update(RefundDirectly)
     reject = update(Reject)
@@ -70,7 +80,9 @@ class Refund(CaseWorkflow):
     give_refund_account = update(GiveRefundAccount)
     confirm_receipt = update(ConfirmReceipt)
     extend_receipt = update(ExtendReceipt)
+    reship = update(Reship)
     send_back = update(SendBack)
+    confirm_exchange = update(ConfirmExchange)
     convert_to_refund = update(ConvertToRefund)
     open_dispute = update(OpenDispute)
     dispute_intervened = update(DisputeIntervened)
@@ -93,6 +105,11 @@ class Refund(CaseWorkflow):
 class Return(CaseWorkflow):
     """One return or exchange that a buyer asked for."""
 
+    propose = update(Propose)
+    accept_proposal = update(AcceptProposal)
+    decline_proposal = update(DeclineProposal)
+    withdraw_proposal = update(WithdrawProposal)
+    say = update(Say)
     agree_return = update(AgreeReturn)
     refund_directly = update(RefundDirectly)
     reject = update(Reject)
@@ -177,6 +194,11 @@ class PriceProtection(CaseWorkflow):
 class Dispute(CaseWorkflow):
     """One dispute, from the negotiation to its end."""
 
+    propose = update(Propose)
+    accept_proposal = update(AcceptProposal)
+    decline_proposal = update(DeclineProposal)
+    withdraw_proposal = update(WithdrawProposal)
+    say = update(Say)
     resolve = update(Resolve)
     offer_settlement = update(OfferSettlement)
     accept_settlement = update(AcceptSettlement)
@@ -204,6 +226,11 @@ class Dispute(CaseWorkflow):
 class LateShipment(CaseWorkflow):
     """One order that may ship late: started with its payment, delayed until it must have shipped (L1)."""
 
+    propose = update(Propose)
+    accept_proposal = update(AcceptProposal)
+    decline_proposal = update(DeclineProposal)
+    withdraw_proposal = update(WithdrawProposal)
+    say = update(Say)
     claim_compensation = update(ClaimCompensation)
     prove_shipment = update(ProveShipment)
     prove_exemption = update(ProveExemption)

@@ -12,12 +12,25 @@ from pydantic import PositiveInt, ValidationError, field_validator
 from pydantic_core import PydanticKnownError
 
 from activities.notices.channels import Language
-from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASONS, SILENCES, VERDICTS, Words
+from activities.notices.words import (
+    ATTENTIONS,
+    FAULTS,
+    OUTCOMES,
+    PROPOSAL_ENDS,
+    PROPOSALS,
+    REJECT_REASONS,
+    SIDES,
+    SILENCES,
+    VERDICTS,
+    Words,
+)
+from workflows.messages.actors import Role
 from workflows.messages.addresses import CLAUSE_TEXTS, ReturnClause
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.message import Identifier, Input, Instant, Reference
 from workflows.messages.money import Currency, Minor, Money
+from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.reading import read_own
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
@@ -107,6 +120,34 @@ class EvidenceDemanded(Fields):
     wanted: Reference | None = None
 
 
+class ProposalMade(Amount):
+    """To the other side: what is proposed, until when, and what silence does if nothing is done then (N1, N2, N6).
+
+    ``amount`` is what is paid at most if it is accepted, 0 where no money moves by that.
+    """
+
+    number: PositiveInt
+    by: Role
+    terms: ProposalKind
+    until: Instant
+    on_silence: Silence
+
+
+class ProposalEnded(Fields):
+    """To whoever made it, and to both where it lapsed: how a proposal has ended, and what silence does now (N6)."""
+
+    number: PositiveInt
+    terms: ProposalKind
+    how: ProposalEnd
+    on_silence: Silence
+
+
+class MessageLeft(Fields):
+    """To the other side: there are words or pictures in the thread (N5, N6)."""
+
+    by: Role
+
+
 class DisputeRuled(Amount):
     """To both: how a dispute ended, and what the buyer is to have in all (D8)."""
 
@@ -130,6 +171,9 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.REQUEST_OPENED: RequestOpened,
     NoticeTemplate.REQUEST_AMENDED: RequestAmended,
     NoticeTemplate.SETTLEMENT_OFFERED: Amount,
+    NoticeTemplate.PROPOSAL_MADE: ProposalMade,
+    NoticeTemplate.PROPOSAL_ENDED: ProposalEnded,
+    NoticeTemplate.MESSAGE_LEFT: MessageLeft,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,
     NoticeTemplate.GOODS_UNDERWAY: Fields,
@@ -140,6 +184,8 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.RETURN_SIGNED: Fields,
     NoticeTemplate.EXCHANGE_SHIPPED: Fields,
     NoticeTemplate.GOODS_SENT_BACK: Fields,
+    NoticeTemplate.GOODS_SENT_AGAIN: Fields,
+    NoticeTemplate.RESEND_LATE: Fields,
     NoticeTemplate.INTERVENTION_OPEN: Fields,
     NoticeTemplate.MERCHANT_OVERDUE: MerchantOverdue,
     NoticeTemplate.DISPUTE_OPENED: RequestOpened,
@@ -177,6 +223,27 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
             "[After-sales] {subject}: the merchant offers {amount} to settle the dispute. You may accept it there; "
             "if you do not, the dispute goes on."
         ),
+    ),
+    NoticeTemplate.PROPOSAL_MADE: (
+        (
+            "【售后】{subject} 的{by}提出协商方案 {number}：{terms}（{amount}），请在北京时间 {until} 前答复；"
+            "逾期方案失效，售后单照常处理：到期{on_silence}。"
+        ),
+        (
+            "[After-sales] {subject}: {by} proposes {terms} (no. {number}, {amount}). Please answer by {until} Beijing "
+            "time; then it lapses, and the case goes on as it stands: if nothing is done in time, {on_silence}."
+        ),
+    ),
+    NoticeTemplate.PROPOSAL_ENDED: (
+        "【售后】{subject} 的协商方案 {number}（{terms}）{how}。此后如无人处理，到期{on_silence}。",
+        (
+            "[After-sales] {subject}: proposal no. {number} ({terms}) {how}. From here on, if nothing is done in time, "
+            "{on_silence}."
+        ),
+    ),
+    NoticeTemplate.MESSAGE_LEFT: (
+        "【售后】{subject} 的{by}给您留言，请在售后单中查看。",
+        "[After-sales] {subject}: {by} has left you a message; please read it in the case.",
     ),
     NoticeTemplate.DEADLINE_NEAR: (
         "【售后】{subject} 的售后单即将超时：北京时间 {due} 前未处理，{on_silence}。",
@@ -220,6 +287,17 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.GOODS_SENT_BACK: (
         "【售后】{subject} 的退货未被接受，商家已将商品寄回给您。",
         "[After-sales] {subject}: the merchant has not accepted what you returned, and is sending it back to you.",
+    ),
+    NoticeTemplate.GOODS_SENT_AGAIN: (
+        "【售后】{subject} 的补寄商品已发出，收到后请确认。",
+        "[After-sales] {subject}: what was to be sent again is on its way; please confirm its receipt.",
+    ),
+    NoticeTemplate.RESEND_LATE: (
+        "【售后】{subject} 的补寄商品超时未发出，您可以申请平台介入。",
+        (
+            "[After-sales] {subject}: what was to be sent again has not been sent in time; you may ask the platform to "
+            "intervene."
+        ),
     ),
     NoticeTemplate.INTERVENTION_OPEN: (
         "【售后】{subject} 的换货超时未发出，您可以申请平台介入。",
@@ -352,6 +430,12 @@ def _show(value: object, language: Language) -> str:
             return _pick(VERDICTS[value], language)
         case Fault():
             return _pick(FAULTS[value], language)
+        case Role():
+            return _pick(SIDES[value], language)
+        case ProposalKind():
+            return _pick(PROPOSALS[value], language)
+        case ProposalEnd():
+            return _pick(PROPOSAL_ENDS[value], language)
         case RejectReason():
             return _pick(REJECT_REASONS[value], language)
         case _:

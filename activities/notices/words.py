@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from workflows.messages.actors import Role
 from workflows.messages.commands import RejectReason
+from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
@@ -25,6 +27,7 @@ SILENCES: Final[Mapping[Silence, Words]] = {
     Silence.ASK_AGAIN: ("系统将再次提醒", "you are asked again"),
     Silence.RIGHT_TO_INTERVENTION: ("买家可申请平台介入", "the buyer may ask the platform to intervene"),
     Silence.CLOSE_AS_EXCHANGED: ("换货将自动确认完成", "the exchange counts as completed"),
+    Silence.CLOSE_AS_RESENT: ("补寄将自动确认完成", "what was sent again counts as received"),
     Silence.GO_TO_PLATFORM: ("平台将介入", "the platform steps in"),
     Silence.UPHOLD: ("将支持买家诉求", "the buyer's request is upheld"),
     Silence.RULE_AS_IT_STANDS: ("平台将按现有证据判责", "the platform rules on what is there"),
@@ -51,6 +54,7 @@ OUTCOMES: Final[Mapping[OutcomeKind, Words]] = {
     OutcomeKind.CLOSED_BY_OFFICER: ("由平台客服关闭", "closed by the platform's staff"),
     OutcomeKind.NOT_RETURNED: ("买家未退货，已关闭", "closed: the goods were not sent back"),
     OutcomeKind.EXCHANGED: ("换货完成", "exchanged"),
+    OutcomeKind.RESENT: ("已补寄", "sent again"),
     OutcomeKind.RESOLVED: ("双方已解决，不判责", "resolved by the parties, nobody at fault"),
     OutcomeKind.SETTLED: ("双方已和解", "settled by the parties"),
     OutcomeKind.RULED: ("平台已判责", "ruled on by the platform"),
@@ -71,6 +75,8 @@ ATTENTIONS: Final[Mapping[Attention, Words]] = {
     Attention.GOODS_HELD: ("拒收的退货未寄回买家", "goods that were rejected have not gone back to the buyer"),
     Attention.RESHIP_FAILED: ("换货商品未送达买家", "the goods of the exchange have not reached the buyer"),
     Attention.RESHIP_OVERDUE: ("换货超时未发出", "the exchange has not been shipped in time"),
+    Attention.RESEND_OVERDUE: ("补寄超时未发出", "what was to be sent again has not been sent in time"),
+    Attention.RESEND_FAILED: ("补寄商品未送达买家", "what was sent again has not reached the buyer"),
     Attention.RULING_OVERDUE: ("判责超时", "the ruling is overdue"),
     Attention.DISPUTE_BROKEN_OFF: ("纠纷流程被中止", "the dispute was stopped from outside"),
     Attention.REVIEW_OVERDUE: ("审核超时", "the review is overdue"),
@@ -99,6 +105,33 @@ REJECT_REASONS: Final[Mapping[RejectReason, Words]] = {
     RejectReason.AMOUNT_TOO_HIGH: ("申请金额过高", "the amount is too high"),
     RejectReason.OUT_OF_TERMS: ("超出售后条款范围", "it is outside the terms of sale"),
     RejectReason.OTHER: ("其他原因，详见售后单", "another reason, see the case"),
+}
+
+SIDES: Final[Mapping[Role, Words]] = {
+    Role.BUYER: ("买家", "the buyer"),
+    Role.MERCHANT: ("商家", "the merchant"),
+    Role.PLATFORM: ("平台", "the platform"),
+    Role.CARRIER: ("承运商", "the carrier"),
+    Role.GATEWAY: ("支付渠道", "the payment provider"),
+    Role.CLOCK: ("系统", "the system"),
+}
+
+PROPOSALS: Final[Mapping[ProposalKind, Words]] = {
+    ProposalKind.AMOUNT: ("调整金额", "another amount"),
+    ProposalKind.COMPENSATION: ("调整赔付金额", "another compensation"),
+    ProposalKind.RETURN: ("退货退款", "a refund once the goods are back"),
+    ProposalKind.REFUND: ("仅退款，无需退货", "a refund without the goods coming back"),
+    ProposalKind.KEEP_GOODS: ("保留商品，部分退款", "to keep the goods for a part of the money"),
+    ProposalKind.SEND_AGAIN: ("补寄商品", "to send the goods, or a missing part, again"),
+    ProposalKind.MORE_PROOF: ("补充凭证", "to be shown more proof"),
+}
+
+PROPOSAL_ENDS: Final[Mapping[ProposalEnd, Words]] = {
+    ProposalEnd.ACCEPTED: ("已被接受", "has been accepted"),
+    ProposalEnd.DECLINED: ("已被拒绝", "has been declined"),
+    ProposalEnd.WITHDRAWN: ("已被撤回", "has been taken back"),
+    ProposalEnd.LAPSED: ("已失效", "has lapsed"),
+    ProposalEnd.CLOSED: ("因售后单已另行处理而终止", "has ended, because the case was decided or amended"),
 }
 
 VERDICTS: Final[Mapping[Verdict, Words]] = {

@@ -11,6 +11,7 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.money import Money
 from workflows.messages.policy import Policy
+from workflows.messages.proposals import Talk
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped
 from workflows.rules.dispute import DECIDED
@@ -29,7 +30,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     row = await connection.fetchrow(
         """
         SELECT kind, stage, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, compensated,
-               opened_at, closed_at, due_at, attention, outcome, policy, step, application,
+               opened_at, closed_at, due_at, attention, outcome, policy, step, application, talk,
                (SELECT max(other.case_id) FROM casebook.cases AS other
                 WHERE other.about = cases.case_id AND other.kind = 'dispute' AND other.closed_at IS NULL) AS dispute,
                about
@@ -60,6 +61,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         reason=reason_of(applied.reason, policies[-1]) if applied else None,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
+        talk=read_own(Talk, row["talk"]) if row["talk"] else Talk(),
         opened_at=row["opened_at"],
         due=row["due_at"] if kept else None,
         no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,

@@ -290,8 +290,8 @@ async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]
 
 _STEPPED: Final = f"""
     WITH event AS (INSERT INTO events.feed (event) SELECT $21::json WHERE $21::json IS NOT NULL),
-    lines AS ({log_lines.insertion(22, case_id="$1", step="$9", kind="$2", stage="$3")}),
-    notices AS ({outbox.insertion(22 + log_lines.ARGUMENTS, case_id="$1", step="$9", at="$13")})
+    lines AS ({log_lines.insertion(23, case_id="$1", step="$9", kind="$2", stage="$3")}),
+    notices AS ({outbox.insertion(23 + log_lines.ARGUMENTS, case_id="$1", step="$9", at="$13")})
     UPDATE casebook.cases
     SET stage_since = CASE WHEN stage = $3 THEN stage_since ELSE $13 END,
         kind = $2, stage = $3, work_list = $4, attention = $5, outcome = $6, refunded = $7,
@@ -299,7 +299,7 @@ _STEPPED: Final = f"""
         closed_at = CASE WHEN $12 THEN coalesce(closed_at, $13) END, compensated = $14,
         return_freight = coalesce($15, return_freight), policy = coalesce($16, policy),
         asked = coalesce($17, asked), application = coalesce($18, application), pieces = coalesce($19, pieces),
-        state = coalesce($20, state)
+        state = coalesce($20, state), talk = coalesce($22, talk)
     WHERE case_id = $1
 """  # noqa: S608 -- the same
 
@@ -331,6 +331,7 @@ async def _update(connection: Connection, step: Step, stepped: Stepped, event: s
         step.pieces.model_dump(mode="json") if step.pieces else None,
         step.state,
         event,
+        step.talk.model_dump(mode="json") if step.talk else None,
         *log_lines.arguments(step.entries, log_length),
         *outbox.arguments(dated(step.notices, stepped.due)),
     )

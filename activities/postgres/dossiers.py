@@ -4,13 +4,14 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import casebook, evidence, flags
+from activities.postgres import casebook, evidence, flags, threads
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.dossiers import CaseCount, Dossier, OtherCase
 from workflows.messages.reading import read_own
 from workflows.messages.stages import CaseKind
+from workflows.messages.statements import GivenEvidence
 from workflows.messages.words import shown_as_written
 
 MOST_EARLIER: Final = 20
@@ -52,7 +53,9 @@ async def dossier(connection: Connection, keys: PersonKeys, case_id: str) -> Dos
         these,
         subject,
     )
-    given = await evidence.evidence_of(connection, case_id)
+    given = _shown(await evidence.evidence_of(connection, case_id))
+    about = [each for each in (row["about"], case_id) if each]
+    said = [item for each in about for item in await threads.thread_of(connection, each)]
     disputes = row["kind"] == CaseKind.DISPUTE
     with shown_as_written():
         return Dossier(
@@ -61,7 +64,8 @@ async def dossier(connection: Connection, keys: PersonKeys, case_id: str) -> Dos
             claimed=_version(row["application"]),
             applied=_version(applied),
             rejections=tuple(each for each in await casebook.log_of(connection, matter) if each.event == "rejected"),
-            evidence=await evidence.evidence_of(connection, row["about"])
+            thread=tuple(said),
+            evidence=_shown(await evidence.evidence_of(connection, row["about"]))
             if row["about"]
             else ()
             if disputes
@@ -73,6 +77,11 @@ async def dossier(connection: Connection, keys: PersonKeys, case_id: str) -> Dos
             flag=await flags.flag_of(connection, merchant_id, subject),
             remarks=await flags.remarks_of(connection, keys, None, subject),
         )
+
+
+def _shown(given: tuple[GivenEvidence, ...]) -> tuple[GivenEvidence, ...]:
+    """Without what stands in the thread."""
+    return tuple(each for each in given if each.event not in threads.THREAD - {"proposal_accepted"})
 
 
 def _version(written: object) -> ApplicationVersion | None:

@@ -49,7 +49,8 @@ async def look(
             return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
     if step.evidence and (refusal := await _attachments(connection, step.case.case_id, step.evidence.attachments)):
         return refusal
-    words = step.application.words if step.application else None
+    applied = step.application if step.application and not step.application.proposal else None
+    words = applied.words if applied else None
     if words and not await statements.check(connection, words, step.case.case_id, step.entries[0].by):  # R10
         return refused_words()
     if step.said and not await statements.check(connection, step.said.statement, step.case.case_id, step.said.by):

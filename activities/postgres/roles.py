@@ -55,7 +55,7 @@ _STUB_THAT_IS_TOLD: Final = _each(worker=_ALL, client=_ALL)
 _CASE: Final = (
     "SELECT (case_id, run_id, kind, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, "
     "policy, stage, work_list, attention, outcome, opened_at, due_at, closed_at, step, log_length, "
-    "opened, stepped, due_rank, flag, stage_since, application, request_digest, pieces, compensated, "
+    "opened, stepped, due_rank, flag, stage_since, application, talk, request_digest, pieces, compensated, "
     "about, return_freight, request)"
 )
 """All of a case's row but its state, in which an account may be named (T4)."""

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -22,6 +23,7 @@ from activities.postgres.connection import Connection
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.flags import Colour
 from workflows.messages.message import CaseId, Code, Identifier, Moment, Sha256
+from workflows.messages.proposals import Talk
 from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 
@@ -128,6 +130,8 @@ class WorkItem(BaseModel):
     """Why it is asked for; None where nothing is applied for, as for an allowance (R4)."""
     application: ApplicationVersion | None = None
     """All of the current version: lines, freight, method, words and evidence as references (R10)."""
+    talk: Annotated[Talk, BeforeValidator(lambda kept: kept or Talk())] = Talk()
+    """Open proposals, with the time until which each stands, and the number of messages (N1, N5)."""
     refunded: int
     policy: str
     opened_at: datetime
@@ -161,7 +165,7 @@ class WorkPage(BaseModel):
 # Clients may read a case's columns but not its state (``activities.postgres.roles``): so never all of them.
 _PLAIN: Final = """
     case_id, kind, stage, work_list, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, policy,
-    opened_at, due_at, attention, outcome, flag, due_rank"""
+    opened_at, due_at, attention, outcome, flag, due_rank, talk"""
 _COLUMNS: Final = f"""{_PLAIN},
     coalesce((application ->> 'version')::integer, 1) AS version, application ->> 'reason' AS reason, application
 """

@@ -26,8 +26,10 @@ from workflows.messages.commands import (
     DisputeIntervened,
     LineQuantity,
     PausesChanged,
+    Propose,
     RulingTold,
 )
+from workflows.messages.proposals import ProposalKind
 from workflows.messages.seen import Deciding
 
 _BETWEEN_WORKFLOWS: Final = frozenset({DisputeIntervened, RulingTold, CaseSettled, PausesChanged})
@@ -47,6 +49,7 @@ _OF_OPTIONS: Final = {
     "lines": "--line",
     "method": "--bank-account",
     "expects": "--expects",
+    "terms": f"--terms.kind={'|'.join(ProposalKind)} --terms.FIELD",
 }
 """Fields that have options of their own."""
 
@@ -109,7 +112,9 @@ def act(
     body |= {"key": key or f"cli-{uuid.uuid4().hex[:16]}", "by": wording.actor(by)}
     if evidence or evidence_file:
         body["evidence"] = wording.evidence(evidence or [], evidence_file or [])
-    if line:
+    if line and model is Propose:
+        body["terms"] = {**body.get("terms", {}), "lines": wording.lines(line)}
+    elif line:
         body["lines"] = wording.lines(line)
     if "method" in model.model_fields:
         body["method"] = {"route": "bank_transfer", "account": bank_account} if bank_account else {"route": "original"}
@@ -206,7 +211,7 @@ def fields(model: type[Command], words: list[str]) -> dict[str, Any]:
 
 
 def _value(name: str, field: FieldInfo | None, text: str, option: str) -> Any:
-    if field and name in AMOUNTS:
+    if name in AMOUNTS:
         return wording.amount(text, option)
     if field and _nested(field) is LineQuantity:
         return wording.quantity(text, option)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from starter.commands import wording
 from starter.commands.disputing import givings_table
+from starter.commands.negotiating import thread_table
 from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from starter.commands.viewing import CaseId, application_words, log_table
@@ -65,6 +66,7 @@ def _page(found: Dossier, currency: str) -> RenderableType:
         facts,
         "",
         log_table(found.rejections),
+        thread_table(found.thread, {}),
         givings_table(found.evidence, "evidence"),
         givings_table(found.evidence_in_dispute, "evidence in the dispute"),
         _others(found.on_order, "other cases of the order"),

@@ -27,12 +27,14 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, LogEntry, Outcome
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
+from workflows.messages.proposals import Proposal
 from workflows.messages.reasons import Reason
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.local_time import local
+from workflows.rules.negotiation import terms_facts
 from workflows.rules.silence import BY_PROFILE
-from workflows.rules.wording import SILENCE_MEANS, STOPPED_MEANS
+from workflows.rules.wording import PROPOSALS, SILENCE_MEANS, STOPPED_MEANS
 
 CaseId = Annotated[
     str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.", autocompletion=completion.case_ids)
@@ -165,6 +167,11 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
     if view.application and view.asked:
         facts.add_row("application", application_words(view.application, view.asked.currency, view.reason))
+    for proposal in view.talk.proposals:
+        words = proposal_words(proposal, view.asked.currency if view.asked else "")
+        facts.add_row(f"proposal {proposal.number}", Text.assemble(words, "  ", remaining(proposal.until, now)))
+    if view.talk.messages:
+        facts.add_row("messages", f"{view.talk.messages}: aftersales thread {view.case_id}")
     if view.commands and view.seen and view.asked:
         shown = f"--expects {view.seen.version}:{in_print(view.seen.amount, view.asked.currency)}"
         facts.add_row("a decision says", shown)
@@ -215,6 +222,15 @@ def application_words(asks: ApplicationVersion, currency: str, reason: Reason | 
 
 def _reason_words(asks: ApplicationVersion, reason: Reason | None) -> str:
     return f"{asks.reason} ({reason.label.zh} · {reason.label.en})" if reason else asks.reason
+
+
+def proposal_words(proposal: Proposal, currency: str) -> str:
+    """N1: what is proposed, by whom, and until when; it lapses then."""
+    paid = "" if proposal.amount is None else f", {in_print(proposal.amount, currency)} {currency}"
+    facts = terms_facts(proposal.terms)
+    more = "".join(f", {name} {facts[name]}" for name in ("pieces", "wanted") if name in facts)
+    meant = PROPOSALS.get(proposal.terms.kind, proposal.terms.kind)
+    return f"{proposal.by.role}: {meant}{paid}{more}; until {local(proposal.until)}, then it lapses"
 
 
 def timeline_table(timeline: Sequence[Stay], now: datetime, view: CaseView | None = None) -> Table:

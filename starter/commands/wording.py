@@ -82,7 +82,9 @@ def in_minor_units(body: Mapping[str, Any], currency: str) -> dict[str, Any]:
 def has_amounts(body: Mapping[str, Any]) -> bool:
     """Whether anything that was typed is an amount, so that its currency must be known."""
     return any(
-        isinstance(value, Decimal) or any(isinstance(each, dict) and "amount" in each for each in _several(value))
+        isinstance(value, Decimal)
+        or any(isinstance(each, dict) and "amount" in each for each in _several(value))
+        or (isinstance(value, dict) and has_amounts(cast("dict[str, Any]", value)))
         for value in body.values()
     )
 

@@ -88,7 +88,8 @@ def cell(item: WorkItem, column: Column, shape: Layout, now: datetime) -> Text:
         case Column.STAGE if item.attention and shape.attention_in_stage:
             return Text(shortened(f"! {in_print(item.attention)}", WIDTHS[column] - 1), style="bold red")
         case Column.STAGE:
-            return Text(shortened(in_print(item.stage), WIDTHS[column] - 1))
+            proposed = "⇄ " if item.talk.proposals else ""  # N1: both sides talk
+            return Text(shortened(f"{proposed}{in_print(item.stage)}", WIDTHS[column] - 1))
         case Column.ASKED:
             amount = str(Money(amount=item.asked, currency=item.currency))
             versioned = amount_of_version(item)

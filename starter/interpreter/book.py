@@ -37,6 +37,7 @@ from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
+from workflows.messages.proposals import Talk
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
@@ -79,6 +80,7 @@ class CaseRow:
     work_list: WorkList | None
     application: ApplicationVersion | None = None
     pieces: CasePieces | None = None
+    talk: Talk | None = None
     attention: Attention | None = None
     outcome: OutcomeKind | None = None
     refunded: int = 0
@@ -326,6 +328,8 @@ class MemoryBook:
             row.asked, row.application = step.application.amount, step.application
         if step.pieces:
             row.pieces = step.pieces
+        if step.talk:
+            row.talk = step.talk
 
 
 def _name(policy: Policy) -> str:

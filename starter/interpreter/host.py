@@ -64,6 +64,8 @@ class MemoryHost:
         """Whether somebody has stopped it from outside: then it never ends."""
         self.held = False
         """Whether no worker carries the case at present: what happens meanwhile is looked at all at once later."""
+        self._for_later: list[tuple[Command, Answer | None]] = []
+        """What the case was given while nobody carried it."""
         self.run = CaseRun(self, request, kind)
 
     # What drives it -------------------------------------------------------------------------------------
@@ -82,6 +84,9 @@ class MemoryHost:
         if self.held or self.stopped:
             return
         try:
+            for command, answer in self._for_later:
+                self.loop.create_task(self._taken(command, answer))
+            self._for_later.clear()
             self.loop.run_ready()
         except Exception as error:
             error.add_note(f"the case is {self.case_id}")
@@ -109,7 +114,7 @@ class MemoryHost:
         if self.stopped:
             return
         self._unanswered += 1
-        self.loop.create_task(self._taken(command, answer))
+        self._for_later.append((command, answer))
         self.go_on()
 
     def next_timer(self) -> datetime | None:

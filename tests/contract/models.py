@@ -18,12 +18,14 @@ from workflows.messages.events import Event
 from workflows.messages.evidence import Evidence
 from workflows.messages.message import Input, Message
 from workflows.messages.pieces import CasePieces
+from workflows.messages.proposals import Talk
 
 STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.cases.opened": Opened,
     "casebook.cases.stepped": Stepped,
     "casebook.cases.application": ApplicationVersion,
     "casebook.cases.pieces": CasePieces,
+    "casebook.cases.talk": Talk,
     "casebook.cases.state": State,
     "casebook.cases.request": OpenedBy,
     "casebook.log.facts": None,

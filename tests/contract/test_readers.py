@@ -85,6 +85,22 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/every_case.py:move_policy": "MovePolicy.version MovePolicy.reason",
     "workflows/kinds/every_case.py:move_deadline": "MoveDeadline.until MoveDeadline.reason",
     "workflows/kinds/every_case.py:reckon_anew": "PausesChanged.window",
+    # Negotiation
+    "workflows/kinds/negotiating.py:propose": "Propose.terms Propose.words",
+    "workflows/kinds/negotiating.py:agreed": """
+        AcceptProposal.number AcceptProposal.evidence AnotherAmount.lines AnotherAmount.freight KeepGoods.lines
+        KeepGoods.freight
+    """,
+    "workflows/kinds/negotiating.py:decline": "DeclineProposal.number DeclineProposal.words",
+    "workflows/kinds/negotiating.py:take_back": "WithdrawProposal.number",
+    "workflows/kinds/negotiating.py:say": "Say.words Say.evidence",
+    "workflows/rules/negotiation.py:amount_of": "AnotherCompensation.amount",
+    "workflows/rules/negotiation.py:refused_kind": """
+        AnotherAmount.kind AnotherCompensation.kind ReturnInstead.kind RefundInstead.kind KeepGoods.kind SendAgain.kind
+        MoreProof.kind
+    """,
+    "workflows/rules/negotiation.py:refused_terms": "SendAgain.pieces",
+    "workflows/rules/negotiation.py:terms_facts": "MoreProof.wanted",
     # Goods
     "workflows/kinds/returning.py:_agree": "AgreeReturn.address_id AgreeReturn.clauses",
     "workflows/kinds/incoming.py:enter_tracking": """

@@ -25,8 +25,10 @@ from workflows.kinds.process import Move
 from workflows.messages.actors import Role
 from workflows.messages.cases import OpenCase, Opened, Step, Stepped
 from workflows.messages.parcels import ParcelEvent, ParcelPurpose
+from workflows.messages.proposals import ProposalKind
 from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.dispute import DECIDED
+from workflows.rules.negotiation import OPEN_TERMS
 
 STORIES: Final = Path(__file__).with_name("stories.json")
 Arrow = tuple[CaseKind, Move]
@@ -51,7 +53,8 @@ _HOW: Final = {
     "enter_tracking": ("0", "1"),
 }
 """What is to be said beside a command's name."""
-_LEADS_NOWHERE: Final = frozenset({"move_deadline", "move_policy", "look_at_book"})
+_ANSWERS: Final = ("accept_proposal", "decline_proposal", "withdraw_proposal")
+_LEADS_NOWHERE: Final = frozenset({"move_deadline", "move_policy", "look_at_book", "say", *_ANSWERS})
 
 
 def drawn() -> set[Arrow]:
@@ -125,12 +128,23 @@ def _commands(story: Story, number: int, host: MemoryHost) -> Iterator[tuple[str
             roles = [asked] if is_dispute else []
         if each.name in _LEADS_NOWHERE:
             continue
+        if each.name == "propose":
+            yield from _agreements(number, host)
+            continue
         for role in roles:
             yield from ((f"{number} {each.name} {role} {how}".strip(),) for how in _HOW.get(each.name, ("",)))
         if each.name == "open_dispute":
             yield "forget order", f"{number} open_dispute buyer"
         if each.name == "agree_return":
             yield "address", f"{number} agree_return merchant"
+
+
+def _agreements(number: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
+    """What both sides may agree on (N1, N3)."""
+    state = host.run.running.state
+    for terms in sorted(OPEN_TERMS.get((state.kind, state.stage), ()) if state.kind else ()):
+        proof = " proof" if terms is ProposalKind.MORE_PROOF else ""
+        yield f"{number} propose merchant {terms}", f"{number} accept_proposal buyer{proof}"
 
 
 def _dispute(hosts: list[MemoryHost], number: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
@@ -155,9 +169,10 @@ def _dispute(hosts: list[MemoryHost], number: int, host: MemoryHost) -> Iterator
 
 def _carrier(story: Story, case: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
     state, view = host.run.running.state, story.world.view(host.case_id)
-    if state.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE):
+    if state.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.SHIPPED_REFUND):
         return
-    for parcel in (state.goods.parcel or PARCELS[0], state.goods.outgoing):
+    back = None if state.kind is CaseKind.SHIPPED_REFUND else state.goods.parcel or PARCELS[0]
+    for parcel in (back, state.goods.outgoing):
         if parcel:
             number = PARCELS.index(parcel)
             yield from ((f"parcel {number} {event}",) for event in _ENDS)

@@ -17,6 +17,7 @@ REMARKS = frozenset(
         "deadline_moved",
         "more_refused",
         "policy_moved",
+        "proposal_closed",
     }
 )
 """Log lines that any step may have, whatever it does."""

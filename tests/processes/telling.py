@@ -326,6 +326,41 @@ class Story:
         """R6."""
         return self.plain(commands.Amend, by, **self._asked(*how), reason=RefundReason.NO_LONGER_WANTED)
 
+    def propose(self, by: Actor, case: CaseId, kind: str) -> Command:
+        """N1: half of what is asked for, where it is an amount."""
+        terms: dict[str, Any] = {"kind": kind}
+        match kind:
+            case "another_amount" | "keep_goods":
+                lines = self.world.view(case).application
+                terms["lines"] = [
+                    {"line": each.line, "quantity": each.quantity, "amount": each.amount // 2}
+                    for each in (lines.lines if lines else ())
+                ]
+            case "compensation":
+                terms["amount"] = 100
+            case "more_proof":
+                terms["wanted"] = "photo_of_the_label"
+            case _:
+                pass
+        return self.plain(commands.Propose, by, terms=terms)
+
+    def accept(self, by: Actor, case: CaseId, *how: str) -> Command:
+        """N3: the other side's, with what it asks for."""
+        return self._answer(commands.AcceptProposal, by, case, evidence=_EVIDENCE if "proof" in how else ())
+
+    def decline(self, by: Actor, case: CaseId) -> Command:
+        """N1."""
+        return self._answer(commands.DeclineProposal, by, case)
+
+    def take_back(self, by: Actor, case: CaseId) -> Command:
+        """N1."""
+        return self._answer(commands.WithdrawProposal, by, case)
+
+    def _answer(self, kind: type[Command], by: Actor, case: CaseId, **fields: Any) -> Command:
+        own = kind is commands.WithdrawProposal
+        found = [each for each in self.world.view(case).talk.proposals if (each.by.role is by.role) is own]
+        return self.plain(kind, by, number=found[0].number if found else 1, **fields)
+
     def tracking(self, by: Actor, _: CaseId, number: str) -> Command:
         """T3."""
         return self.plain(commands.EnterTracking, by, parcel=PARCELS[int(number)], freight_paid=800)
@@ -358,6 +393,11 @@ _COMMANDS: Final[dict[str, Maker]] = {
     "withdraw": _just(commands.Withdraw),
     "amend": Story.amend,
     "submit_evidence": Story.evidence,
+    "propose": Story.propose,
+    "accept_proposal": Story.accept,
+    "decline_proposal": Story.decline,
+    "withdraw_proposal": Story.take_back,
+    "say": _just(commands.Say, words="statement:1"),
     "retain": _just(commands.Retain),
     "pay_out": _just(commands.PayOut),
     "refund_directly": _just(commands.RefundDirectly),

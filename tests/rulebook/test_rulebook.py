@@ -4,7 +4,7 @@ import pytest
 
 from tests.rulebook import where
 
-NUMBERS = {"R": 9, "T": 12, "D": 9, "A": 6, "L": 5, "P": 8, "B": 3}
+NUMBERS = {"R": 9, "T": 12, "D": 9, "A": 6, "L": 5, "P": 8, "B": 3, "N": 6}
 LATER = [
     "R10",
     "R11",

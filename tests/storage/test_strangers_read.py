@@ -129,6 +129,7 @@ ASKS: Final[dict[str, Callable[[Known, Actor], Awaitable[Any]]]] = {
     "Privacy.read_attachment": lambda known, by: known.privacy.read_attachment(known.case_id, known.attachment, by),
     "MerchantDesk.read_statement": lambda known, by: known.desk.read_statement(known.statement, by),
     "MerchantDesk.write_statement": write_statement,
+    "MerchantDesk.thread": lambda known, by: known.desk.thread(known.case_id, by),
     "MerchantDesk.dossier": lambda known, by: known.desk.dossier(known.case_id, by),
     "MerchantDesk.remarks": remarks,
     "MerchantDesk.flag": lambda known, by: known.desk.flag(by.id, known.order_no),

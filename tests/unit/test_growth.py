@@ -15,10 +15,19 @@ from workflows.rules.growth import MAY_LEAVE_ALL_AS_IT_IS, MOST_FROM_A_ROLE, REF
 REVIEW = StageName.SHIPPED_REVIEW
 LEADS_ON = frozenset(
     {
-        *("AcceptSettlement", "AgreeReturn", "Amend", "Approve", "ClaimCompensation", "CloseCase", "ConfirmExchange"),
+        *(
+            "AcceptProposal",
+            "AcceptSettlement",
+            "AgreeReturn",
+            "Amend",
+            "Approve",
+            "ClaimCompensation",
+            "CloseCase",
+            "ConfirmExchange",
+        ),
         *("ConfirmProposal", "ConfirmReceipt", "ExtendReceipt", "OpenDispute", "PayInAdvance", "PayOut"),
         *("ProveExemption", "ProveShipment", "RecordManualTransfer", "RefundDirectly", "Reject", "Reship", "Resolve"),
-        *("SendBack",),
+        *("AcceptProposal", "SendBack"),
         *("RetryPayment", "Rule", "Withdraw"),
     }
 )

@@ -7,9 +7,21 @@ import pytest
 
 from activities.notices.channels import Language
 from activities.notices.templates import FIELDS, TEXTS, Amount, NotKnownHere, NotRenderable, render
-from activities.notices.words import ATTENTIONS, FAULTS, OUTCOMES, REJECT_REASONS, SILENCES, VERDICTS
+from activities.notices.words import (
+    ATTENTIONS,
+    FAULTS,
+    OUTCOMES,
+    PROPOSAL_ENDS,
+    PROPOSALS,
+    REJECT_REASONS,
+    SIDES,
+    SILENCES,
+    VERDICTS,
+)
+from workflows.messages.actors import Role
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
+from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence
 
@@ -32,6 +44,24 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "on_silence": Silence.REFUND,
     },
     NoticeTemplate.SETTLEMENT_OFFERED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
+    NoticeTemplate.PROPOSAL_MADE: {
+        "subject": "DY-1001",
+        "number": 3,
+        "by": Role.MERCHANT,
+        "terms": ProposalKind.KEEP_GOODS,
+        "amount": 1440,
+        "currency": "CNY",
+        "until": "2026-03-05T09:30:00+00:00",
+        "on_silence": Silence.REFUND,
+    },
+    NoticeTemplate.PROPOSAL_ENDED: {
+        "subject": "DY-1001",
+        "number": 3,
+        "terms": ProposalKind.SEND_AGAIN,
+        "how": ProposalEnd.LAPSED,
+        "on_silence": Silence.AGREE_TO_RETURN,
+    },
+    NoticeTemplate.MESSAGE_LEFT: {"subject": "DY-1001", "by": Role.BUYER},
     NoticeTemplate.DEADLINE_NEAR: {
         "subject": "DY-1001",
         "due": "2026-03-05T09:30:00+00:00",
@@ -55,6 +85,8 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     NoticeTemplate.RETURN_SIGNED: {"subject": "DY-1001"},
     NoticeTemplate.EXCHANGE_SHIPPED: {"subject": "DY-1001"},
     NoticeTemplate.GOODS_SENT_BACK: {"subject": "DY-1001"},
+    NoticeTemplate.GOODS_SENT_AGAIN: {"subject": "DY-1001"},
+    NoticeTemplate.RESEND_LATE: {"subject": "DY-1001"},
     NoticeTemplate.INTERVENTION_OPEN: {"subject": "DY-1001"},
     NoticeTemplate.MERCHANT_OVERDUE: {"subject": "DY-1001", "days": 7},
     NoticeTemplate.DISPUTE_OPENED: {
@@ -158,7 +190,11 @@ def test_every_code_has_words_in_both_languages() -> None:
     assert set(REJECT_REASONS) == set(RejectReason)
     assert set(VERDICTS) == set(Verdict)
     assert set(FAULTS) == set(Fault)
-    for table in (SILENCES, OUTCOMES, ATTENTIONS, REJECT_REASONS, VERDICTS, FAULTS):
+    assert set(SIDES) == set(Role)
+    assert set(PROPOSALS) == set(ProposalKind)
+    assert set(PROPOSAL_ENDS) == set(ProposalEnd)
+    negotiated = (SIDES, PROPOSALS, PROPOSAL_ENDS)
+    for table in (SILENCES, OUTCOMES, ATTENTIONS, REJECT_REASONS, VERDICTS, FAULTS, *negotiated):
         for chinese, english in table.values():
             assert english.isascii()
             assert not chinese.isascii()

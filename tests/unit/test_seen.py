@@ -16,6 +16,7 @@ from workflows.kinds.examples import example as example_of
 from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Actor, buyer, merchant, officer
 from workflows.messages.commands import (
+    AcceptProposal,
     AcceptSettlement,
     AgreeReturn,
     Amend,
@@ -27,6 +28,7 @@ from workflows.messages.commands import (
     OfferSettlement,
     OpenDispute,
     PayOut,
+    Propose,
     RefundDirectly,
     Reject,
     RejectReason,
@@ -37,6 +39,7 @@ from workflows.messages.message import CaseId
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.payouts import TenderKind
 from workflows.messages.policy import DecisionPolicy, Policy
+from workflows.messages.proposals import AnotherAmount, KeepGoods, Proposal
 from workflows.messages.requests import (
     DisputeReason,
     LineAmount,
@@ -100,15 +103,20 @@ class Desk:
         self.case = self.interpreter.open(ReturnRequest.model_validate(said) if sends_back else REQUEST)
         self.known: dict[CaseId, Seen] = {}
         """What was seen when somebody last looked."""
+        self.shown: dict[CaseId, tuple[Proposal, ...]] = {}
+        """The proposals that were open then."""
+        self.accepted: dict[str, Proposal] = {}
+        """By the key of each acceptance that was sent, the proposal as it was shown."""
         self.named: dict[str, Seen] = {}
         """By the key of each decision that was sent, what it was about."""
         self._keys = 0
 
     def look(self, case: CaseId | None = None) -> None:
         """Everybody looks at the case."""
-        seen = self.interpreter.view(case or self.case).seen
-        assert seen
-        self.known[case or self.case] = seen
+        view = self.interpreter.view(case or self.case)
+        assert view.seen
+        self.known[case or self.case] = view.seen
+        self.shown[case or self.case] = view.talk.proposals
 
     def send(self, kind: type[Command], by: Actor, case: CaseId | None = None, **fields: Any) -> None:
         """Have the case given a command, together with others that it has not looked at yet."""
@@ -120,6 +128,10 @@ class Desk:
                 self.look(case)
             fields["expects"] = self.known[case]
             self.named[key] = self.known[case]
+        if kind is AcceptProposal:
+            shown = next((each for each in self.shown[case] if each.by.role is not by.role), None)
+            fields["number"] = shown.number if shown else 99
+            self.accepted |= {key: shown} if shown else {}
         self.interpreter.hand_on(case, kind.model_validate({"key": key, "by": by, **fields}))
 
     def settle(self) -> None:
@@ -132,12 +144,21 @@ class Desk:
         for case in self.interpreter.cases():
             asked = Seen(version=1, amount=0)
             for entry in self.interpreter.log(case):
-                if entry.event in ("opened", "amended"):
+                if entry.command_key in self.named and entry.event == "proposal_accepted":  # on what was asked before
+                    found.append((self.named[entry.command_key], asked))
+                if entry.event in ("opened", "amended", "proposal_accepted"):
                     version, amount = entry.facts["version"], entry.facts["amount"]
                     asked = Seen.model_validate({"version": version, "amount": amount})
-                if entry.command_key in self.named:
+                if entry.command_key in self.named and entry.event != "proposal_accepted":
                     found.append((self.named[entry.command_key], asked))
         return found
+
+    def agreed_on(self) -> list[tuple[Proposal | None, dict[str, str | int]]]:
+        """Of each acceptance that was carried out: the proposal as it was shown, and what the log says of it."""
+        entries = [each for case in self.interpreter.cases() for each in self.interpreter.log(case)]
+        return [
+            (self.accepted.get(each.command_key), each.facts) for each in entries if each.event == "proposal_accepted"
+        ]
 
 
 def _amend(desk: Desk, amount: int) -> None:
@@ -158,6 +179,14 @@ def _in_dispute(kind: type[Command], by: Actor, **fields: Any) -> Callable[[Desk
     return send
 
 
+def _propose(by: Actor) -> Callable[[Desk, int], None]:
+    def send(desk: Desk, amount: int) -> None:
+        terms = KeepGoods(lines=line(700)) if amount == 1_000 else AnotherAmount(lines=line(amount + 7))
+        desk.send(Propose, by, terms=terms)
+
+    return send
+
+
 def _everybody_looks(desk: Desk, _: int) -> None:
     for case in desk.interpreter.cases():
         desk.look(case)
@@ -172,6 +201,10 @@ TURNS: dict[str, Callable[[Desk, int], None]] = {
     "refund directly": lambda desk, _: desk.send(RefundDirectly, MERCHANT),
     "confirm receipt": lambda desk, _: desk.send(ConfirmReceipt, MERCHANT),
     "dispute": lambda desk, _: desk.send(OpenDispute, BUYER, reason=DisputeReason.REFUND_REJECTED),
+    "propose": _propose(MERCHANT),
+    "propose back": _propose(BUYER),
+    "take": lambda desk, _: desk.send(AcceptProposal, BUYER),
+    "take as merchant": lambda desk, _: desk.send(AcceptProposal, MERCHANT),
     "offer": _in_dispute(OfferSettlement, MERCHANT),
     "accept": _in_dispute(AcceptSettlement, BUYER),
     "rule": _in_dispute(Rule, OFFICER, fault=Fault.MERCHANT, refund=Award.FULL, reason="so_it_is"),
@@ -182,6 +215,8 @@ AMOUNTS = st.sampled_from([1_000, 3_000, 7_000])
 TURN = st.tuples(st.sampled_from(sorted(TURNS)), AMOUNTS)
 STALE = [("look", 0), ("reject", 0), ("settle", 0), ("amend", 7_000)]
 """The merchant has seen a small amount, and the buyer asks for a larger one."""
+PROPOSED = [("propose", 3_000), ("settle", 0), ("look", 0)]
+"""Both sides have seen what the merchant proposes."""
 
 
 @settings(max_examples=150, deadline=None)
@@ -190,6 +225,10 @@ STALE = [("look", 0), ("reject", 0), ("settle", 0), ("amend", 7_000)]
 @example(False, [*STALE, ("approve", 0)])
 @example(True, [*STALE, ("settle", 0), ("refund directly", 0)])
 @example(True, [*STALE, ("agree", 0), ("settle", 0), ("confirm receipt", 0)])
+@example(False, [*PROPOSED, ("take", 0)])
+@example(False, [*PROPOSED, ("propose", 1_000), ("settle", 0), ("take", 0)])
+@example(False, [*PROPOSED, ("propose", 1_000), ("take", 0)])
+@example(False, [*PROPOSED, ("propose back", 7_000), ("approve", 0), ("take", 0)])
 def test_nothing_is_paid_that_whoever_decided_had_not_seen(sends_back: bool, turns: Sequence[tuple[str, int]]) -> None:
     desk = Desk(sends_back=sends_back)
 
@@ -199,8 +238,16 @@ def test_nothing_is_paid_that_whoever_decided_had_not_seen(sends_back: bool, tur
 
     decided = desk.decided_on()
     assert all(named == asked for named, asked in decided), "a decision was about something else"
+    agreed = desk.agreed_on()
+    for shown, told in agreed:  # N3
+        assert shown, "nobody had seen what was accepted"
+        assert (told["number"], told["amount"]) == (shown.number, shown.amount)
     paid = desk.interpreter.ledger.refunded("order/O-1")
-    assert paid <= max((named.amount for named, _ in decided), default=0)
+    by_decisions = [named.amount for named, _ in decided]
+    by_agreement = [shown.amount or 0 for shown, _ in agreed if shown]
+    assert paid <= max((*by_decisions, *by_agreement), default=0)
+    if agreed and desk.interpreter.outcome(desk.case):
+        assert paid <= by_agreement[-1], "what was agreed on is what is paid"
 
 
 def test_a_decision_on_what_is_asked_for_now_is_carried_out() -> None:  # R11
@@ -291,6 +338,8 @@ def test_who_decides_on_what_is_asked_for_can_name_what_was_seen() -> None:  # R
         ConvertToRefund,
         PayOut,
         AcceptSettlement,
+        Propose,
+        AcceptProposal,
         Rule,
         ConfirmProposal,
     }

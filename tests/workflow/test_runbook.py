@@ -29,9 +29,19 @@ from tests.workflow.test_cancellation import report as cancelled_parcel
 from tests.workflow.test_cash_on_delivery import asked_for_account, cash_order
 from tests.workflow.test_what_is_left import held_up, overdue
 from tests.workflow.world import World, until
-from workflows.messages.actors import GATEWAY, merchant
-from workflows.messages.commands import Approve, Command, GatewayCallback, GatewayResult
-from workflows.messages.parcels import ParcelEvent
+from workflows.messages.actors import GATEWAY, buyer, merchant
+from workflows.messages.commands import (
+    AcceptProposal,
+    Approve,
+    Command,
+    GatewayCallback,
+    GatewayResult,
+    Propose,
+    Reship,
+)
+from workflows.messages.parcels import Parcel, ParcelEvent
+from workflows.messages.proposals import SendAgain
+from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, StageName
 
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -86,6 +96,28 @@ async def goods_held(world: World) -> Case:
 async def reship_failed(world: World) -> Case:
     case = await reshipped_exchange(world)
     await world.forward(case, days=10, minutes=1)
+    return case
+
+
+async def resend_overdue(world: World) -> Case:
+    case = await to_be_sent_again(world)
+    await world.forward(case, hours=72, minutes=1)
+    return case
+
+
+async def resend_failed(world: World) -> Case:
+    case = await to_be_sent_again(world)
+    parcel = Parcel(carrier="sf", tracking_no=world.fresh("sf"))
+    await case.act(Reship(key="again", by=merchant(world.merchant), parcel=parcel))
+    await world.forward(case, days=10, minutes=1)
+    return case
+
+
+async def to_be_sent_again(world: World) -> Case:
+    case = await world.refund(order_no=await world.shipped_order(), reason=RefundReason.DAMAGED)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await case.act(Propose(key="offer", by=merchant(world.merchant), terms=SendAgain()))
+    await case.act(AcceptProposal(key="taken", by=buyer(world.buyer), number=1))
     return case
 
 
@@ -155,6 +187,8 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.GOODS_HELD: goods_held,
     Attention.RESHIP_OVERDUE: overdue_exchange,
     Attention.RESHIP_FAILED: reship_failed,
+    Attention.RESEND_OVERDUE: resend_overdue,
+    Attention.RESEND_FAILED: resend_failed,
     Attention.RULING_OVERDUE: ruling_overdue,
     Attention.DISPUTE_BROKEN_OFF: dispute_broken_off,
     Attention.REFUND_DECLINED: payment(Mode.DECLINE),

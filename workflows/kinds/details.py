@@ -13,7 +13,16 @@ from workflows.messages.payouts import LegState
 from workflows.messages.requests import Request
 from workflows.rules.bilingual import Language, said
 from workflows.rules.local_time import local, minute
-from workflows.rules.wording import ATTENTION_MEANS, KINDS, OUTCOMES, ROLES, SILENCE_MEANS, WARNINGS, event_words
+from workflows.rules.wording import (
+    ATTENTION_MEANS,
+    KINDS,
+    OUTCOMES,
+    PROPOSALS,
+    ROLES,
+    SILENCE_MEANS,
+    WARNINGS,
+    event_words,
+)
 
 MOST_SHOWN = 20
 """Lines and attachments of an application on its page; the view has all of them."""
@@ -99,6 +108,7 @@ def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
     yield "规则 · rule", f"{view.rule}; policy {view.policy or '-'}"
     if view.application:
         yield from _application(view, view.application, language)
+    yield from _talk(view, language)
     if view.outcome:
         yield "结果 · outcome", f"{said(OUTCOMES[view.outcome], language)} (`{view.outcome}`)"
     elif view.due:
@@ -140,6 +150,20 @@ def _application(view: CaseView, asks: ApplicationVersion, language: Language) -
     if asks.evidence:
         given = [f"`{each.uri}` ({each.media_type}, {each.bytes} B, `{each.sha256[:12]}…`)" for each in asks.evidence]
         yield "买家凭证 · evidence", ", ".join(_some(given))
+
+
+def _talk(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
+    """N1, N5: what is proposed, by whom and until when; how much was said, and never what."""
+    for each in view.talk.proposals:
+        amount = "" if each.amount is None else f", {in_print(each.amount, _currency(view))} {_currency(view)}"
+        terms = f"{said(PROPOSALS[each.terms.kind], language)} (`{each.terms.kind}`)"
+        until = said(f"{local(each.until)} 前有效 · until {local(each.until)}, then it lapses", language)
+        yield (
+            f"协商方案 {each.number} · proposal {each.number}",
+            f"{said(ROLES[each.by.role], language)}: {terms}{amount}; **{until}**",
+        )
+    if view.talk.messages:
+        yield "留言 · messages", str(view.talk.messages)
 
 
 def _some(shown: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ outside.
 
 from dataclasses import replace
 
-from workflows.kinds import demanding
+from workflows.kinds import demanding, negotiating
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.dispute_end import charge, claimed, end, told_of_intervention
@@ -20,6 +20,7 @@ from workflows.kinds.dispute_stages import (
     RULING_OVERDUE,
     RULING_PROPOSED,
 )
+from workflows.kinds.open_proposals import proposal_of
 from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.order_money import table as paying_back
 from workflows.kinds.process import On, Process, hears, silence, takes
@@ -27,6 +28,7 @@ from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage
 from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import (
+    AcceptProposal,
     AcceptSettlement,
     CaseSettled,
     Command,
@@ -49,6 +51,7 @@ from workflows.rules.dispute import (
     settled,
     upheld,
 )
+from workflows.rules.negotiation import as_offer
 
 
 def process() -> Process:
@@ -65,6 +68,7 @@ def process() -> Process:
             NEGOTIATION: (
                 *agreed,
                 takes(SubmitEvidence, PARTIES, demanding.take_evidence),
+                *negotiating.talks(_accept_proposal, OutcomeKind.SETTLED, *PAID_BACK),
                 hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
                 silence(_intervene, intervened=(EVIDENCE, EVIDENCE_WORKING_HOURS, RULING)),
             ),
@@ -104,6 +108,7 @@ def _intervened(agreed: tuple[On, ...], *, demanded: tuple[Stage, ...], **eviden
         *agreed,
         takes(SubmitEvidence, PARTIES, demanding.take_evidence, **evidence_leads),
         takes(DemandEvidence, PLATFORM, demanding.demand, evidence_demanded=demanded),
+        negotiating.says(),
         takes(Rule, PLATFORM, _rule, dispute_ruled=(OutcomeKind.RULED, OutcomeKind.DISMISSED, *PAID_BACK)),
         hears(CaseSettled, _settled_itself, dispute_resolved=OutcomeKind.RESOLVED),
     )
@@ -126,6 +131,13 @@ def _accept(case: Case, command: AcceptSettlement) -> Decision:
     if offer is None:
         raise ValueError("only what is offered is accepted")
     return end(case, settled(offer, command), command)
+
+
+def _accept_proposal(case: Case, command: AcceptProposal) -> Decision:
+    """N3, D2: either side's amount, which the other accepts, settles it as an offer does."""
+    proposal, agreed = proposal_of(case, command.number), negotiating.agreed_amount(case, command)
+    offer = as_offer(proposal.terms, command.key, proposal.by)
+    return end(agreed.case, settled(offer, command), None, said=(agreed.entry,))
 
 
 def _rule(case: Case, command: Rule) -> Decision:

@@ -42,11 +42,19 @@ def told_of_intervention(case: Case) -> tuple[TellCase, ...]:
     return (TellCase(case.carried_out_by, told),)
 
 
-def end(case: Case, ruling: Ruling, command: Command | None, charges: tuple[ScoreChange, ...] = ()) -> Decision:
+def end(
+    case: Case,
+    ruling: Ruling,
+    command: Command | None,
+    charges: tuple[ScoreChange, ...] = (),
+    *,
+    said: tuple[LogEntry, ...] = (),
+) -> Decision:
     """D8, D9: told to whoever carries it out, or carried out; a lost ruling costs points.
 
     The server asks for the cancellation of a dispute whose case has been stopped; others may ask for it as well. Only
     then the case is looked for, by a word that it knows already: who was to carry the ruling out may run no more.
+    ``said`` are log lines that come before that of the end.
     """
     case = case.but(ruling=ruling)
     if ruling.fault in (Fault.MERCHANT, Fault.BOTH):
@@ -68,14 +76,14 @@ def end(case: Case, ruling: Ruling, command: Command | None, charges: tuple[Scor
         def looked_for(case: Case, runs: bool) -> Decision:
             if not runs:
                 stopped = case.entry("disputed_case_stopped", CLOCK, "D8")
-                return _ended(case, ruling, rule, charges, entry, stopped, own=True)
-            ended = _ended(case, ruling, rule, charges, entry, own=False)
+                return _ended(case, ruling, rule, charges, *said, entry, stopped, own=True)
+            ended = _ended(case, ruling, rule, charges, *said, entry, own=False)
             # The run that waits for this dispute's result may be another one than carries the case now.
             ruled_on = RulingTold(key=ruling_key(case.case_id), by=CLOCK, ruling=ruling)
             return replace(ended, first=(*ended.first, TellCase(told.case, ruled_on)))
 
         return Decision(effect=told, state=case.state, then=looked_for)
-    return _ended(case, ruling, rule, charges, entry, own=case.carried_out_by is None)
+    return _ended(case, ruling, rule, charges, *said, entry, own=case.carried_out_by is None)
 
 
 def _ended(

@@ -77,6 +77,7 @@ def disputable(
     with_merchant: frozenset[Stage] = frozenset(),
     sends_back: tuple[Stage, ...] = (),
     underway: tuple[Stage, ...] = (),
+    talks: tuple[On, ...] = (),
     free: bool = True,
 ) -> Table:
     """A kind's ``own`` table up to the decision to pay, what a dispute adds to it, and the money leg (D1 to D3, D8).
@@ -85,7 +86,8 @@ def disputable(
     and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
     dispute open. What is not to be paid for ``sends_back`` what the merchant has, as it does in the stages
     ``with_merchant``, and may since a case stands still; in the stages in which goods are ``underway`` to the buyer
-    they go on to it (T15). What is granted may be ``free`` (R13).
+    they go on to it (T15). In the negotiation both sides talk as ``talks`` says (N1). What is granted may be ``free``
+    (R13).
     """
     goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
     locked = hears(DisputeIntervened, lock)
@@ -105,6 +107,7 @@ def disputable(
         takes(Approve, MERCHANT, approve, approved=PAID_BACK),
         takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
         takes(GiveRefundAccount, BUYER, order_money.take_account),
+        *talks,
         hears(ReportParcel, note_parcel),
         locked.leading(locked=LOCKED),
         ended.leading(**carried_out, **back(stops), dispute_refused=stops),

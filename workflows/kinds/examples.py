@@ -14,11 +14,13 @@ from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import CaseView, OpenCommand
 from workflows.messages.commands import (
+    AcceptProposal,
     AcceptSettlement,
     Amend,
     CloseCase,
     Command,
     ConfirmProposal,
+    DeclineProposal,
     DemandEvidence,
     EnterTracking,
     GiveRefundAccount,
@@ -27,6 +29,7 @@ from workflows.messages.commands import (
     OfferSettlement,
     OpenDispute,
     PayInAdvance,
+    Propose,
     ProveExemption,
     ProveShipment,
     RecordManualTransfer,
@@ -35,14 +38,18 @@ from workflows.messages.commands import (
     Reship,
     RetryPayment,
     Rule,
+    Say,
     SendBack,
     SubmitEvidence,
+    WithdrawProposal,
 )
 from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
+from workflows.messages.proposals import ProposalKind
 from workflows.messages.requests import Application, DisputeReason, Request
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.seen import Deciding
 from workflows.messages.stages import StageName
+from workflows.rules.negotiation import OPEN_TERMS
 
 EVIDENCE: Final = (
     {"uri": f"vault:evidence/{PLACEHOLDER}", "media_type": "image/jpeg", "bytes": 1, "sha256": NO_DIGEST},
@@ -95,6 +102,20 @@ def _by_hand(view: CaseView, request: Request) -> Fields:
     return {**_officer(view, request), "transferred_at": _moment(view.log[-1].at if view.log else view.opened_at)}
 
 
+def _proposal(view: CaseView, _: Request) -> Fields:
+    """N1: what may be proposed here, beginning with another amount."""
+    open_terms = OPEN_TERMS.get((view.kind, view.stage), frozenset()) if view.kind else frozenset[ProposalKind]()
+    if ProposalKind.AMOUNT not in open_terms or view.application is None:
+        return {"terms": {"kind": next(iter(sorted(open_terms)), ProposalKind.RETURN)}}
+    lines = [each.model_dump() | {"amount": max(each.amount - 1, 0)} for each in view.application.lines]
+    return {"terms": {"kind": ProposalKind.AMOUNT, "lines": lines}}
+
+
+def _answer(view: CaseView, _: Request) -> Fields:
+    """R11: the newest one that is open."""
+    return {"number": max((each.number for each in view.talk.proposals), default=1)}
+
+
 def _officer(view: CaseView, _: Request) -> Fields:
     return {"reason": REASON, "proof": f"ticket:{view.merchant_id}/{PLACEHOLDER}"}
 
@@ -126,6 +147,7 @@ def _moment(moment: datetime, *, later: timedelta = timedelta()) -> str:
 
 _FIXED: Final[Mapping[type[Command], Fields]] = {
     SubmitEvidence: {"evidence": EVIDENCE},
+    Say: {"words": f"statement:{PLACEHOLDER}"},
     EnterTracking: {"parcel": PARCEL},
     GiveRefundAccount: {"account": f"vault:account/{PLACEHOLDER}"},
     Reship: {"parcel": PARCEL},
@@ -141,6 +163,10 @@ _FIXED: Final[Mapping[type[Command], Fields]] = {
 
 _BY_CASE: Final[Mapping[type[Command], Callable[[CaseView, Request], Fields]]] = {
     Reject: _reject,
+    Propose: _proposal,
+    AcceptProposal: _answer,
+    DeclineProposal: _answer,
+    WithdrawProposal: _answer,
     Amend: _application,
     OfferSettlement: _lines,
     AcceptSettlement: _settlement,

@@ -15,6 +15,7 @@ from workflows.kinds import (
     late_shipment,
     merchant_refund,
     money,
+    negotiating,
     order_money,
     price_protection,
     refund,
@@ -168,7 +169,13 @@ def _refused_amount(case: Case, command: Command) -> Refusal | None:
             return None
 
 
-_OF_EVERY_KIND: Final = (_refused_more_evidence, _refused_deadline, evidence.refused_content, _refused_amount)
+_OF_EVERY_KIND: Final = (
+    _refused_more_evidence,
+    _refused_deadline,
+    evidence.refused_content,
+    _refused_amount,
+    negotiating.refused_content,
+)
 _DISPUTABLE: Final[dict[str, Any]] = {
     "refuses": (returning.refused_content, disputed.refused_content, rejecting.refused_content, _refused_account),
     "pays_order": True,

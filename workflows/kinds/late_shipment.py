@@ -1,6 +1,8 @@
 """Compensation for late shipment 延迟发货赔付 (L1 to L3)."""
 
-from workflows.kinds import every_case, money
+from dataclasses import replace
+
+from workflows.kinds import every_case, money, negotiating
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.process import Process, hears, silence, takes
@@ -8,6 +10,7 @@ from workflows.kinds.stage import BUYER, MERCHANT, Stage, days, hours
 from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, ShipmentClaim
 from workflows.messages.commands import (
+    AcceptProposal,
     Approve,
     ClaimCompensation,
     Command,
@@ -60,6 +63,7 @@ def process() -> Process:
                 takes(ProveExemption, MERCHANT, _refer_to, exemption_shown=OutcomeKind.EXEMPT),
                 takes(Approve, MERCHANT, _approve, approved=money.PAYING),
                 takes(Withdraw, BUYER, _withdraw, withdrawn=OutcomeKind.WITHDRAWN),
+                *negotiating.talks(_accept_proposal, money.PAYING),
                 hears(ReportParcel, every_case.note_parcel),
                 silence(_compensate_by_silence, compensated_by_silence=money.PAYING),
             ),
@@ -85,6 +89,14 @@ def _unclaimed(case: Case) -> Decision:
 
 def _approve(case: Case, command: Approve) -> Decision:
     return _compensate(case, case.obeyed(command, "approved"), command.by)
+
+
+def _accept_proposal(case: Case, command: AcceptProposal) -> Decision:
+    """N3, L3: so much of what is owed as both sides have agreed on."""
+    agreed = negotiating.agreed_amount(case, command)
+    paid = _compensate(agreed.case, agreed.entry, command.by, agreed.amount, rule="N3")
+    step = replace(paid.step, notices=(*paid.step.notices, *agreed.notices)) if paid.step else None
+    return replace(paid, step=step)
 
 
 def _withdraw(case: Case, command: Withdraw) -> Decision:
@@ -134,16 +146,16 @@ def _exempt(
     )
 
 
-def _compensate(case: Case, decided: LogEntry, by: Actor) -> Decision:
+def _compensate(case: Case, decided: LogEntry, by: Actor, amount: int | None = None, *, rule: str = "L2") -> Decision:
     """L3: booked apart from what was paid for the order."""
     return money.pay(
         case,
         decided,
         fund=late_shipment_fund(case.order.order_no),
-        wanted=(Part(name=COMPENSATION, amount=case.asked.amount),),
+        wanted=(Part(name=COMPENSATION, amount=case.asked.amount if amount is None else amount),),
         method=OriginalRoute(),
         by=by,
-        rule="L2",
+        rule=rule,
         compensates=True,
     )
 

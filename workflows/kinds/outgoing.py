@@ -11,6 +11,7 @@ from datetime import datetime
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.resend_stages import RESEND_FAILED, RESEND_UNDERWAY
 from workflows.kinds.return_stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK
 from workflows.kinds.stage import Stage
 from workflows.kinds.state import GoodsState
@@ -32,6 +33,7 @@ class Sending:
 
 EXCHANGE = Sending(EXCHANGE_UNDERWAY, RESHIP_FAILED, Attention.RESHIP_FAILED)
 BACK = Sending(SENT_BACK, GOODS_HELD, Attention.GOODS_HELD)
+AGAIN = Sending(RESEND_UNDERWAY, RESEND_FAILED, Attention.RESEND_FAILED)
 
 
 def heard_of(case: Case, *told: Told) -> Case:
@@ -58,6 +60,13 @@ def send_back(case: Case, command: SendBack) -> Decision:
     return _send(sent, command.parcel, entry, SENT_BACK, NoticeTemplate.GOODS_SENT_BACK)
 
 
+def send_again(case: Case, command: Reship) -> Decision:
+    """N3: what both sides have agreed on, which the buyer is to confirm."""
+    entry = _sent(case, command, "sent_again")
+    sent = with_goods(case, outgoing=command.parcel, with_merchant=False)
+    return _send(sent, command.parcel, entry, RESEND_UNDERWAY, NoticeTemplate.GOODS_SENT_AGAIN)
+
+
 def exchanged(case: Case, entry: LogEntry) -> Decision:
     """T8: the buyer has the other goods."""
     notices = case.closed_notices(OutcomeKind.EXCHANGED)
@@ -66,7 +75,7 @@ def exchanged(case: Case, entry: LogEntry) -> Decision:
 
 def told_of_outgoing(case: Case, report: ReportParcel) -> Decision | None:
     """T14: where the case goes on what the carrier says of goods on their way to the buyer; None for nowhere."""
-    sending = next((each for each in (EXCHANGE, BACK) if case.stage in (each.underway, each.failed)), None)
+    sending = next((each for each in (EXCHANGE, BACK, AGAIN) if case.stage in (each.underway, each.failed)), None)
     goods = case.state.goods
     if sending is None or report.parcel != goods.outgoing:
         return None

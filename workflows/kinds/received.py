@@ -8,6 +8,7 @@ from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.incoming import WITH_MERCHANT, span_from, tracking_entered
+from workflows.kinds.negotiating import Agreed, accepted_notice, as_version
 from workflows.kinds.order_money import refund
 from workflows.kinds.outgoing import BACK, EXCHANGE, buyer_signed, came_back_from_buyer, heard_of, with_goods
 from workflows.kinds.owed import freight_by_fault, insurance, return_freight
@@ -93,6 +94,22 @@ def _refund_received(case: Case, decided: LogEntry, *, rule: str, receipt: Confi
     pieces = accepted_pieces(case.application, accepted(case.application, receipt), wanted)
     paid = refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces)
     return with_owed(freight_by_fault(case), paid)
+
+
+def pay_received_as_agreed(what: Agreed) -> Decision:
+    """N3, T11: the goods are with the merchant, and what was agreed on is paid for them."""
+    wanted = received_parts(what.amendment, None)
+    pieces = accepted_pieces(what.amendment, accepted(what.amendment, None), wanted)
+    paid = refund(
+        what.case,
+        what.entry,
+        by=what.command.by,
+        rule="N3",
+        wanted=wanted,
+        pieces=pieces,
+        notices=accepted_notice(what),
+    )
+    return with_owed(freight_by_fault(what.case), as_version(what, paid))
 
 
 def refund_directly(case: Case, command: RefundDirectly) -> Decision:

@@ -7,7 +7,7 @@ return (R7).
 from dataclasses import replace
 from datetime import datetime
 
-from workflows.kinds import disputed, every_case, order_money, overdue, rejecting
+from workflows.kinds import disputed, every_case, negotiating, order_money, overdue, rejecting, resending
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
@@ -16,8 +16,9 @@ from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.process import Process, Table, hears, silence, takes
 from workflows.kinds.rejecting import REJECTED
-from workflows.kinds.return_stages import RETURN_REVIEW
-from workflows.kinds.returning import become_return
+from workflows.kinds.resend_stages import RESEND
+from workflows.kinds.return_stages import ADDRESS_MISSING, AWAITING_RETURN, RETURN_REVIEW
+from workflows.kinds.returning import become_return, return_as_agreed
 from workflows.kinds.shipped_goods import (
     ESCALATED,
     all_back,
@@ -31,6 +32,7 @@ from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, day
 from workflows.messages.actors import CLOCK, Role, carrier
 from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, StepAnswer
 from workflows.messages.commands import (
+    AcceptProposal,
     Amend,
     Approve,
     CloseCase,
@@ -42,6 +44,7 @@ from workflows.messages.commands import (
 )
 from workflows.messages.orders import OrderLine
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelPurpose
+from workflows.messages.proposals import MoreProof, ReturnInstead, SendAgain
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.parcels import DIRECTORY, handed_on, report_of
@@ -93,6 +96,7 @@ def unshipped() -> Process:
                 takes(Reject, MERCHANT, _reject_as_shipped, rejected=shipped),
                 takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),  # R6
                 takes(SubmitEvidence, PARTIES, take_evidence),
+                *negotiating.talks(_carry_out_agreed, *PAID_BACK),
                 hears(ReportParcel, _goods_leave, goods_shipped=shipped, goods_on_delivery_run=shipped),
                 overdue.closing_unless(_approve_by_silence, approved_by_silence=PAID_BACK),
             ),
@@ -110,16 +114,20 @@ def shipped() -> Process:
         goods_returned_to_warehouse=PAID_BACK,
         goods_signed=(RETURN_REVIEW, SHIPPED_REVIEW, ESCALATED),
     )
+    agreed = (*PAID_BACK, AWAITING_RETURN, ADDRESS_MISSING, RESEND)
+    talks = negotiating.talks(_carry_out_agreed, *agreed)
     own: Table = {
         SHIPPED_REVIEW: (
             takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
             takes(Reject, MERCHANT, rejecting.reject, rejected=REJECTED),
             withdraw,
             takes(SubmitEvidence, PARTIES, take_evidence),
+            *talks,
             hears(ReportParcel, _note_parcel),
             overdue.unless_silent(_approve_by_silence, approved_by_silence=PAID_BACK),
         ),
         MERCHANT_OVERDUE: overdue.table(
+            *talks,
             takes(Approve, MERCHANT, _approve, approved=PAID_BACK),
             takes(SubmitEvidence, PARTIES, take_evidence),
             hears(ReportParcel, _note_parcel),
@@ -127,6 +135,7 @@ def shipped() -> Process:
         REJECTED: (
             takes(Amend, BUYER, _apply_again, amended=SHIPPED_REVIEW),
             takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),
+            *negotiating.talks(_carry_out_agreed, *agreed, SHIPPED_REVIEW),
             hears(ReportParcel, _note_parcel),
             silence(rejecting.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
         ),
@@ -143,11 +152,14 @@ def shipped() -> Process:
             takes(CloseCase, PLATFORM, every_case.closed_by_officer, closed_by_officer=OutcomeKind.CLOSED_BY_OFFICER),
             stopped,
         ),
+        **resending.table(),
     }
     return Process(
         "Refund only 已发货仅退款, and refunds whose goods have shipped meanwhile (R2, R6, R7)",
         opens=(SHIPPED_REVIEW,),
-        table=disputed.disputable(own, approve=_approve, note_parcel=_note_parcel, carry_out=disputed.carry_out_ruling),
+        table=disputed.disputable(
+            own, approve=_approve, note_parcel=_note_parcel, carry_out=disputed.carry_out_ruling, talks=talks
+        ),
     )
 
 
@@ -175,6 +187,20 @@ def _reject_as_shipped(case: Case, command: Reject) -> Decision:
 
 def _apply_again(case: Case, command: Amend) -> Decision:
     return rejecting.apply_again(case, command, SHIPPED_REVIEW)
+
+
+def _carry_out_agreed(case: Case, command: AcceptProposal) -> Decision:
+    """N3: the amount is paid, the goods come back first, or the buyer shows more."""
+    what = negotiating.agreed(case, command)
+    match what.proposal.terms:
+        case ReturnInstead():
+            return return_as_agreed(what)
+        case SendAgain():
+            return resending.resend_as_agreed(what)
+        case MoreProof():
+            return negotiating.show_more(what, SHIPPED_REVIEW, rejecting.apply_again)
+        case _:
+            return negotiating.pay_as_agreed(what)
 
 
 def _escalate(case: Case) -> Decision:

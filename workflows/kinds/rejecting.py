@@ -108,8 +108,9 @@ def rejection(case: Case, command: Reject) -> LogEntry:
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
     """R6, R8: an amended request must fit the order, and there is an end to it."""
+    applied = case.state.applied
     match command:
-        case Amend() if case.state.applied and case.state.applied.version >= case.policy.refund.most_applications:
+        case Amend() if applied and applied.applied_for >= case.policy.refund.most_applications:
             return Refusal(
                 code="too_many_applications",
                 field="command",

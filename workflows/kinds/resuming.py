@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from workflows.kinds import disputed, incoming, money, refund, returning, withdrawal
+from workflows.kinds import disputed, incoming, money, negotiating, refund, returning, withdrawal
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, Then
 from workflows.kinds.kind import beginning
@@ -27,6 +27,7 @@ def _open_again(case: Case, _: StepAnswer) -> Decision:
 
 FOLLOW_UPS: Final[Mapping[str, Then]] = {
     incoming.TRACKING_ENTERED: returning.once_tracked,
+    negotiating.AGREED: negotiating.tell_dispute,
     withdrawal.GIVEN_BACK: withdrawal.given_back,
     refund.PROVED: refund.hear_of_proof,
     disputed.DISPUTE_OPENED: _open_again,

@@ -3,7 +3,9 @@
 A refund whose goods have shipped meanwhile goes this way as well (R7).
 """
 
-from workflows.kinds import disputed, every_case, order_money, overdue, rejecting
+from dataclasses import replace
+
+from workflows.kinds import disputed, every_case, negotiating, order_money, overdue, rejecting, resending
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
@@ -19,6 +21,7 @@ from workflows.kinds.incoming import (
     offer_extension,
     refused_tracking,
 )
+from workflows.kinds.negotiating import Agreed, go_on_as_agreed
 from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.outgoing import (
     BACK,
@@ -39,11 +42,13 @@ from workflows.kinds.received import (
     convert_to_refund,
     goods_signed,
     once_tracked,
+    pay_received_as_agreed,
     refund_by_silence,
     refund_directly,
     reject_receipt,
 )
 from workflows.kinds.rejecting import REJECTED
+from workflows.kinds.resend_stages import RESEND, RESEND_FAILED
 from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -65,6 +70,7 @@ from workflows.kinds.return_stages import (
 from workflows.kinds.stage import BUYER, MERCHANT, MERCHANT_OR_PLATFORM, PARTIES, PLATFORM, Stage
 from workflows.messages.cases import AddressChoice, LogEntry, NoticeTemplate, ParcelWatch, Refusal
 from workflows.messages.commands import (
+    AcceptProposal,
     AgreeReturn,
     Amend,
     Approve,
@@ -86,6 +92,7 @@ from workflows.messages.commands import (
     Withdraw,
 )
 from workflows.messages.pieces import PieceUse
+from workflows.messages.proposals import KeepGoods, MoreProof, RefundInstead, SendAgain
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.pieces import pieces_of
@@ -131,6 +138,10 @@ def process(*, exchange: bool) -> Process:
         dispute,
         close,
     )
+    agreed = (*PAID_BACK, AWAITING_RETURN, ADDRESS_MISSING, RESEND)
+    talks = negotiating.talks(_carry_out_agreed, *agreed)  # N1
+    pays = negotiating.talks(_carry_out_agreed, *PAID_BACK)
+    pays_less = () if exchange else pays
     own = {
         RETURN_REVIEW: (
             takes(AgreeReturn, MERCHANT, _agree, return_agreed=AWAITING_RETURN),  # T1, T2
@@ -139,10 +150,12 @@ def process(*, exchange: bool) -> Process:
             withdraw,
             account,
             takes(SubmitEvidence, PARTIES, take_evidence),
+            *talks,
             not_sent,
             overdue.unless_silent(_agree_by_silence, return_agreed_by_silence=(AWAITING_RETURN, ADDRESS_MISSING)),
         ),
         MERCHANT_OVERDUE: overdue.table(
+            *talks,
             takes(AgreeReturn, MERCHANT, _agree, return_agreed=AWAITING_RETURN),
             takes(RefundDirectly, MERCHANT, refund_directly, refunded_directly=PAID_BACK),
             account,
@@ -152,6 +165,7 @@ def process(*, exchange: bool) -> Process:
         REJECTED: (
             takes(Amend, BUYER, _apply_again, amended=RETURN_REVIEW),  # R6
             stand_still,
+            *negotiating.talks(_carry_out_agreed, *agreed, RETURN_REVIEW),
             parcel,
             silence(rejecting.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
         ),
@@ -169,6 +183,7 @@ def process(*, exchange: bool) -> Process:
             convert,
             receipt,
             withdraw,
+            negotiating.says(),
             not_sent,
             silence(not_returned, not_returned=OutcomeKind.NOT_RETURNED),
         ),
@@ -185,6 +200,7 @@ def process(*, exchange: bool) -> Process:
             stand_still,
             receipt,
             takes(SendBack, MERCHANT, send_back, sent_back=SENT_BACK),  # T15
+            *pays_less,
             parcel,
             silence(_hold_goods, goods_held=GOODS_HELD),
         ),
@@ -214,6 +230,7 @@ def process(*, exchange: bool) -> Process:
             takes(Reject, MERCHANT, reject_receipt, rejected=RECEIPT_REJECTED),  # T6
             account,
             dispute,
+            *pays,
             parcel.leading(**_not_there(RETURN_REFUSED)),
             silence(refund_by_silence, approved_by_silence=PAID_BACK),
         ),
@@ -226,10 +243,11 @@ def process(*, exchange: bool) -> Process:
             takes(Reject, MERCHANT, reject_receipt, rejected=RECEIPT_REJECTED),
             converts,
             account,
+            *pays,
             parcel.leading(**_not_there(RETURN_REFUSED)),
             silence(_reshipment_overdue, reshipment_overdue=RESHIP_OVERDUE),
         ),
-        RESHIP_OVERDUE: (*owed, dispute, close, parcel.leading(**_not_there(RETURN_REFUSED))),
+        RESHIP_OVERDUE: (*owed, dispute, close, *pays, parcel.leading(**_not_there(RETURN_REFUSED))),
         EXCHANGE_UNDERWAY: (
             takes(ConfirmExchange, BUYER, _confirm_exchange, exchange_confirmed=OutcomeKind.EXCHANGED),
             stand_still,
@@ -253,12 +271,13 @@ def process(*, exchange: bool) -> Process:
         "Exchange 换货 (T1 to T15)" if exchange else "Return 退货退款 (T1 to T15)",
         opens=(RETURN_REVIEW,),
         table=disputed.disputable(
-            {**own, **(exchanging if exchange else received)},
+            {**own, **(exchanging if exchange else received), **resending.table()},
             approve=_approve,
             note_parcel=_carrier_tells,
             carry_out=carry_out,
             comes_disputed=() if exchange else (RETURN_REVIEW,),  # R7: a refund whose goods have shipped meanwhile
-            with_merchant=frozenset({RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD, *WITH_MERCHANT}),
+            with_merchant=frozenset({RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD, RESEND_FAILED, *WITH_MERCHANT}),
+            talks=talks,
             sends_back=(RECEIPT_REJECTED,),
             underway=(SENT_BACK, EXCHANGE_UNDERWAY) if exchange else (SENT_BACK,),
         ),
@@ -294,6 +313,42 @@ def become_return(
         pieces=pieces_of(case.application, PieceUse.RETURN),
         claims=True,
     )
+
+
+def _carry_out_agreed(case: Case, command: AcceptProposal) -> Decision:
+    """N3: the goods come back for another amount, stay with the buyer, or are sent again; or the buyer shows more."""
+    what = negotiating.agreed(case, command)
+    money = replace(what, case=with_goods(what.case, exchange=False).but(kind=CaseKind.RETURN))
+    match what.proposal.terms:
+        case SendAgain():
+            return resending.resend_as_agreed(what)
+        case MoreProof():
+            return negotiating.show_more(what, RETURN_REVIEW, rejecting.apply_again)
+        case KeepGoods() | RefundInstead():
+            return negotiating.pay_as_agreed(money)
+        case _ if case.stage in (RETURN_RECEIVED, RECEIPT_REJECTED, *WITH_MERCHANT):
+            return pay_received_as_agreed(money)
+        case _:
+            return return_as_agreed(money)
+
+
+def return_as_agreed(what: Agreed) -> Decision:
+    """N3: instead of a refund only, the goods come back; the merchant has agreed to that by its proposal, or to it.
+
+    Refused where the goods are coming back in another case already (R13).
+    """
+    becomes = replace(what, case=what.case.but(kind=CaseKind.RETURN))
+    pieces = pieces_of(what.amendment, PieceUse.RETURN)
+
+    def claiming(decision: Decision) -> Decision:
+        if (step := decision.step) is None:
+            return decision
+        notices = (*step.notices, *negotiating.accepted_notice(what))
+        return replace(decision, step=replace(step, pieces=pieces, claims=True, notices=notices))
+
+    instead = claiming(_want_address(becomes.case, what.entry))
+    awaiting = claiming(_await_return(becomes.case, what.entry, None, "")).otherwise(instead)
+    return go_on_as_agreed(becomes, awaiting)
 
 
 # T1, T2, R6: deciding -----------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.payouts import Ask, LegStatus, Part, Payout, Remainder
 from workflows.messages.policy import SharedPolicy
+from workflows.messages.proposals import Proposal
 from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
@@ -187,6 +188,31 @@ class ClaimState(StateValue):
     proposal: Ruling | None = None
 
 
+class TalkState(StateValue):
+    """How far both sides have come with each other (N1 to N5)."""
+
+    proposals: tuple[Proposal, ...] = ()
+    """The open ones, at most one of each side."""
+    made: dict[Role, int] = {}  # noqa: RUF012 -- a model's default is no class attribute
+    """How many each side has made so far (R16)."""
+    said: dict[Role, int] = {}  # noqa: RUF012
+    """How many messages each party has left (R16)."""
+    in_vain: int = 0
+    """The version of the application about which a proposal of the merchant's has lapsed or was refused (N4)."""
+    lengthened: int = 0
+    """The version for which the stage was lengthened, which is done once (N2)."""
+
+    @property
+    def numbered(self) -> int:
+        """The number of the last proposal."""
+        return sum(self.made.values())
+
+    @property
+    def messages(self) -> int:
+        """How many messages there are."""
+        return sum(self.said.values())
+
+
 class State(StateValue):
     """A case between two steps."""
 
@@ -229,5 +255,6 @@ class State(StateValue):
     dispute: DisputeState = DisputeState()
     goods: GoodsState = GoodsState()
     claim: ClaimState = ClaimState()
+    talk: TalkState = TalkState()
     retained: bool = False
     """The merchant has offered to keep the withdrawal from happening (A3)."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
+from workflows.kinds import open_proposals
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
 from workflows.kinds.stage import CLOSED, STAGES
@@ -32,7 +33,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
         case=key,
         step=case.state.steps + 1,
         at=case.now,
-        entries=(*before, *plan.entries),
+        entries=(*before, *open_proposals.fallen(case, plan), *plan.entries),
         kind=case.kind,
         stage=plan.stage.name,
         work_list=plan.stage.work_list,
@@ -41,7 +42,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
         outcome=plan.outcome,
         refunded=plan.refunded,
         compensated=plan.compensated,
-        notices=(*plan.notices, *_calls_staff(case, plan.attention)),
+        notices=(*plan.notices, *open_proposals.told_of_fallen(case, plan), *_calls_staff(case, plan.attention)),
         reserve=plan.reserve,
         only_with_room=plan.only_with_room,
         balance=plan.balance,
@@ -59,6 +60,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
         claims=plan.claims,
         proof=plan.proof,
         exemption=plan.exemption,
+        talk=open_proposals.talk_after(case, plan),
     )
 
 
@@ -106,6 +108,8 @@ def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None)
         changed["ended"] = verdict
     if plan.application:
         changed["applied"] = plan.application
+    if open_proposals.falls(case, plan):
+        changed["talk"] = state.talk.but(proposals=())
     if plan.evidence:
         changed["kept_evidence"] = state.kept_evidence | {plan.evidence.key}
     return state.but(**changed)

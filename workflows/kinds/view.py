@@ -5,9 +5,12 @@ from datetime import datetime
 
 from workflows.kinds.admission import open_commands
 from workflows.kinds.case import Case, parties_of
-from workflows.messages.cases import CaseView, Clock, LogEntry
+from workflows.messages.actors import Role
+from workflows.messages.cases import CaseView, Clock, LogEntry, OpenCommand
+from workflows.messages.commands import AcceptProposal, DeclineProposal, WithdrawProposal
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
+from workflows.messages.proposals import Talk
 from workflows.messages.requests import DisputeRequest
 from workflows.rules.reasons import reason_of
 
@@ -36,6 +39,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         refunded=Money(amount=state.refunded, currency=asked.currency) if asked else None,
         compensated=Money(amount=state.compensated, currency=asked.currency) if asked and state.compensated else None,
         return_address=state.return_address,
+        talk=Talk(proposals=state.talk.proposals, messages=state.talk.messages),
         dispute=_dispute(case),
         ruling=state.ruling,
         opened_at=opened_at,
@@ -43,7 +47,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,
         on_silence=case.on_silence,
-        commands=open_commands(stage, state.kind),
+        commands=_open_commands(case),
         attention=state.attention,
         outcome=state.outcome,
         legs=state.legs,
@@ -52,6 +56,22 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         warnings=clock.due.warnings if clock.due else (),
         log=tuple(log[-ENTRIES_SHOWN:]),
     )
+
+
+def _open_commands(case: Case) -> tuple[OpenCommand, ...]:
+    """What the stage takes; a proposal is answered, or taken back, only where one is open (N1)."""
+    makers = {each.by.role for each in case.state.talk.proposals}
+    others = {Role.MERCHANT if maker is Role.BUYER else Role.BUYER for maker in makers}
+    answers = {AcceptProposal: others, DeclineProposal: others, WithdrawProposal: makers}
+    by_name = {each.command_name(): roles for each, roles in answers.items()}
+    found: list[OpenCommand] = []
+    for each in open_commands(case.stage, case.state.kind):
+        roles = by_name.get(each.name)
+        if roles is None:
+            found.append(each)
+        elif roles:
+            found.append(OpenCommand(name=each.name, roles=tuple(sorted(roles))))
+    return tuple(found)
 
 
 def _dispute(case: Case) -> CaseId | None:

@@ -32,8 +32,17 @@ class ApplicationVersion(Message):
     """What was given with it; more may have been given since (``evidence_submitted`` in the log)."""
     words: Reference | None = None
     """Where it is kept what was written about it; who may read the case reads it there, recorded (P2)."""
+    proposal: Annotated[int, Field(ge=1)] | None = None
+    """The proposal that was accepted: both sides have agreed on this version (N3). None where the buyer applied."""
+    agreed: Annotated[int, Field(ge=0)] = 0
+    """How many of the versions so far were agreed on (N3)."""
     at: Instant
     """When it was applied for, in UTC."""
+
+    @property
+    def applied_for(self) -> int:
+        """How often it was applied for so far: what both sides agreed on does not count (R6, R16)."""
+        return self.version - self.agreed
 
     @property
     def amount(self) -> int:

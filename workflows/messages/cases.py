@@ -16,6 +16,7 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import PaymentPolicy, SharedPolicy
+from workflows.messages.proposals import Talk
 from workflows.messages.reasons import Reason
 from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
@@ -97,6 +98,9 @@ class NoticeTemplate(Word):
     REQUEST_OPENED = "request_opened"
     REQUEST_AMENDED = "request_amended"
     SETTLEMENT_OFFERED = "settlement_offered"
+    PROPOSAL_MADE = "proposal_made"
+    PROPOSAL_ENDED = "proposal_ended"
+    MESSAGE_LEFT = "message_left"
     DEADLINE_NEAR = "deadline_near"
     REQUEST_REJECTED = "request_rejected"
     GOODS_UNDERWAY = "goods_underway"
@@ -107,6 +111,8 @@ class NoticeTemplate(Word):
     RETURN_SIGNED = "return_signed"
     EXCHANGE_SHIPPED = "exchange_shipped"
     GOODS_SENT_BACK = "goods_sent_back"
+    GOODS_SENT_AGAIN = "goods_sent_again"
+    RESEND_LATE = "resend_late"
     INTERVENTION_OPEN = "intervention_open"
     MERCHANT_OVERDUE = "merchant_overdue"
     DISPUTE_OPENED = "dispute_opened"
@@ -261,6 +267,8 @@ class Step(Message):
     """The version that the case moves to (section 2)."""
     application: ApplicationVersion | None = None
     """What the case asks for from now on (R10, R12)."""
+    talk: Talk | None = None
+    """What is open between both sides from now on; None where nobody has said anything (N1, N5)."""
     only_with_room: bool = False
     """Written only if there is room for what it reserves: a look that finds none leaves no trace (R8)."""
     state: dict[str, Any] | None = None
@@ -522,6 +530,8 @@ class CaseView(Message):
     outcome: OutcomeKind | None
     legs: tuple[LegStatus, ...]
     compensated: Money | None = None
+    talk: Talk = Talk()
+    """Open proposals, and how much both sides have said (N1, N5)."""
     return_address: ReturnAddress | None = None
     """Where the goods are to go (T2)."""
     dispute: CaseId | None = None

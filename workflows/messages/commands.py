@@ -27,6 +27,7 @@ from workflows.messages.message import (
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import LineQuantity
+from workflows.messages.proposals import Terms
 from workflows.messages.requests import Application, DisputeReason, LineAmount, Lines
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling
 from workflows.messages.seen import Deciding
@@ -118,6 +119,50 @@ class SubmitEvidence(Command):
     def _says_something(self) -> Self:
         if not self.evidence and self.statement is None and self.amount is None:
             raise ValueError("evidence, a statement or an amount must be given (D6)")
+        return self
+
+
+class Propose(Command, Deciding):
+    """协商方案: one side proposes another way; it takes the place of the side's open proposal (N1)."""
+
+    terms: Terms
+    words: Reference | None = None
+    """What was written with it, kept elsewhere (N5)."""
+
+
+class AcceptProposal(Command, Deciding):
+    """接受方案: the other side's proposal becomes the next version of the application, and is carried out (N3)."""
+
+    number: Annotated[int, Field(strict=True, ge=1)]
+    """The proposal that is meant: another one may have come meanwhile (R11)."""
+    evidence: EvidenceList = ()
+    """What was asked for, where it is more proof."""
+
+
+class DeclineProposal(Command):
+    """拒绝方案: the other side's proposal is not taken; the case goes on as it stands (N1)."""
+
+    number: Annotated[int, Field(strict=True, ge=1)]
+    words: Reference | None = None
+
+
+class WithdrawProposal(Command):
+    """撤回方案: a side takes its own proposal back (N1)."""
+
+    number: Annotated[int, Field(strict=True, ge=1)]
+
+
+class Say(Command):
+    """留言: words, pictures, or both, to the other side; they stand in the thread of the case (N5)."""
+
+    words: Reference | None = None
+    """What was written, kept elsewhere."""
+    evidence: EvidenceList = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.evidence and self.words is None:
+            raise ValueError("words or pictures must be given (N5)")
         return self
 
 

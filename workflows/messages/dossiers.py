@@ -7,6 +7,7 @@ from workflows.messages.message import CaseId, Identifier, Instant, Message
 from workflows.messages.money import Currency, Minor
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.messages.statements import GivenEvidence
+from workflows.messages.threads import ThreadItem
 
 
 class OtherCase(Message):
@@ -49,6 +50,8 @@ class Dossier(Message):
     """What the case that it is about asks for; the same where it is about none."""
     rejections: tuple[LogEntry, ...]
     """Lines of the log by which the application was rejected, oldest first: reason, evidence, when."""
+    thread: tuple[ThreadItem, ...] = ()
+    """What both sides have said and proposed: in the case that it is about first, then in the dispute (N5)."""
     evidence: tuple[GivenEvidence, ...]
     """What was given in the case that it is about, or itself where it is no dispute: with the application, with a
     rejection, and besides."""

@@ -205,6 +205,22 @@ class WindowsPolicy(Input):
     """Patterns of goods that cannot come back unless they are at fault, such as ``food-*``."""
 
 
+class NegotiationPolicy(Input):
+    """N1 to N5. With defaults, so that cases opened before there were proposals can be read."""
+
+    answer_hours: Hours = 24
+    """How long a proposal stands; no longer than its stage lasts, unless ``lengthens_stage`` (N2)."""
+    most_proposals: Annotated[int, Field(ge=1, le=100)] = 20
+    """How many proposals one side may make in a case (R16)."""
+    most_messages: Annotated[int, Field(ge=1, le=500)] = 50
+    """How many messages one party may leave in the thread of a case (R16)."""
+    rejection_needs_proposal: bool = False
+    """Whether a merchant may reject only once a proposal of its own, about the same application, has lapsed or was
+    refused (N4)."""
+    lengthens_stage: bool = False
+    """Whether a stage lasts at least as long as the first proposal about an application (N2)."""
+
+
 class LimitsPolicy(Input):
     """R16, R18: how much and how far. With defaults, so that cases opened before there were limits can be read."""
 
@@ -256,6 +272,7 @@ class Policy(Input):
     windows: WindowsPolicy = WindowsPolicy()
     reasons: Annotated[tuple[Reason, ...], Field(max_length=60)] = ()
     """The catalogue of reasons (G1); empty for the usual one (``workflows.rules.reasons``)."""
+    negotiation: NegotiationPolicy = NegotiationPolicy()
 
     @field_validator("reasons")
     @classmethod

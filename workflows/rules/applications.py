@@ -11,10 +11,16 @@ from workflows.rules.evidence import evidence_facts
 from workflows.rules.refusals import refused
 
 
-def version_of(application: Application, at: datetime, before: ApplicationVersion | None = None) -> ApplicationVersion:
+def version_of(
+    application: Application,
+    at: datetime,
+    before: ApplicationVersion | None = None,
+    *,
+    proposal: int | None = None,
+) -> ApplicationVersion:
     """``application`` as the version after ``before``, applied for at ``at``. Accounts stay out of it (T4).
 
-    What an exchange is to bring is not amended (T8).
+    What an exchange is to bring is not amended (T8). ``proposal`` is the one by which both sides agreed on it (N3).
     """
     evidence: tuple[Evidence, ...] = getattr(application, "evidence", ())
     wanted = application.replacements if isinstance(application, ReturnRequest) else ()
@@ -30,6 +36,8 @@ def version_of(application: Application, at: datetime, before: ApplicationVersio
         goods_received=application.goods_received,
         evidence=evidence,
         words=application.words,
+        proposal=proposal,
+        agreed=(before.agreed if before else 0) + (proposal is not None),
         at=at,
     )
 
@@ -43,6 +51,7 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
     others = " ".join(f"{each.line}:{each.sku}" for each in version.replacements)
     return {
         "version": version.version,
+        **({"proposal": version.proposal} if version.proposal else {}),
         "amount": version.amount,
         "lines": " ".join(f"{each.line}:{each.quantity}:{each.amount}" for each in version.lines),
         **freight,

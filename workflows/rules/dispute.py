@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from workflows.messages.actors import Actor
 from workflows.messages.cases import Refusal
-from workflows.messages.commands import AcceptSettlement, OfferSettlement, Rule
+from workflows.messages.commands import AcceptProposal, AcceptSettlement, OfferSettlement, Rule
 from workflows.messages.policy import DisputePolicy
 from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
@@ -100,8 +100,8 @@ def resolved(by: Actor, reason: str) -> Ruling:
     return Ruling(verdict=Verdict.RESOLVED, fault=Fault.NOBODY, award=Award.NOTHING, reason=reason, by=by)
 
 
-def settled(offer: OfferSettlement, accepted: AcceptSettlement) -> Ruling:
-    """What the merchant offered and the buyer accepted; nobody is at fault (D2)."""
+def settled(offer: OfferSettlement, accepted: AcceptSettlement | AcceptProposal) -> Ruling:
+    """What one side offered and the other accepted; nobody is at fault (D2, N3)."""
     return Ruling(
         verdict=Verdict.SETTLED,
         fault=Fault.NOBODY,

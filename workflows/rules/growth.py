@@ -12,15 +12,19 @@ from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
     Command,
     ConvertToRefund,
+    DeclineProposal,
     DemandEvidence,
     EnterTracking,
     GiveRefundAccount,
     MoveDeadline,
     MovePolicy,
     OfferSettlement,
+    Propose,
     ReportParcel,
     Retain,
+    Say,
     SubmitEvidence,
+    WithdrawProposal,
 )
 from workflows.messages.stages import StageName
 
@@ -32,6 +36,10 @@ REFUSED_LINES: Final = 20
 
 MAY_LEAVE_ALL_AS_IT_IS: Final[Mapping[type[Command], frozenset[StageName]]] = {
     SubmitEvidence: frozenset(),
+    Propose: frozenset(),
+    DeclineProposal: frozenset(),
+    WithdrawProposal: frozenset(),
+    Say: frozenset(),
     Retain: frozenset(),
     OfferSettlement: frozenset(),
     ConvertToRefund: frozenset(),

@@ -138,8 +138,8 @@ def _in_vain(case: Matter) -> int:
     if case.kind not in DISPUTABLE or case.application is None:
         return 0
     if case.outcome in IN_VAIN or case.stage is StageName.REJECTED:
-        return case.application.version
-    return case.application.version - 1
+        return case.application.applied_for
+    return max(case.application.applied_for - 1, 0)
 
 
 def _field(application: Application | ApplicationVersion, part: str) -> str:

@@ -132,7 +132,9 @@ def refused_step_beside_others(
     """
     if opened.order is None:
         return None
+    if step.application and step.application.proposal:  # N3: agreed on, and not applied for
+        return None
     if step.application and opened.policy:
         most = opened.policy.refund.most_applications
-        return refused_application_again(step.application, step.application.version, others, most)
+        return refused_application_again(step.application, step.application.applied_for, others, most)
     return refused_dispute_of_case(applied, step.case.case_id, opened.order, others)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from workflows.messages.actors import Role
+from workflows.messages.proposals import ProposalKind
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, Stopped
 
 SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
@@ -28,6 +29,8 @@ SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
         Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
         Silence.CLOSE_AS_EXCHANGED: "已签收则确认换货完成，否则转人工"
         " · signed for, the exchange counts as completed; else an operator is called",
+        Silence.CLOSE_AS_RESENT: "已签收则补寄完成，否则转人工"
+        " · signed for, what was sent again counts as received; else an operator is called",
         Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
         Silence.UPHOLD: "支持买家诉求 · the buyer's request is upheld",
         Silence.RULE_AS_IT_STANDS: "平台将按现有证据判责 · the platform rules on what is there",
@@ -74,6 +77,10 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the goods of the exchange have not reached the buyer: reship, or convert_to_refund",
         Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship，或 convert_to_refund"
         " · the goods of the exchange have not been sent: press for reship, or convert_to_refund",
+        Attention.RESEND_OVERDUE: "商家未补寄，请催促：reship，或 refund_directly"
+        " · what was to be sent again has not been sent: press for reship, or refund_directly",
+        Attention.RESEND_FAILED: "补寄商品未送达买家：reship 重发，或 refund_directly"
+        " · what was sent again has not reached the buyer: reship, or refund_directly",
         Attention.RULING_OVERDUE: "判责超时，请立即判责：rule · the ruling is overdue: rule now",
         Attention.DISPUTE_BROKEN_OFF: "纠纷流程被外部终止，案件按原状态继续，请核查"
         " · the dispute was stopped from outside and the case goes on without it: find out why",
@@ -130,6 +137,7 @@ OUTCOMES: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
         OutcomeKind.CLOSED_BY_OFFICER: "人工关闭 · closed by an officer",
         OutcomeKind.NOT_RETURNED: "买家未退货 · the goods were not returned",
         OutcomeKind.EXCHANGED: "已换货 · exchanged",
+        OutcomeKind.RESENT: "已补寄 · sent again",
         OutcomeKind.RESOLVED: "已解决 · resolved",
         OutcomeKind.SETTLED: "已和解 · settled",
         OutcomeKind.RULED: "已判责 · ruled",
@@ -140,6 +148,18 @@ OUTCOMES: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
         OutcomeKind.EXEMPT: "免责 · exempt",
         OutcomeKind.UNCLAIMED: "未申请赔付 · not claimed",
         OutcomeKind.REFUSED: "不予受理 · refused",
+    }
+)
+
+PROPOSALS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        ProposalKind.AMOUNT: "调整金额 · another amount",
+        ProposalKind.COMPENSATION: "调整赔付金额 · another compensation",
+        ProposalKind.RETURN: "退货退款 · the goods come back, for money",
+        ProposalKind.REFUND: "仅退款 · a refund, and the goods stay with the buyer",
+        ProposalKind.KEEP_GOODS: "保留商品并部分退款 · keep the goods for a part of the money",
+        ProposalKind.SEND_AGAIN: "补寄 · the goods, or a part of them, sent again",
+        ProposalKind.MORE_PROOF: "补充凭证 · more proof",
     }
 )
 
@@ -228,6 +248,13 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "nothing_to_pay": "无需付款 · nothing to pay",
         "payment_reduced": "部分已由其他售后单支付 · others have been paid a part",
         "payment_retried": "重试付款 · payment retried",
+        "proposed": "提出协商方案 · proposed",
+        "proposal_accepted": "接受协商方案 · proposal accepted",
+        "proposal_closed": "协商方案终止 · proposal ended by what was decided",
+        "proposal_declined": "拒绝协商方案 · proposal declined",
+        "proposal_lapsed": "协商方案失效 · proposal lapsed",
+        "proposal_withdrawn": "撤回协商方案 · proposal taken back",
+        "said": "留言 · said",
         "policy_moved": "规则版本变更 · policy moved",
         "receipt_confirmed": "确认收货 · receipt confirmed",
         "receipt_extended": "延长收货 · receipt extended",
@@ -240,6 +267,10 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "rejected": "拒绝 · rejected",
         "reshipment_overdue": "换货超时未发 · re-shipment overdue",
         "reshipped": "换货已发出 · re-shipped",
+        "resend_confirmed": "确认收到补寄 · what was sent again has arrived",
+        "resend_confirmed_by_silence": "超时确认补寄 · sent again, confirmed by silence",
+        "resend_overdue": "补寄超时未发 · not sent again in time",
+        "sent_again": "补寄已发出 · sent again",
         "retention_offered": "商家挽留 · retention offered",
         "return_agreed": "同意退货 · return agreed",
         "return_agreed_by_silence": "超时同意退货 · return agreed by silence",

@@ -7,7 +7,7 @@ carries the run is the host's matter (``workflows.shell.host``): nothing here kn
 import asyncio
 from datetime import datetime
 
-from workflows.kinds import disputed, every_case, order_money, resuming
+from workflows.kinds import disputed, every_case, open_proposals, order_money, resuming
 from workflows.kinds.decisions import Decision, TellCase
 from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLook
 from workflows.kinds.kind import Kind
@@ -235,6 +235,9 @@ class CaseRun:
             case Rings.REMINDER:
                 self.running.because("reminder")
                 await self._carry_out(every_case.remind(self.running.case))
+            case Rings.PROPOSAL:
+                self.running.because("proposal")
+                await self._carry_out(open_proposals.lapse(self.running.case))
             case None:
                 await self._clock.sleep(look_at, self._stirred)
         return None

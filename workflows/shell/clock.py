@@ -21,6 +21,8 @@ class Rings(Enum):
     """Look again at what nobody tells."""
     REMINDER = auto()
     """The notice that the deadline is near (R1)."""
+    PROPOSAL = auto()
+    """A proposal lapses (N2)."""
 
 
 class Clock:
@@ -44,6 +46,9 @@ class Clock:
             return Rings.DEADLINE
         if look_at and now >= look_at:
             return Rings.LOOK
+        lapses_at = self._lapses_at()
+        if lapses_at and now >= lapses_at:
+            return Rings.PROPOSAL
         return Rings.REMINDER if remind_at and now >= remind_at else None
 
     async def sleep(self, look_at: datetime | None, stirred: Callable[[], bool]) -> None:
@@ -53,12 +58,17 @@ class Clock:
         moments = {
             "临近截止，发送提醒 · the notice that the deadline is near": self._remind_at(),
             "再次查看 · look again": look_at,
+            "协商方案失效 · a proposal lapses": self._lapses_at(),
             SILENCE_MEANS[self._running.case.on_silence]: due.at if due else None,
         }
         wake_at, what = min(((moment, what) for what, moment in moments.items() if moment), default=(None, ""))
         why = f"{stage.name} ({stage.rule}): {bilingual.said(what, bilingual.in_force())}"
         host = self._running.host
         await host.wait_until(stirred, at_most=wake_at - host.now() if wake_at else None, summary=why)
+
+    def _lapses_at(self) -> datetime | None:
+        proposals = self._running.state.talk.proposals
+        return min(each.until for each in proposals) if proposals else None
 
     def _remind_at(self) -> datetime | None:
         clock = self._running.state.clock

@@ -1,0 +1,400 @@
+"""Both sides talk before one of them decides: proposals, their answers, and the thread (N1 to N6).
+
+A proposal is open beside whatever the case waits for, and changes neither its stage nor its clock. What is accepted
+becomes the next version of the application, and each kind carries that out by its own means (``Agreed``).
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from workflows.kinds.case import Case
+from workflows.kinds.decisions import Decision
+from workflows.kinds.open_proposals import (
+    facts,
+    other_side,
+    proposal_of,
+    told_of,
+    told_of_end,
+    without,
+    words_fact,
+)
+from workflows.kinds.order_money import refund, tell_settled
+from workflows.kinds.process import Goal, Handler, On, takes
+from workflows.kinds.rejecting import use_of
+from workflows.kinds.stage import PARTIES, PLATFORM, Stage
+from workflows.messages.actors import Role
+from workflows.messages.applications import ApplicationVersion
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal, Span, StepAnswer
+from workflows.messages.commands import (
+    AcceptProposal,
+    Amend,
+    Command,
+    DeclineProposal,
+    Propose,
+    Reject,
+    Say,
+    WithdrawProposal,
+)
+from workflows.messages.message import Reference
+from workflows.messages.pieces import PieceUse
+from workflows.messages.proposals import AnotherAmount, AnotherCompensation, KeepGoods, MoreProof, Proposal, ProposalEnd
+from workflows.messages.requests import Application, DisputeRequest
+from workflows.messages.statements import EvidenceGiven
+from workflows.rules import admission
+from workflows.rules.applications import version_facts, version_of
+from workflows.rules.dispute import refused_offer
+from workflows.rules.evidence import evidence_facts
+from workflows.rules.negotiation import (
+    amount_of,
+    as_offer,
+    refused_answer,
+    refused_compensation,
+    refused_kind,
+    refused_more,
+    refused_rejection,
+    refused_terms,
+    rejects_after_talk,
+    terms_facts,
+)
+from workflows.rules.payable import refused_amount
+from workflows.rules.pieces import pieces_of
+from workflows.rules.refund import refused_application
+from workflows.rules.refusals import refused
+
+TALKERS = PARTIES | PLATFORM
+AGREED = "agreed"
+
+
+def says() -> On:
+    """The line of a stage in which words and pictures may be left (N5)."""
+    return takes(Say, TALKERS, say)
+
+
+def talks(accept: Handler, *agreed: Goal) -> tuple[On, ...]:
+    """The lines of a stage in which both sides may propose, and answer; ``accept`` leads to what is ``agreed``."""
+    return (
+        takes(Propose, PARTIES, propose),
+        takes(AcceptProposal, PARTIES, accept, proposal_accepted=agreed),
+        takes(DeclineProposal, PARTIES, decline),
+        takes(WithdrawProposal, PARTIES, take_back),
+        says(),
+    )
+
+
+# N1, N2: proposing ------------------------------------------------------------------------------------------
+
+
+def propose(case: Case, command: Propose) -> Decision:
+    """N1, N2, N6: told to the other side, with its end and what silence does then."""
+    talk, role = case.state.talk, command.by.role
+    number = talk.numbered + 1
+    replaced = [each for each in talk.proposals if each.by.role is role]
+    until = case.now + timedelta(hours=case.policy.negotiation.answer_hours)
+    lengthens = _lengthens(case) and case.due is not None and case.due < until
+    if case.due and not lengthens:
+        until = min(until, case.due)
+    proposal = Proposal.made_of(
+        number=number,
+        by=command.by,
+        terms=command.terms,
+        version=case.version,
+        amount=amount_of(command.terms, case.asked.amount),
+        words=command.words,
+        made_at=case.now,
+        until=until,
+    )
+    entry = case.entry(
+        "proposed",
+        command.by,
+        "N1",
+        command,
+        **facts(proposal),
+        **terms_facts(command.terms),
+        version=case.version,
+        until=until.isoformat(),
+        **({"replaces": replaced[0].number} if replaced else {}),
+    )
+    talk = talk.but(
+        proposals=(*(each for each in talk.proposals if each not in replaced), proposal),
+        made={**talk.made, role: talk.made.get(role, 0) + 1},
+        lengthened=case.version if lengthens else talk.lengthened,
+    )
+    told = told_of(case, proposal)
+    proposing, given = case.but(talk=talk), _with_words(case, command, "proposed", command.words)
+    if not lengthens:
+        return proposing.stay(entry, evidence=given, notices=told)
+    clock = case.state.clock
+    near = clock.span.reminder_minutes if clock.span and not clock.reminded else 0
+    span = Span(until=until, reminder_minutes=near)
+    return proposing.enter(case.stage, entry, span=span, evidence=given, notices=told, attention=case.state.attention)
+
+
+def decline(case: Case, command: DeclineProposal) -> Decision:
+    """N1: the case goes on as it stands; N4: a rejection may follow what the buyer has refused."""
+    proposal = proposal_of(case, command.number)
+    entry = case.entry(
+        "proposal_declined", command.by, "N1", command, **{**facts(proposal), **words_fact(command.words)}
+    )
+    return without(case, proposal, in_vain=proposal.by.role is Role.MERCHANT).stay(
+        entry,
+        evidence=_with_words(case, command, "proposal_declined", command.words),
+        notices=told_of_end(case, proposal, ProposalEnd.DECLINED, proposal.by),
+    )
+
+
+def take_back(case: Case, command: WithdrawProposal) -> Decision:
+    """N1: a side's own proposal."""
+    proposal = proposal_of(case, command.number)
+    entry = case.entry("proposal_withdrawn", command.by, "N1", command, **facts(proposal))
+    other = other_side(case, proposal.by)
+    return without(case, proposal).stay(entry, notices=told_of_end(case, proposal, ProposalEnd.WITHDRAWN, other))
+
+
+# N3: accepting ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What both sides have agreed on, to be carried out at once."""
+
+    case: Case
+    """With the agreed version as what is applied for, and without the proposal."""
+    proposal: Proposal
+    command: AcceptProposal
+    amendment: Amend
+    version: ApplicationVersion
+    entry: LogEntry
+
+
+def agreed(case: Case, command: AcceptProposal) -> Agreed:
+    """N3: the next version of the application, and the log line that says who proposed and who accepted it."""
+    proposal, before = proposal_of(case, command.number), case.application
+    lines, freight = before.lines, before.freight
+    match proposal.terms:
+        case AnotherAmount(lines=lines, freight=freight) | KeepGoods(lines=lines, freight=freight):
+            pass
+        case _:  # the same, in another way
+            pass
+    applied = case.state.applied
+    amendment = Amend.made_of(
+        key=command.key,
+        by=command.by,
+        lines=lines,
+        freight=freight,
+        reason=before.reason,
+        method=before.method,
+        words=before.words,
+        evidence=command.evidence or (applied.evidence if applied else ()),
+    )
+    version = version_of(amendment, case.now, applied, proposal=proposal.number)
+    entry = case.entry(
+        "proposal_accepted",
+        command.by,
+        "N3",
+        command,
+        **facts(proposal),
+        proposed_by=proposal.by.role,
+        **version_facts(version),
+    )
+    return Agreed(without(case, proposal).but(amended=amendment), proposal, command, amendment, version, entry)
+
+
+def pay_as_agreed(what: Agreed, use: PieceUse = PieceUse.REFUND) -> Decision:
+    """N3: the agreed amount goes back, within what is left (R14); no goods come back any more."""
+    paid = refund(
+        what.case,
+        what.entry,
+        by=what.command.by,
+        rule="N3",
+        pieces=pieces_of(what.amendment, use),
+        notices=accepted_notice(what),
+    )
+    return as_version(what, paid)
+
+
+def go_on_as_agreed(what: Agreed, decision: Decision) -> Decision:
+    """N3: a step that carries out what was agreed on, with the version; an open dispute about it is settled (D2)."""
+    return as_version(what, _settling(decision) if what.case.state.dispute.current else decision)
+
+
+def _settling(decision: Decision) -> Decision:
+    """The same, be it written or what is written instead: nothing stands still, and the dispute is told."""
+    instead = decision.if_refused
+
+    def refused_step(case: Case, refusal: Refusal) -> Decision:
+        assert instead is not None
+        return _settling(instead(case, refusal))
+
+    state = decision.state
+    if state:
+        state = state.but(dispute=state.dispute.but(standstill=None))
+    return replace(
+        decision, state=state, then=tell_dispute, follow_up=AGREED, if_refused=refused_step if instead else None
+    )
+
+
+def tell_dispute(case: Case, _: StepAnswer) -> Decision:
+    """D2: what was disputed has been agreed on, and is written down."""
+    told = tell_settled(case)
+    if told is None:
+        return Decision()
+    return Decision(aside=told, state=case.but(dispute=case.state.dispute.but(told_settled=True)).state)
+
+
+def show_more(what: Agreed, review: Stage, apply_again: Callable[[Case, Amend, Stage], Decision]) -> Decision:
+    """N3, R6, R12: what the buyer shows besides stands in the next version; what was rejected is reviewed again."""
+    given = what.case.given(what.command, "proposal_accepted")
+    if what.case.stage is review:
+        return as_version(what, what.case.stay(what.entry, evidence=given, notices=accepted_notice(what)))
+    again = apply_again(what.case, what.amendment, review)
+    step = replace(again.step, entries=(what.entry,), evidence=given) if again.step else None
+    return as_version(what, replace(again, step=step))
+
+
+def accepted_notice(what: Agreed) -> tuple[Notice, ...]:
+    """N6: to whoever had proposed it."""
+    return told_of_end(what.case, what.proposal, ProposalEnd.ACCEPTED, what.proposal.by)
+
+
+def as_version(what: Agreed, decision: Decision) -> Decision:
+    """N3: the same, with what was agreed on as the next version of the application."""
+    step = replace(decision.step, application=what.version) if decision.step else None
+    instead = decision.if_refused
+
+    def refused_step(case: Case, refusal: Refusal) -> Decision:
+        assert instead is not None
+        with_it = without(case, what.proposal).but(amended=what.amendment)
+        return as_version(what, instead(with_it, refusal))
+
+    return replace(decision, step=step, if_refused=refused_step if instead else None)
+
+
+@dataclass(frozen=True)
+class AgreedAmount:
+    """An amount that both sides have agreed on where nothing is applied for: the case without it, and its log line."""
+
+    case: Case
+    amount: int
+    entry: LogEntry
+    notices: tuple[Notice, ...]
+
+
+def agreed_amount(case: Case, command: AcceptProposal) -> AgreedAmount:
+    """N3, L2, D2: so much is paid for late shipment, or ends a dispute."""
+    proposal = proposal_of(case, command.number)
+    told = facts(proposal) | terms_facts(proposal.terms)
+    entry = case.entry("proposal_accepted", command.by, "N3", command, **told, proposed_by=proposal.by.role)
+    notices = told_of_end(case, proposal, ProposalEnd.ACCEPTED, proposal.by)
+    return AgreedAmount(without(case, proposal), proposal.amount or 0, entry, notices)
+
+
+# N5: the thread ---------------------------------------------------------------------------------------------
+
+
+def say(case: Case, command: Say) -> Decision:
+    """N5, N6: words and pictures stand in the thread as references, and the other side is told."""
+    talk, role = case.state.talk, command.by.role
+    saying = case.but(talk=talk.but(said={**talk.said, role: talk.said.get(role, 0) + 1}))
+    entry = case.entry(
+        "said", command.by, "N5", command, **words_fact(command.words), **evidence_facts(command.evidence)
+    )
+    others = (to for to in (case.buyer, case.merchant) if to and to.role is not role)
+    notices = [notice for to in others for notice in case.notice(NoticeTemplate.MESSAGE_LEFT, to, by=role)]
+    return saying.stay(
+        entry, evidence=_with_words(case, command, "said", command.words, command.evidence), notices=tuple(notices)
+    )
+
+
+def _with_words(
+    case: Case, command: Command, event: str, words: Reference | None, attachments: tuple[object, ...] = ()
+) -> EvidenceGiven | None:
+    """Words and pictures of a move, kept beside it: the words must be there, and their writer's own."""
+    key = f"command-{admission.fingerprint(command)}"
+    if not (words or attachments) or key in case.state.kept_evidence:
+        return None
+    return EvidenceGiven.made_of(
+        key=key, by=command.by, attachments=attachments, statement=words, adds=True, event=event
+    )
+
+
+# What is refused --------------------------------------------------------------------------------------------
+
+
+def refused_content(case: Case, command: Command) -> Refusal | None:
+    """N1, N3, N4, R11, R13, R16: what a proposal, its answer, a message or a rejection must fit."""
+    talk, numbers = case.state.talk, case.policy.negotiation
+    match command:
+        case Propose():
+            return refused_more(talk.made.get(command.by.role, 0), numbers.most_proposals, "proposals") or _refused(
+                case, command
+            )
+        case AcceptProposal():
+            return _refused_acceptance(case, command)
+        case DeclineProposal():
+            return refused_answer(command.number, command.by, _standing(case), own=False)
+        case WithdrawProposal():
+            return refused_answer(command.number, command.by, _standing(case), own=True)
+        case Say():
+            return refused_more(talk.said.get(command.by.role, 0), numbers.most_messages, "messages")
+        case Reject() if rejects_after_talk(case.kind, case.stage.name):
+            return refused_rejection(case.version, talk.in_vain, numbers)
+        case _:
+            return None
+
+
+def _refused(case: Case, command: Propose) -> Refusal | None:
+    terms = command.terms
+    if refusal := refused_kind(terms, command.by, case.kind, case.state.stage):
+        return refusal
+    if isinstance(case.request, DisputeRequest):
+        return _refused_in_dispute(case.request, command)
+    if isinstance(terms, AnotherCompensation):
+        return refused_compensation(terms, case.asked.amount) or refused_amount(
+            case.opened.payable, terms.amount, "terms.amount"
+        )
+    application = case.application
+    if refusal := refused_terms(terms, application, case.order, all_of_it=case.state.goods.received):
+        return refusal
+    if not isinstance(terms, AnotherAmount | KeepGoods):
+        return None
+    if refusal := refused_amount(case.opened.payable, terms.amount, "terms.lines"):  # X6
+        return refusal
+    wanted = Application.made_of(
+        lines=terms.lines, freight=terms.freight, reason=application.reason, method=application.method
+    )
+    refusal = refused_application(wanted, case.order, case.policy, {}, use=use_of(case))
+    return refusal.model_copy(update={"field": f"terms.{refusal.field}"}) if refusal else None
+
+
+def _refused_in_dispute(claim: DisputeRequest, command: Propose) -> Refusal | None:
+    """D2, L5: it must fit the claim, as an offer must."""
+    offer = as_offer(command.terms, command.key, command.by)
+    if not offer.amount:
+        return refused("nothing_offered", "terms.lines", "N1", "an amount must be proposed")
+    refusal = refused_offer(offer, claim)
+    if refusal is None:
+        return None
+    field = "amount" if refusal.field == "compensation" else refusal.field
+    return refusal.model_copy(update={"field": f"terms.{field}"})
+
+
+def _refused_acceptance(case: Case, command: AcceptProposal) -> Refusal | None:
+    if refusal := refused_answer(command.number, command.by, _standing(case), own=False):
+        return refusal
+    asks_for_proof = isinstance(proposal_of(case, command.number).terms, MoreProof)
+    if asks_for_proof and not command.evidence:
+        return refused("proof_missing", "evidence", "N3", "the proposal asks for more proof: show it")
+    if command.evidence and not asks_for_proof:
+        return refused("no_proof_wanted", "evidence", "N3", "the proposal asks for no proof")
+    return None
+
+
+def _standing(case: Case) -> Iterable[Proposal]:
+    """Those that have not come to their end, be it that it has not been written down yet (N2)."""
+    return [each for each in case.state.talk.proposals if case.now < each.until]
+
+
+def _lengthens(case: Case) -> bool:
+    """N2: once for each version of the application, so that nobody puts a decision off for ever."""
+    return case.policy.negotiation.lengthens_stage and case.state.talk.lengthened < case.version
