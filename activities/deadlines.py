@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from activities.calendar.working_days import Calendar, in_force
+from activities.calendar.countries import calendar_of
+from activities.calendar.working_days import Calendar
 from activities.working_time import Stretch, add_working_days, unknown_days, use_up, working_time
 from workflows.messages.cases import Due, Span
 from workflows.messages.pauses import PauseWindow
@@ -26,7 +27,7 @@ def due(span: Span, at: datetime, windows: Sequence[PauseWindow] = (), *, calend
     The notice goes when ``reminder_minutes`` of the same time are left: never while the clock stands still,
     and not at all where that was not after ``at``. Where ``since`` is long ago, the deadline is before ``at``.
     """
-    calendar = calendar or in_force()
+    calendar = calendar or calendar_of(span.place)
     begins = span.since or at
     if span.until and span.arrival and span.arrival > begins:
         warnings = unknown_days(begins, span.arrival, calendar)
@@ -69,7 +70,7 @@ def left(
     if span.since is None:
         raise ValueError("a clock that runs began at some moment")
     length = timedelta(minutes=span.minutes or span.working_minutes, seconds=span.seconds)
-    running = _running(_time(span, span.since, calendar or in_force()), windows)
+    running = _running(_time(span, span.since, calendar or calendar_of(span.place)), windows)
     used = timedelta()
     for each in running:
         if each.starts >= at or used >= length:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from activities.calendar.countries import calendar_of
 from activities.gateways.payment import GatewayAnswer, NotFound
 from activities.working_time import add_working_days
 from workflows.messages.commands import GatewayCallback, GatewayResult
@@ -108,8 +109,9 @@ def said(attempt: Entering, leg: LegStatus, answer: GatewayAnswer, *, source: st
     arrives_from, arrives_until = None, None
     if attempt.arrival and _STATES[answer.result] in {LegState.PROCESSING, LegState.SUCCEEDED}:
         days = _arrival(attempt.arrival, leg.tender_kind)
-        arrives_from, _ = add_working_days(as_of, days.earliest_working_days)
-        arrives_until, _ = add_working_days(as_of, days.latest_working_days)
+        calendar = calendar_of(attempt.arrival.place)
+        arrives_from, _ = add_working_days(as_of, days.earliest_working_days, calendar)
+        arrives_until, _ = add_working_days(as_of, days.latest_working_days, calendar)
     return LegEvent(
         says=_STATES[answer.result],
         source=source,

@@ -9,6 +9,7 @@ from datetime import datetime
 import asyncpg
 from temporalio import activity
 
+from activities.calendar.countries import works_at
 from activities.gateways.limits import NO_LIMITS, Limits
 from activities.measures import Measures
 from activities.policies import Policies
@@ -199,6 +200,7 @@ class Opening:
             settled=await _settled(connection, order),
             holders=await pieces.holders(connection, order.order_no),
             others=await matters.of_order(connection, order.order_no, besides=[opening.case.case_id]),
+            works=works_at(policy.counted_at),
         )
         if opened.kind is None:
             return opened

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from activities.calendar.countries import calendar_of
 from workflows.messages.policy import Policy
 
 _BUILT_IN: Final = "policies"
@@ -70,6 +71,10 @@ def _understood(file: str, text: str) -> Policy:
         raise PolicyError(f"{file}: {field}: {first['msg']}") from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{file}: {error}") from None
+    try:
+        calendar_of(policy.counted_at)
+    except ValueError as error:
+        raise PolicyError(f"{file}: place: {error}") from None
     if file != f"{policy.name}{_SUFFIX}":
         raise PolicyError(f"{file}: name: the profile is called {policy.name}: the file must be, too (section 2)")
     return policy

@@ -1,24 +1,15 @@
-"""Working days and working hours in Asia/Shanghai (section 9): arrival of money (R5), time for evidence (D5)."""
+"""Working days and working hours by a calendar (section 9, G6): arrival of money (R5), time for evidence (D5)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
-from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import Final
 
-from activities.calendar.working_days import Calendar, in_force
-
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+from activities.calendar.working_days import Calendar, Sessions, in_force
 
 UNKNOWN_YEAR: Final = "calendar_unknown_year"
 """The warning for a day that is not known yet: counted by the holidays of the law, without days that are moved."""
-
-Sessions: TypeAlias = tuple[tuple[time, time], ...]
-"""From when to when somebody is there on a working day, in Asia/Shanghai, in order; closed at the end itself."""
-
-WORKING_HOURS: Final[Sessions] = ((time(9), time(18)),)
-"""D5: no lunch break."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -37,7 +28,7 @@ class Stretch:
 def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) -> tuple[datetime, tuple[str, ...]]:
     """The end of the ``days``-th working day after the day of ``at``, in UTC, and warnings.
 
-    The day ends at 24:00 in Asia/Shanghai, because money arrives at any time of it. Make-up Saturdays and
+    The day ends at 24:00 in the calendar's zone, because money arrives at any time of it. Make-up Saturdays and
     Sundays are working days. In a year that the calendar does not know, the holidays of the law are left out, and
     ``calendar_unknown_year`` is among the warnings. 0 days is ``at`` itself.
 
@@ -49,7 +40,7 @@ def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) 
         return at, ()
     calendar = calendar or in_force()
     warnings: tuple[str, ...] = ()
-    date = at.astimezone(SHANGHAI).date()
+    date = at.astimezone(calendar.zone).date()
     left = days
     while left:
         date += _DAY
@@ -57,14 +48,14 @@ def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) 
         left -= day.works
         if not day.known:
             warnings = (UNKNOWN_YEAR,)
-    midnight = datetime.combine(date + _DAY, time.min, tzinfo=SHANGHAI)
+    midnight = datetime.combine(date + _DAY, time.min, tzinfo=calendar.zone)
     return midnight.astimezone(UTC), warnings
 
 
 def unknown_days(at: datetime, ends: datetime, calendar: Calendar | None = None) -> tuple[str, ...]:
     """The warnings of what was counted in working days from the day of ``at`` to one that is over at ``ends``."""
     calendar = calendar or in_force()
-    date, last = at.astimezone(SHANGHAI).date(), (ends - timedelta.resolution).astimezone(SHANGHAI).date()
+    date, last = at.astimezone(calendar.zone).date(), (ends - timedelta.resolution).astimezone(calendar.zone).date()
     while date < last:
         date += _DAY
         if not calendar.day(date).known:
@@ -73,7 +64,7 @@ def unknown_days(at: datetime, ends: datetime, calendar: Calendar | None = None)
 
 
 def add_working_time(
-    at: datetime, minutes: int, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+    at: datetime, minutes: int, sessions: Sessions | None = None, *, calendar: Calendar | None = None
 ) -> tuple[datetime, tuple[str, ...]]:
     """The moment at which ``minutes`` of working time are over, in UTC, and warnings (D5).
 
@@ -91,7 +82,7 @@ def add_working_time(
 
 
 def next_opening(
-    at: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+    at: datetime, sessions: Sessions | None = None, *, calendar: Calendar | None = None
 ) -> tuple[datetime, tuple[str, ...]]:
     """The first moment from ``at`` on at which it is open, in UTC, and warnings; ``at`` itself when it is.
 
@@ -101,7 +92,7 @@ def next_opening(
     return use_up(working_time(at, sessions, calendar=calendar), timedelta())
 
 
-def is_open(at: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None) -> bool:
+def is_open(at: datetime, sessions: Sessions | None = None, *, calendar: Calendar | None = None) -> bool:
     """Whether ``at`` lies in a session of a working day: at 9:00 it does, at 18:00 it does no longer.
 
     Raises:
@@ -111,7 +102,7 @@ def is_open(at: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calen
 
 
 def working_time(
-    begins: datetime, sessions: Sessions = WORKING_HOURS, *, calendar: Calendar | None = None
+    begins: datetime, sessions: Sessions | None = None, *, calendar: Calendar | None = None
 ) -> Iterator[Stretch]:
     """The sessions of all days from ``begins`` on, in UTC and without end; those of working days count.
 
@@ -119,10 +110,12 @@ def working_time(
         ValueError: ``begins`` has no offset, or the sessions are not in order.
     """
     _check(begins, 0)
+    calendar = calendar or in_force()
+    sessions = calendar.sessions if sessions is None else sessions
     edges = [edge for session in sessions for edge in session]
     if not edges or any(later <= earlier for earlier, later in pairwise(edges)):
         raise ValueError("sessions are in order, and each ends after it starts")
-    return _sessions(begins.astimezone(UTC), sessions, calendar or in_force())
+    return _sessions(begins.astimezone(UTC), sessions, calendar)
 
 
 def use_up(
@@ -155,11 +148,11 @@ def _check(at: datetime, length: int) -> None:
 
 
 def _sessions(begins: datetime, sessions: Sessions, calendar: Calendar) -> Iterator[Stretch]:
-    date = begins.astimezone(SHANGHAI).date()
+    date = begins.astimezone(calendar.zone).date()
     while True:
         for opens, closes in sessions:
-            starts = datetime.combine(date, opens, tzinfo=SHANGHAI).astimezone(UTC)
-            ends = datetime.combine(date, closes, tzinfo=SHANGHAI).astimezone(UTC)
+            starts = datetime.combine(date, opens, tzinfo=calendar.zone).astimezone(UTC)
+            ends = datetime.combine(date, closes, tzinfo=calendar.zone).astimezone(UTC)
             if begins < ends:
                 # Asked only now: a day that no longer matters must not warn.
                 day = calendar.day(date)

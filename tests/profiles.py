@@ -12,7 +12,7 @@ def _built_in(name: str) -> Policy:
     return policy
 
 
-BUILT_IN: Final = {name: _built_in(name) for name in ("douyin", "jd-pop", "jd-self")}
+BUILT_IN: Final = {name: _built_in(name) for name in Policies().names()}
 NEGOTIATED: Final = BUILT_IN["douyin"].model_copy(
     update={
         "name": "negotiated",

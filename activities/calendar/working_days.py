@@ -6,17 +6,27 @@ has them too and works out the days of the law for the years to come. They are a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias, cast
+from zoneinfo import ZoneInfo
 
 import chinese_calendar  # pyright: ignore[reportMissingTypeStubs]
 
 from activities.calendar.overrides import read_overrides
 
 _SATURDAY: Final = 5
+
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
+
+Sessions: TypeAlias = tuple[tuple[time, time], ...]
+"""From when to when somebody is there on a working day, in the calendar's zone, in order; closed at the end itself."""
+
+WORKING_HOURS: Final[Sessions] = ((time(9), time(18)),)
+"""D5: no lunch break."""
+
 _chinesecalendar = cast("Callable[[date], bool]", chinese_calendar.is_workday)
 
 
@@ -61,10 +71,12 @@ class Calendar:
             CalendarError: the file is wrong.
             OSError: it cannot be opened.
         """
+        self.zone: ZoneInfo = SHANGHAI
+        self.sessions: Sessions = WORKING_HOURS
         self._overrides = read_overrides(overrides)
         self._complete = frozenset(self._overrides.complete)
         packages = ",".join(f"{name}/{metadata.version(name)}" for name in ("chinesecalendar", "holidays"))
-        self.version: Final = f"{packages}+{self._overrides.name}/{self._overrides.version}"
+        self.version: str = f"{packages}+{self._overrides.name}/{self._overrides.version}"
         """The sources and their releases: ``chinesecalendar/1.11.0,holidays/0.109+overrides/2``."""
         self._days: dict[date, Day] = {}
 

@@ -5,7 +5,7 @@ A recipient's name stands in no text: the channel adds what it needs of a person
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import PositiveInt, ValidationError, field_validator
@@ -30,6 +30,7 @@ from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.message import Identifier, Input, Instant, Reference
 from workflows.messages.money import Currency, Minor, Money
+from workflows.messages.place import TimeZone
 from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.reading import read_own
 from workflows.messages.rulings import Fault, Verdict
@@ -45,6 +46,10 @@ class Fields(Input):
 
     subject: Identifier
     """The order's number, or the allowance's id."""
+    time_zone: TimeZone | None = None
+    """In which moments are shown; None for Asia/Shanghai (G6)."""
+    language: Literal["zh", "en"] | None = None
+    """None for the service's own (G6)."""
 
 
 class Amount(Fields):
@@ -58,6 +63,10 @@ class RequestOpened(Amount):
     """To the merchant: a request waits for it (R1, R2, A3)."""
 
     due: Instant
+
+
+class RequestConfirmed(RequestOpened):
+    """To the buyer: what it has asked for has been received, and when (``due``), as it can be kept (G6)."""
 
 
 class RequestAmended(RequestOpened):
@@ -169,6 +178,7 @@ class AttentionRaised(Fields):
 
 FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.REQUEST_OPENED: RequestOpened,
+    NoticeTemplate.REQUEST_CONFIRMED: RequestConfirmed,
     NoticeTemplate.REQUEST_AMENDED: RequestAmended,
     NoticeTemplate.SETTLEMENT_OFFERED: Amount,
     NoticeTemplate.PROPOSAL_MADE: ProposalMade,
@@ -206,6 +216,13 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.REQUEST_OPENED: (
         "【售后】{subject} 有新的售后申请，金额 {amount}，请在北京时间 {due} 前处理。",
         "[After-sales] {subject}: a new request for {amount}. Please decide by {due} Beijing time.",
+    ),
+    NoticeTemplate.REQUEST_CONFIRMED: (
+        "【售后】{subject} 的售后申请已于北京时间 {due} 收到，金额 {amount}。请保存本通知。",
+        (
+            "[After-sales] {subject}: your request for {amount} was received on {due} Beijing time. "
+            "Please keep this message."
+        ),
     ),
     NoticeTemplate.REQUEST_AMENDED: (
         (
@@ -376,7 +393,7 @@ class NotKnownHere(NotRenderable):
 
 
 def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> str:
-    """Put a notice into words. Moments are shown in Asia/Shanghai, amounts with their currency.
+    """Put a notice into words. Moments are shown in its own zone (G6), else Asia/Shanghai; amounts with their currency.
 
     What a newer release tells besides is passed over.
 
@@ -384,7 +401,12 @@ def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: 
         NotKnownHere: a newer release will put it into words.
         NotRenderable: a field is missing, of the wrong kind, or a moment that no calendar has.
     """
-    return _pick(TEXTS[template], language).format_map(shown(template, fields, language))
+    spoken = fields.get("language")
+    language = spoken if spoken in ("zh", "en") else language
+    text = _pick(TEXTS[template], language)
+    if zone := fields.get("time_zone"):
+        text = text.replace("北京时间 ", f"当地时间（{zone}）").replace("Beijing time", f"({zone})")
+    return text.format_map(shown(template, fields, language))
 
 
 def shown(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> dict[str, str]:
@@ -397,7 +419,8 @@ def shown(template: NoticeTemplate, fields: Mapping[str, str | int], language: L
         raised = NotKnownHere if all(detail["type"] == _UNKNOWN_WORD for detail in wrong) else NotRenderable
         raise raised(f"{template}: {', '.join(names)}") from None
     try:
-        values = {name: _show(getattr(checked, name), language) for name in type(checked).model_fields}
+        zone = ZoneInfo(checked.time_zone) if checked.time_zone else _SHANGHAI
+        values = {name: _show(getattr(checked, name), language, zone) for name in type(checked).model_fields}
     except OverflowError:
         raise NotRenderable(f"{template}: a moment beyond the calendar") from None
     if isinstance(checked, ReturnAgreed):
@@ -414,12 +437,12 @@ def _clauses(clauses: str, language: Language) -> str:
     return " ".join(_pick(CLAUSE_TEXTS[ReturnClause(each)], language) for each in clauses.split())
 
 
-def _show(value: object, language: Language) -> str:
+def _show(value: object, language: Language, zone: ZoneInfo) -> str:
     match value:
         case None:
             return "-"
         case datetime():
-            return value.astimezone(_SHANGHAI).strftime("%Y-%m-%d %H:%M")
+            return value.astimezone(zone).strftime("%Y-%m-%d %H:%M")
         case Silence():
             return _pick(SILENCES[value], language)
         case OutcomeKind():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from activities.calendar.countries import works_at
 from starter.interpreter.book import MemoryBook
 from starter.interpreter.ledger import Ledger
 from starter.interpreter.shop import Shop
@@ -122,6 +123,7 @@ class MemoryOpening:
                     settled=self._settled(order),
                     holders=self._book.holders_of(order.order_no),
                     others=self._book.matters_of(order.order_no, opening.case.case_id),
+                    works=works_at(policy.counted_at),
                 )
                 if opened.stage is not INTERCEPTING.name:
                     return opened

@@ -22,6 +22,7 @@ _TEXTS: Final = (
     "1" * 11,
     "1" * 4,
     "CNY",
+    "DE-BE",
 )
 _LATELY: Final = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 

@@ -130,6 +130,7 @@ class MemoryWorld:
         self,
         *,
         marketplace: str | None = None,
+        currency: str = "CNY",
         lines: dict[str, int] | None = None,
         pieces: int = 1,
         freight: int = 0,
@@ -145,7 +146,7 @@ class MemoryWorld:
             marketplace=marketplace or self.marketplace,
             merchant_id=self.merchant,
             buyer_id=self.buyer,
-            currency="CNY",
+            currency=currency,
             lines=tuple(
                 OrderLine(line=line, sku=f"sku-{line}", quantity=pieces, paid=paid) for line, paid in lines.items()
             ),

@@ -28,6 +28,7 @@ LATER = [
     "G1",
     "G2",
     "G3",
+    "G6",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from activities.calendar import working_days
-from activities.calendar.working_days import Calendar, Day, built_in
+from activities.calendar.working_days import SHANGHAI, Calendar, Day, built_in
 from activities.deadlines import due, left
-from activities.working_time import SHANGHAI
 from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.cases import Due, Span
 from workflows.messages.pauses import (

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from activities.calendar.working_days import SHANGHAI
 from activities.escalation import ladder_at
-from activities.working_time import SHANGHAI
 from workflows.rules.escalation_ladder import LADDER
 
 

@@ -88,6 +88,12 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     NoticeTemplate.GOODS_SENT_AGAIN: {"subject": "DY-1001"},
     NoticeTemplate.RESEND_LATE: {"subject": "DY-1001"},
     NoticeTemplate.INTERVENTION_OPEN: {"subject": "DY-1001"},
+    NoticeTemplate.REQUEST_CONFIRMED: {
+        "subject": "DY-1001",
+        "amount": 7200,
+        "currency": "CNY",
+        "due": "2026-03-05T09:30:00+00:00",
+    },
     NoticeTemplate.MERCHANT_OVERDUE: {"subject": "DY-1001", "days": 7},
     NoticeTemplate.DISPUTE_OPENED: {
         "subject": "DY-1001",
@@ -131,7 +137,9 @@ each_language = pytest.mark.parametrize("language", LANGUAGES)
 def test_each_text_uses_all_its_fields_and_no_others(template: NoticeTemplate) -> None:
     fields = FIELDS[template]
     # An amount is shown together with its currency.
-    expected = set(fields.model_fields) - ({"currency"} if issubclass(fields, Amount) else set())
+    expected = (
+        set(fields.model_fields) - {"time_zone", "language"} - ({"currency"} if issubclass(fields, Amount) else set())
+    )
     for text in TEXTS[template]:
         assert {name for _, name, _, _ in Formatter().parse(text) if name is not None} == expected
 

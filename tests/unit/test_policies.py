@@ -9,7 +9,7 @@ from activities.policies import Policies, PolicyError
 BUILT_IN = Path("workflows/rules/policies")
 
 
-@pytest.mark.parametrize("name", ["douyin", "jd-pop", "jd-self", "cn-2026"])
+@pytest.mark.parametrize("name", ["douyin", "jd-pop", "jd-self", "cn-2026", "eu"])
 def test_a_built_in_profile_is_valid_and_called_like_its_file(name: str) -> None:
     policy = Policies().get(name)
 

@@ -14,11 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.calendar.overrides import CalendarError, read_overrides
-from activities.calendar.working_days import Calendar, Day, built_in
+from activities.calendar.working_days import SHANGHAI, WORKING_HOURS, Calendar, Day, Sessions, built_in
 from activities.working_time import (
-    SHANGHAI,
-    WORKING_HOURS,
-    Sessions,
     add_working_days,
     add_working_time,
     is_open,

@@ -61,7 +61,7 @@ def policies(state_dirs: Path) -> Path:
     folder = state_dirs / "policies"
     folder.mkdir()
     built_in = resources.files("workflows.rules").joinpath("policies")
-    for name in ("douyin", "jd-pop", "jd-self", "cn-2026"):
+    for name in Policies().names():
         folder.joinpath(f"{name}.toml").write_text(built_in.joinpath(f"{name}.toml").read_text())
     talks = folder.joinpath("douyin.toml").read_text().replace("negotiation_hours = 0", "negotiation_hours = 24")
     variants = {

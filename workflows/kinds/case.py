@@ -20,6 +20,7 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.admission import Parties
 from workflows.rules.identity import subject
+from workflows.rules.opening import told_at
 from workflows.rules.silence import silence_of
 
 
@@ -170,7 +171,8 @@ class Case:
         """A notice about this case; none where the recipient is not known."""
         if to is None:
             return ()
-        return (Notice.made_of(template=template, to=to, fields={"subject": subject(self.request), **fields}),)
+        told = {"subject": subject(self.request), **told_at(self.opened.policy), **fields}
+        return (Notice.made_of(template=template, to=to, fields=told),)
 
     def notice_to_both(self, template: NoticeTemplate, **fields: str | int) -> tuple[Notice, ...]:
         """A notice about this case to the buyer and to the merchant."""

@@ -31,7 +31,7 @@ EVIDENCE_WORKING_HOURS = Stage(
     "待商家举证（工作时间） · the platform demands evidence within working hours",
     waits_for=Role.MERCHANT,
     silence=Silence.PROPOSE_FAULT,
-    span=lambda policy: Span(working_minutes=policy.dispute.evidence_working_hours * 60),
+    span=lambda policy: Span(working_minutes=policy.dispute.evidence_working_hours * 60, place=policy.counted_at),
     work_list=WorkList.EVIDENCE_DUE,
 )
 

@@ -40,7 +40,7 @@ from workflows.rules.pieces import Holder, not_to_ship, unsent_of
 from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent, shipped_by
-from workflows.rules.windows import refused_by_profile
+from workflows.rules.windows import Works, refused_by_profile, weekday
 
 PolicyNow = Callable[[str], Policy | None]
 """The profile of a marketplace as it is in force; None where there is none."""
@@ -57,6 +57,9 @@ def policy_for(request: OrderRequest, order: OrderFacts | None, policy_now: Poli
         return not_opened("unknown_policy", "order_no", "section 2", f"no profile {order.marketplace}")
     if refusal := refused_evidence(getattr(request, "evidence", ()), policy.dispute):
         return Opened(refusal=refusal)
+    if policy.place.currency not in (None, order.currency):  # G6
+        explanation = f"orders of {policy.name} are paid in {policy.place.currency}"
+        return not_opened("wrong_currency", "order_no", "G6", explanation)
     return policy
 
 
@@ -69,11 +72,12 @@ def look_at_application(
     settled: Mapping[str, int],
     holders: Sequence[Holder],
     others: tuple[Matter, ...],
+    works: Works = weekday,
 ) -> Opened:
     """A refund, a merchant's refund, a return, or price protection (R1 to R4, R9, R13, R16, T1, B1, B2, G1, G2).
 
     ``settled``: what was paid back of each part of the order for good, in minor units. ``holders``: the cases that name
-    pieces of the order. ``others``: what its other cases are about.
+    pieces of the order. ``others``: what its other cases are about. ``works``: which days are working days (G6).
     """
     if refusal := refused_application(request, order, policy, settled, holders):
         return Opened(refusal=refusal)
@@ -85,7 +89,7 @@ def look_at_application(
     if refusal := refused_beside_others(request, order, policy, others):
         return Opened(refusal=refusal)
     kind, stage = first_stage(request, order, policy, unsent_of(holders), at_once=approved_at_once(others))
-    if refusal := refused_by_profile(request, kind, order, policy, at):
+    if refusal := refused_by_profile(request, kind, order, policy, at, works):
         return Opened(refusal=refusal)
     if refusal := refused_worthless(request, kind):
         return Opened(refusal=refusal)

@@ -1,7 +1,7 @@
 """Goods of a return that the merchant has: paid for, exchanged, or ruled on (T5 to T11, T15, D8)."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from workflows.kinds import disputed, rejecting
 from workflows.kinds.case import Case
@@ -15,7 +15,7 @@ from workflows.kinds.owed import freight_by_fault, insurance, return_freight
 from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RESHIPMENT, RETURN_RECEIVED
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import Role
-from workflows.messages.cases import LogEntry, NoticeTemplate
+from workflows.messages.cases import LogEntry, NoticeTemplate, Span
 from workflows.messages.commands import ConfirmReceipt, ConvertToRefund, RefundDirectly, Reject, ReportParcel
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.pieces import PieceUse
@@ -63,9 +63,20 @@ def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime) 
     return case.enter(
         stage,
         entry,
-        span=span_from(case, stage, received_at),
+        span=_at_the_latest(case, stage) or span_from(case, stage, received_at),
         notices=case.notice(NoticeTemplate.RETURN_SIGNED, case.merchant),
     )
+
+
+def _at_the_latest(case: Case, stage: Stage) -> Span | None:
+    """G6: where the profile counts the refund from the request on, and that is over before the time to inspect is."""
+    within, own = case.policy.returns.refund_within_days, stage.span
+    if stage is not RETURN_RECEIVED or within is None or own is None:
+        return None
+    asked = case.state.applied.at if case.state.applied else case.now
+    latest = asked + timedelta(days=within)
+    ends = case.now + timedelta(minutes=own(case.policy).minutes)
+    return Span(until=max(latest, case.now)) if latest < ends else None
 
 
 def confirm_receipt(case: Case, command: ConfirmReceipt) -> Decision:

@@ -215,7 +215,9 @@ def _limit(case: Case) -> Span:
     unknown = payout_of(case).submitted_at + timedelta(hours=payment.unknown_attention_hours)
     grace = timedelta(minutes=payment.arrival_grace_minutes)
     limits = [
-        Span(until=leg.arrives_until + grace, arrival=leg.arrives_until) if leg.arrives_until else Span(until=unknown)
+        Span(until=leg.arrives_until + grace, arrival=leg.arrives_until, place=case.policy.counted_at)
+        if leg.arrives_until
+        else Span(until=unknown)
         for leg in case.state.legs
         if leg.state in OPEN_STATES
     ]

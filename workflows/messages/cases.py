@@ -15,6 +15,7 @@ from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
+from workflows.messages.place import Place
 from workflows.messages.policy import PaymentPolicy, SharedPolicy
 from workflows.messages.proposals import Talk
 from workflows.messages.reasons import Reason
@@ -57,6 +58,8 @@ class Span(Message):
     """When the time began to run; the moment of the step where it is None."""
     reminder_minutes: int = 0
     """A notice goes when this much is left; 0 for none."""
+    place: Place | None = None
+    """By whose calendar and working hours it is counted; None for China's (G6)."""
 
 
 class Due(Message):
@@ -96,6 +99,7 @@ class NoticeTemplate(Word):
     """What people are told."""
 
     REQUEST_OPENED = "request_opened"
+    REQUEST_CONFIRMED = "request_confirmed"
     REQUEST_AMENDED = "request_amended"
     SETTLEMENT_OFFERED = "settlement_offered"
     PROPOSAL_MADE = "proposal_made"

@@ -9,6 +9,7 @@ from workflows.messages.evidence import MOST_ATTACHMENTS
 from workflows.messages.message import Identifier, Input
 from workflows.messages.money import Minor
 from workflows.messages.payouts import TenderKind
+from workflows.messages.place import CHINA, Place
 from workflows.messages.reasons import Reason
 
 Hours = Annotated[int, Field(ge=1, le=24 * 365)]
@@ -91,6 +92,8 @@ class ReturnPolicy(Input):
     """How long the buyer has to confirm what an exchange has brought (T8)."""
     most_return_freight: Minor
     """The most that the merchant owes for sending faulty goods back, in minor units (T10)."""
+    refund_within_days: Days | None = None
+    """So many days after it was asked for, goods that have come back are paid for by silence at the latest."""
 
     @model_validator(mode="after")
     def _offer_within_receipt(self) -> Self:
@@ -192,6 +195,8 @@ class Window(Input):
     """Days of 24 hours."""
     since: Literal["payment", "sign_off", "completion"]
     """What they count from. What has not happened yet, or is not known, ends no window."""
+    whole_days: bool = False
+    """Whole days of the profile's own time: over at the end of the last one, or of the working day that follows it."""
 
 
 class WindowsPolicy(Input):
@@ -246,6 +251,8 @@ class PaymentPolicy(Input):
     first_poll_minutes: Minutes
     """When the gateway is first asked about a refund that it has not reported; the wait then trebles."""
     longest_poll_hours: Hours
+    place: Place | None = None
+    """The profile's; not to be stated here."""
     unknown_attention_hours: Hours
     """After this long without a known outcome a person is called; the asking goes on."""
 
@@ -270,9 +277,24 @@ class Policy(Input):
     decisions: DecisionPolicy = DecisionPolicy()
     silence: SilencePolicy = SilencePolicy()
     windows: WindowsPolicy = WindowsPolicy()
+    place: Place = CHINA
+    confirms_receipt: bool = False
+    """Whether the buyer is told at once, in a notice that it can keep, what it has asked for and when."""
     reasons: Annotated[tuple[Reason, ...], Field(max_length=60)] = ()
     """The catalogue of reasons (G1); empty for the usual one (``workflows.rules.reasons``)."""
     negotiation: NegotiationPolicy = NegotiationPolicy()
+
+    @property
+    def counted_at(self) -> Place | None:
+        """By whose calendar working time is counted; None for China's."""
+        return None if self.place == CHINA else self.place
+
+    @model_validator(mode="after")
+    def _money_arrives_there(self) -> Self:
+        if self.payment.place != self.counted_at:
+            there = self.payment.model_copy(update={"place": self.counted_at})
+            object.__setattr__(self, "payment", there)  # frozen for others
+        return self
 
     @field_validator("reasons")
     @classmethod

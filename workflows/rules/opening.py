@@ -79,7 +79,20 @@ def opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
             template, to = NoticeTemplate.COMPENSATION_CLAIMABLE, buyer(request.buyer_id)
         case _:
             template, to = NoticeTemplate.REQUEST_OPENED, merchant(request.merchant_id)
-    return (Notice.made_of(template=template, to=to, fields=fields),)
+    fields = {**fields, **told_at(opened.policy)}
+    told = (Notice.made_of(template=template, to=to, fields=fields),)
+    if opened.policy and opened.policy.confirms_receipt and (asked_by := getattr(request, "buyer_id", None)):  # G6
+        confirmed = {**fields, "due": opening.at.isoformat()}
+        told += (Notice.made_of(template=NoticeTemplate.REQUEST_CONFIRMED, to=buyer(asked_by), fields=confirmed),)
+    return told
+
+
+def told_at(policy: Policy | None) -> dict[str, str | int]:
+    """In which zone and language a notice is put into words, where the profile says so (G6)."""
+    if policy is None or policy.counted_at is None:
+        return {}
+    language = {"language": policy.place.language} if policy.place.language else {}
+    return {"time_zone": policy.place.time_zone, **language}
 
 
 def not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:

@@ -1,13 +1,15 @@
 """Until when an order may be asked about, and which lines cannot come back (G2)."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
 
 from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts
+from workflows.messages.place import Place
 from workflows.messages.policy import Policy, Window
 from workflows.messages.reasons import Reason
 from workflows.messages.requests import Application, DisputeRequest, MerchantRefundRequest, PriceProtectionRequest
@@ -24,18 +26,40 @@ _WINDOWS: Final[Mapping[CaseKind, str]] = MappingProxyType(
         CaseKind.EXCHANGE: "exchange",
     }
 )
+_SATURDAY: Final = 5
+
+Works: TypeAlias = Callable[[date], bool]
+"""Whether a day is a working day."""
+
 _COME_BACK: Final = frozenset({CaseKind.RETURN, CaseKind.EXCHANGE})
 
 
-def window_ends(kind: CaseKind, reason: Reason | None, order: OrderFacts, policy: Policy) -> datetime | None:
-    """Until when this can be asked for, in UTC; None where it has no end, or none yet."""
+def weekday(day: date) -> bool:
+    """Whether it is none of a weekend: for who does not know of holidays."""
+    return day.weekday() < _SATURDAY
+
+
+def window_ends(
+    kind: CaseKind, reason: Reason | None, order: OrderFacts, policy: Policy, works: Works = weekday
+) -> datetime | None:
+    """Until when this can be asked for, in UTC; None where it has no end, or none yet. ``works``: working days."""
     name = _WINDOWS.get(kind)
     window: Window | None = getattr(policy.windows, name) if name else None
     if window is None:
         return None
     since = {"payment": order.paid_at, "sign_off": order.signed_at, "completion": order.completed_at}[window.since]
     days = (reason.window_days if reason else None) or window.days
-    return since + timedelta(days=days) if since else None
+    if since is None:
+        return None
+    return _end_of_day(since, days, policy.place, works) if window.whole_days else since + timedelta(days=days)
+
+
+def _end_of_day(since: datetime, days: int, place: Place, works: Works) -> datetime:
+    zone = ZoneInfo(place.time_zone)
+    day = since.astimezone(zone).date() + timedelta(days=days)
+    while not works(day):
+        day += timedelta(days=1)
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=zone).astimezone(UTC)
 
 
 def comes_back(sku: str, reason: Reason | None, policy: Policy) -> bool:
@@ -46,7 +70,12 @@ def comes_back(sku: str, reason: Reason | None, policy: Policy) -> bool:
 
 
 def refused_by_profile(
-    application: Application, kind: CaseKind, order: OrderFacts, policy: Policy, at: datetime
+    application: Application,
+    kind: CaseKind,
+    order: OrderFacts,
+    policy: Policy,
+    at: datetime,
+    works: Works = weekday,
 ) -> Refusal | None:
     """Why what fits the order cannot be asked for by the profile, or None: its reason, its time, its goods (G1, G2)."""
     if refusal := refused_reason(application, kind, policy):
@@ -54,7 +83,7 @@ def refused_by_profile(
     if isinstance(application, DisputeRequest | MerchantRefundRequest | PriceProtectionRequest):
         return None
     reason = reason_of(application.reason, policy)
-    until = window_ends(kind, reason, order, policy)
+    until = window_ends(kind, reason, order, policy, works)
     if until is not None and at > until:
         return refused("window_over", "order_no", "G2", f"this could be asked for until {until.isoformat()}")
     return _refused_goods(application, order, policy, reason) if kind in _COME_BACK else None

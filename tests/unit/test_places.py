@@ -1,0 +1,143 @@
+"""G6: a profile counts by its own zone, calendar, working hours and currency."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from activities.calendar.countries import calendar_of, works_at
+from activities.deadlines import due
+from activities.notices.templates import render
+from activities.policies import Policies, PolicyError
+from activities.working_time import add_working_days
+from workflows.messages.cases import NoticeTemplate, Span
+from workflows.messages.orders import OrderFacts, OrderLine
+from workflows.messages.place import CHINA, Place
+from workflows.messages.policy import Policy
+from workflows.messages.stages import CaseKind
+from workflows.rules.reasons import reason_of
+from workflows.rules.windows import window_ends
+
+BERLIN = ZoneInfo("Europe/Berlin")
+PLACE = Place(time_zone="Europe/Berlin", calendar="DE-BE", currency="EUR")
+
+
+def eu() -> Policy:
+    found = Policies().get("eu")
+    assert found is not None
+    return found
+
+
+def berlin(*moment: int) -> datetime:
+    year, month, day, *clock = moment
+    return datetime(year, month, day, *clock, tzinfo=BERLIN)
+
+
+def order(signed_at: datetime | None) -> OrderFacts:
+    return OrderFacts(
+        order_no="o",
+        marketplace="eu",
+        merchant_id="m",
+        buyer_id="b",
+        currency="EUR",
+        lines=(OrderLine(line="1", sku="s", quantity=1, paid=100),),
+        freight=0,
+        tenders=(),
+        paid_at=berlin(2026, 1, 1),
+        signed_at=signed_at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("day", "calendar", "works"),
+    [
+        (date(2026, 3, 8), "DE-BE", False),  # Sunday, and Women's Day
+        (date(2027, 3, 8), "DE-BE", False),  # Monday: Women's Day, in Berlin
+        (date(2027, 3, 8), "DE-BY", True),
+        (date(2026, 1, 6), "DE-BY", False),  # Epiphany, in Bavaria
+        (date(2026, 1, 6), "DE-BE", True),
+        (date(2026, 10, 3), "DE-BE", False),
+        (date(2026, 12, 25), "DE-BE", False),
+        (date(2026, 10, 2), "DE-BE", True),  # China's National Day holidays
+    ],
+)
+def test_holidays_are_those_of_the_state(day: date, calendar: str, works: bool) -> None:
+    assert works_at(Place(time_zone="Europe/Berlin", calendar=calendar))(day) is works
+
+
+def test_who_does_not_say_where_it_is_counts_as_ever() -> None:
+    assert calendar_of(None) is calendar_of(CHINA)
+    assert calendar_of(None).zone == ZoneInfo("Asia/Shanghai")
+
+
+def test_working_days_end_at_midnight_there() -> None:  # R5
+    ends, warnings = add_working_days(berlin(2026, 12, 23, 15), 2, calendar_of(PLACE))
+
+    assert (ends, warnings) == (berlin(2026, 12, 29).astimezone(UTC), ())  # 24th works in Berlin; 25th to 27th do not
+
+
+def test_working_hours_are_those_there() -> None:  # D5
+    span = Span(working_minutes=4 * 60, place=Place(time_zone="Europe/Berlin", calendar="DE-BE", opens=8, closes=16))
+
+    found = due(span, berlin(2026, 5, 13, 14))  # Wednesday; the next day is Ascension
+
+    assert found.at == berlin(2026, 5, 15, 10).astimezone(UTC)
+    assert found.calendar.endswith("DE-BE")
+
+
+@pytest.mark.parametrize(
+    ("signed", "last"),
+    [
+        (berlin(2026, 6, 1, 23, 59), berlin(2026, 6, 15)),  # the day itself does not count; a Monday
+        (berlin(2026, 6, 2, 0, 1), berlin(2026, 6, 16)),
+        (berlin(2026, 6, 6, 10), berlin(2026, 6, 22)),  # the 14th day is a Saturday
+        (berlin(2026, 12, 11, 10), berlin(2026, 12, 28)),  # Christmas Day, a Friday
+        (berlin(2026, 3, 20, 10), berlin(2026, 4, 7)),  # Good Friday, then Easter Monday
+        (berlin(2026, 10, 20, 10), berlin(2026, 11, 3)),  # over the end of summer time
+    ],
+)
+def test_fourteen_days_of_withdrawal_end_with_a_working_day(signed: datetime, last: datetime) -> None:
+    """CRD 9(2)(b), Regulation 1182/71 art. 3."""
+    policy = eu()
+    reason = reason_of("withdrawal", policy)
+
+    ends = window_ends(CaseKind.RETURN, reason, order(signed), policy, works_at(policy.counted_at))
+
+    assert ends == (last + timedelta(days=1)).astimezone(UTC)
+
+
+def test_goods_that_have_not_come_can_be_withdrawn_from() -> None:
+    assert window_ends(CaseKind.RETURN, reason_of("withdrawal", eu()), order(None), eu()) is None
+
+
+def test_each_reason_in_the_eu_has_a_german_label() -> None:
+    assert all(each.label.de for each in eu().reasons)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('calendar = "DE-BE"', 'calendar = "XX"'), ("Europe/Berlin", "Europe/Nowhere")]
+)
+def test_a_place_that_is_not_known_is_refused_at_start(tmp_path: Path, old: str, new: str) -> None:
+    text = Path("workflows/rules/policies/eu.toml").read_text(encoding="utf-8")
+    (tmp_path / "eu.toml").write_text(text.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(PolicyError, match=r"eu\.toml: place"):
+        Policies(tmp_path)
+
+
+def test_a_notice_tells_the_time_there() -> None:
+    fields: dict[str, str | int] = {
+        "subject": "EU-1",
+        "amount": 7200,
+        "currency": "EUR",
+        "due": "2026-06-01T10:00:00+00:00",
+        "time_zone": "Europe/Berlin",
+        "language": "en",
+    }
+
+    told = render(NoticeTemplate.REQUEST_CONFIRMED, fields, "zh")
+
+    assert "2026-06-01 12:00 (Europe/Berlin)" in told
+    assert "72.00 EUR" in told
+    assert "Beijing" not in told
