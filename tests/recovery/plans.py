@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
-from tests.workflow import disputes
+from tests.workflow import disputes, goods
+from tests.workflow.price_protection import fallen
 from tests.workflow.world import World
 from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.commands import (
@@ -19,7 +20,7 @@ from workflows.messages.commands import (
     RetryPayment,
     Rule,
 )
-from workflows.messages.requests import ExpiryRequest, MerchantRefundRequest
+from workflows.messages.requests import ExpiryRequest, MerchantRefundRequest, RefundReason
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -87,6 +88,11 @@ async def merchant_refund(world: World) -> Case:
         reason=world.refund_request(order_no).reason,
     )
     return await world.aftersales.open_merchant_refund(request)
+
+
+@plan(O.REFUNDED, rests=(StageName.PRICE_REVIEW,))
+async def price_protection(world: World) -> Case:
+    return await fallen(world, await world.order())
 
 
 # With the gateway ----------------------------------------------------------------------------------------
@@ -171,6 +177,32 @@ async def locked(world: World) -> Case:
 
 
 # Beside refunds, and stored value ------------------------------------------------------------------------
+
+
+@plan(O.COMPENSATED, rests=(StageName.SETTLING,))
+async def freight_insurance_on_its_way(world: World) -> Case:
+    await on_its_way(world, 800)
+    case, _ = await goods.signed_for(world, order_no=await world.shipped_order(freight_insured=800))
+    return await owed_by(world, case, "freight-insurance")
+
+
+@plan(O.COMPENSATED, rests=(StageName.SETTLING,))
+async def return_freight_on_its_way(world: World) -> Case:
+    await on_its_way(world, 1_200)
+    case, _ = await goods.signed_for(world, freight_paid=1_200, reason=RefundReason.DAMAGED)
+    return await owed_by(world, case, "return-freight")
+
+
+async def on_its_way(world: World, amount: int) -> None:
+    """The gateway accepts what it is told to pay of this amount, and pays it later."""
+    await world.behave(Behaviour(mode=Mode.SETTLE_LATER, merchant_id=world.merchant, amount=amount))
+
+
+async def owed_by(world: World, case: Case, what: str) -> Case:
+    """What a return that has ended owes beside its refund."""
+    await case.act(goods.receipt(world))
+    await case.outcome()
+    return world.aftersales.case(f"{what}/{case.id}")
 
 
 @plan(O.COMPENSATED, O.UNCLAIMED, rests=(StageName.CLAIMABLE,))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tests.recovery.drill import Scale, drill
 from tests.recovery.plans import PLANS
+from workflows.messages.stages import CaseKind
 
 
 async def test_cases_of_all_kinds_go_on_where_temporal_was_lost(state_dirs: Path) -> None:
@@ -20,4 +21,5 @@ async def test_cases_of_all_kinds_go_on_where_temporal_was_lost(state_dirs: Path
     dry, interrupted, killed, whole, after = report.runs
     assert dry["dry run"] > report.open_rows, "what has no case yet is found too"
     assert (interrupted["broken_off"], killed["code"], whole["left"], after["dry run"]) == (True, -9, [], 0)
+    assert report.by_kind.keys() == set(CaseKind)
     assert report.by_leg.keys() >= {"processing", "unknown", "failed"}
