@@ -16,9 +16,10 @@ from typing import Protocol, TypeAlias
 from activities.gateway_answers import TurnedAway, Unknown, answered
 from activities.gateways.limits import Objection
 from activities.gateways.payment import GatewayAnswer, NotFound
-from workflows.messages.cases import Settled, Step
+from workflows.messages.cases import Step
 from workflows.messages.payouts import Ask, LegState, LegStatus
 from workflows.messages.policy import PaymentPolicy
+from workflows.messages.settlements import Settled
 from workflows.rules.legs import Change, LegEvent
 from workflows.rules.paying import Move, is_ended, lost, next_move, not_taken, number_in_use, sending, unanswered
 

@@ -12,9 +12,10 @@ import asyncpg
 
 from activities.postgres.repeated_steps import BY_THE_WAY
 from workflows.messages.actors import Role
-from workflows.messages.cases import LogEntry, OpenCase, Opened, Step
+from workflows.messages.cases import LogEntry, Step
 from workflows.messages.events import Event, EventLine, EventType
 from workflows.messages.money import Money
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.stages import Attention, CaseKind, StageName
 
 

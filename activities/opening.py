@@ -45,8 +45,9 @@ from workflows.kinds.opening_checks import (
 )
 from workflows.kinds.opening_step import first_step, funds_of, may_ship_meanwhile, shipped_meanwhile, told_who_holds
 from workflows.messages.activities import open_case
-from workflows.messages.cases import Due, OpenCase, Opened, Refusal
+from workflows.messages.cases import Due, Refusal
 from workflows.messages.evidence import Evidence
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.persons import buyer_person
 from workflows.messages.policy import Policy

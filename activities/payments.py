@@ -26,9 +26,10 @@ from activities.postgres.connection import Connection
 from activities.returned import open_again
 from activities.tally import Tally
 from workflows.messages.activities import enter_callback, settle, settle_manually
-from workflows.messages.cases import EnterCallback, Settle, Settled, SettleManually, Step
+from workflows.messages.cases import Step
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Ask, LegStatus
+from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.rules.legs import AlertKind
 from workflows.rules.paying import is_ended, is_paid
 from workflows.rules.paying_by_hand import (

@@ -19,8 +19,9 @@ from activities.postgres.connection import Connection
 from activities.postgres.instructions import instruction
 from activities.postgres.repeated_steps import AnotherWay
 from activities.tally import Tally
-from workflows.messages.cases import Settled, Step
+from workflows.messages.cases import Step
 from workflows.messages.payouts import LegState, LegStatus, Payout
+from workflows.messages.settlements import Settled
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
 from workflows.rules.paying import all_paid, amount_of

@@ -8,7 +8,8 @@ from workflows.kinds.case import Case
 from workflows.kinds.resuming import resumed_state
 from workflows.kinds.settling import ARRIVED, opened_again
 from workflows.kinds.steps import kept, planned, step_of
-from workflows.messages.cases import CaseKey, Opened, OpenedBy
+from workflows.messages.cases import CaseKey
+from workflows.messages.openings import Opened, OpenedBy
 from workflows.messages.reading import read_own
 
 

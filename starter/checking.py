@@ -15,7 +15,8 @@ from starter.errors import RefusedRequest
 from starter.light.case import unreachable
 from starter.light.opening import key_reused, same_request
 from starter.running import Runs
-from workflows.messages.cases import CaseKey, OpenCase, Opened
+from workflows.messages.cases import CaseKey
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.requests import LateShipmentRequest, Request
 from workflows.rules.identity import request_digest
 

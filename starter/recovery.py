@@ -17,7 +17,7 @@ from starter.database import reading
 from starter.priorities import of_merchant
 from starter.running import Runs, stopped_by
 from workflows import at_start
-from workflows.messages.cases import OpenedBy
+from workflows.messages.openings import OpenedBy
 from workflows.messages.requests import Request
 from workflows.messages.stages import Stopped
 from workflows.rules.identity import case_id as id_of

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from workflows.messages import search_attributes as attributes
-from workflows.messages.cases import Opened
 from workflows.messages.message import EARLIEST, LATEST
+from workflows.messages.openings import Opened
 from workflows.messages.requests import Application, RefundRequest, Request, ReturnRequest
 from workflows.messages.stages import StageName
 from workflows.rules import bilingual

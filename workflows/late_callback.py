@@ -3,8 +3,8 @@
 from temporalio import workflow
 
 from workflows.messages import activities
-from workflows.messages.cases import EnterCallback, Settled
 from workflows.messages.commands import GatewayCallback
+from workflows.messages.settlements import EnterCallback, Settled
 from workflows.queues import queue_for
 from workflows.shell.answers import until_answered
 from workflows.starts import reads_our_start

@@ -31,20 +31,8 @@ from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
 from workflows.kinds.stage import STAGES, Stage
 from workflows.kinds.steps import not_decided_before, span_of
-from workflows.messages.cases import (
-    BalanceChange,
-    Due,
-    LogEntry,
-    Notice,
-    OpenCase,
-    Opened,
-    OpenedBy,
-    Refusal,
-    Span,
-    Step,
-    Stepped,
-    Thaw,
-)
+from workflows.messages.cases import BalanceChange, Due, LogEntry, Notice, Refusal, Span, Step, Stepped, Thaw
+from workflows.messages.openings import OpenCase, Opened, OpenedBy
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces

@@ -5,7 +5,8 @@ from datetime import datetime
 from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection, objection
 from activities.postgres import allowances, orders
 from activities.postgres.connection import Connection
-from workflows.messages.cases import Payable, Refusal
+from workflows.messages.cases import Refusal
+from workflows.messages.openings import Payable
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.requests import Application, BankTransfer, DisputeRequest
 from workflows.rules.payable import NOT_PAYABLE

@@ -7,7 +7,8 @@ other cases afterwards, so that two cases never have the same piece. Giving piec
 from collections.abc import Iterable
 
 from activities.postgres.connection import Connection
-from workflows.messages.cases import Opened, Refusal, Step
+from workflows.messages.cases import Refusal, Step
+from workflows.messages.openings import Opened
 from workflows.messages.pieces import CasePieces
 from workflows.messages.reading import read_own
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName

@@ -10,8 +10,9 @@ from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of, missing_attachment
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import NamedAccount, Opened, ParcelWatch, Refusal, ShipmentClaim, Step
+from workflows.messages.cases import NamedAccount, ParcelWatch, Refusal, ShipmentClaim, Step
 from workflows.messages.evidence import Evidence
+from workflows.messages.openings import Opened
 from workflows.messages.payouts import Payout
 from workflows.messages.persons import buyer_person, merchant_person
 from workflows.messages.pieces import CasePieces

@@ -10,7 +10,8 @@ from activities import case_events
 from activities.postgres import ledger
 from activities.postgres.connection import Connection
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry, OpenedBy, Resumed, StepAnswer
+from workflows.messages.cases import LogEntry, Resumed, StepAnswer
+from workflows.messages.openings import OpenedBy
 from workflows.messages.reading import read_own
 from workflows.messages.stages import Attention
 

@@ -21,8 +21,6 @@ from workflows.messages.cases import (
     Due,
     LogEntry,
     Notice,
-    OpenCase,
-    Opened,
     ParcelWatch,
     Refusal,
     Resumed,
@@ -33,6 +31,7 @@ from workflows.messages.cases import (
     Thaw,
 )
 from workflows.messages.message import CaseId
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces

@@ -27,7 +27,7 @@ from starter.interpreter.returned import open_again
 from starter.interpreter.shop import Shop
 from workflows.kinds import kind
 from workflows.kinds.kind import Kind
-from workflows.messages.cases import CaseView, EnterCallback, LogEntry, Outcome, Refusal, Settled
+from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command, GatewayCallback, GatewayResult
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import AskCarrier, CarrierEvent, ParcelHistory
@@ -44,6 +44,7 @@ from workflows.messages.requests import (
     ReturnRequest,
     WithdrawalRequest,
 )
+from workflows.messages.settlements import EnterCallback, Settled
 from workflows.rules.identity import case_id
 from workflows.rules.parcels import handed_on, report_of
 from workflows.shell.host import CaseExistsError

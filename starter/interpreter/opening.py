@@ -20,8 +20,8 @@ from workflows.kinds.opening_checks import (
     time_to_ship,
 )
 from workflows.kinds.opening_step import first_step, funds_of, shipped_meanwhile, told_who_holds
-from workflows.messages.cases import OpenCase, Opened
 from workflows.messages.message import CaseId
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (

@@ -24,9 +24,10 @@ from activities.gateways.payment import (
 )
 from starter.interpreter.gateway import MemoryGateway
 from starter.interpreter.ledger import Ledger
-from workflows.messages.cases import EnterCallback, Settle, Settled, SettleManually, Step, Stepped
+from workflows.messages.cases import Step, Stepped
 from workflows.messages.payouts import Ask, LegState, LegStatus
 from workflows.messages.requests import BankTransfer
+from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
 from workflows.rules.paying import all_paid, amount_of, is_paid

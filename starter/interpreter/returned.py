@@ -7,8 +7,9 @@ from starter.interpreter.book import MemoryBook
 from starter.interpreter.host import MemoryHost
 from workflows.kinds.settling import ARRIVED, opened_again
 from workflows.kinds.steps import kept, planned, step_of
-from workflows.messages.cases import Resumed, Settled, StepAnswer
+from workflows.messages.cases import Resumed, StepAnswer
 from workflows.messages.payouts import LegState
+from workflows.messages.settlements import Settled
 
 
 def open_again(book: MemoryBook, ended: MemoryHost, settled: Settled, at: datetime) -> bool:

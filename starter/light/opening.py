@@ -14,7 +14,8 @@ from starter.light.case import LightCase, unreachable
 from starter.priorities import of_merchant
 from starter.stated_requests import as_request
 from workflows import at_start
-from workflows.messages.cases import Opened, Refusal
+from workflows.messages.cases import Refusal
+from workflows.messages.openings import Opened
 from workflows.messages.requests import (
     DisputeRequest,
     ExpiryRequest,

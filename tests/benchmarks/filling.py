@@ -6,8 +6,8 @@ from typing import Final
 
 from activities.postgres.connection import Connection
 from tests.storage.money import POLICY
-from workflows.messages.cases import Opened
 from workflows.messages.money import Money
+from workflows.messages.openings import Opened
 from workflows.messages.stages import CaseKind, StageName, WorkList
 
 LARGE: Final = "m-large-1"

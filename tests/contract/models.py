@@ -12,11 +12,12 @@ from activities.notices.templates import FIELDS
 from activities.postgres.standing import Figure
 from workflows.kinds.state import State
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import Opened, OpenedBy, Stepped
+from workflows.messages.cases import Stepped
 from workflows.messages.disclosures import ExportRow, StartExport
 from workflows.messages.events import Event
 from workflows.messages.evidence import Evidence
 from workflows.messages.message import Input, Message
+from workflows.messages.openings import Opened, OpenedBy
 from workflows.messages.pieces import CasePieces
 from workflows.messages.proposals import Talk
 

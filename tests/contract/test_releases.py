@@ -25,10 +25,11 @@ from tests.contract.models import MODELS
 from tests.contract.samples import Made, full_sample
 from tests.replay import recorded
 from workflows.messages.actors import CLOCK, merchant, officer
-from workflows.messages.cases import CaseKey, CaseView, OpenCase, Refusal
+from workflows.messages.cases import CaseKey, CaseView, Refusal
 from workflows.messages.commands import Approve, CaseSettled, Command, DisputeIntervened, PausesChanged, RulingTold
 from workflows.messages.converter import MessageConverter, ShowingConverter
 from workflows.messages.message import NO_DIGEST, Input
+from workflows.messages.openings import OpenCase
 from workflows.messages.payouts import Payout
 from workflows.messages.policy import PaymentPolicy
 from workflows.messages.reading import read_json, read_own, read_own_json

@@ -23,7 +23,8 @@ from tests.processes.telling import PARCELS, Story
 from workflows.kinds.kind import PROCESSES
 from workflows.kinds.process import Move
 from workflows.messages.actors import Role
-from workflows.messages.cases import OpenCase, Opened, Step, Stepped
+from workflows.messages.cases import Step, Stepped
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.parcels import ParcelEvent, ParcelPurpose
 from workflows.messages.proposals import ProposalKind
 from workflows.messages.stages import CaseKind, StageName

@@ -23,8 +23,9 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.events import DeadlinePassed
 from workflows.kinds.kind import PROCESSES
 from workflows.kinds.resuming import go_on, resumed_state
-from workflows.messages.cases import Opened, OpenedBy, Resumed, Step, StepAnswer, Stepped
+from workflows.messages.cases import Resumed, Step, StepAnswer, Stepped
 from workflows.messages.converter import data_converter
+from workflows.messages.openings import Opened, OpenedBy
 from workflows.messages.reading import read_own
 from workflows.messages.stages import StageName
 from workflows.shell.book import Book

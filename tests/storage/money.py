@@ -10,18 +10,10 @@ from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
 from activities.policies import Policies
 from activities.postgres import casebook, ledger, reservations
 from workflows.messages.actors import CLOCK, officer
-from workflows.messages.cases import (
-    CaseKey,
-    EnterCallback,
-    LogEntry,
-    OpenCase,
-    Opened,
-    Settle,
-    SettleManually,
-    Step,
-)
+from workflows.messages.cases import CaseKey, LogEntry, Step
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.money import Money
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.payouts import (
     Ask,
     PaidBy,
@@ -35,6 +27,7 @@ from workflows.messages.payouts import (
 )
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount, Method, OriginalRoute, RefundReason, RefundRequest
+from workflows.messages.settlements import EnterCallback, Settle, SettleManually
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.allocation import COMPENSATION, FundPart, compensation_parts
 from workflows.rules.identity import case_id

@@ -12,8 +12,8 @@ from activities.payments import Payments
 from activities.postgres import ledger
 from activities.postgres.pool import open_pool
 from tests.storage.money import by_hand, minutes, open_case, open_order, payout, reserve, settle, told
-from workflows.messages.cases import Settled
 from workflows.messages.payouts import Ask, LegState, PaidBy, Payout, TenderKind
+from workflows.messages.settlements import Settled
 from workflows.rules.legs import CLOSABLE, GATEWAY, US, LegEvent
 
 LEG = 5_000

@@ -18,7 +18,7 @@ from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, open_case, open_order, payout, reserve, settle, some_id
 from tests.storage.own_keys import vault
 from tests.storage.test_resting_provider import Down
-from workflows.messages.cases import Payable
+from workflows.messages.openings import Payable
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import LegState, TenderKind
 

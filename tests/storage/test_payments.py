@@ -39,10 +39,11 @@ from tests.storage.money import (
 from tests.storage.own_keys import vault
 from tests.storage.test_vault import ACCOUNT
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import EnterCallback, LogEntry, Settled
+from workflows.messages.cases import LogEntry
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
+from workflows.messages.settlements import EnterCallback, Settled
 from workflows.messages.stages import StageName
 from workflows.rules.legs import US, LegEvent
 

@@ -14,8 +14,9 @@ from tests.storage.money import NOON, POLICY, some_id
 from tests.storage.own_keys import KEYS
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
-from workflows.messages.cases import AddressChoice, CaseKey, LogEntry, OpenCase, Opened, Refusal, Span, Step, Stepped
+from workflows.messages.cases import AddressChoice, CaseKey, LogEntry, Refusal, Span, Step, Stepped
 from workflows.messages.money import Money
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.pauses import DeclareExemption, ExemptionReason
 from workflows.messages.payouts import TenderKind

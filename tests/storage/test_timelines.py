@@ -16,8 +16,9 @@ from activities.postgres.timelines import timeline_of
 from starter.commands.viewing import case_page, timeline_table
 from tests.storage.money import NOON, POLICY, some_id
 from workflows.messages.actors import CLOCK, buyer, merchant
-from workflows.messages.cases import CaseKey, Due, LogEntry, OpenCase, Opened, Span, Step
+from workflows.messages.cases import CaseKey, Due, LogEntry, Span, Step
 from workflows.messages.money import Money
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName, Stopped
 from workflows.messages.words import shown_as_written

@@ -19,9 +19,10 @@ from activities.postgres.work_lists import PageKey, WorkItem, WorkQuery, count_w
 from tests.patience import PATIENCE
 from tests.storage.money import NOON, POLICY, some_id
 from workflows.messages.actors import CLOCK, merchant
-from workflows.messages.cases import CaseKey, LogEntry, OpenCase, Opened
+from workflows.messages.cases import CaseKey, LogEntry
 from workflows.messages.flags import Colour, SetFlag
 from workflows.messages.money import Money
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, WithdrawalRequest
 from workflows.messages.stages import Attention, CaseKind, StageName, WorkList
 from workflows.rules.identity import case_id

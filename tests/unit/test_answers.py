@@ -4,8 +4,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.storage.money import NOON, closing, payout
-from workflows.messages.cases import Opened, Refusal, Settled, Stepped
+from workflows.messages.cases import Refusal, Stepped
+from workflows.messages.openings import Opened
 from workflows.messages.payouts import LegState, LegStatus, PaidBy, Reservation, ReserveResult
+from workflows.messages.settlements import Settled
 from workflows.rules.allocation import refund_number
 from workflows.rules.answers import found_by_opening, settled_for, written_as
 

@@ -14,11 +14,12 @@ from workflows.kinds.details import counted, current_details
 from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import CLOCK, merchant
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import CaseView, Clock, LogEntry, Opened, Refusal, Span
+from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
 from workflows.messages.commands import Command
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.message import NO_DIGEST, PLACEHOLDER
 from workflows.messages.money import Money
+from workflows.messages.openings import Opened
 from workflows.messages.payouts import LegState, LegStatus
 from workflows.messages.requests import LineAmount, MerchantRefundRequest, RefundReason, RefundRequest
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName

@@ -12,7 +12,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.contract.samples import full_sample
 from tests.patience import PATIENCE
-from workflows.messages.cases import Settle, Settled
+from workflows.messages.settlements import Settle, Settled
 
 
 @workflow.defn(name="PaysForANewerRelease", sandboxed=False)

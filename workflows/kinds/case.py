@@ -8,10 +8,11 @@ from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks
 from workflows.kinds.stage import CLOSED, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Opened, Span
+from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Span
 from workflows.messages.commands import Command, SubmitEvidence
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
+from workflows.messages.openings import Opened
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import Application, Request

@@ -14,16 +14,12 @@ from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import (
     AddressChoice,
     BalanceChange,
-    EnterCallback,
     LogEntry,
     NamedAccount,
     NamedStatement,
     Notice,
     ParcelWatch,
     Refusal,
-    Settle,
-    Settled,
-    SettleManually,
     ShipmentClaim,
     Span,
     Step,
@@ -35,6 +31,7 @@ from workflows.messages.payouts import Payout
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import CompensationRequest, DisputeRequest
 from workflows.messages.scores import ScoreChange
+from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
 

@@ -14,8 +14,9 @@ from workflows.kinds.late_shipment import CLAIMABLE
 from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.stage import STAGES, Stage
 from workflows.kinds.withdrawal import RETENTION
-from workflows.messages.cases import Opened, Span
+from workflows.messages.cases import Span
 from workflows.messages.money import Money
+from workflows.messages.openings import Opened
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (

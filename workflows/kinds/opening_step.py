@@ -5,7 +5,8 @@ from typing import Final
 
 from workflows.kinds.stage import OPENING, STAGES
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import LogEntry, Notice, OpenCase, Opened
+from workflows.messages.cases import LogEntry, Notice
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import (

@@ -15,7 +15,8 @@ from workflows.kinds.payment_stages import WHILE_PAYING
 from workflows.kinds.stage import OPENING, STAGES
 from workflows.kinds.state import State
 from workflows.kinds.steps import answered, begun, kept
-from workflows.messages.cases import LogEntry, Opened, Resumed, StepAnswer
+from workflows.messages.cases import LogEntry, Resumed, StepAnswer
+from workflows.messages.openings import Opened
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Request, opener
 from workflows.rules.applications import opening_facts

@@ -30,19 +30,10 @@ from workflows.kinds.payout import (
 from workflows.kinds.stage import CLOSED
 from workflows.kinds.state import Decided
 from workflows.messages.actors import GATEWAY
-from workflows.messages.cases import (
-    EnterCallback,
-    NoticeTemplate,
-    Refusal,
-    Settle,
-    Settled,
-    SettleManually,
-    Span,
-    Step,
-    StepAnswer,
-)
+from workflows.messages.cases import NoticeTemplate, Refusal, Span, Step, StepAnswer
 from workflows.messages.commands import CloseCase, GatewayCallback, PayInAdvance, RecordManualTransfer, RetryPayment
 from workflows.messages.payouts import RETURNED, STRANDED, Ask, LegState, LegStatus, PaidBy
+from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES

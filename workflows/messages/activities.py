@@ -4,16 +4,9 @@
 interpreter does the same in memory.
 """
 
-from workflows.messages.cases import (
-    EnterCallback,
-    OpenCase,
-    Opened,
-    Settle,
-    Settled,
-    SettleManually,
-    Step,
-    Stepped,
-)
+from workflows.messages.cases import Step, Stepped
+from workflows.messages.openings import OpenCase, Opened
+from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 
 
 async def open_case(opening: OpenCase) -> Opened:

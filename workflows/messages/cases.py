@@ -1,34 +1,28 @@
 """A case as others see it, and what it has written down: steps, log entries, notices, views, outcomes."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.commands import GatewayCallback
-from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference, Sha256
-from workflows.messages.money import Minor, Money, PositiveMinor
-from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.message import CaseId, Code, Identifier, Instant, Message, Reference
+from workflows.messages.money import Minor, Money
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelPurpose
-from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout, ReserveResult
+from workflows.messages.payouts import LegStatus, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.place import Place
-from workflows.messages.policy import PaymentPolicy, SharedPolicy
+from workflows.messages.policy import SharedPolicy
 from workflows.messages.proposals import Talk
 from workflows.messages.reasons import Reason
-from workflows.messages.requests import Request
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.words import Word
-
-RequestType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{0,63}$")]
-"""The name of a request's class."""
 
 
 class Refusal(Message):
@@ -335,146 +329,6 @@ class Stepped(StepAnswer):
     """The book has come further, or another way, than the run that wrote: nothing was written."""
     fenced: bool = False
     """Another run has taken the case over: this one has nothing to say any more."""
-
-
-class OpenedBy(Message):
-    """What opens a case."""
-
-    request: Request
-    request_type: RequestType = Field(default_factory=lambda said: type(said["request"]).__name__)
-    """Which request it is: requests look alike, and one of a kind that a newer release has added must be taken for no
-    other."""
-    carried_out_by: CaseId | None = None
-    """The case that carries a dispute's ruling out, and has started it (D8)."""
-
-    @model_validator(mode="after")
-    def _is_what_it_says(self) -> Self:
-        if type(self.request).__name__ != self.request_type:
-            raise ValueError("a request of a kind that is not known here")
-        return self
-
-
-class OpenCase(OpenedBy):
-    """The first step of a case: check the request against the world, take the policy, write it all down."""
-
-    case: CaseKey
-    at: Instant
-
-
-class Payable(Message):
-    """What the payment provider pays in the case's currency, where it counts more coarsely (X6)."""
-
-    step: PositiveMinor = 1
-    """It pays multiples of this, in minor units."""
-    least: PositiveMinor = 1
-    """The smallest amount."""
-
-
-class Opened(Message):
-    """What opening found. With a ``refusal`` nothing was opened."""
-
-    resumed: Resumed | None = None
-    """The case was opened before, and has come this far."""
-    opened_at: Instant | None = None
-    """When it was, where it was before."""
-    carried_out_by: CaseId | None = None
-    """Of a dispute that was opened before: the case that carries its ruling out (D8)."""
-    refusal: Refusal | None = None
-    kind: CaseKind | None = None
-    stage: StageName | None = None
-    due: Due | None = None
-    policy: SharedPolicy | None = None
-    order: OrderFacts | None = None
-    allowance: AllowanceFacts | None = None
-    asked: Money | None = None
-    payable: Payable | None = None
-    """What the provider pays at all; None where it pays any amount (X6)."""
-    customer: tuple[Sha256, ...] = ()
-    """The keyed hashes by which the customer is found (section 12)."""
-    ships_until: Instant | None = None
-    """When the order had to ship, pauses included (L1)."""
-    counts: CaseId | None = None
-    """The case whose payments count towards a ruling (D8)."""
-    return_freight: Minor = 0
-    """What sending the goods of a disputed case back has cost the buyer, in minor units (T10)."""
-    insurance_paid: Minor = 0
-    """What of that the freight insurance has paid (T10)."""
-    underway: tuple[Parcel, ...] = ()
-    """Parcels with the goods of a cancellation that are out already (R3, R15)."""
-    shipped_since: Instant | None = None
-    """The goods have shipped while the case was being opened: nobody could tell it yet (R7)."""
-    postponed_until: Instant | None = None
-    """Nothing was opened yet: the validity was prolonged (A6), or a pause moved the moment (L1)."""
-    nothing_owed: bool = False
-    """The order has shipped in time: nothing was opened (L1)."""
-    handed_over_to: str | None = None
-    """The open request that pays instead (A6)."""
-
-
-class Settle(Message):
-    """What the payment activity is given. Once all legs have succeeded, ``closing`` is recorded with the result."""
-
-    payout: Payout
-    ask: Ask
-    at: Instant
-    arrival: PaymentPolicy
-    closing: Step
-    partly: bool = False
-    """Of a retry: pay what there is room for now, and give up what payments in flight hold (R14)."""
-    account: Reference | None = None
-    """Of a retry: where money goes on to that is stranded with the gateway; None where nobody has said so."""
-
-
-class SettleManually(Message):
-    """An officer's word on how the legs that have not succeeded were paid (section 10)."""
-
-    payout: Payout
-    paid_by: PaidBy
-    officer: Actor
-    reason: Code
-    proof: Reference
-    at: Instant
-    transferred_at: Instant | None = None
-    """When the money was sent, as the officer tells; what is told is booked (R18)."""
-    closing: Step
-    amount: Minor | None = None
-    """What was transferred, where the officer has said so (R14)."""
-
-
-class EnterCallback(Message):
-    """A gateway's callback, to be entered into the ledger; a repeated one changes nothing.
-
-    Its refund number says which payout it is about. One that comes after the case has ended has neither
-    ``arrival`` nor ``closing``.
-    """
-
-    callback: GatewayCallback
-    at: Instant
-    arrival: PaymentPolicy | None = None
-    closing: Step | None = None
-    late: bool = False
-    """Whether the case's workflow has ended: what comes back then opens the case again."""
-
-
-class Settled(Message):
-    """How a payout's legs stand after an activity."""
-
-    ahead: Resumed | None = None
-    """The book has come further than the run that asks, and the closing step was not written."""
-    fenced: bool = False
-    """Another run has taken the case over."""
-    legs: tuple[LegStatus, ...]
-    """Without those that were retired; none where nothing is left to pay (R14)."""
-    closed: bool = False
-    """All legs have succeeded, and the closing step was recorded in the same transaction."""
-    ask_again_after: timedelta | None = None
-    """The gateway has said that asking makes no sense before."""
-    number: int | None = None
-    """That of this step, as in ``Stepped``."""
-    refusal: Refusal | None = None
-    """A manual settlement that must not be: ``outcome_open`` while the gateway's answer is, ``already_paid``
-    where the gateway has paid every leg, ``no_room`` or ``amount_differs`` for what others have or
-    hold. Then nothing was paid by hand and ``closed`` is False."""
 
 
 class Outcome(Message):

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
-from workflows.messages.cases import Opened, Settled, Step, Stepped
+from workflows.messages.cases import Step, Stepped
+from workflows.messages.openings import Opened
 from workflows.messages.payouts import LegState
+from workflows.messages.settlements import Settled
 from workflows.rules.allocation import refund_numbers_of
 
 

@@ -1,7 +1,8 @@
 """What a case that opens has to do with its order or allowance, with other cases, and whom it tells."""
 
 from workflows.messages.actors import buyer, merchant
-from workflows.messages.cases import Notice, NoticeTemplate, OpenCase, Opened, Refusal
+from workflows.messages.cases import Notice, NoticeTemplate, Refusal
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy

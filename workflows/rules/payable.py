@@ -1,6 +1,7 @@
 """Amounts that the payment provider can pay: no case promises another one, whoever names it (X6)."""
 
-from workflows.messages.cases import Payable, Refusal
+from workflows.messages.cases import Refusal
+from workflows.messages.openings import Payable
 from workflows.rules.refusals import refused
 
 NOT_PAYABLE = "not_payable"

@@ -8,8 +8,9 @@ proof is kept with an alert, so that a person finds it.
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
-from workflows.messages.cases import Refusal, SettleManually
+from workflows.messages.cases import Refusal
 from workflows.messages.payouts import LegState, LegStatus, PaidBy
+from workflows.messages.settlements import SettleManually
 from workflows.rules.allocation import Again
 from workflows.rules.legs import AlertKind, LegEvent, officer_source
 from workflows.rules.paying import amount_of, is_paid, is_stranded

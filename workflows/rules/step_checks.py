@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import Opened, ParcelWatch, Refusal, ShipmentClaim, Step
+from workflows.messages.cases import ParcelWatch, Refusal, ShipmentClaim, Step
+from workflows.messages.openings import Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.pieces import CasePieces

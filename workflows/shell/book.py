@@ -6,7 +6,8 @@ from typing import NoReturn, TypeVar
 
 from workflows.kinds.resuming import just_opened
 from workflows.messages import activities
-from workflows.messages.cases import LogEntry, OpenCase, Resumed, Step, Stepped
+from workflows.messages.cases import LogEntry, Resumed, Step, Stepped
+from workflows.messages.openings import OpenCase
 from workflows.messages.reading import read_own_json
 from workflows.rules.answers import found_by_opening, written_as
 from workflows.rules.growth import Heard

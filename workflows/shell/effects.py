@@ -16,11 +16,12 @@ from workflows.kinds.decisions import (
 )
 from workflows.kinds.events import DisputeEnded
 from workflows.messages import activities
-from workflows.messages.cases import Settle, Step
+from workflows.messages.cases import Step
 from workflows.messages.parcels import AskCarrier as Asking
 from workflows.messages.parcels import ask_carrier
 from workflows.messages.payouts import Ask
 from workflows.messages.requests import CompensationRequest, DisputeRequest
+from workflows.messages.settlements import Settle
 from workflows.rules.answers import settled_for
 from workflows.rules.identity import case_id
 from workflows.shell.book import Book, not_overtaken

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from workflows.kinds.resuming import opened_state
 from workflows.kinds.stage import CLOSED, OPENING
 from workflows.messages import activities
-from workflows.messages.cases import LogEntry, OpenCase, Opened, Outcome, Refusal
+from workflows.messages.cases import LogEntry, Outcome, Refusal
 from workflows.messages.message import lean
+from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.requests import ExpiryRequest, LateShipmentRequest, Request, opener
 from workflows.messages.stages import OutcomeKind
 from workflows.rules.answers import found_by_opening

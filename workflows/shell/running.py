@@ -9,11 +9,12 @@ from workflows.kinds.stage import CLOSED, OPENING, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.kinds.view import view_of
 from workflows.messages.actors import CLOCK, Actor
-from workflows.messages.cases import CaseKey, CaseView, LogEntry, Opened, Outcome
+from workflows.messages.cases import CaseKey, CaseView, LogEntry, Outcome
 from workflows.messages.causes import Cause
 from workflows.messages.commands import Command
 from workflows.messages.message import lean
 from workflows.messages.money import Money
+from workflows.messages.openings import Opened
 from workflows.messages.requests import Request
 from workflows.rules.admission import Parties
 from workflows.rules.identity import case_id
