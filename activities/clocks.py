@@ -3,7 +3,7 @@
 import asyncpg
 from temporalio import activity
 
-from activities.postgres import casebook
+from activities.postgres import case_rows
 from workflows.messages.clocks import ClocksAsked, ClocksFound, find_clocks
 
 
@@ -17,5 +17,5 @@ class Clocks:
     async def find_clocks(self, asked: ClocksAsked) -> ClocksFound:
         """A page of them, as the case book has them now."""
         async with self._pool.acquire() as connection:
-            cases = await casebook.with_running_clock(connection, asked.kinds, asked.after, asked.limit)
+            cases = await case_rows.with_running_clock(connection, asked.kinds, asked.after, asked.limit)
         return ClocksFound(cases=tuple(cases))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from activities.gateways.payment import StatementLine
-from activities.postgres.ledger import BookedLeg
+from activities.postgres.whole_ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.reconciliation import DifferenceKind, ReconcileRequest

@@ -15,6 +15,7 @@ from activities.measures import Measures
 from activities.policies import Policies
 from activities.postgres import (
     allowances,
+    case_rows,
     casebook,
     evidence,
     ledger,
@@ -129,7 +130,7 @@ class Opening:
 
         A server starts no second run while the first one runs. Should one run elsewhere, it is fenced off.
         """
-        case = await casebook.find(connection, opening.case.case_id)
+        case = await case_rows.find(connection, opening.case.case_id)
         digest = await casebook.digest_of_request(connection, opening.case.case_id)
         return case is not None and case.closed_at is None and digest == request_digest(opening.request)
 
@@ -327,12 +328,12 @@ async def _settled(connection: Connection, order: OrderFacts) -> dict[str, int]:
 
 
 async def _about(connection: Connection, opening: OpenCase, case_id: str) -> About | None:
-    disputed = await casebook.find(connection, case_id)
+    disputed = await case_rows.find(connection, case_id)
     if disputed is None:
         return None
-    insured = await casebook.find(connection, freight_insurance_fund(case_id))  # its case is called so, too
+    insured = await case_rows.find(connection, freight_insurance_fund(case_id))  # its case is called so, too
     carries_out = opening.carried_out_by == case_id
-    disputes = () if carries_out else await casebook.disputes_about(connection, case_id)
+    disputes = () if carries_out else await case_rows.disputes_about(connection, case_id)
     return About(
         case=disputed,
         carries_out=carries_out,
@@ -356,14 +357,14 @@ async def _look_at_shipment(connection: Connection, opening: OpenCase, order: Or
 async def _look_at_compensation(
     connection: Connection, request: CompensationRequest, order: OrderFacts, policy: Policy
 ) -> Opened:
-    about = await casebook.find(connection, request.about)
+    about = await case_rows.find(connection, request.about)
     freight = request.cause is CompensationCause.RETURN_FREIGHT
     return look_at_compensation(
         request,
         order,
         policy,
         about_order=about.order_no if about else None,
-        policies=await casebook.policies_of(connection, request.about) if freight else (),
+        policies=await case_rows.policies_of(connection, request.about) if freight else (),
         owed=await _owed(connection, request, order),
     )
 

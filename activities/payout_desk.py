@@ -14,7 +14,7 @@ from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection,
 from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction
 from activities.measures import Measures
 from activities.payment_calls import PaymentCalls
-from activities.postgres import alerts, casebook, ledger
+from activities.postgres import alerts, case_rows, casebook, ledger
 from activities.postgres.connection import Connection
 from activities.postgres.instructions import instruction
 from activities.postgres.repeated_steps import AnotherWay
@@ -90,7 +90,7 @@ class PayoutDesk:
         """See Desk."""
         async with self._pool.acquire() as connection:
             told = await instruction(connection, leg.refund_no)
-            case = await casebook.find(connection, attempt.case_id)
+            case = await case_rows.find(connection, attempt.case_id)
         # R17: whose account it must be, by our own book.
         update = {"account": account, "buyer_id": case.buyer_id if case else None}
         return await self._gateway.redirect(told.model_copy(update=update), attempt.at)

@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.gateways.payment import OpenBook, PaymentGateway
 from activities.gateways.payment_stub import PaymentGatewayStub
 from activities.measures import Measures
-from activities.postgres import differences, ledger
+from activities.postgres import differences, ledger, whole_ledger
 from activities.postgres.differences import Found, Range
 from activities.statement_comparison import StatementComparison, found_of
 from workflows.messages.reconciliation import DifferenceKind, ReconcileReport, ReconcileRequest, reconcile
@@ -41,7 +41,7 @@ class Reconciliation:
         size = request.comparison.page
         # Ours first: what the gateway pays in between is then no difference, and within the time of grace.
         async with self._pool.acquire() as connection:
-            ours = await ledger.page(connection, request.after, size)
+            ours = await whole_ledger.page(connection, request.after, size)
         with self._measures.call("payment", "statement"):
             theirs = await book.page(request.after, size, request.at)
         ends = [page[-1].refund_no for page in (ours, theirs) if len(page) == size]
@@ -59,7 +59,7 @@ class Reconciliation:
                 for each in found_of(request, our_legs.get(number), their_lines.get(number))
             ]
             funds = sorted({leg.fund for leg in our_legs.values()})
-            for fund, part, paid, used in await ledger.overpaid(connection, funds):
+            for fund, part, paid, used in await whole_ledger.overpaid(connection, funds):
                 found.append(Found(DifferenceKind.FUND_OVERPAID, fund, part, used, theirs="paid", theirs_amount=paid))
             new, resolved = await differences.write(connection, Range(request.after, upto, funds), found, request.at)
         return ReconcileReport(

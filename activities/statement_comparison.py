@@ -18,10 +18,10 @@ import asyncpg
 from activities.differing import differing
 from activities.gateways.payment import NotPublished, PaymentGateway, StatementLine
 from activities.measures import Measures
-from activities.postgres import differences, ledger, statement_days
+from activities.postgres import differences, statement_days, whole_ledger
 from activities.postgres.connection import Connection
 from activities.postgres.differences import Difference, Found
-from activities.postgres.ledger import BookedLeg
+from activities.postgres.whole_ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.reconciliation import DifferenceKind, ReconcileReport, ReconcileRequest
 
@@ -119,14 +119,14 @@ def found_of(request: ReconcileRequest, ours: BookedLeg | None, theirs: Statemen
 async def _overpaid(connection: Connection, funds: Sequence[str]) -> list[Found]:
     return [
         Found(DifferenceKind.FUND_OVERPAID, fund, part, used, theirs="paid", theirs_amount=paid)
-        for fund, part, paid, used in await ledger.overpaid(connection, funds)
+        for fund, part, paid, used in await whole_ledger.overpaid(connection, funds)
     ]
 
 
 async def _stays(connection: Connection, request: ReconcileRequest, known: Difference) -> bool:
     """Whether a difference is one still, by what the provider had said then and how our ledger stands now."""
     if known.kind == DifferenceKind.FUND_OVERPAID:
-        return bool(await ledger.overpaid(connection, [known.subject]))
+        return bool(await whole_ledger.overpaid(connection, [known.subject]))
     leg = (await statement_days.legs_of(connection, [known.subject])).get(known.subject)
     if leg is None:
         return True

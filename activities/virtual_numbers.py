@@ -17,7 +17,7 @@ from temporalio import activity
 
 from activities.gateways.numbers import NotBound, NumberProvider, PoolDry, ProviderUnreachable
 from activities.measures import Measures
-from activities.postgres import bindings, casebook
+from activities.postgres import bindings, case_rows
 from activities.postgres.connection import Connection
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
@@ -214,7 +214,7 @@ async def _owner(connection: Connection, subject: NumberSubject) -> tuple[str, s
         if order is None:
             return refused("unknown_order", "subject.id", "P3", f"there is no order {subject.id}")
         return order.order_no, order.merchant_id
-    case = await casebook.find(connection, subject.id)
+    case = await case_rows.find(connection, subject.id)
     if case is None:
         return refused("unknown_case", "subject.id", "P3", f"there is no case {subject.id}")
     if case.order_no is None:

@@ -5,7 +5,7 @@ from typing import ClassVar
 import asyncpg
 from temporalio.client import Client
 
-from activities.postgres import book_views, casebook
+from activities.postgres import book_views, case_rows
 from activities.postgres.timelines import Stay, timeline_of
 from starter.database import reading
 from starter.errors import UnknownCase
@@ -30,7 +30,7 @@ class PostgresCaseBook:
     async def parties(self, case_id: str) -> Parties | None:
         """See ``CaseBook``."""
         async with reading(self._pool) as connection:
-            row = await casebook.find(connection, case_id)
+            row = await case_rows.find(connection, case_id)
         return Parties(row.merchant_id, row.buyer_id) if row else None
 
     async def view(self, case_id: str, stopped: Stopped) -> CaseView | None:
@@ -46,7 +46,7 @@ class PostgresCaseBook:
     async def log(self, case_id: str) -> list[LogEntry]:
         """See ``CaseBook``."""
         async with reading(self._pool) as connection:
-            return await casebook.log_of(connection, case_id)
+            return await case_rows.log_of(connection, case_id)
 
     async def timeline(self, case_id: str) -> list[Stay]:
         """The stages that a case has been in, oldest first; empty where the book has no such case."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from activities.postgres import casebook, orders, parcels, pieces
+from activities.postgres import case_rows, orders, parcels, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.order_changes import event_key
 from activities.postgres.parcels import Watch
@@ -124,7 +124,7 @@ async def _concerned(connection: Connection, event: CarrierEvent, watchers: tupl
 
 async def _of_order(connection: Connection, order_no: str, event: CarrierEvent) -> list[str]:
     """R7, R15: the order's open cases that are about what is in the parcel."""
-    open_cases = await casebook.open_cases_of_order(connection, order_no)
+    open_cases = await case_rows.open_cases_of_order(connection, order_no)
     contents = await orders.carried(connection, order_no, event.parcel)
     order = await orders.find_order(connection, order_no) if open_cases and contents else None
     if order is None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from activities.policies import Policies
 from activities.postgres import (
     addresses,
-    casebook,
+    case_rows,
     dossiers,
     evidence,
     flags,
@@ -48,7 +48,7 @@ Asked = TypeVar("Asked", RefundRequest, MerchantRefundRequest, ReturnRequest, Pr
 """A request that can say in words what is asked for (R10)."""
 
 
-def whose(case: casebook.Row) -> str:
+def whose(case: case_rows.Row) -> str:
     """Under whose key a text about a case is put: its buyer's, or the merchant's where it has none (P6)."""
     return buyer_person(case.buyer_id) if case.buyer_id else merchant_person(case.merchant_id)
 
@@ -129,12 +129,12 @@ class MerchantDesk:
             LimitReached: the party has written as much about the case as it may (R16).
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            case = await casebook.find(connection, wish.case_id)
+            case = await case_rows.find(connection, wish.case_id)
             if case is None:
                 raise UnknownCase(wish.case_id)
             if wish.by.id != {Role.MERCHANT: case.merchant_id, Role.BUYER: case.buyer_id}.get(wish.by.role, wish.by.id):
                 raise RefusedStatement(wish.case_id)
-            policies = await casebook.policies_of(connection, wish.case_id)
+            policies = await case_rows.policies_of(connection, wish.case_id)
             own = max(policies, key=lambda each: each.version).limits if policies else LimitsPolicy()
             now = datetime.now(UTC)
             written = await statements.write(
@@ -197,7 +197,7 @@ class MerchantDesk:
         """
         async with self._pool.acquire() as connection, connection.transaction():
             found = await statements.read(connection, self._vault.keys, reference)
-            case = await casebook.find(connection, found.case_id) if found else None
+            case = await case_rows.find(connection, found.case_id) if found else None
             if found is None or case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
                 return None
             if found.text is not None:

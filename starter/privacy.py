@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from activities.gateways.attachments import StoreUnreachable
-from activities.postgres import bindings, casebook, erasure, looks, orders
+from activities.postgres import bindings, case_rows, erasure, looks, orders
 from activities.postgres.connection import Connection
 from activities.postgres.erasure import Erasure
 from activities.postgres.vault import Vault, is_attachment_of
@@ -121,7 +121,7 @@ class Privacy:
             Unreachable: the database, or the store of attachments, does not answer.
         """
         async with _stored(), transaction(self._pool) as connection:
-            case = await casebook.find(connection, case_id)
+            case = await case_rows.find(connection, case_id)
             if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
                 raise UnknownCase(case_id)
             about = case.order_no or case.allowance_id or ""
@@ -143,7 +143,7 @@ class Privacy:
             if buyer_id is None:
                 raise UnknownOrder(subject)
             return subject, buyer_person(buyer_id)
-        case = await casebook.find(connection, subject)
+        case = await case_rows.find(connection, subject)
         if case is None:
             raise UnknownCase(subject)
         return case.order_no or case.allowance_id or "", whose(case)

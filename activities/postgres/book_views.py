@@ -3,7 +3,7 @@
 from typing import Final
 
 from activities.postgres import ledger
-from activities.postgres.casebook import log_of, policies_of
+from activities.postgres.case_rows import log_of, policies_of
 from activities.postgres.connection import Connection
 from activities.postgres.timelines import timeline_of
 from workflows.kinds.stage import STAGES, Stage

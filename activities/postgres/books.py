@@ -7,8 +7,8 @@ from typing import Final
 import asyncpg
 
 from activities.gateways.payment import NotPublished, OpenBook, PaymentGateway, StatementLine
-from activities.postgres import ledger, statement_days
-from activities.postgres.ledger import BookedLeg
+from activities.postgres import statement_days, whole_ledger
+from activities.postgres.whole_ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Message
 from workflows.messages.money import Currency, Minor
@@ -164,7 +164,7 @@ async def _our_legs(pool: asyncpg.Pool) -> AsyncGenerator[BookedLeg]:
     after = ""
     while True:
         async with pool.acquire() as connection:
-            page = await ledger.page(connection, after, _PAGE)
+            page = await whole_ledger.page(connection, after, _PAGE)
         for leg in page:
             yield leg
         if len(page) < _PAGE:

@@ -4,7 +4,7 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import casebook, evidence, flags, threads
+from activities.postgres import case_rows, evidence, flags, threads
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys
 from workflows.messages.applications import ApplicationVersion
@@ -63,7 +63,7 @@ async def dossier(connection: Connection, keys: PersonKeys, case_id: str) -> Dos
             about=row["about"],
             claimed=_version(row["application"]),
             applied=_version(applied),
-            rejections=tuple(each for each in await casebook.log_of(connection, matter) if each.event == "rejected"),
+            rejections=tuple(each for each in await case_rows.log_of(connection, matter) if each.event == "rejected"),
             thread=tuple(said),
             evidence=_shown(await evidence.evidence_of(connection, row["about"]))
             if row["about"]

@@ -4,9 +4,7 @@ Every function works inside the caller's transaction. Whoever changes a leg hold
 the commit, so that two payouts of one order, or two answers about one payout, come one after the other (R8).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable
 from typing import Final
 
 import asyncpg
@@ -21,23 +19,6 @@ from workflows.rules.legs import Change, LegEvent, LegRecord, follow
 
 class LedgerContradiction(ValueError):  # noqa: N818
     """What the ledger is told contradicts what it has; a mistake of the caller, not a fault that passes."""
-
-
-@dataclass(frozen=True)
-class BookedLeg:
-    """One leg as the whole book shows it. The amount is in minor units."""
-
-    refund_no: str
-    case_id: str
-    fund: str
-    amount: int
-    currency: str
-    state: LegState
-    paid_by: PaidBy | None
-    reserved_at: datetime
-    stated_on: date | None = None
-    """On the provider's statement of which day it stood last (X5)."""
-    settled_at: datetime | None = None
 
 
 async def open_fund(connection: Connection, fund: str, currency: str, parts: Iterable[FundPart]) -> bool:
@@ -255,54 +236,6 @@ async def events_of(connection: Connection, refund_no: str) -> tuple[LegEvent, .
         )
         for row in rows
     )
-
-
-async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLeg, ...]:
-    """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
-    rows = await connection.fetch(
-        """
-        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on, settled_at
-        FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
-        """,
-        after,
-        limit,
-    )
-    return tuple(map(booked, rows))
-
-
-def booked(row: asyncpg.Record) -> BookedLeg:
-    """A row of the legs as the whole book shows it."""
-    return BookedLeg(
-        refund_no=row["refund_no"],
-        case_id=row["case_id"],
-        fund=row["fund"],
-        amount=row["amount"],
-        currency=row["currency"],
-        state=LegState(row["state"]),
-        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
-        reserved_at=row["reserved_at"],
-        stated_on=row["stated_on"],
-        settled_at=row["settled_at"],
-    )
-
-
-async def overpaid(connection: Connection, funds: Sequence[str]) -> list[tuple[str, str, int, int]]:
-    """Of each of these funds the part most overpaid, if any: fund, part, what was paid, what is used (R8)."""
-    rows = await connection.fetch(
-        """
-        SELECT DISTINCT ON (fund) fund, part, paid, used
-        FROM (
-            SELECT legs.fund, leg_parts.part, sum(leg_parts.amount)::bigint AS used
-            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
-            WHERE legs.fund = ANY ($1) AND legs.state <> 'failed'
-            GROUP BY legs.fund, leg_parts.part
-        ) AS usage JOIN ledger.fund_parts USING (fund, part)
-        WHERE used > paid
-        ORDER BY fund, used - paid DESC, part
-        """,
-        funds,
-    )
-    return [(row["fund"], row["part"], row["paid"], row["used"]) for row in rows]
 
 
 async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:

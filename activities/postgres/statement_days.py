@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from activities.postgres.connection import Connection
-from activities.postgres.ledger import BookedLeg, booked
+from activities.postgres.whole_ledger import BookedLeg, booked
 from workflows.rules.moments import CLOCKS_DIFFER
 
 LOOKS_BACK: Final = timedelta(days=60)

@@ -78,7 +78,7 @@ def case_ids(incomplete: str) -> list[str]:
 
 async def _case_ids(incomplete: str) -> list[str]:
     # The case book is not needed to complete anything else.
-    from activities.postgres.casebook import open_cases_beginning  # noqa: PLC0415
+    from activities.postgres.case_rows import open_cases_beginning  # noqa: PLC0415
     from starter.commands.reaching import database  # noqa: PLC0415
 
     async with asyncio.timeout(_PATIENCE), database() as pool, pool.acquire() as connection:

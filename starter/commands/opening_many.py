@@ -16,7 +16,7 @@ from rich.console import Group
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from activities.postgres.casebook import identity
+from activities.postgres.case_rows import identity
 from starter.client import Aftersales
 from starter.commands.failures import Exit, UsageError
 from starter.commands.opened_lines import OpenedLines, opened_lines

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
-from activities.postgres import ledger
+from activities.postgres import ledger, whole_ledger
 from activities.postgres.pool import open_pool
 from tests.storage.money import by_hand, minutes, open_case, open_order, payout, reserve, settle, told
 from workflows.messages.payouts import Ask, LegState, PaidBy, Payout, TenderKind
@@ -88,4 +88,4 @@ async def test_no_legs_are_a_dead_end(pool: asyncpg.Pool, mode: Mode) -> None:
     assert stuck == []
     async with pool.acquire() as connection:
         funds = [row["fund"] for row in await connection.fetch("SELECT fund FROM ledger.funds")]
-        assert not [found for found in await ledger.overpaid(connection, funds) if found[2] == 2 * LEG]
+        assert not [found for found in await whole_ledger.overpaid(connection, funds) if found[2] == 2 * LEG]

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.postgres import ledger, reservations
+from activities.postgres import ledger, reservations, whole_ledger
 from activities.postgres.alerts import open_alerts, resolve_alert
 from activities.postgres.ledger import LedgerContradiction
 from activities.postgres.loading import load_orders
@@ -481,7 +481,7 @@ async def test_money_that_moved_after_all_is_written_down_beyond_the_cap(pool: a
     assert (change.standing.state, change.alert) == (LegState.SUCCEEDED, AlertKind.SUCCESS_AFTER_FAILURE)
     assert (await used(pool, order_no))["line:1"] == 2_000
     async with pool.acquire() as connection:
-        assert await ledger.overpaid(connection, [f"order/{order_no}"]) == [
+        assert await whole_ledger.overpaid(connection, [f"order/{order_no}"]) == [
             (f"order/{order_no}", "line:1", 1_000, 2_000)
         ]
         alerts = [each for each in await open_alerts(connection, limit=1000) if each.refund_no == number]

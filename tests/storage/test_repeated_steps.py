@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.postgres import casebook
+from activities.postgres import case_rows, casebook
 from activities.postgres.casebook import StepOutOfOrder
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, some_id
@@ -67,7 +67,7 @@ async def write(pool: asyncpg.Pool, given: Step) -> Stepped:
 
 async def events(pool: asyncpg.Pool, case: str) -> list[str]:
     async with pool.acquire() as connection:
-        return [each.event for each in await casebook.log_of(connection, case)]
+        return [each.event for each in await case_rows.log_of(connection, case)]
 
 
 async def test_the_same_step_again_is_found(pool: asyncpg.Pool, case: str) -> None:

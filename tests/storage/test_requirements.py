@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.postgres import addresses, casebook, pauses, statements
+from activities.postgres import addresses, case_rows, casebook, pauses, statements
 from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, POLICY, some_id
@@ -112,7 +112,7 @@ async def refused(connection: Connection, step: Step, *, in_force: Policy | None
     )
     assert row
     assert (row["step"], row["log_length"], row["policy"]) == EVERYTHING_AS_IT_WAS
-    assert len(await casebook.log_of(connection, step.case.case_id)) == 1
+    assert len(await case_rows.log_of(connection, step.case.case_id)) == 1
     return refusal
 
 
@@ -162,7 +162,7 @@ async def test_a_step_that_needs_nothing_is_written(connection: Connection, case
     stepped = await written(connection, step(case))
 
     assert stepped == Stepped(due=stepped.due, step=stepped.step, number=stepped.number)
-    assert [each.event for each in await casebook.log_of(connection, case)] == ["opened", "something"]
+    assert [each.event for each in await case_rows.log_of(connection, case)] == ["opened", "something"]
 
 
 async def test_a_refused_step_can_be_taken_otherwise(connection: Connection, case: str) -> None:
@@ -182,7 +182,7 @@ async def test_the_default_address_is_taken_and_logged(connection: Connection, c
 
     assert stepped.address
     assert stepped.address.address_id == "a-1"
-    assert (await casebook.log_of(connection, case))[-1].facts == {"address": "a-1", "address_version": 1}
+    assert (await case_rows.log_of(connection, case))[-1].facts == {"address": "a-1", "address_version": 1}
 
 
 @pytest.mark.parametrize("address_id", [None, "a-9"])

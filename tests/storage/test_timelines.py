@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from rich.console import Console
 
-from activities.postgres import casebook
+from activities.postgres import case_rows, casebook
 from activities.postgres.book_views import view_in_book
 from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
@@ -138,6 +138,6 @@ async def test_a_case_of_a_newer_release_is_shown_as_it_stands_and_nothing_is_de
     console = Console(width=120, record=True)
     console.print(case_page(view, NOON), timeline_table([stays[0].model_copy(update={"stage": view.stage})], NOON))
     assert "fraud_review" in console.export_text()
-    assert await casebook.policies_of(connection, key.case_id) == (POLICY,)
+    assert await case_rows.policies_of(connection, key.case_id) == (POLICY,)
     with pytest.raises(ValueError, match="gift_cards"):
-        await casebook.find(connection, key.case_id)
+        await case_rows.find(connection, key.case_id)

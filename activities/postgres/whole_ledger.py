@@ -1,0 +1,75 @@
+"""The ledger as a whole, page by page: for whoever compares it with other books, or looks for what cannot be (R8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import asyncpg
+
+from activities.postgres.connection import Connection
+from workflows.messages.payouts import LegState, PaidBy
+
+
+@dataclass(frozen=True)
+class BookedLeg:
+    """One leg as the whole book shows it. The amount is in minor units."""
+
+    refund_no: str
+    case_id: str
+    fund: str
+    amount: int
+    currency: str
+    state: LegState
+    paid_by: PaidBy | None
+    reserved_at: datetime
+    stated_on: date | None = None
+    """On the provider's statement of which day it stood last (X5)."""
+    settled_at: datetime | None = None
+
+
+async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLeg, ...]:
+    """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
+    rows = await connection.fetch(
+        """
+        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on, settled_at
+        FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return tuple(map(booked, rows))
+
+
+def booked(row: asyncpg.Record) -> BookedLeg:
+    """A row of the legs as the whole book shows it."""
+    return BookedLeg(
+        refund_no=row["refund_no"],
+        case_id=row["case_id"],
+        fund=row["fund"],
+        amount=row["amount"],
+        currency=row["currency"],
+        state=LegState(row["state"]),
+        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+        reserved_at=row["reserved_at"],
+        stated_on=row["stated_on"],
+        settled_at=row["settled_at"],
+    )
+
+
+async def overpaid(connection: Connection, funds: Sequence[str]) -> list[tuple[str, str, int, int]]:
+    """Of each of these funds the part most overpaid, if any: fund, part, what was paid, what is used (R8)."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (fund) fund, part, paid, used
+        FROM (
+            SELECT legs.fund, leg_parts.part, sum(leg_parts.amount)::bigint AS used
+            FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
+            WHERE legs.fund = ANY ($1) AND legs.state <> 'failed'
+            GROUP BY legs.fund, leg_parts.part
+        ) AS usage JOIN ledger.fund_parts USING (fund, part)
+        WHERE used > paid
+        ORDER BY fund, used - paid DESC, part
+        """,
+        funds,
+    )
+    return [(row["fund"], row["part"], row["paid"], row["used"]) for row in rows]
