@@ -65,7 +65,7 @@ pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
 	@$(bin)/python -m pytest -n 0 -q tests/browser/test_operators.py --pictures docs/images
 
 docs: venv ## Write the generated pages of docs/ anew
-	@$(bin)/python -m starter.settings > docs/settings.md
+	@$(bin)/python -m starter.settings_page > docs/settings.md
 	@$(bin)/python -m workflows.kinds.diagrams > docs/processes.md
 	@$(bin)/python -m starter.contract
 	@$(bin)/python -m tests.rulebook.where

@@ -1,4 +1,4 @@
-"""What can be set from outside, how it is checked, and its documentation.
+"""What can be set from outside, and how it is checked. One class, and long: a list of settings is read in one place.
 
 Everything comes from environment variables. Where Temporal is and how to reach it is read by the SDK itself
 (`temporalio.envconfig`): its variables and profiles are the same for every Temporal program.
@@ -7,21 +7,20 @@ Everything comes from environment variables. Where Temporal is and how to reach 
 import difflib
 import os
 import re
-import types
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self, Union, get_args, get_origin
+from typing import Final, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from annotated_types import Ge, Le
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.postgres.roles import NO_LONGER_PREFIX
 from starter.adapter_registry import AND, BUILT_IN, OWN, STUB, names
 from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
 from starter.nexus_endpoints import read_endpoints
+from starter.settings_of_others import TEMPORAL_VARIABLES
+from starter.settings_values import allowed
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
@@ -34,44 +33,6 @@ _HIGHEST_PORT: Final = 65_535
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Kubernetes sets such variables in every container for a Service called "aftersales-...".
 _SERVICE_LINK: Final = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|PORT)(_|$)")
-
-TEMPORAL_VARIABLES: Final[Mapping[str, str]] = {
-    "TEMPORAL_ADDRESS": "Host and port of the Temporal server.",
-    "TEMPORAL_NAMESPACE": "Namespace of the cases.",
-    "TEMPORAL_PROFILE": "Name of the profile in Temporal's configuration file.",
-    "TEMPORAL_CONFIG_FILE": "Path of that file, if it is not at Temporal's usual place.",
-    "TEMPORAL_API_KEY": "API key; turns TLS on. Secret.",
-    "TEMPORAL_TLS": "`true` turns TLS on, `false` off.",
-    "TEMPORAL_TLS_SERVER_NAME": "Name that the server's certificate must carry.",
-    "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "File with the authority that signed the server's certificate.",
-    "TEMPORAL_TLS_SERVER_CA_CERT_DATA": "The same, as PEM text.",
-    "TEMPORAL_TLS_CLIENT_CERT_PATH": "File with the client's certificate (mutual TLS).",
-    "TEMPORAL_TLS_CLIENT_CERT_DATA": "The same, as PEM text.",
-    "TEMPORAL_TLS_CLIENT_KEY_PATH": "File with the client's key (mutual TLS).",
-    "TEMPORAL_TLS_CLIENT_KEY_DATA": "The same, as PEM text. Secret.",
-}
-"""What `temporalio.envconfig` reads. One of these set means: that server, not the embedded one."""
-
-OTEL_VARIABLES: Final[Mapping[str, str]] = {
-    "OTEL_EXPORTER_OTLP_ENDPOINT": "Where traces and metrics are sent (OTLP): `http://collector:4318`. Setting it "
-    "turns both on.",
-    "OTEL_EXPORTER_OTLP_PROTOCOL": "`http/protobuf` (the default, usually port 4318) or `grpc` (4317).",
-    "OTEL_EXPORTER_OTLP_HEADERS": "`name=value,name=value` to send along. Secret.",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "Where traces are sent instead; the whole address. The protocol and the "
-    "headers have such variables too, and metrics likewise.",
-    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "Where metrics are sent instead; the whole address.",
-    "OTEL_TRACES_EXPORTER": "`otlp` or `none`. Without it: `otlp` if an endpoint is set.",
-    "OTEL_METRICS_EXPORTER": "`prometheus`, `otlp` or `none`. Without it: `otlp` if an endpoint is set. `prometheus` "
-    "serves `/metrics`.",
-    "OTEL_EXPORTER_PROMETHEUS_HOST": "Interface of `/metrics`; `localhost` without it.",
-    "OTEL_EXPORTER_PROMETHEUS_PORT": "Port of `/metrics`; 9464 without it.",
-    "OTEL_SERVICE_NAME": "Name of the service; `aftersales` without it.",
-    "OTEL_RESOURCE_ATTRIBUTES": "`key=value,key=value` that tell processes apart.",
-    "OTEL_TRACES_SAMPLER": "Which traces are kept, as everywhere in OpenTelemetry; all of them without it.",
-    "OTEL_METRIC_EXPORT_INTERVAL": "Milliseconds between two exports of metrics by `otlp`; 60000 without it.",
-    "OTEL_SDK_DISABLED": "`true` turns everything off.",
-}
-"""What ``starter.telemetry`` reads."""
 
 
 class SettingsError(Exception):
@@ -557,61 +518,6 @@ def variable_name(field: str) -> str:
     return alias if isinstance(alias, str) else PREFIX + field.upper()
 
 
-def documentation() -> str:
-    """The page on all settings, in Markdown."""
-    lines = [
-        "# Settings",
-        "",
-        "All settings are environment variables. A wrong one ends a command with one line and exit code 2.",
-        "",
-        "| Variable | Allowed | Default | Meaning |",
-        "| --- | --- | --- | --- |",
-    ]
-    for name, field in Settings.model_fields.items():
-        cells = (f"`{variable_name(name)}`", _allowed(field), _default(field), field.description or "")
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    lines += [
-        "",
-        "## Temporal",
-        "",
-        "Read by the Temporal SDK as in every Temporal program. None of them set: an embedded server runs on",
-        "the state folder. One set: that server, at `localhost:7233` in namespace `default` unless they say",
-        "otherwise. A configuration file at Temporal's usual place counts only where `TEMPORAL_PROFILE` or",
-        "`TEMPORAL_CONFIG_FILE` is set; in production a file without either is an error. `TEMPORAL_GRPC_META_<NAME>`",
-        "is a header of each request. `TEMPORAL_TLS_DISABLE_HOST_VERIFICATION` is not heeded by the Python SDK.",
-        "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
-    ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in TEMPORAL_VARIABLES.items()]
-    lines += [
-        "",
-        "## The light client",
-        "",
-        "Read by it alone, beside `AFTERSALES_TASK_QUEUE`, `AFTERSALES_KEYS` and `AFTERSALES_KEY_FILE`. See",
-        "[client.md](client.md).",
-        "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
-    ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in OF_THE_LIGHT_CLIENT.items()]
-    lines += [
-        "",
-        "## OpenTelemetry",
-        "",
-        "Read as in every program with OpenTelemetry, by `aftersales worker` and `aftersales up`. None of them set: no",
-        "traces and no metrics, at no cost. See [observability.md](observability.md).",
-        "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
-    ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
-    from starter import adapter_settings  # noqa: PLC0415 -- adapters are looked up with these settings
-
-    lines += adapter_settings.lines()
-    return "\n".join(lines) + "\n"
-
-
 def _has_its_parts(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -662,45 +568,4 @@ def _problem(location: tuple[int | str, ...], kind: str, message: str) -> str:
         return f"{name} is not a setting"
     if kind == "value_error":
         return f"{variable_name(field)} {own_words}"
-    return f"{variable_name(field)} must be {_allowed(Settings.model_fields[field])}"
-
-
-def _allowed(field: FieldInfo) -> str:
-    kind = _without_none(field.annotation)
-    if get_origin(kind) is Literal:
-        *others, last = (f"`{value}`" for value in get_args(kind))
-        return f"{', '.join(others)} or {last}"
-    if kind is bool:
-        return "`true` or `false`"
-    if kind is int:
-        low = next(limit.ge for limit in field.metadata if isinstance(limit, Ge))
-        high = next(limit.le for limit in field.metadata if isinstance(limit, Le))
-        return f"a whole number from {low} to {high}"
-    if kind is float:
-        return "a number above 0"
-    if kind is Path:
-        return "a path"
-    return "secret text" if kind is SecretStr else "text that is not empty"
-
-
-def _default(field: FieldInfo) -> str:
-    default: Any = field.get_default()
-    match default:
-        case None:
-            return "none"
-        case bool():
-            return f"`{str(default).lower()}`"
-        case SecretStr():
-            return "one for development"
-        case _:
-            return f"`{default}`"
-
-
-def _without_none(annotation: Any) -> Any:
-    if get_origin(annotation) in {Union, types.UnionType}:
-        (annotation,) = (part for part in get_args(annotation) if part is not types.NoneType)
-    return annotation
-
-
-if __name__ == "__main__":
-    print(documentation(), end="")
+    return f"{variable_name(field)} must be {allowed(Settings.model_fields[field])}"

@@ -19,7 +19,8 @@ from activities.postgres.vault import Vault
 from starter import waiting
 from starter.connection import connect
 from starter.database_roles import grant_roles
-from starter.settings import PREFIX, TEMPORAL_VARIABLES, Settings
+from starter.settings import PREFIX, Settings
+from starter.settings_of_others import TEMPORAL_VARIABLES
 from starter.stack import Stack
 from starter.vault import opened_vault, prepare_key_store
 from tests.databases import database_for_one_test, log_in_as

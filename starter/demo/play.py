@@ -1,33 +1,30 @@
 """Playing a script: a case is opened, its own clock is moved from step to step, and what came of it is noted."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
-from typing import Final, TypeVar
+from typing import Final
 
 import asyncpg
-from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import PaymentGatewayStub
-from activities.postgres import allowances, evidence, ledger, orders, scores
-from activities.postgres.alerts import open_alerts
+from activities.postgres import allowances, ledger, orders
 from activities.postgres.loading import AllowanceRecord
 from starter.client import Aftersales, Case
+from starter.demo.played import Played, came_of
 from starter.demo.providers import Provider
-from starter.demo.script import Act, Look, Move, Result, Script, Spend, Step, To
-from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
+from starter.demo.script import Act, Look, Move, Script, Spend, Step, To
+from starter.demo.waiting import PATIENCE, NothingHappened, has_ended, quiet, until
+from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase
 from starter.gateway_callbacks import CallbackPump
-from workflows.kinds.stage import PASSING
 from workflows.messages.actors import Actor, Role, carrier
 from workflows.messages.cases import CaseView
 from workflows.messages.commands import ReportParcel
-from workflows.messages.message import Message
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import (
@@ -46,44 +43,16 @@ from workflows.messages.statements import WriteStatement
 from workflows.rules.compensation import freight_insurance_fund, return_freight_fund
 from workflows.rules.dispute import DECIDED
 from workflows.rules.identity import case_id
-from workflows.rules.legs import AlertKind, callback_source
-
-_Seen = TypeVar("_Seen")
+from workflows.rules.legs import callback_source
 
 _LIMIT: Final = timedelta(days=45)
 """A case that has not ended by then is reported as open."""
-_PATIENCE: Final = 30
 _LONGEST_PLAY: Final = 120
 """Real seconds for one group of cases; an ordinary machine needs a tenth of it."""
-_POLL: Final = 0.02
 _SLEEPING: Final = frozenset({"expiry", "late_shipment"})
 """What is started long before it opens (A6, L1)."""
 _OFFICER: Final = "officer-1"
 _CARRIER: Final = "sf"
-
-
-class NothingHappened(Exception):  # noqa: N818 -- it says what is known
-    """What was waited for did not come about in time."""
-
-
-class Played(Message):
-    """A case after it was played."""
-
-    script: Script
-    case_id: str
-    found: Result
-    remarks: tuple[str, ...]
-    """Steps that did not go as written."""
-    virtual_seconds: float
-
-    def differences(self, expected: Result) -> tuple[str, ...]:
-        """In what the case differs from what is expected of it; nothing is good."""
-        fields = (
-            f"{name}: expected {_plain(wanted)}, found {_plain(came)}"
-            for name in Result.model_fields
-            if (wanted := getattr(expected, name)) != (came := getattr(self.found, name))
-        )
-        return (*self.remarks, *fields)
 
 
 @dataclass(frozen=True)
@@ -141,17 +110,6 @@ async def _play(actors: "Sequence[_Playing]", hours: Sequence[timedelta]) -> Non
         await asyncio.gather(*(actor.advance(at) for actor in actors))
         await asyncio.gather(*(actor.take(at) for actor in actors))
     await asyncio.gather(*(actor.finish() for actor in actors))
-
-
-def expectations(played: Sequence[Played]) -> tuple[Result, ...]:
-    """What is expected of each case of a group; where a race decides, what fits best of what is expected of all."""
-    own = tuple(each.script.expected for each in played)
-    if not all(each.script.either_way for each in played):
-        return own
-    return min(
-        permutations(own),
-        key=lambda order: sum(len(each.differences(wanted)) for each, wanted in zip(played, order, strict=True)),
-    )
 
 
 @dataclass
@@ -255,42 +213,9 @@ class _Playing:
         """What came of it all."""
         ended = await self.case.outcome() if self._case and not self._open else None
         identifier = case_id(self.script.request(self.subject, self.about))
-        followers = await self.theatre.pool.fetch(
-            """
-            SELECT case_id, kind, outcome, compensated, closed_at FROM casebook.cases
-            WHERE about = $1 ORDER BY opened_at
-            """,
-            identifier,
-        )
-        disputes = [each for each in followers if each["kind"] == CaseKind.DISPUTE]
-        cases = [identifier, *(each["case_id"] for each in followers)]
-        async with self.theatre.pool.acquire() as connection:
-            raised = await open_alerts(connection, limit=1000)
-            charged = await scores.changes_of(connection, self.subject.merchant_id, limit=1000)
-            given = await evidence.evidence_of(connection, disputes[-1]["case_id"] if disputes else identifier)
-            notices = await connection.fetch(
-                "SELECT DISTINCT template || '>' || recipient_role AS told FROM notices.outbox WHERE case_id = ANY($1)",
-                cases,
-            )
-        compensated = ended.compensated.amount if ended and ended.compensated else 0
-        found = Result(
-            outcome=ended.outcome if ended else None,
-            refused=self._refused,
-            refunded=ended.refunded.amount if ended and ended.refunded else 0,
-            compensated=compensated + sum(each["compensated"] for each in followers),
-            bonus_void=ended.bonus_voided.amount if ended and ended.bonus_voided else None,
-            decided_by=ended.decided_by if ended else None,
-            legs=len(ended.legs) if ended else 0,
-            dispute=disputes[-1]["outcome"] if disputes else None,
-            fault=ended.ruling.fault if ended and ended.ruling else None,
-            score=sum(each.points for each in charged if each.case_id in cases),
-            evidence=tuple(f"{each.by.role}:{each.standing}" for each in given if not each.adds),
-            attention=tuple(self._attention),
-            alerts=tuple(AlertKind(each.kind) for each in raised if each.case_id == identifier),
-            notices=tuple(sorted(row["told"] for row in notices)),
-        )
+        found, over = await came_of(self.theatre.pool, identifier, self.subject.merchant_id, ended)
+        found = found.model_copy(update={"refused": self._refused, "attention": tuple(self._attention)})
         # The case's clock stands still while it is disputed, so that the dispute may have ended later by its own.
-        over = [each["closed_at"] for each in disputes if each["closed_at"]]
         lived = max([ended.closed_at, *over]) - self._opened_at if ended else timedelta(0)
         return Played(
             script=self.script,
@@ -345,10 +270,7 @@ class _Playing:
             await self._report(step, key, now, parcel)
 
     async def _report(self, step: Move, key: str, now: datetime, parcel: Parcel) -> None:
-        marks = {
-            ParcelEvent.OUTBOUND: orders.mark_outbound,
-            ParcelEvent.ON_DELIVERY_RUN: orders.mark_on_delivery_run,
-        }
+        marks = {ParcelEvent.OUTBOUND: orders.mark_outbound, ParcelEvent.ON_DELIVERY_RUN: orders.mark_on_delivery_run}
         if mark := marks.get(step.parcel):
             async with self.theatre.pool.acquire() as connection:
                 await mark(connection, self.script.subject, now)
@@ -398,7 +320,7 @@ class _Playing:
     async def _forward(self, case: Case, length: timedelta) -> bool:
         """Move one clock; False where the case has ended on the way."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 return await self.theatre.skipper.fast_forward(case.handle, length)
         except RPCError as error:
             # It has ended by itself between two looks at it.
@@ -414,7 +336,7 @@ class _Playing:
             return
         if before.due > now:
             await self._forward(dispute, before.due - now)
-        await _until(dispute.view, lambda view: (view.stage, view.due) != (before.stage, before.due))
+        await until(dispute.view, lambda view: (view.stage, view.due) != (before.stage, before.due))
 
     async def _at_rest(self) -> CaseView | None:
         """The case once nothing is under way in it; None before it starts (A6, L1), and after its end."""
@@ -423,14 +345,14 @@ class _Playing:
         if self.script.open in _SLEEPING and not await self._begun():
             return None
         await self._dispute_at_rest()
-        view = await _quiet(self.case)
+        view = await quiet(self.case)
         if view is None:
             self._open = False
             return None
         self._note(view)
         if view.dispute and view.kind is not CaseKind.DISPUTE and self._dispute is None:
             self._dispute = self.theatre.aftersales.case(view.dispute)
-            await _quiet(self._dispute)
+            await quiet(self._dispute)
         return view
 
     async def _dispute_at_rest(self) -> None:
@@ -438,17 +360,17 @@ class _Playing:
         dispute = self._dispute
         if dispute is None:
             return
-        if view := await _quiet(dispute):
+        if view := await quiet(dispute):
             self._note(view)
             return
 
         async def knows() -> bool:
-            if await _has_ended(self.case):
+            if await has_ended(self.case):
                 return True
             view = await self.case.view()
             return view.dispute != dispute.id or view.stage in DECIDED
 
-        await _until(knows, bool)
+        await until(knows, bool)
         self._dispute = None
 
     def _note(self, view: CaseView) -> None:
@@ -474,50 +396,4 @@ class _Playing:
                 async with self.theatre.pool.acquire() as connection:
                     return any(event.source == source for event in await ledger.events_of(connection, refund_no))
 
-            await _until(written, bool)
-
-
-async def _quiet(case: Case) -> CaseView | None:
-    """A case once it only waits, for a command, the gateway or its clock; None once it has ended.
-
-    One that has ended is not asked: its worker would have to go through all of its history for the answer.
-    """
-
-    async def look() -> tuple[bool, CaseView | None]:
-        described = await case.handle.describe()
-        raw = described.raw_description
-        if described.status is not WorkflowExecutionStatus.RUNNING:
-            return True, None
-        if raw.HasField("pending_workflow_task") or raw.pending_activities:
-            return False, None
-        try:
-            view = await case.view()
-        except Unreachable:  # it begins at this moment
-            return False, None
-        return view.stage not in PASSING and view.outcome is None, view
-
-    _, view = await _until(look, lambda seen: seen[0])
-    return view
-
-
-async def _has_ended(case: Case) -> bool:
-    return (await case.handle.describe()).status is not WorkflowExecutionStatus.RUNNING
-
-
-async def _until(look: Callable[[], Awaitable[_Seen]], good: Callable[[_Seen], bool]) -> _Seen:
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
-    while not good(seen := await look()):
-        if asyncio.get_running_loop().time() > deadline:
-            raise NothingHappened(f"not within {_PATIENCE} s; seen last: {seen}")
-        await asyncio.sleep(_POLL)
-    return seen
-
-
-def _plain(value: object) -> str:
-    match value:
-        case tuple():
-            return ", ".join(str(each) for each in value) or "none"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-        case None:
-            return "none"
-        case _:
-            return str(value)
+            await until(written, bool)

@@ -31,12 +31,14 @@ from starter.commands.printing import answer, notes
 from starter.commands.processes import serving
 from starter.commands.stopping import told_to_stop
 from starter.connection import connect
-from starter.demo import script
-from starter.demo.play import Played, Theatre, expectations, play
+from starter.demo import script, shop
+from starter.demo.play import Theatre, play
+from starter.demo.played import Played, expectations
 from starter.demo.providers import Provider, opened_provider, playable
 from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.script import Script
-from starter.settings import TEMPORAL_VARIABLES, Settings, load_settings, variable_name
+from starter.settings import Settings, load_settings, variable_name
+from starter.settings_of_others import TEMPORAL_VARIABLES
 from starter.stack import Stack, embedded_stack
 from starter.stack.state_folder import StateFolder
 from workflows.messages.persons import in_clear
@@ -119,7 +121,7 @@ async def opened_theatre(settings: Settings, stack: Stack, provider: Provider | 
     skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
     async with serving(settings, skipper.client, stack) as (aftersales, pump):
         start = datetime.now(UTC)
-        orders, allowances = script.orders(start), script.allowances(start)
+        orders, allowances = shop.orders(start), shop.allowances(start)
         if provider:
             orders = tuple(map(provider.paid_through, orders))
             allowances = tuple(map(provider.paid_through, allowances))
@@ -131,18 +133,18 @@ async def opened_theatre(settings: Settings, stack: Stack, provider: Provider | 
             )
         keep = aftersales.privacy
         references: dict[str, str] = {}
-        for account in script.accounts():
+        for account in shop.accounts():
             kept = await keep.keep_bank_account(account.buyer_id, account.key, account.account)
             references[f"vault:account/{account.key}"] = kept
-        for contact in script.contacts():
+        for contact in shop.contacts():
             kept = await keep.keep_contact(contact.merchant_id, contact.key, contact.contact)
             references[f"vault:address/{contact.key}"] = kept
-        for remark in script.remarks():
+        for remark in shop.remarks():
             await aftersales.desk.add_remark(remark)
-        for address in script.addresses():
+        for address in shop.addresses():
             details = references.get(address.details, address.details)
             await aftersales.desk.save_address(address.model_copy(update={"details": details}))
-        for exemption in script.exemptions(start):
+        for exemption in shop.exemptions(start):
             await aftersales.declarations.declare_exemption(exemption)
         yield Theatre(
             aftersales=aftersales,

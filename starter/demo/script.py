@@ -1,12 +1,11 @@
-"""The demo's data: what is opened, what happens at which hour, and what must come of it."""
+"""The demo's cases: what is opened, what happens at which hour, and what must come of it."""
 
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from importlib import resources
 from itertools import groupby
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -15,17 +14,14 @@ from activities.gateways.payment_stub import Behaviour, Mode
 from activities.policies import Policies
 from activities.postgres.allowances import Spending
 from activities.postgres.loading import AllowanceRecord
+from starter.demo.shop import data
 from starter.durations import Duration, parse_duration
 from workflows.messages.actors import Role
-from workflows.messages.addresses import SaveAddress
 from workflows.messages.commands import Command
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.flags import AddRemark
 from workflows.messages.message import Code, Identifier, Input, Reference
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.parcels import ParcelEvent
-from workflows.messages.pauses import DeclareExemption
-from workflows.messages.persons import BankAccount, Contact
 from workflows.messages.requests import (
     BankTransfer,
     DisputeReason,
@@ -47,11 +43,6 @@ from workflows.messages.requests import (
 from workflows.messages.rulings import Fault
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.legs import AlertKind
-
-START: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
-"""The moment in the data files that stands for the moment at which the demo starts."""
-
-_Record = TypeVar("_Record", OrderRecord, AllowanceRecord, DeclareExemption)
 
 To = Literal["case", "dispute"]
 """Whom a step is about: the case itself, or the dispute that the buyer has opened on it."""
@@ -176,22 +167,6 @@ class Result(Input):
     alerts: tuple[AlertKind, ...] = ()
     notices: tuple[str, ...] = ()
     """Who was told what, as ``template>role``, by name; also by the dispute, and by what was paid beside the refund."""
-
-
-class AccountRecord(Input):
-    """A buyer's bank account."""
-
-    buyer_id: Identifier
-    key: Identifier
-    account: BankAccount
-
-
-class ContactRecord(Input):
-    """The contact of a merchant's return address."""
-
-    merchant_id: Identifier
-    key: Identifier
-    contact: Contact
 
 
 class Script(Input):
@@ -326,7 +301,7 @@ def scripts() -> tuple[Script, ...]:
     Raises:
         ValueError: the file does not fit the models.
     """
-    return _Scripts.model_validate(tomllib.loads(_data("cases.toml"))).case
+    return _Scripts.model_validate(tomllib.loads(data("cases.toml"))).case
 
 
 def groups(all_scripts: Sequence[Script]) -> tuple[tuple[Script, ...], ...]:
@@ -335,54 +310,10 @@ def groups(all_scripts: Sequence[Script]) -> tuple[tuple[Script, ...], ...]:
     return tuple(tuple(members) for _, members in groupby(ordered, key=_group))
 
 
-def orders(start: datetime) -> tuple[OrderRecord, ...]:
-    """The demo's orders, as if the demo's data had been written for this start."""
-    records = [OrderRecord.model_validate_json(line) for line in _lines("orders.jsonl")]
-    moments = ("paid_at", "outbound_at", "shipped_at", "on_delivery_run_at")
-    return tuple(_moved(record, moments, start - START) for record in records)
-
-
-def allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
-    """The demo's allowances, as ``orders``."""
-    records = [AllowanceRecord.model_validate_json(line) for line in _lines("allowances.jsonl")]
-    return tuple(_moved(record, ("valid_until",), start - START) for record in records)
-
-
-def addresses() -> tuple[SaveAddress, ...]:
-    """The return addresses of the demo's merchants (T2)."""
-    return tuple(SaveAddress.model_validate_json(line) for line in _lines("addresses.jsonl"))
-
-
-def accounts() -> tuple[AccountRecord, ...]:
-    """The bank accounts of the demo's buyers (R4, T4)."""
-    return tuple(AccountRecord.model_validate_json(line) for line in _lines("accounts.jsonl"))
-
-
-def contacts() -> tuple[ContactRecord, ...]:
-    """Who takes parcels in at the merchants' return addresses (T2)."""
-    return tuple(ContactRecord.model_validate_json(line) for line in _lines("contacts.jsonl"))
-
-
-def remarks() -> tuple[AddRemark, ...]:
-    """What the demo's merchants have noted at their orders."""
-    return tuple(AddRemark.model_validate_json(line) for line in _lines("remarks.jsonl"))
-
-
-def exemptions(start: datetime) -> tuple[DeclareExemption, ...]:
-    """What the platform excuses merchants from (L2), as ``orders``."""
-    records = [DeclareExemption.model_validate_json(line) for line in _lines("exemptions.jsonl")]
-    return tuple(_moved(record, ("starts_at", "ends_at"), start - START) for record in records)
-
-
 def attachment(uri: str) -> dict[str, Any]:
     """A photograph kept at ``uri``."""
     digest = hashlib.sha256(uri.encode()).hexdigest()
     return {"uri": uri, "media_type": MediaType.JPEG, "bytes": _PHOTO_BYTES, "sha256": digest}
-
-
-def _moved(record: _Record, moments: Sequence[str], by: timedelta) -> _Record:
-    present = {name: getattr(record, name) for name in moments}
-    return record.model_copy(update={name: moment + by for name, moment in present.items() if moment})
 
 
 def _ships_until(order: OrderRecord) -> datetime:
@@ -406,12 +337,3 @@ def _in_time(value: Any, now: datetime) -> Any:
 
 def _group(script: Script) -> str:
     return script.group or script.name
-
-
-def _data(name: str) -> str:
-    return resources.files("starter.demo").joinpath(name).read_text(encoding="utf-8")
-
-
-def _lines(name: str) -> list[str]:
-    """Of a file of JSON Lines."""
-    return _data(name).rstrip("\n").split("\n")

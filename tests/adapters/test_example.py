@@ -11,7 +11,8 @@ from activities.gateways.limits import Limits
 from activities.gateways.payment import RefundInstruction
 from starter.adapter_factories import factory_of, made
 from starter.adapters import payment_limits
-from starter.settings import Settings, SettingsError, documentation
+from starter.settings import Settings, SettingsError
+from starter.settings_page import documentation
 from tests.adapters import example
 from tests.adapters.acme import SECRET, Acme, serving
 from tests.storage.test_payment_kit import instruction

@@ -9,8 +9,8 @@ import pytest
 from activities.postgres.books import Books, BookTotal
 from starter.commands.failures import UsageError
 from starter.commands.printing import answer
-from starter.demo import script
-from starter.demo.play import Played, expectations
+from starter.demo import script, shop
+from starter.demo.played import Played, expectations
 from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.run import run_demo
 from starter.demo.script import Act, Look, Move, Result, Script, Spend
@@ -26,7 +26,7 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def test_there_is_enough_to_show() -> None:
-    orders = {each.order_no: each for each in script.orders(START)}
+    orders = {each.order_no: each for each in shop.orders(START)}
     scripts = script.scripts()
 
     assert len(orders) >= 50
@@ -72,8 +72,8 @@ def test_a_dispute_is_about_a_case_of_its_group() -> None:  # D1
 
 
 def test_only_one_merchant_has_no_address() -> None:  # T2
-    without = {each.merchant_id for each in script.orders(START) if each.marketplace != "jd-self"} - {
-        each.merchant_id for each in script.addresses()
+    without = {each.merchant_id for each in shop.orders(START) if each.marketplace != "jd-self"} - {
+        each.merchant_id for each in shop.addresses()
     }
 
     assert without == {"m-orchid"}
@@ -81,8 +81,8 @@ def test_only_one_merchant_has_no_address() -> None:  # T2
 
 @pytest.mark.parametrize("each", script.scripts(), ids=lambda each: each.name)
 def test_every_script_can_be_played(each: Script) -> None:
-    subjects = {order.order_no: order for order in script.orders(START)}
-    subjects |= {allowance.allowance_id: allowance for allowance in script.allowances(START)}
+    subjects = {order.order_no: order for order in shop.orders(START)}
+    subjects |= {allowance.allowance_id: allowance for allowance in shop.allowances(START)}
     request = each.request(subjects[each.subject], "refund/O-1/k-1" if each.about else None)
 
     assert case_id(request)
@@ -98,18 +98,18 @@ def test_every_script_can_be_played(each: Script) -> None:
 
 def test_the_guides_own_example_is_among_them() -> None:  # A1
     example = next(each for each in script.scripts() if each.name == "allowance-guide-example")
-    allowance = next(each for each in script.allowances(START) if each.allowance_id == example.subject)
+    allowance = next(each for each in shop.allowances(START) if each.allowance_id == example.subject)
 
     assert (allowance.principal, allowance.bonus, allowance.spent) == (8000, 2000, 1000)
     assert (example.expected.refunded, example.expected.bonus_void) == (7200, 1800)
 
 
 def test_the_data_move_with_the_start() -> None:
-    early, late = script.orders(START), script.orders(START + timedelta(days=1))
+    early, late = shop.orders(START), shop.orders(START + timedelta(days=1))
 
     assert {b.paid_at - a.paid_at for a, b in zip(early, late, strict=True)} == {timedelta(days=1)}
     assert all(each.paid_at < START for each in early)
-    assert all(each.valid_until > START for each in script.allowances(START))
+    assert all(each.valid_until > START for each in shop.allowances(START))
 
 
 def played(name: str, found: Result) -> Played:

@@ -8,13 +8,13 @@ import pytest
 
 from activities.gateways.order_records import OrderRecord
 from starter.commands.failures import UsageError
-from starter.demo import providers, script
+from starter.demo import providers, script, shop
 from tests.cli.test_demo import START
 from workflows.messages.payouts import TenderKind
 
 
 def test_most_cases_are_paid_and_those_that_no_provider_pays_are_left_out() -> None:
-    orders: Mapping[str, OrderRecord] = {each.order_no: each for each in script.orders(START)}
+    orders: Mapping[str, OrderRecord] = {each.order_no: each for each in shop.orders(START)}
     cash = frozenset(no for no, each in orders.items() if any(t.kind is TenderKind.CASH for t in each.tenders))
     played = providers.playable(script.scripts(), cash)
 

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from starter.settings import TEMPORAL_VARIABLES, Settings, variable_name
+from starter.settings import Settings, variable_name
+from starter.settings_of_others import TEMPORAL_VARIABLES
 
 OPENTELEMETRY: Final = frozenset(
     {

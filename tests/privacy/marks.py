@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr
 
 from activities.gateways.order_records import OrderRecord
 from activities.postgres.loading import AllowanceRecord
-from starter.demo import script
+from starter.demo import script, shop
 from starter.demo.script import Act, Script
 
 
@@ -57,7 +57,7 @@ def marked(record: Record) -> Record:
 
 def mark_the_demo(patch: pytest.MonkeyPatch) -> None:
     """Let the demo play with marked data."""
-    orders, allowances = script.orders, script.allowances
+    orders, allowances = shop.orders, shop.allowances
 
     def marked_orders(start: datetime) -> tuple[OrderRecord, ...]:
         return tuple(map(marked, orders(start)))
@@ -65,12 +65,12 @@ def mark_the_demo(patch: pytest.MonkeyPatch) -> None:
     def marked_allowances(start: datetime) -> tuple[AllowanceRecord, ...]:
         return tuple(map(marked, allowances(start)))
 
-    patch.setattr(script, "orders", marked_orders)
-    patch.setattr(script, "allowances", marked_allowances)
-    accounts, contacts, remarks = script.accounts(), script.contacts(), script.remarks()
-    patch.setattr(script, "accounts", lambda: tuple(map(marked, accounts)))
-    patch.setattr(script, "contacts", lambda: tuple(map(marked, contacts)))
-    patch.setattr(script, "remarks", lambda: tuple(map(marked, remarks)))
+    patch.setattr(shop, "orders", marked_orders)
+    patch.setattr(shop, "allowances", marked_allowances)
+    accounts, contacts, remarks = shop.accounts(), shop.contacts(), shop.remarks()
+    patch.setattr(shop, "accounts", lambda: tuple(map(marked, accounts)))
+    patch.setattr(shop, "contacts", lambda: tuple(map(marked, contacts)))
+    patch.setattr(shop, "remarks", lambda: tuple(map(marked, remarks)))
     scripts = script.scripts
     patch.setattr(script, "scripts", lambda: tuple(map(_with_marked_words, scripts())))
 

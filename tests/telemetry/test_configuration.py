@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from starter.settings import OTEL_VARIABLES, SettingsError
+from starter.settings import SettingsError
+from starter.settings_of_others import OTEL_VARIABLES
 from starter.telemetry import exported
 from starter.telemetry.configuration import Exporting, Otlp, Prometheus, configuration
 

@@ -133,6 +133,20 @@ def test_a_name_says_what_is_in_it(path: Path) -> None:
     assert path.stem not in {"utils", "helpers", "common", "manager", "service", "misc", "base"}
 
 
+LONGEST = 400
+LONG_FOR_A_REASON = {
+    "starter/settings.py": "one class: a list of settings is read in one place",
+    "workflows/messages/commands.py": "what can be said to a case, a class each, in the order of the rulebook",
+    "workflows/kinds/returning.py": "a kind is read from top to bottom, as the guide tells it",
+}
+
+
+def test_a_module_has_one_subject_and_is_soon_read() -> None:
+    modules = [*sources("workflows", "activities", "starter"), ROOT / "worker.py"]
+    long = {path for path in modules if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST}
+    assert {str(path.relative_to(ROOT)) for path in long} == set(LONG_FOR_A_REASON), "part it, or name the reason"
+
+
 ORDERS = frozenset({"orders", "order_lines", "order_tenders", "parcel_lines"})
 KNOWN_TO = {
     ORDERS: {"orders.py", "order_changes.py"},

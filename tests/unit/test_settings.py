@@ -6,14 +6,9 @@ from pathlib import Path
 import pytest
 
 from starter.connection import temporal_config
-from starter.settings import (
-    TEMPORAL_VARIABLES,
-    Settings,
-    SettingsError,
-    documentation,
-    load_settings,
-    variable_name,
-)
+from starter.settings import Settings, SettingsError, load_settings, variable_name
+from starter.settings_of_others import TEMPORAL_VARIABLES
+from starter.settings_page import documentation
 
 PASSWORD = "hunter2-geheim"
 KEY = "k" * 40

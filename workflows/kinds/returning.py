@@ -1,6 +1,7 @@
 """Goods that come back: a return or an exchange, from the merchant's decision to its outcome (T1 to T11, T14, T15).
 
-A refund whose goods have shipped meanwhile goes this way as well (R7).
+A refund whose goods have shipped meanwhile goes this way as well (R7). The module is long because a kind is read in one
+place, from top to bottom.
 """
 
 from dataclasses import replace

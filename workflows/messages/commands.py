@@ -1,7 +1,8 @@
 """What an actor asks of an open case.
 
 Each command is sent as an update (the caller gets the new view, or a refusal) or as a signal (fire and
-forget), under the same name. ``key`` makes it one command however often it is sent.
+forget), under the same name. ``key`` makes it one command however often it is sent. The module is long because it is
+the whole vocabulary, a class a command, in the order of the rulebook.
 """
 
 import re
