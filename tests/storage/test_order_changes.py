@@ -21,7 +21,8 @@ from activities.postgres.pool import open_pool
 from tests.storage import test_orders
 from tests.storage.money import some_id
 from tests.storage.own_keys import vault
-from workflows.messages.cases import CaseKey, OpenCase
+from workflows.messages.cases import CaseKey
+from workflows.messages.openings import OpenCase
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 from workflows.messages.requests import RefundRequest
