@@ -219,7 +219,7 @@ class MerchantDesk:
             UnknownCase: there is no such case, or it is not the ``reader``'s.
         """
         async with self._pool.acquire() as connection:
-            case = await casebook.find(connection, case_id)
+            case = await case_rows.find(connection, case_id)
             if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
                 raise UnknownCase(case_id)
             return await threads.thread_of(connection, case_id)

@@ -1,6 +1,7 @@
 """What people are told, in Chinese and English, and which fields each notice is made of.
 
-A recipient's name stands in no text: the channel adds what it needs of a person (P6).
+A recipient's name stands in no text: the channel adds what it needs of a person (P6). The module is long because it
+is one list: a template each.
 """
 
 from collections.abc import Mapping

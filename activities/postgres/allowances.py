@@ -11,10 +11,10 @@ from typing import Final
 import asyncpg
 
 from activities.postgres.connection import Connection
-from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import ExpiryRequest
+from workflows.messages.step_parts import Thaw
 from workflows.rules.balances import (
     Account,
     Freezing,

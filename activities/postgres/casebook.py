@@ -30,7 +30,7 @@ from activities.postgres.repeated_steps import AnotherWay, Book, place_of
 from activities.tally import Tally, Written
 from workflows.kinds.stage import STAGES, Stage
 from workflows.kinds.steps import not_decided_before, span_of
-from workflows.messages.cases import BalanceChange, Due, LogEntry, Notice, Refusal, Span, Step, Stepped, Thaw
+from workflows.messages.cases import Due, LogEntry, Notice, Refusal, Span, Step, Stepped
 from workflows.messages.openings import OpenCase, Opened, OpenedBy
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.payouts import Payout, Reservation, ReserveResult
@@ -39,6 +39,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, StageName, WorkList
+from workflows.messages.step_parts import BalanceChange, Thaw
 from workflows.rules.allocation import waits_for
 from workflows.rules.applications import version_of
 from workflows.rules.balances import Voiding

@@ -10,7 +10,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of, missing_attachment
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import NamedAccount, ParcelWatch, Refusal, ShipmentClaim, Step
+from workflows.messages.cases import Refusal, Step
 from workflows.messages.evidence import Evidence
 from workflows.messages.openings import Opened
 from workflows.messages.payouts import Payout
@@ -20,6 +20,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import BankTransfer
 from workflows.messages.stages import CaseKind
+from workflows.messages.step_parts import NamedAccount, ParcelWatch, ShipmentClaim
 from workflows.rules.applications import refused_words
 from workflows.rules.bank_accounts import refused_account
 from workflows.rules.evidence import refused_attachment

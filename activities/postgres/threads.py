@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from activities.postgres import casebook, evidence
+from activities.postgres import case_rows, evidence
 from activities.postgres.connection import Connection
 from workflows.messages.cases import LogEntry
 from workflows.messages.evidence import Evidence
@@ -26,7 +26,7 @@ THREAD: Final = frozenset(
 
 async def thread_of(connection: Connection, case_id: str) -> tuple[ThreadItem, ...]:
     """What was said and proposed in a case, oldest first; nothing of an unknown one."""
-    entries = [each for each in await casebook.log_of(connection, case_id) if each.event in THREAD]
+    entries = [each for each in await case_rows.log_of(connection, case_id) if each.event in THREAD]
     if not entries:
         return ()
     given = await evidence.evidence_of(connection, case_id)

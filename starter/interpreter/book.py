@@ -16,20 +16,7 @@ from workflows.kinds.stage import STAGES, Stage
 from workflows.kinds.steps import not_decided_before, span_of
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import (
-    BalanceChange,
-    Due,
-    LogEntry,
-    Notice,
-    ParcelWatch,
-    Refusal,
-    Resumed,
-    ShipmentClaim,
-    Span,
-    Step,
-    Stepped,
-    Thaw,
-)
+from workflows.messages.cases import Due, LogEntry, Notice, Refusal, Resumed, Span, Step, Stepped
 from workflows.messages.message import CaseId
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
@@ -40,6 +27,7 @@ from workflows.messages.proposals import Talk
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import BalanceChange, ParcelWatch, ShipmentClaim, Thaw
 from workflows.rules.allocation import waits_for
 from workflows.rules.balances import Voiding
 from workflows.rules.legs import AlertKind

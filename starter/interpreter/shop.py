@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from workflows.messages.addresses import ReturnAddress
-from workflows.messages.cases import Thaw
 from workflows.messages.message import CaseId
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.pauses import DeclareExemption, DeclarePause, PauseWindow
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
+from workflows.messages.step_parts import Thaw
 from workflows.rules.balances import (
     Account,
     Freezing,

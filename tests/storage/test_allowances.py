@@ -19,9 +19,9 @@ from activities.postgres.lookup import account_lookup
 from activities.postgres.pool import open_pool
 from tests.patience import PATIENCE
 from tests.storage.own_keys import vault
-from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
+from workflows.messages.step_parts import Thaw
 from workflows.rules.balances import (
     Account,
     Empty,

@@ -14,7 +14,7 @@ from tests.storage.money import NOON, POLICY, some_id
 from tests.storage.own_keys import KEYS
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
-from workflows.messages.cases import AddressChoice, CaseKey, LogEntry, Refusal, Span, Step, Stepped
+from workflows.messages.cases import CaseKey, LogEntry, Refusal, Span, Step, Stepped
 from workflows.messages.money import Money
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
@@ -24,6 +24,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import LateShipmentRequest
 from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.statements import EvidenceGiven, Statement, WriteStatement
+from workflows.messages.step_parts import AddressChoice
 from workflows.rules.identity import case_id
 
 PAID_AT = NOON - timedelta(hours=48)

@@ -135,6 +135,7 @@ def test_a_name_says_what_is_in_it(path: Path) -> None:
 
 LONGEST = 400
 LONG_FOR_A_REASON = {
+    "activities/notices/templates.py": "the texts of all notices, a template each",
     "starter/settings.py": "one class: a list of settings is read in one place",
     "workflows/messages/commands.py": "what can be said to a case, a class each, in the order of the rulebook",
     "workflows/kinds/returning.py": "a kind is read from top to bottom, as the guide tells it",

@@ -8,7 +8,7 @@ from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks
 from workflows.kinds.stage import CLOSED, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import BalanceChange, LogEntry, Notice, NoticeTemplate, Span
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Span
 from workflows.messages.commands import Command, SubmitEvidence
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
@@ -18,6 +18,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import Application, Request
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import BalanceChange
 from workflows.rules import admission
 from workflows.rules.admission import Parties
 from workflows.rules.identity import subject

@@ -11,19 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from workflows.kinds.stage import Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import (
-    AddressChoice,
-    BalanceChange,
-    LogEntry,
-    NamedAccount,
-    NamedStatement,
-    Notice,
-    ParcelWatch,
-    Refusal,
-    ShipmentClaim,
-    Span,
-    Step,
-)
+from workflows.messages.cases import LogEntry, Notice, Refusal, Span, Step
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import Parcel
@@ -34,6 +22,14 @@ from workflows.messages.scores import ScoreChange
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.messages.stages import Attention, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import (
+    AddressChoice,
+    BalanceChange,
+    NamedAccount,
+    NamedStatement,
+    ParcelWatch,
+    ShipmentClaim,
+)
 
 if TYPE_CHECKING:
     from workflows.kinds.case import Case

@@ -8,9 +8,10 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.dispute_stages import EVIDENCE, EVIDENCE_OF_BUYER, EVIDENCE_WORKING_HOURS, RULING, RULING_PROPOSED
 from workflows.kinds.stage import MERCHANT, Stage
 from workflows.messages.actors import Actor, Role
-from workflows.messages.cases import LogEntry, NamedStatement, Notice, NoticeTemplate
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
 from workflows.messages.commands import DemandEvidence, SubmitEvidence
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import NamedStatement
 from workflows.rules.dispute import given_facts
 from workflows.rules.evidence import evidence_facts
 

@@ -27,10 +27,11 @@ from workflows.kinds.return_stages import (
 )
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal, Span
+from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, Span
 from workflows.messages.commands import EnterTracking, ExtendReceipt, ReportParcel
 from workflows.messages.parcels import ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention, OutcomeKind
+from workflows.messages.step_parts import NamedAccount, ParcelWatch
 from workflows.rules.parcels import came_back, signed_at
 from workflows.rules.refusals import refused
 from workflows.rules.returns import extended

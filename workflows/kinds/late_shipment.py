@@ -8,7 +8,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.process import Process, hears, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, Stage, days, hours
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal, ShipmentClaim
+from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal
 from workflows.messages.commands import (
     AcceptProposal,
     Approve,
@@ -22,6 +22,7 @@ from workflows.messages.commands import (
 from workflows.messages.payouts import Part
 from workflows.messages.requests import OriginalRoute
 from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.step_parts import ShipmentClaim
 from workflows.rules.allocation import COMPENSATION
 from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.evidence import evidence_facts

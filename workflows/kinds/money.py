@@ -25,13 +25,7 @@ from workflows.kinds.settling import (
 from workflows.kinds.stage import CLOSED, PLATFORM
 from workflows.kinds.state import PayoutState
 from workflows.messages.actors import GATEWAY, Actor
-from workflows.messages.cases import (
-    BalanceChange,
-    LogEntry,
-    Notice,
-    Refusal,
-    StepAnswer,
-)
+from workflows.messages.cases import LogEntry, Notice, Refusal, StepAnswer
 from workflows.messages.commands import (
     CloseCase,
     GatewayCallback,
@@ -45,6 +39,7 @@ from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import Method
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind, StageName
+from workflows.messages.step_parts import BalanceChange
 from workflows.rules.polling import overdue_room_polls, room_polls
 
 

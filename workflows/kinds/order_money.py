@@ -9,13 +9,14 @@ from workflows.kinds.process import Table, hears, silence, takes
 from workflows.kinds.stage import BUYER, PLATFORM, Stage, days
 from workflows.kinds.state import DecidedRefund
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import LogEntry, NamedAccount, Notice, NoticeTemplate, Refusal
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal
 from workflows.messages.commands import CaseSettled, CloseCase, GiveRefundAccount, ReportParcel
 from workflows.messages.payouts import Part, Payer, Remainder
 from workflows.messages.pieces import CasePieces
 from workflows.messages.requests import BankTransfer, OriginalRoute
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.step_parts import NamedAccount
 from workflows.rules.identity import order_fund
 from workflows.rules.refund import wanted_parts
 

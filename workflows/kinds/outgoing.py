@@ -15,10 +15,11 @@ from workflows.kinds.resend_stages import RESEND_FAILED, RESEND_UNDERWAY
 from workflows.kinds.return_stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK
 from workflows.kinds.stage import Stage
 from workflows.kinds.state import GoodsState
-from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch
+from workflows.messages.cases import LogEntry, NoticeTemplate
 from workflows.messages.commands import ReportParcel, Reship, SendBack
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.stages import Attention, OutcomeKind
+from workflows.messages.step_parts import ParcelWatch
 from workflows.rules.parcels import Told, came_back, signed_at
 
 

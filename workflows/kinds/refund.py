@@ -30,7 +30,7 @@ from workflows.kinds.shipped_goods import (
 )
 from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage, days, hours
 from workflows.messages.actors import CLOCK, Role, carrier
-from workflows.messages.cases import LogEntry, NoticeTemplate, ParcelWatch, StepAnswer
+from workflows.messages.cases import LogEntry, NoticeTemplate, StepAnswer
 from workflows.messages.commands import (
     AcceptProposal,
     Amend,
@@ -47,6 +47,7 @@ from workflows.messages.parcels import Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.proposals import MoreProof, ReturnInstead, SendAgain
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import ParcelWatch
 from workflows.rules.parcels import DIRECTORY, handed_on, report_of
 
 PROVED = "proved"

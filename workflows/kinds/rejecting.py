@@ -4,12 +4,13 @@ from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.stage import Stage, days
 from workflows.messages.actors import CLOCK, Role
-from workflows.messages.cases import LogEntry, NamedAccount, NoticeTemplate, ParcelWatch, Refusal
+from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal
 from workflows.messages.commands import Amend, Command, Reject
 from workflows.messages.parcels import Parcel, ParcelPurpose
 from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import BankTransfer
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.step_parts import NamedAccount, ParcelWatch
 from workflows.rules.applications import version_facts, version_of
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.pieces import pieces_of

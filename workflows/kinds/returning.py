@@ -69,7 +69,7 @@ from workflows.kinds.return_stages import (
     SENT_BACK,
 )
 from workflows.kinds.stage import BUYER, MERCHANT, MERCHANT_OR_PLATFORM, PARTIES, PLATFORM, Stage
-from workflows.messages.cases import AddressChoice, LogEntry, NoticeTemplate, ParcelWatch, Refusal
+from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal
 from workflows.messages.commands import (
     AcceptProposal,
     AgreeReturn,
@@ -96,6 +96,7 @@ from workflows.messages.pieces import PieceUse
 from workflows.messages.proposals import KeepGoods, MoreProof, RefundInstead, SendAgain
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import AddressChoice, ParcelWatch
 from workflows.rules.pieces import pieces_of
 from workflows.rules.refusals import refused
 from workflows.rules.returns import refused_receipt

@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import BalanceChange, Due, LogEntry, Notice, Span
+from workflows.messages.cases import Due, LogEntry, Notice, Span
 from workflows.messages.commands import Amend, ConfirmReceipt, OfferSettlement, ReportParcel
 from workflows.messages.message import CaseId, Instant, Reference, Value
 from workflows.messages.money import Minor, Money
@@ -21,6 +21,7 @@ from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName
+from workflows.messages.step_parts import BalanceChange
 from workflows.rules.parcels import Told
 
 VERSION: Final = 1

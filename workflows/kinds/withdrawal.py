@@ -6,12 +6,13 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.process import Process, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, Stage, hours
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import BalanceChange, LogEntry, StepAnswer, Thaw
+from workflows.messages.cases import LogEntry, StepAnswer
 from workflows.messages.commands import PayOut, Retain, Withdraw
 from workflows.messages.money import Money
 from workflows.messages.payouts import Part, Remainder
 from workflows.messages.requests import OriginalRoute
 from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
+from workflows.messages.step_parts import BalanceChange, Thaw
 from workflows.rules.allowance import split
 from workflows.rules.identity import allowance_fund
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from workflows.messages.cases import Thaw
 from workflows.messages.orders import AllowanceFacts
+from workflows.messages.step_parts import Thaw
 from workflows.rules.allowance import split
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import ParcelWatch, Refusal, ShipmentClaim, Step
+from workflows.messages.cases import Refusal, Step
 from workflows.messages.openings import Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
@@ -16,6 +16,7 @@ from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
+from workflows.messages.step_parts import ParcelWatch, ShipmentClaim
 from workflows.rules.matters import Matter, refused_application_again, refused_dispute_of_case
 from workflows.rules.moments import refused_claim, refused_proof
 from workflows.rules.pieces import Holder, refused_pieces
