@@ -87,6 +87,9 @@ def test_where_a_buyer_may_open_a_dispute() -> None:  # D1
     assert allowed == {
         StageName.REJECTED,
         StageName.MERCHANT_OVERDUE,
+        StageName.RESEND_OVERDUE,
+        StageName.RESEND_UNDERWAY,
+        StageName.RESEND_FAILED,
         StageName.RECEIPT_REJECTED,
         StageName.RETURN_RECEIVED,
         StageName.RETURN_OVERDUE,
