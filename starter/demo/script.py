@@ -80,12 +80,12 @@ class Act(Input):
 
     def command(self, key: str, actor_id: str, now: datetime, statement: str | None = None) -> Command:
         """The command itself, sent at ``now`` of the case's time, with the reference of what the actor says."""
+        model = _COMMANDS[self.act]
         body = {name: _in_time(value, now) for name, value in self.fields.items()}
         if statement:
-            body["statement"] = statement
+            body["words" if "words" in model.model_fields else "statement"] = statement
         if self.evidence:
             body["evidence"] = [attachment(uri) for uri in self.evidence]
-        model = _COMMANDS[self.act]
         return model.model_validate({**body, "key": key, "by": {"role": self.by, "id": actor_id}})
 
 

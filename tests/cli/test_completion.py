@@ -29,7 +29,7 @@ async def completed(shell: Shell, line: str) -> list[str]:
         ("aftersales open re", ["refund", "return"]),
         ("aftersales watch --e", ["--every"]),
         ("aftersales watch --list re", ["refund_only", "returns_to_decide", "reshipments"]),
-        ("aftersales act refund/O-1/k-1 with", ["withdraw"]),
+        ("aftersales act refund/O-1/k-1 with", ["withdraw", "withdraw_proposal"]),
         ("aftersales show --", ["--json", "--help"]),
     ],
 )

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from starter.errors import RefusedCommand
+from activities.postgres.work_lists import WorkQuery
+from starter.errors import RefusedCommand, UnknownCase
 from tests.workflow.in_memory import WorldInMemory
 from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import Actor, Role, buyer, merchant, officer
@@ -46,6 +48,7 @@ from workflows.messages.proposals import (
 from workflows.messages.requests import DisputeReason, LateShipmentRequest, LineAmount, RefundReason
 from workflows.messages.seen import Seen
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.messages.statements import WriteStatement
 
 pytestmark = pytest.mark.in_memory
 
@@ -648,6 +651,40 @@ async def test_words_and_pictures_stand_in_the_thread_and_change_nothing_else(wo
     assert (view.talk.messages, view.stage, view.due) == (3, before.stage, before.due)
     assert [each.facts["words"] for each in await talk.told("said")] == [f"statement:{each}" for each in (1, 2, 3)]
     assert await talk.notices(NoticeTemplate.MESSAGE_LEFT) == 4
+
+
+@pytest.mark.on_servers
+async def test_the_thread_is_read_by_both_sides_and_the_platform_and_by_nobody_else(world: World) -> None:  # N5, P2, P6
+    talk = await shipped_refund(world)
+    desk, officer_ = world.aftersales.desk, officer("f-1")
+    text = SecretStr("盒子里少了一半，王小明")
+    wish = WriteStatement(case_id=talk.case.id, by=talk.buyer, text=text, key="w-1")
+    written = await desk.write_statement(wish)
+
+    not_theirs = await talk.refusal(Say, talk.merchant, words=written.reference)
+    await talk.act(Say, talk.buyer, words=written.reference, evidence=EVIDENCE)
+    number = await talk.proposes(talk.merchant, AnotherAmount(lines=line(4_000)))
+    await talk.act(DeclineProposal, talk.buyer, number=number)
+
+    for reader in (talk.merchant, talk.buyer, officer_):
+        said, proposed, declined = await desk.thread(talk.case.id, reader)
+        assert (said.event, said.words, said.attachments) == ("said", written.reference, EVIDENCE)
+        assert (proposed.event, proposed.by, proposed.facts["lines"]) == ("proposed", talk.merchant, "1:1:4000")
+        assert (declined.event, declined.facts["number"]) == ("proposal_declined", number)
+    read = await desk.read_statement(written.reference, talk.merchant)
+    with pytest.raises(UnknownCase):
+        await desk.thread(talk.case.id, merchant(world.fresh("m")))
+    looks = await world.aftersales.disclosures.looks(officer_, subject=talk.case.id)
+    page = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))
+    dossier = await desk.dossier(talk.case.id, officer_)
+
+    assert not_theirs == ("unknown_statement", "statement")
+    assert read
+    assert read.text == text
+    assert any((each.by, each.subject) == (talk.merchant, written.reference) for each in looks)
+    assert (page.items[0].talk.messages, page.items[0].talk.proposals) == (1, ())
+    assert [each.event for each in dossier.thread] == ["said", "proposed", "proposal_declined"]
+    assert [each.event for each in dossier.evidence] == ["opened"]
 
 
 async def test_a_party_leaves_so_many_messages_and_no_more(world: World) -> None:  # N5, R16

@@ -8,10 +8,11 @@ import pytest
 from starter.errors import RefusedCommand, RefusedRequest
 from tests.workflow.disputes import rejection
 from tests.workflow.world import EVIDENCE, World
-from workflows.messages.actors import buyer
+from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import Refusal
-from workflows.messages.commands import Amend
+from workflows.messages.commands import Amend, DeclineProposal, Propose
 from workflows.messages.parcels import ParcelEvent
+from workflows.messages.proposals import AnotherAmount
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import StageName
 
@@ -69,6 +70,9 @@ async def test_an_amendment_is_looked_at_likewise(world: World) -> None:  # G1, 
     order_no = await world.shipped_order(marketplace="cn-2026")
     case = await world.refund(order_no=order_no, reason="other")
     await world.at(case, StageName.SHIPPED_REVIEW)
+    terms = AnotherAmount(lines=(LineAmount(line="1", quantity=1, amount=1_000),))
+    await case.act(Propose(key="offer", by=merchant(world.merchant), terms=terms))  # N4: talk comes first
+    await case.act(DeclineProposal(key="no", by=buyer(world.buyer), number=1))
     await case.act(rejection(world))
     lines = (LineAmount(line="1", quantity=1, amount=10_000),)
     refusals: list[Refusal] = []

@@ -62,7 +62,7 @@ async def test_a_case_that_was_started_without_the_client_is_found_as_well(world
     assert found[attributes.STAGE] == "merchant_review"
     assert found[attributes.MERCHANT] == world.merchant
     assert found[attributes.ORDER] == request.order_no
-    assert found[attributes.POLICY] == "douyin/1"
+    assert found[attributes.POLICY] == f"{world.marketplace}/1"
     assert found[attributes.DUE] == whole_minute(view.due)
 
 
