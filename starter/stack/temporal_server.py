@@ -24,6 +24,8 @@ _DYNAMIC_CONFIG: Final = (
     "frontend.enableCancelWorkerPollsOnShutdown=true",
     # Off by default on a server: here operators can see what pausing a case does (docs/operations.md).
     "frontend.WorkflowPauseEnabled=true",
+    # As few callers through Nexus as can wait for one case on servers before 1.32: it shows what more of them are told.
+    "callback.maxPerExecution=32",
 )
 
 

@@ -1,8 +1,11 @@
 """Another team: its namespace, its worker, its workflows. It has nothing of ours but the names of the operations."""
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import nexusrpc
@@ -19,6 +22,7 @@ from workflows.messages.cases import Outcome
 from workflows.messages.nexus import AftersalesNexus
 from workflows.messages.requests import RefundRequest
 
+ROOT = Path(__file__).parents[2]
 NAMESPACE = "checkout"
 QUEUE = "checkout"
 
@@ -54,6 +58,23 @@ class Calls:
             )
         except NexusOperationError as error:
             return said(error)
+
+
+@workflow.defn
+class Crowd:
+    """Has the same refund opened several times at once, and tells what each has given, or what it has failed with."""
+
+    @workflow.run
+    async def run(self, endpoint: str, request: RefundRequest, times: int) -> list[str]:
+        return list(await asyncio.gather(*(self._opened(endpoint, request) for _ in range(times))))
+
+    async def _opened(self, endpoint: str, request: RefundRequest) -> str:
+        aftersales = workflow.create_nexus_client(service=AftersalesNexus, endpoint=endpoint)
+        try:
+            ended = await aftersales.execute_operation(AftersalesNexus.open_refund, request)
+        except NexusOperationError as error:
+            return said(error)
+        return ended.outcome
 
 
 @workflow.defn
@@ -94,9 +115,36 @@ async def their_client(ours: Client) -> Client:
 
 
 @asynccontextmanager
-async def their_worker(client: Client) -> AsyncGenerator[None]:
+async def their_worker(client: Client, queue: str = QUEUE) -> AsyncGenerator[None]:
     """Their worker for as long as the context lasts."""
     async with Worker(
-        client, task_queue=QUEUE, workflows=[Checkout, Calls, Regrets], workflow_runner=UnsandboxedWorkflowRunner()
+        client,
+        task_queue=queue,
+        workflows=[Checkout, Calls, Crowd, Regrets],
+        workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield
+
+
+@asynccontextmanager
+async def their_process(client: Client, queue: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Their worker as a process of its own, which is killed at the end at the latest."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", __name__, client.service_client.config.target_host, queue, cwd=ROOT
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _work(address: str, queue: str) -> None:
+    client = await Client.connect(address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
+    async with their_worker(client, queue):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_work(*sys.argv[1:]))

@@ -11,7 +11,16 @@ from temporalio.client import Client, WorkflowHandle
 from starter.client import Aftersales
 from starter.nexus.preparing import make_endpoints, missing_endpoints
 from starter.settings import Settings
-from tests.workflow.nexus_callers import QUEUE, Calls, Checkout, Regrets, their_client, their_worker
+from tests.workflow.nexus_callers import (
+    QUEUE,
+    Calls,
+    Checkout,
+    Crowd,
+    Regrets,
+    their_client,
+    their_process,
+    their_worker,
+)
 from tests.workflow.world import World, until
 from worker import running_worker
 from workflows.messages.actors import buyer, merchant
@@ -65,16 +74,23 @@ async def called(callers: Client, world: World, *calls: tuple[str, str, Any]) ->
     return await callers.execute_workflow(Calls.run, named, id=world.fresh("calls"), task_queue=QUEUE)
 
 
-async def waits(callers: Client, world: World, request: RefundRequest) -> WorkflowHandle[Any, Outcome]:
+async def waits(
+    callers: Client, world: World, request: RefundRequest, queue: str = QUEUE
+) -> WorkflowHandle[Any, Outcome]:
     """A workflow of theirs that waits for the outcome, once our case is open."""
     handle = await callers.start_workflow(
         Checkout.run,
         args=[f"buyers-{world.merchant[2:]}", request],
         id=world.fresh("checkout"),
-        task_queue=QUEUE,
+        task_queue=queue,
     )
     await until(lambda: started_by_them(handle), bool)
     return handle
+
+
+async def how_many_wait(handle: WorkflowHandle[Any, Any]) -> int:
+    history = await handle.fetch_history()
+    return sum(each.HasField("nexus_operation_started_event_attributes") for each in history.events)
 
 
 async def started_by_them(handle: WorkflowHandle[Any, Outcome]) -> bool:
@@ -100,7 +116,7 @@ async def test_a_caller_whose_worker_was_away_gets_the_outcome_after_48_hours_as
         region=Region(province="广东省", city="广州市"),
         street=SecretStr("某路 5 号"),
     )
-    request = await request_of(world, recipient=person)
+    request = await request_of(world, marketplace="douyin", recipient=person)
     async with running_worker(settings, client, as_worker):
         async with their_worker(callers):
             first = await waits(callers, world, request)
@@ -174,6 +190,44 @@ async def test_commands_and_looks_are_answered_at_once_and_nobody_acts_as_anothe
         ("paying", None),
     ]
     assert (await waiting.result()).outcome is OutcomeKind.REFUNDED
+
+
+async def test_a_caller_whose_worker_was_killed_while_it_waited_gets_the_outcome(
+    open_to: World, callers: Client
+) -> None:
+    request, queue = await request_of(open_to), open_to.fresh("killed")
+    async with their_process(callers, queue) as process:
+        handle = await waits(callers, open_to, request, queue)
+        process.kill()
+        await process.wait()
+    case = open_to.skipper.client.get_workflow_handle(case_id(request), result_type=Outcome)
+    await open_to.skipper.fast_forward(case, timedelta(hours=48))
+    outcome = await case.result()
+
+    async with their_worker(callers, queue):
+        assert await handle.result() == outcome
+    assert (outcome.outcome, outcome.decided_by) == (OutcomeKind.REFUNDED, "clock")
+
+
+async def test_as_many_callers_wait_as_temporal_lets_and_the_next_is_told(open_to: World, callers: Client) -> None:
+    """A caller's workflow waits for 30 at most: so there are two of them."""
+    request, endpoint = await request_of(open_to), f"buyers-{open_to.merchant[2:]}"
+
+    async def crowd(times: int) -> WorkflowHandle[Any, list[str]]:
+        return await callers.start_workflow(
+            Crowd.run, args=[endpoint, request, times], id=open_to.fresh("crowd"), task_queue=QUEUE
+        )
+
+    first = await crowd(30)
+    await until(lambda: how_many_wait(first), lambda number: number == 30)
+    second = await crowd(3)
+    await until(lambda: how_many_wait(second), lambda number: number == 2)
+    mine = buyer(open_to.buyer)
+    await open_to.aftersales.case(case_id(request)).act(Withdraw(key="w-1", by=mine))
+
+    told_of = [*await first.result(), *await second.result()]
+    assert sorted(told_of)[1:] == [OutcomeKind.WITHDRAWN] * 32
+    assert min(told_of).startswith("RESOURCE_EXHAUSTED, for good: Temporal lets no more callers wait"), told_of
 
 
 async def test_a_cancellation_ends_no_case_and_says_what_does(open_to: World, callers: Client) -> None:
