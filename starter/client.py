@@ -29,6 +29,7 @@ from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
 from activities.privacy.codec import encrypting_converter
+from activities.quoting import quote_of
 from starter.adapters import payment_limits
 from starter.cases import Case, PostgresCaseBook, reached_with_book
 from starter.checking import BeforeOpening
@@ -53,6 +54,7 @@ from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import GatewayCallback, GatewayResult
+from workflows.messages.quotes import Quote
 from workflows.messages.requests import LateShipmentRequest, Request
 from workflows.rules.identity import case_id
 
@@ -130,6 +132,7 @@ class Aftersales(OpensCases[Case]):
         self._task_queue = task_queue
         self._orders = PostgresOrders(pool)
         self._policies = policies or Policies()
+        self._limits = limits
         opening = Opening(pool, self._policies, lambda: None, limits=limits)
         self._before = BeforeOpening(temporal, pool, self.runs, opening)
         self.logistics = Logistics(self)
@@ -249,6 +252,27 @@ class Aftersales(OpensCases[Case]):
             payout = await ledger.payout_of(connection, refund_no)
         async for case in stranded(self.pool, self.runs, 1, [payout[0]] if payout else ["-"]):
             await self.take_up(case)
+
+    async def quote(self, order_no: str, *, goods_received: bool | None = None) -> Quote:
+        """What may be asked for on an order now, by line and reason, and what may not, and why (G5).
+
+        What an option allows, opens (``workflows.kinds.quoting.request_of`` makes the request). ``goods_received``:
+        whether the buyer says that it has the goods, which refunds without goods depend on (G1).
+
+        Raises:
+            RefusedRequest: there is no such order, or no policy for it.
+            Unreachable: the database does not answer.
+        """
+        with answering():
+            order = await self._orders.find(order_no)
+        policy = self._policies.get(order.marketplace) if order else None
+        if order is None or policy is None:
+            explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
+            raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule="G5", explanation=explanation))
+        async with reading(self.pool) as connection:
+            return await quote_of(
+                connection, order, policy, self._limits, datetime.now(UTC), goods_received=goods_received
+            )
 
     async def currency_of(self, order_no: str) -> str | None:
         """The currency that an order was paid in (ISO 4217); None where there is no such order."""

@@ -59,6 +59,7 @@ WORDS: Final = (
     Word("propose", CASES, "negotiating", "propose"),
     Word("say", CASES, "negotiating", "say"),
     Word("thread", CASES, "negotiating", "thread"),
+    Word("quote", CASES, "quoting", "quote"),
     Word("show", CASES, "viewing", "show"),
     Word("log", CASES, "viewing", "log"),
     Word("outcome", CASES, "viewing", "outcome"),

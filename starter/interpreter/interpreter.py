@@ -32,6 +32,7 @@ from workflows.messages.commands import Command, GatewayCallback, GatewayResult
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import AskCarrier, CarrierEvent, ParcelHistory
 from workflows.messages.policy import Policy
+from workflows.messages.quotes import Quote
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -88,7 +89,7 @@ class Interpreter:
         self._built_in = policies is None
         self.book = MemoryBook(self.shop, self.ledger, self.policy)
         payments = MemoryPayments(self.ledger, self.gateway, self.book.write_step, self._buyer_of)
-        opening = MemoryOpening(self.book, self.shop, self.ledger, self.policy)
+        opening = self._opening = MemoryOpening(self.book, self.shop, self.ledger, self.policy)
         self._activities: dict[str, Callable[[Any], Any]] = {
             "open_case": opening.open_case,
             "record_step": self.book.write_step,
@@ -225,6 +226,10 @@ class Interpreter:
         return self._hosts[case].now()
 
     # What came of it ------------------------------------------------------------------------------------
+
+    def quote(self, order_no: str, *, goods_received: bool | None = None) -> Quote:
+        """What may be asked for on an order now (G5)."""
+        return self._opening.quote(order_no, self.now, goods_received)
 
     def view(self, case: CaseId) -> CaseView:
         """The case as it stands."""

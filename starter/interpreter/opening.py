@@ -1,6 +1,7 @@
 """Opening a case in memory: what is known is read and written, as ``activities.opening`` does it."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from activities.calendar.countries import works_at
 from starter.interpreter.book import MemoryBook
@@ -20,10 +21,12 @@ from workflows.kinds.opening_checks import (
     time_to_ship,
 )
 from workflows.kinds.opening_step import first_step, funds_of, shipped_meanwhile, told_who_holds
+from workflows.kinds.quoting import Known, quote
 from workflows.messages.message import CaseId
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
+from workflows.messages.quotes import Quote
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -129,6 +132,29 @@ class MemoryOpening:
                     return opened
                 underway = self._shop.underway(order.order_no, request.lines)
                 return opened.model_copy(update={"underway": underway})
+
+    def quote(self, order_no: str, at: datetime, goods_received: bool | None) -> Quote:
+        """What may be asked for on an order (G5).
+
+        Raises:
+            KeyError: there is no such order, or no policy for it.
+        """
+        order = self._shop.order(order_no)
+        policy = self._policy_now(order.marketplace) if order else None
+        if order is None or policy is None:
+            raise KeyError(order_no)
+        return quote(
+            Known(
+                order=order,
+                policy=policy,
+                at=at,
+                settled=self._settled(order),
+                holders=self._book.holders_of(order_no),
+                others=self._book.matters_of(order_no),
+                works=works_at(policy.counted_at),
+                goods_received=goods_received,
+            )
+        )
 
     def _settled(self, order: OrderFacts) -> dict[str, int]:
         return {part.name: part.settled for part in self._ledger.parts_of(order_fund(order.order_no))}

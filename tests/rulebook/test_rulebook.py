@@ -28,6 +28,7 @@ LATER = [
     "G1",
     "G2",
     "G3",
+    "G5",
     "G6",
 ]
 """Rules beyond the unbroken rows above."""

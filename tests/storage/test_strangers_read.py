@@ -52,7 +52,7 @@ WRITES_ABOUT: Final = {"Privacy.forget", "Privacy.keep_reach"}
 """Of those, what names the person that it is about, not one who asks."""
 MADE_SURE: Final = """
     Aftersales.case Aftersales.take_up Aftersales.request Aftersales.currency_of Aftersales.escalation_ladder
-    Aftersales.late_shipment_of Case.view Case.log
+    Aftersales.quote Aftersales.late_shipment_of Case.view Case.log
     Case.timeline Case.outcome Case.now MerchantDesk.evidence MerchantDesk.address_book MerchantDesk.score
     MerchantDesk.score_changes Disclosures.quota VirtualNumbers.view
 """
