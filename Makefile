@@ -67,6 +67,7 @@ pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings_page > docs/settings.md
 	@$(bin)/python -m workflows.kinds.diagrams > docs/processes.md
+	@$(bin)/python -m tests.processes.told_to
 	@$(bin)/python -m starter.contract
 	@$(bin)/python -m tests.rulebook.where
 	@$(bin)/python -m tests.contract.required_fields

@@ -25,17 +25,19 @@ from activities.notices.words import (
     VERDICTS,
     Words,
 )
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.addresses import CLAUSE_TEXTS, ReturnClause
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
-from workflows.messages.message import Identifier, Input, Instant, Reference
+from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Reference, TrackingNo
 from workflows.messages.money import Currency, Minor, Money
 from workflows.messages.place import TimeZone
 from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.reading import read_own
 from workflows.messages.rulings import Fault, Verdict
-from workflows.messages.stages import Attention, OutcomeKind, Silence
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
+from workflows.rules.bilingual import SEPARATOR
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _UNKNOWN_WORD: Final = "enum"
@@ -158,6 +160,28 @@ class MessageLeft(Fields):
     by: Role
 
 
+class StageChanged(Fields):
+    """To both: where the case stands now, until when, and what silence does then (N6)."""
+
+    stage: StageName
+    on_silence: Silence
+    due: Instant | None = None
+
+
+class ReturnSent(Fields):
+    """To whoever has not said it: in which parcel the goods come back (T3, T13)."""
+
+    carrier: CarrierCode
+    tracking_no: TrackingNo
+
+
+class RefundSubmitted(Amount):
+    """To the buyer: the money is on its way, and between which moments it arrives (R5)."""
+
+    arrives_from: Instant | None = None
+    arrives_until: Instant | None = None
+
+
 class DisputeRuled(Amount):
     """To both: how a dispute ended, and what the buyer is to have in all (D8)."""
 
@@ -206,10 +230,15 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.COMPENSATION_CLAIMABLE: RequestOpened,
     NoticeTemplate.COMPENSATION_CLAIMED: Amount,
     NoticeTemplate.COMPENSATION_PAID: Amount,
-    NoticeTemplate.REFUND_SUBMITTED: Amount,
+    NoticeTemplate.REFUND_SUBMITTED: RefundSubmitted,
     NoticeTemplate.REFUND_SUCCEEDED: Amount,
     NoticeTemplate.PAYMENT_REDUCED: PaymentReduced,
     NoticeTemplate.CASE_CLOSED: CaseClosed,
+    NoticeTemplate.STAGE_CHANGED: StageChanged,
+    NoticeTemplate.RETURN_SENT: ReturnSent,
+    NoticeTemplate.EVIDENCE_GIVEN: Fields,
+    NoticeTemplate.RETENTION_ASKED: Fields,
+    NoticeTemplate.CONVERSION_WANTED: Fields,
     NoticeTemplate.ATTENTION_RAISED: AttentionRaised,
 }
 
@@ -268,8 +297,14 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
         "[After-sales] {subject}: time is running out. If nothing is done by {due} Beijing time, {on_silence}.",
     ),
     NoticeTemplate.REQUEST_REJECTED: (
-        "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。您可在 {window_days} 天内修改后重新申请，逾期将关闭。",
-        "[After-sales] {subject}: rejected by the merchant: {reason}. Amend and apply again within {window_days} days.",
+        (
+            "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。"
+            "您可在 {window_days} 天内修改后重新申请，或申请平台介入，逾期将关闭。"
+        ),
+        (
+            "[After-sales] {subject}: rejected by the merchant: {reason}. Within {window_days} days you may amend and "
+            "apply again, or ask the platform to intervene; then the case closes."
+        ),
     ),
     NoticeTemplate.GOODS_UNDERWAY: (
         "【售后】{subject} 的商品已发出，需商品退回后才能退款。",
@@ -363,8 +398,11 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
         "[After-sales] {subject}: the compensation of {amount} has been paid.",
     ),
     NoticeTemplate.REFUND_SUBMITTED: (
-        "【售后】{subject} 的退款 {amount} 已提交支付渠道，请留意到账。",
-        "[After-sales] {subject}: the refund of {amount} is on its way.",
+        "【售后】{subject} 的退款 {amount} 已提交支付渠道，预计北京时间 {arrives_from} 至 {arrives_until} 到账。",
+        (
+            "[After-sales] {subject}: the refund of {amount} is on its way. "
+            "It should arrive between {arrives_from} and {arrives_until} Beijing time."
+        ),
     ),
     NoticeTemplate.REFUND_SUCCEEDED: (
         "【售后】{subject} 的退款 {amount} 已退款成功。",
@@ -377,6 +415,32 @@ TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
     NoticeTemplate.CASE_CLOSED: (
         "【售后】{subject} 的售后单已完结：{outcome}。",
         "[After-sales] {subject}: the case is closed: {outcome}.",
+    ),
+    NoticeTemplate.STAGE_CHANGED: (
+        "【售后】{subject} 的售后单进展：{stage}。截止北京时间 {due}，逾期：{on_silence}。",
+        "[After-sales] {subject}: the case has moved on: {stage}. Until {due} Beijing time; then {on_silence}.",
+    ),
+    NoticeTemplate.RETURN_SENT: (
+        "【售后】{subject} 的退货已寄出：{carrier} {tracking_no}。",
+        "[After-sales] {subject}: the goods are coming back with {carrier}, {tracking_no}.",
+    ),
+    NoticeTemplate.EVIDENCE_GIVEN: (
+        "【售后】{subject} 的对方已提交凭证，请查看。",
+        "[After-sales] {subject}: the other side has given evidence; please look at it.",
+    ),
+    NoticeTemplate.RETENTION_ASKED: (
+        "【售后】{subject} 的商家希望您保留膨胀金；如您同意，请撤销提现申请，否则照常处理。",
+        (
+            "[After-sales] {subject}: the merchant asks you to keep the allowance. If you agree, withdraw the request; "
+            "if you do not, it goes on."
+        ),
+    ),
+    NoticeTemplate.CONVERSION_WANTED: (
+        "【售后】{subject} 的对方希望将换货转为退款；如您同意，请确认，否则换货照常进行。",
+        (
+            "[After-sales] {subject}: the other side wants a refund instead of the exchange. If you agree, say so; "
+            "if you do not, the exchange goes on."
+        ),
     ),
     NoticeTemplate.ATTENTION_RAISED: (
         "【售后】{subject} 的售后单需要人工处理：{attention}。",
@@ -444,6 +508,9 @@ def _show(value: object, language: Language, zone: ZoneInfo) -> str:
             return "-"
         case datetime():
             return value.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        case StageName():
+            chinese, _, english = STAGES[value].title.partition(SEPARATOR)
+            return _pick((chinese, english), language)
         case Silence():
             return _pick(SILENCES[value], language)
         case OutcomeKind():

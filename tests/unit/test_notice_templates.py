@@ -23,7 +23,7 @@ from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.rulings import Fault, Verdict
-from workflows.messages.stages import Attention, OutcomeKind, Silence
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -122,7 +122,23 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
     },
     NoticeTemplate.COMPENSATION_CLAIMED: {"subject": "DY-1001", "amount": 500, "currency": "CNY"},
     NoticeTemplate.COMPENSATION_PAID: {"subject": "DY-1001", "amount": 500, "currency": "CNY"},
-    NoticeTemplate.REFUND_SUBMITTED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
+    NoticeTemplate.REFUND_SUBMITTED: {
+        "subject": "DY-1001",
+        "amount": 7200,
+        "currency": "CNY",
+        "arrives_from": "2026-03-06T16:00:00+00:00",
+        "arrives_until": "2026-03-10T16:00:00+00:00",
+    },
+    NoticeTemplate.STAGE_CHANGED: {
+        "subject": "DY-1001",
+        "stage": StageName.RETURN_OVERDUE,
+        "on_silence": Silence.NOTHING,
+        "due": "2026-03-05T09:30:00+00:00",
+    },
+    NoticeTemplate.RETURN_SENT: {"subject": "DY-1001", "carrier": "sf", "tracking_no": "SF1"},
+    NoticeTemplate.EVIDENCE_GIVEN: {"subject": "DY-1001"},
+    NoticeTemplate.RETENTION_ASKED: {"subject": "DY-1001"},
+    NoticeTemplate.CONVERSION_WANTED: {"subject": "DY-1001"},
     NoticeTemplate.REFUND_SUCCEEDED: {"subject": "DY-1001", "amount": 7200, "currency": "CNY"},
     NoticeTemplate.PAYMENT_REDUCED: {"subject": "DY-1001", "asked": 9000, "amount": 7200, "currency": "CNY"},
     NoticeTemplate.CASE_CLOSED: {"subject": "DY-1001", "outcome": OutcomeKind.RETAINED},

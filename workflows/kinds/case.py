@@ -180,6 +180,11 @@ class Case:
         """A notice about this case to the buyer and to the merchant."""
         return tuple(each for to in (self.buyer, self.merchant) for each in self.notice(template, to, **fields))
 
+    def notice_to_others(self, by: Actor, template: NoticeTemplate, **fields: str | int) -> tuple[Notice, ...]:
+        """A notice about this case to each side that is not ``by`` (N6)."""
+        others = (to for to in (self.buyer, self.merchant) if to and to.role is not by.role)
+        return tuple(each for to in others for each in self.notice(template, to, **fields))
+
     def closed_notices(self, outcome: OutcomeKind) -> tuple[Notice, ...]:
         """Tell both sides how the case ended."""
         return self.notice_to_both(NoticeTemplate.CASE_CLOSED, outcome=outcome)

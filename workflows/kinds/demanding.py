@@ -27,7 +27,7 @@ def demand(case: Case, command: DemandEvidence) -> Decision:
     return case.but(claim=again).enter(
         stage_of(case, asked),
         case.obeyed(command, "evidence_demanded", **facts),
-        notices=told(case, asked, wanted=command.wanted),
+        notices=demanded_notices(case, asked, wanted=command.wanted),
         said=NamedStatement(statement=command.wanted, by=command.by, field="wanted"),
     )
 
@@ -43,7 +43,7 @@ def stage_of(case: Case, asked: frozenset[Role]) -> Stage:
     return EVIDENCE if case.policy.dispute.evidence_silence == "uphold" else EVIDENCE_WORKING_HOURS
 
 
-def told(case: Case, asked: frozenset[Role], **fields: str) -> tuple[Notice, ...]:
+def demanded_notices(case: Case, asked: frozenset[Role], **fields: str) -> tuple[Notice, ...]:
     """Tell each that is asked; until when, the book adds (D4)."""
     return tuple(
         each for to in _actors(case, asked) for each in case.notice(NoticeTemplate.EVIDENCE_DEMANDED, to, **fields)
@@ -78,15 +78,16 @@ def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
     if not late:
         finals = claim.finals | {role} if command.final else claim.finals
         case = case.but(claim=claim.but(gave=claim.gave | {role}, finals=finals))
+    told = case.notice_to_others(command.by, NoticeTemplate.EVIDENCE_GIVEN)
     if command.final and case.stage in DEMANDED and demanded_of(case) <= case.state.claim.finals:
-        return close(case, entry, given)
-    return case.stay(entry, evidence=given)
+        return close(case, entry, given, told)
+    return case.stay(entry, evidence=given, notices=told)
 
 
-def close(case: Case, entry: LogEntry, given: EvidenceGiven | None = None) -> Decision:
+def close(case: Case, entry: LogEntry, given: EvidenceGiven | None = None, told: tuple[Notice, ...] = ()) -> Decision:
     """D6, D8: who was asked has given what it has, and the platform rules; the others have the time that was set."""
     closed = case.but(claim=case.state.claim.but(evidence_ended=case.due))
-    return closed.enter(RULING, entry, evidence=given)
+    return closed.enter(RULING, entry, evidence=given, notices=told)
 
 
 def buyer_silent(case: Case) -> Decision:

@@ -172,7 +172,7 @@ def _intervene(case: Case) -> Decision:
     if Role.MERCHANT in case.state.claim.finals or not case.policy.dispute.evidence_at_intervention:
         intervened = case.enter(RULING, entry, notices=both, charges=charges)
     else:
-        notices = (*both, *demanding.told(case, MERCHANT))
+        notices = (*both, *demanding.demanded_notices(case, MERCHANT))
         intervened = case.enter(demanding.stage_of(case, MERCHANT), entry, notices=notices, charges=charges)
     return replace(intervened, first=told_of_intervention(case))
 

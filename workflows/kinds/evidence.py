@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
-from workflows.messages.cases import Refusal
+from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import Command, SubmitEvidence
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules.evidence import (
@@ -21,7 +21,8 @@ def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
     given = case.given(command, "evidence_submitted")
     facts = {**(submitted_facts(given) if given else {}), **evidence_facts(command.evidence)}
     entry = case.obeyed(command, "evidence_submitted", **facts)
-    return counted(case, command).stay(entry, evidence=given)
+    told = case.notice_to_others(command.by, NoticeTemplate.EVIDENCE_GIVEN)
+    return counted(case, command).stay(entry, evidence=given, notices=told)
 
 
 def counted(case: Case, command: SubmitEvidence) -> Case:

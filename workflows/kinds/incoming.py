@@ -76,10 +76,11 @@ def enter_tracking(case: Case, command: EnterTracking, then: Then) -> Decision:
     with_parcel = with_goods(case, parcel=command.parcel, freight_paid=freight_paid, tracking_by=command.by.role)
     with_parcel = with_parcel.but(account=command.refund_account or case.state.account)
     account = _named(command)
+    told = case.notice_to_others(command.by, NoticeTemplate.RETURN_SENT, **command.parcel.model_dump())
     if case.stage in UNDERWAY:
-        entered = with_parcel.stay(entry, attention=None, watch=watch, account=account)
+        entered = with_parcel.stay(entry, attention=None, watch=watch, account=account, notices=told)
     else:
-        entered = with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account)
+        entered = with_parcel.enter(RETURN_IN_TRANSIT, entry, watch=watch, account=account, notices=told)
     return replace(entered, then=then, follow_up=TRACKING_ENTERED)
 
 

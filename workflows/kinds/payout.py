@@ -37,9 +37,10 @@ def looking_anew(case: Case) -> Case:
     return case.but(payout=payout.but(looks=0)) if payout.looks else case
 
 
-def told_to_buyer(case: Case, template: NoticeTemplate) -> tuple[Notice, ...]:
+def told_to_buyer(case: Case, template: NoticeTemplate, **fields: str) -> tuple[Notice, ...]:
     """A notice to the buyer about this amount."""
-    return case.notice(template, case.buyer, amount=amount_of(case), currency=payout_of(case).payout.currency)
+    currency = payout_of(case).payout.currency
+    return case.notice(template, case.buyer, amount=amount_of(case), currency=currency, **fields)
 
 
 def told_as_paid(case: Case, amount: int) -> tuple[Notice, ...]:

@@ -147,7 +147,10 @@ def convert_to_refund(case: Case, command: ConvertToRefund) -> Decision:
     wants = case.state.goods.wants_money | {command.by.role}
     case = with_goods(case, wants_money=wants)
     if wants < {Role.BUYER, Role.MERCHANT}:
-        return case.stay(case.obeyed(command, "refund_wanted"))
+        return case.stay(
+            case.obeyed(command, "refund_wanted"),
+            notices=case.notice_to_others(command.by, NoticeTemplate.CONVERSION_WANTED),
+        )
     entry = case.obeyed(command, "converted_to_refund")
     case = with_goods(case, exchange=False).but(kind=CaseKind.RETURN)
     if case.stage in WITH_MERCHANT:

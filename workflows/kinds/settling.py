@@ -84,8 +84,15 @@ def _go_on(case: Case) -> Decision:
         raised = case.entry("attention_raised", GATEWAY, SECTION, attention=trouble)
         return said.enter(stage, raised, *reduced, notices=both, attention=trouble, then=_wait_for_gateway)
     submitted = case.entry("refund_submitted", GATEWAY, "R5", amount=amount_of(case))
-    told = told_to_buyer(case, NoticeTemplate.REFUND_SUBMITTED)
+    told = told_to_buyer(case, NoticeTemplate.REFUND_SUBMITTED, **_arrival(legs))
     return said.enter(stage, submitted, *reduced, notices=(*told, *both), span=_limit(case), then=_wait_for_gateway)
+
+
+def _arrival(legs: tuple[LegStatus, ...]) -> dict[str, str]:
+    """R5: between which moments all of it arrives, as far as the gateway has accepted it."""
+    begins = [each.arrives_from for each in legs if each.arrives_from]
+    ends = [each.arrives_until for each in legs if each.arrives_until]
+    return {"arrives_from": min(begins).isoformat(), "arrives_until": max(ends).isoformat()} if begins and ends else {}
 
 
 def _wait_for_gateway(case: Case, _: StepAnswer | None = None) -> Decision:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from workflows.kinds import open_proposals
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
-from workflows.kinds.stage import CLOSED, STAGES
+from workflows.kinds.stage import CLOSED, PASSING, STAGES
 from workflows.kinds.state import Decided, RunningClock, Standstill, State
 from workflows.messages.actors import officer
 from workflows.messages.cases import CaseKey, Due, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
@@ -42,7 +42,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
         outcome=plan.outcome,
         refunded=plan.refunded,
         compensated=plan.compensated,
-        notices=(*plan.notices, *open_proposals.told_of_fallen(case, plan), *_calls_staff(case, plan.attention)),
+        notices=(*told_of(case, plan), *open_proposals.told_of_fallen(case, plan), *_calls_staff(case, plan.attention)),
         reserve=plan.reserve,
         only_with_room=plan.only_with_room,
         balance=plan.balance,
@@ -69,6 +69,17 @@ def asked_span(case: Case, plan: StepPlan) -> Span | None:
     if plan.span or plan.stage is CLOSED:
         return plan.span
     return plan.stage.span(case.policy) if plan.stage.span else None
+
+
+def told_of(case: Case, plan: StepPlan) -> tuple[Notice, ...]:
+    """N6: what the parties are told of a step; of a move that nothing else tells of, where the case stands now."""
+    moved = plan.stage is not case.stage and plan.stage.name not in PASSING
+    if plan.notices or not moved:
+        return plan.notices
+    if plan.outcome:
+        return case.closed_notices(plan.outcome)
+    on_silence = case.but(stage=plan.stage.name).on_silence
+    return case.notice_to_both(NoticeTemplate.STAGE_CHANGED, stage=plan.stage.name, on_silence=on_silence)
 
 
 def _calls_staff(case: Case, attention: Attention | None) -> tuple[Notice, ...]:

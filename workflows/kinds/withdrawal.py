@@ -6,7 +6,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.process import Process, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, Stage, hours
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import LogEntry, StepAnswer
+from workflows.messages.cases import LogEntry, NoticeTemplate, StepAnswer
 from workflows.messages.commands import PayOut, Retain, Withdraw
 from workflows.messages.money import Money
 from workflows.messages.payouts import Part, Remainder
@@ -69,7 +69,9 @@ def opened(case: Case) -> Decision:
 
 def _retain(case: Case, command: Retain) -> Decision:
     """A3: the clock runs on until the buyer withdraws."""
-    return case.but(retained=True).stay(case.obeyed(command, "retention_offered"))
+    return case.but(retained=True).stay(
+        case.obeyed(command, "retention_offered"), notices=case.notice(NoticeTemplate.RETENTION_ASKED, case.buyer)
+    )
 
 
 def _pay_out(case: Case, command: PayOut) -> Decision:

@@ -133,6 +133,12 @@ class NoticeTemplate(Word):
     REFUND_SUCCEEDED = "refund_succeeded"
     PAYMENT_REDUCED = "payment_reduced"
     CASE_CLOSED = "case_closed"
+    STAGE_CHANGED = "stage_changed"
+    """Where no other notice tells of a move."""
+    RETURN_SENT = "return_sent"
+    EVIDENCE_GIVEN = "evidence_given"
+    RETENTION_ASKED = "retention_asked"
+    CONVERSION_WANTED = "conversion_wanted"
     ATTENTION_RAISED = "attention_raised"
 
 

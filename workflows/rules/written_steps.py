@@ -5,7 +5,9 @@ from typing import Final
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.cases import Due, Notice, NoticeTemplate, Step
 
-_DATED: Final = frozenset({NoticeTemplate.REQUEST_AMENDED, NoticeTemplate.EVIDENCE_DEMANDED})
+_DATED: Final = frozenset(
+    {NoticeTemplate.REQUEST_AMENDED, NoticeTemplate.EVIDENCE_DEMANDED, NoticeTemplate.STAGE_CHANGED}
+)
 
 
 def addressed(step: Step, address: ReturnAddress) -> Step:
@@ -26,7 +28,7 @@ def addressed(step: Step, address: ReturnAddress) -> Step:
 
 
 def dated(notices: tuple[Notice, ...], ends: Due | None) -> tuple[Notice, ...]:
-    """R12, D4: who is told of a new clock is told when it ends, which is not known before."""
+    """R12, D4, N6: who is told of a new clock is told when it ends, which is not known before."""
     if ends is None:
         return notices
     due = {"due": ends.at.isoformat()}

@@ -1,0 +1,39 @@
+"""N6: each move is told to a side of the case, and the page says so."""
+
+from functools import cache
+
+from tests.processes import told_to
+from tests.processes.exploring import kept
+from tests.processes.told_to import PARTIES, Told
+from workflows.messages.actors import Role
+from workflows.messages.cases import NoticeTemplate
+
+
+@cache
+def heard() -> tuple[Told, ...]:
+    return tuple(told_to.told_in(kept()))
+
+
+def test_no_move_leaves_both_sides_untold() -> None:  # N6
+    untold = {each for each in heard() if each.moved and not any(role in PARTIES for _, role in each.notices)}
+
+    assert sorted(f"{each.kind}: {each.come_from} --{each.event}--> {each.to}" for each in untold) == []
+
+
+def test_what_one_side_does_the_other_side_is_told() -> None:  # N6, T3, T9, A3, R5
+    told = {(each.event, *notice) for each in heard() for notice in each.notices}
+
+    assert {
+        ("tracking_entered", NoticeTemplate.RETURN_SENT, Role.MERCHANT),
+        ("evidence_submitted", NoticeTemplate.EVIDENCE_GIVEN, Role.BUYER),
+        ("retention_offered", NoticeTemplate.RETENTION_ASKED, Role.BUYER),
+        ("refund_wanted", NoticeTemplate.CONVERSION_WANTED, Role.MERCHANT),
+        ("rejected", NoticeTemplate.REQUEST_REJECTED, Role.BUYER),
+        ("refund_submitted", NoticeTemplate.REFUND_SUBMITTED, Role.BUYER),
+    } <= told
+    own = {("evidence_submitted", NoticeTemplate.EVIDENCE_GIVEN, Role.PLATFORM)}
+    assert not own & told
+
+
+def test_the_page_is_what_the_kinds_do() -> None:  # N6
+    assert told_to.PAGE.read_text(encoding="utf-8") == told_to.page(list(heard())), "`make docs` writes it anew"
