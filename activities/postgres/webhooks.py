@@ -216,7 +216,7 @@ async def forget(connection: Connection, endpoint: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Standing:
+class EndpointStanding:
     """How it stands with an endpoint."""
 
     name: str
@@ -229,7 +229,7 @@ class Standing:
     dead: int
 
 
-async def standing(connection: Connection) -> list[Standing]:
+async def standing(connection: Connection) -> list[EndpointStanding]:
     """All endpoints that were ever told anything."""
     rows = await connection.fetch(
         f"""
@@ -241,4 +241,4 @@ async def standing(connection: Connection) -> list[Standing]:
         GROUP BY endpoints.name, failures, rests_until, lags.oldest ORDER BY endpoints.name
         """  # noqa: S608 -- of constants
     )
-    return [Standing(**dict(row)) for row in rows]
+    return [EndpointStanding(**dict(row)) for row in rows]
