@@ -24,7 +24,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-fast test-all lint format docs client pictures histories states resets recovery costs bench bench-encode capacity \
+.PHONY: help demo up cluster test test-fast test-all lint format docs client pictures histories states resets recovery costs bench bench-lists bench-encode capacity \
 	lock audit sbom venv clean
 
 help: ## This list
@@ -94,7 +94,10 @@ capacity: venv ## Measure what a case costs and write the tables of docs/capacit
 	@$(bin)/python -m tests.benchmarks.cases $(ARGS)
 	@$(bin)/python -m tests.benchmarks.page
 
-bench: venv ## Write docs/benchmarks.md anew: the work lists with a million open cases (minutes, gigabytes)
+bench: venv ## Measure a case beside a bare workflow and DBOS (ARGS="--against REV": an earlier build, too), for docs/benchmarks.md
+	@$(bin)/python -m tests.benchmarks.paired.run $(ARGS)
+
+bench-lists: venv ## Write into docs/benchmarks.md what work lists of a million open cases cost (minutes, gigabytes)
 	@$(bin)/python -m tests.benchmarks.work_lists $(ARGS)
 
 bench-encode: venv ## Write into docs/benchmarks.md how long callers of the codec server wait beside unclosed notes

@@ -1,6 +1,7 @@
 """Fills a case book with a million open cases and measures its work lists: ``python -m tests.benchmarks.work_lists``.
 
-Writes docs/benchmarks.md anew. Takes some minutes and some gigabytes, in a temporary folder.
+``make bench-lists`` writes docs/benchmarks.md anew, but for sections of others. It takes some minutes and some
+gigabytes, in a temporary folder.
 """
 
 import argparse
@@ -416,7 +417,8 @@ async def measure(database: str, pool: asyncpg.Pool, arguments: argparse.Namespa
             ),
         )
         + kept(PAGE.read_text(encoding="utf-8"))
-        + kept(PAGE.read_text(encoding="utf-8"), "statements"),
+        + kept(PAGE.read_text(encoding="utf-8"), "statements")
+        + kept(PAGE.read_text(encoding="utf-8"), "side by side"),
         encoding="utf-8",
     )
 
@@ -458,7 +460,7 @@ BOOK: Final = """
 """
 
 PROSE: Final = """\
-<!-- Written by `make bench` and `make bench-encode`; do not edit by hand. -->
+<!-- Written by `make bench`, `make bench-lists` and `make bench-encode`; do not edit by hand. -->
 # Benchmarks
 
 ## Work lists
