@@ -79,7 +79,7 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/rejecting.py:rejection": """
         Reject.reason Reject.shipping ShippingProof.carrier ShippingProof.tracking_no ShippingProof.shipped_at
     """,
-    "workflows/kinds/disputed.py:_write_as_disputed": "OpenDispute.reason",
+    "workflows/kinds/disputed.py:_write_as_disputed": "OpenDispute.reason OpenDispute.words",
     "workflows/kinds/order_money.py:take_account": "GiveRefundAccount.account",
     "workflows/kinds/every_case.py:closed_by_officer": "CloseCase.reason CloseCase.proof",
     "workflows/kinds/every_case.py:move_policy": "MovePolicy.version MovePolicy.reason",

@@ -376,3 +376,28 @@ async def test_an_officer_may_still_end_what_is_disputed_unpaid(world: World) ->
     assert outcome.outcome is OutcomeKind.CLOSED_BY_OFFICER
     assert (await dispute.outcome()).outcome is OutcomeKind.RESOLVED
     assert (await case.view()).attention is not Attention.DISPUTE_BROKEN_OFF
+
+
+async def test_a_dispute_is_in_the_buyers_own_words(world: World) -> None:  # D1, R10
+    case = await rejected_refund(world)
+    words = "statement:0123456789abcdef0123456789abcdef"
+
+    view = await case.act(opening(world, words=words))
+
+    disputed = await world.aftersales.case(str(view.dispute)).view()
+    assert disputed.application
+    assert disputed.application.words == words
+    assert (await entry(case, "dispute_opened")).facts["words"] == words
+
+
+@pytest.mark.on_servers
+async def test_the_words_of_a_dispute_must_be_the_buyers_own(world: World) -> None:  # D1, R10
+    case = await rejected_refund(world)
+    others = await world.written(case, merchant(world.merchant), "11月28日18:00前退款")
+
+    refused = await refusal(case, opening(world, "d1", words=others))
+    assert (refused.code, refused.field) == ("unknown_statement", "words")
+
+    own = await world.written(case, buyer(world.buyer), "盒子是空的", "w2")
+    view = await case.act(opening(world, "d2", words=own))
+    assert view.dispute

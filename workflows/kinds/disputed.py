@@ -35,6 +35,7 @@ from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Award, Ruling, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
+from workflows.messages.step_parts import NamedStatement
 from workflows.rules.dispute import DECIDED, intervention_key
 from workflows.rules.evidence import is_ours
 from workflows.rules.identity import case_id
@@ -194,16 +195,18 @@ def _write_as_disputed(case: Case, command: OpenDispute, *, stands_still: bool) 
         reason=application.reason,
         method=application.method,
         goods_received=application.goods_received,
-        words=application.words,
+        words=command.words or application.words,
         dispute_reason=command.reason,
         evidence=command.evidence,
     )
-    entry = case.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request))
+    words = {"words": command.words} if command.words else {}
+    entry = case.obeyed(command, "dispute_opened", reason=command.reason, dispute=case_id(request), **words)
+    said = NamedStatement(statement=command.words, by=command.by, field="words") if command.words else None
     opening = case.but(dispute=dispute.but(opening=request))
     if stands_still:
-        written = _stand_still(opening, DISPUTED, entry, disputes=True)
+        written = _stand_still(opening, DISPUTED, entry, disputes=True, said=said)
     else:
-        written = opening.stay(entry, disputes=True)
+        written = opening.stay(entry, disputes=True, said=said)
     return replace(
         written, effect=StartDispute(request), then=_dispute_started, follow_up=DISPUTE_OPENED, answers=False
     )
@@ -258,7 +261,9 @@ def lock(case: Case, told: DisputeIntervened) -> Decision:
     return _stand_still(case, LOCKED, case.entry("locked", CLOCK, "D3"))
 
 
-def _stand_still(case: Case, stage: Stage, entry: LogEntry, *, disputes: bool = False) -> Decision:
+def _stand_still(
+    case: Case, stage: Stage, entry: LogEntry, *, disputes: bool = False, said: NamedStatement | None = None
+) -> Decision:
     """D3: the clock stops, and what is left of it is kept; one that stands still already stays as it is."""
     clock = case.state.clock
     stood = case.state.dispute.standstill or Standstill(
@@ -267,7 +272,7 @@ def _stand_still(case: Case, stage: Stage, entry: LogEntry, *, disputes: bool = 
         attention=case.state.attention,
     )
     standing = case.but(dispute=case.state.dispute.but(standstill=stood))
-    return replace(case.enter(stage, entry, stops=case.running, disputes=disputes), state=standing.state)
+    return replace(case.enter(stage, entry, stops=case.running, disputes=disputes, said=said), state=standing.state)
 
 
 def _go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> Decision:

@@ -251,6 +251,8 @@ class OpenDispute(Command):
 
     reason: DisputeReason
     evidence: EvidenceList = ()
+    words: Reference | None = None
+    """申请说明: what the buyer has written about it, kept in the vault; else what the application says (D1, R10)."""
 
 
 class Resolve(Command):
