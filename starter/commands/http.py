@@ -78,7 +78,7 @@ def token(
 async def _serve(settings: Settings, as_json: bool) -> None:
     to_standard_error(settings.log_level, settings.log_format)
     stop = told_to_stop()
-    refuse_stubs(settings, "payments")
+    refuse_stubs(settings, "payments", "orders")
     told = await _settings(settings)
     url = discover(settings).database_url
     health = ServiceHealth(url, newer_fits=settings.versioned)

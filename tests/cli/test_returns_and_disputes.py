@@ -124,7 +124,6 @@ async def test_a_dispute_is_ruled_on_and_its_case_carries_it_out(
     about = (await shell.run("show", dispute)).out
     offered = await shell.json("act", dispute, "offer_settlement", *merchant(bought), "--line", "L1:1:20")
     changed = await shell.run("act", dispute, "accept_settlement", *buyer(bought), "--amount", "30", "--json")
-    await shell.json("fast-forward", dispute, "25h")
     await standing(shell, case, "locked")
     ruling = (
         *("--fault", "both", "--refund", "partial", "--line", "L1:1:40", "--return-freight", "merchant"),

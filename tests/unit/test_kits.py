@@ -3,9 +3,12 @@
 import asyncio
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -260,6 +263,30 @@ async def test_who_keeps_all_promises_passes(kept: Callable[[], object]) -> None
 async def test_who_breaks_a_promise_is_found(wrong: Callable[[], object], broken: str) -> None:
     found = await broken_by(wrong())
     assert broken in found, found
+
+
+@dataclass
+class Broker(Stream):
+    """A consumer of a message broker: what is not committed comes again."""
+
+    async def __aiter__(self) -> AsyncGenerator[SimpleNamespace]:
+        async for value in super().changes():
+            yield SimpleNamespace(value=value)
+
+    async def commit(self) -> None:
+        del self.told[0]
+
+
+async def test_the_stream_of_orders_on_the_page_keeps_its_promises() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "orders-in.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(class OrderTopic.*?)\n```", page, re.DOTALL)
+    defined: dict[str, Any] = {}
+    exec(example, defined)
+    topic, broker, refused = defined["OrderTopic"](), Broker(), asyncio.Queue[Any]()
+    topic.consumer, topic.refused = broker, refused
+
+    assert await orders.run(replace(streaming(broker), source=topic)) == {}
+    assert refused.get_nowait()["problems"][0]["field"] == "freight"
 
 
 async def test_a_promise_that_nothing_is_arranged_for_is_not_tried() -> None:

@@ -2,10 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, cast
 
+import pytest
+
+from starter.adapters import order_source, refuse_stubs
 from starter.http_service.answers import Came, PushAnswer
 from starter.http_service.reading_orders import LONGEST_PAUSE, ReadingOrders
+from starter.settings import Settings, SettingsError
 
 
 class Stream:
@@ -45,6 +50,18 @@ async def read(stream: Stream, *outcomes: str) -> tuple[list[bytes], list[float]
     await asyncio.wait([reading])
     assert reading.cancelled()
     return tried, pauses
+
+
+async def test_a_setting_names_the_stream() -> None:  # X1
+    async with AsyncExitStack() as stack:
+        assert await order_source(Settings(), stack) is None
+        assert isinstance(await order_source(Settings(orders=f"{__name__}:Stream"), stack), Stream)
+
+
+def test_production_reads_no_stub() -> None:
+    production = Settings().model_copy(update={"environment": "production", "orders": "stub"})
+    with pytest.raises(SettingsError, match="^AFTERSALES_ORDERS must name an adapter"):
+        refuse_stubs(production, "orders")
 
 
 async def test_each_change_is_answered_with_what_came_of_it() -> None:
