@@ -84,7 +84,7 @@ class OnPaper(Desk):
     async def written(self, case_id: str) -> Written:
         self._answer()
         stay = Stay(
-            stage=StageName.SHIPPED_REVIEW,
+            stage=StageName.AWAITING_RETURN,
             since=NOW,
             until=None,
             event="opened",
@@ -191,7 +191,7 @@ async def test_a_case_is_a_key_away_also_when_no_worker_answers() -> None:
 
         assert "refund/O-01/k-1" in page
         assert "timeline" in page
-        assert "the refund is paid" in " ".join(page.split())
+        assert "the case closes as not returned" in " ".join(page.split())
         assert "no worker answers" in trouble
         assert place(pilot) == 1
 
