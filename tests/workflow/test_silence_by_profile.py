@@ -85,6 +85,14 @@ async def test_or_still_reject(world: World) -> None:  # G3
     await world.at(case, StageName.REJECTED)
 
 
+async def test_both_may_go_on_talking(world: World) -> None:  # G3, N5
+    case = await overdue(world)
+
+    view = await case.view()
+
+    assert {tuple(each.roles) for each in view.commands if each.name == "say"} == {("buyer", "merchant", "platform")}
+
+
 async def test_the_buyer_may_take_it_back(world: World) -> None:  # G3
     case = await overdue(world)
 
