@@ -32,7 +32,7 @@ def test_there_is_enough_to_show() -> None:
     assert len(orders) >= 50
     assert len(scripts) >= 70
     assert {each.open for each in scripts} == set(get_args(Script.model_fields["open"].annotation))
-    assert {each.marketplace for each in orders.values()} == {"douyin", "jd-pop", "jd-self"}
+    assert {each.marketplace for each in orders.values()} == {"douyin", "jd-pop", "jd-self", "cn-2026"}
     assert any(len(each.lines) > 1 for each in orders.values())
     assert any(len(each.tenders) > 1 for each in orders.values())
     assert any(each.freight for each in orders.values())
@@ -91,7 +91,8 @@ def test_every_script_can_be_played(each: Script) -> None:
     for number, step in enumerate(each.steps):
         match step:
             case Act():
-                assert step.command(f"k-{number}", "somebody", START).command_name() == step.act
+                said = "statement:1" if step.says else None
+                assert step.command(f"k-{number}", "somebody", START, said).command_name() == step.act
             case Move() | Spend() | Look():
                 pass
 
