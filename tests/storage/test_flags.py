@@ -76,6 +76,13 @@ async def remarks(pool: asyncpg.Pool, subject: str, merchant_id: str | None = "m
     return [each.text.get_secret_value() for each in found if each.text]
 
 
+@pytest.mark.parametrize("each", Colour)
+async def test_a_flag_has_each_colour_of_either_marketplace(pool: asyncpg.Pool, subject: str, each: Colour) -> None:
+    await put(pool, colour(subject, each, "1"))
+
+    assert await flag(pool, subject) is each
+
+
 async def test_a_flag_and_how_it_came_to_be(pool: asyncpg.Pool, subject: str) -> None:
     assert await flag(pool, subject) is None
     await put(pool, colour(subject, Colour.RED, "1"), colour(subject, Colour.GREY, "2"))

@@ -11,11 +11,13 @@ from workflows.messages.words import Word
 
 
 class Colour(Word):
-    """The colours of a flag; what each means is the merchant's own business."""
+    """The colours of a flag on either marketplace, kept as they are; what each means is the merchant's own business."""
 
     RED = "red"
+    ORANGE = "orange"
     YELLOW = "yellow"
     GREEN = "green"
+    CYAN = "cyan"
     BLUE = "blue"
     PURPLE = "purple"
     GREY = "grey"
