@@ -49,6 +49,7 @@ def test_every_rule_that_a_case_can_show_is_shown() -> None:
         *(f"D{number}" for number in range(1, 10) if number != 7),
         *(f"A{number}" for number in (1, 2, 3, 5, 6)),
         *(f"L{number}" for number in (1, 2, 3)),
+        *(f"N{number}" for number in range(1, 6)),
     } <= shown
 
 

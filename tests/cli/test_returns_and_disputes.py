@@ -160,3 +160,33 @@ async def test_a_dispute_on_an_ended_case_knows_whose_it_is(
     assert (early.code, early.failure["code"], early.failure["rule"]) == (4, "case_open", "D1")
     assert (view["dispute"], view["order_no"], view["buyer_id"]) == (case, bought["order_no"], bought["buyer_id"])
     assert unknown.code == 5
+
+
+async def test_both_sides_talk_and_agree(worker_process: Shell, tmp_path: Path, bought: dict[str, Any]) -> None:
+    shell = worker_process  # N1, N2, N3, N5, R11
+    await loaded(shell, tmp_path, "orders", bought)
+    words = tmp_path / "words.txt"
+    words.write_text("刮痕在灯罩上", encoding="utf-8")
+
+    case = (await shell.json(*opening("return", bought)))["case_id"]
+    await standing(shell, case, "return_review")
+    said = await shell.json("say", case, *buyer(bought), "--file", str(words))
+    part = ("propose", case, "keep_goods", *merchant(bought), "--line", "L1:2:20.00")
+    proposed = await shell.json(*part)
+    page = (await shell.run("show", case)).out
+    bare = await shell.json("thread", case)
+    read = await shell.json("thread", case, *merchant(bought))
+    nothing = await shell.run("say", case, *buyer(bought))
+    other = await shell.run("act", case, "accept_proposal", *buyer(bought), "--number", "9", "--json")
+    typed = await shell.run("act", case, "propose", *buyer(bought), "--terms.kind", "keep_goods", "--line", "L1:2:30")
+    outcome = await shell.json("act", case, "accept_proposal", *buyer(bought), "--number", "1", "--wait")
+
+    (proposal,) = proposed["talk"]["proposals"]
+    assert (proposal["amount"], proposal["by"]["role"], said["talk"]["messages"]) == (2000, "merchant", 1)
+    assert "20.00 CNY" in page
+    assert "then it lapses" in page
+    assert [each["event"] for each in bare["thread"]] == ["said", "proposed"]
+    assert [bare["thread"][0]["text"], read["thread"][0]["text"]] == [None, "刮痕在灯罩上"]
+    assert (nothing.code, other.code, typed.code) == (2, 4, 0)
+    assert "proposal_not_open" in other.err
+    assert (outcome["outcome"], outcome["refunded"]["amount"], outcome["rule"]) == ("refunded", 2000, "N3")

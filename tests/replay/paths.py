@@ -7,6 +7,7 @@ every time.
 from tests.replay import (
     dispute_paths,
     late_shipment_paths,
+    negotiation_paths,
     price_protection_paths,
     refund_paths,
     return_paths,
@@ -20,6 +21,7 @@ BY_SUBJECT = (
     price_protection_paths,
     dispute_paths,
     late_shipment_paths,
+    negotiation_paths,
     virtual_number_paths,
 )
 """Where the paths are: each module adds its own when it is imported."""

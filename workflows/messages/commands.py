@@ -134,7 +134,7 @@ class Propose(Command, Deciding):
 class AcceptProposal(Command, Deciding):
     """接受方案: the other side's proposal becomes the next version of the application, and is carried out (N3)."""
 
-    number: Annotated[int, Field(strict=True, ge=1)]
+    number: Annotated[int, Field(ge=1)]
     """The proposal that is meant: another one may have come meanwhile (R11)."""
     evidence: EvidenceList = ()
     """What was asked for, where it is more proof."""
@@ -143,14 +143,14 @@ class AcceptProposal(Command, Deciding):
 class DeclineProposal(Command):
     """拒绝方案: the other side's proposal is not taken; the case goes on as it stands (N1)."""
 
-    number: Annotated[int, Field(strict=True, ge=1)]
+    number: Annotated[int, Field(ge=1)]
     words: Reference | None = None
 
 
 class WithdrawProposal(Command):
     """撤回方案: a side takes its own proposal back (N1)."""
 
-    number: Annotated[int, Field(strict=True, ge=1)]
+    number: Annotated[int, Field(ge=1)]
 
 
 class Say(Command):
