@@ -22,8 +22,8 @@ BUILT_IN: Final[Mapping[str, Mapping[str, str]]] = {
         "wechatpay": "activities.gateways.wechatpay:WeChatPayRefunds",
     },
     "orders": {},
-    "carriers": {},
-    "numbers": {},
+    "carriers": {"none": "activities.gateways.nobody:NoCarrier"},
+    "numbers": {"none": "activities.gateways.nobody:NoNumbers"},
     "notices": {
         "notice-webhook": "activities.notices.webhook_channel:notice_webhook",
         "smtp": "activities.notices.smtp:smtp",

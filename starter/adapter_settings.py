@@ -17,12 +17,11 @@ def lines() -> Iterator[str]:
             model = settings_model(factory_of(port, name))
             if model is None:
                 continue
-            page = f"adapters-{name}.md" if port == "payments" else f"{port}.md"
             yield from (
                 "",
                 f"## Adapter `{name}` ({port})",
                 "",
-                f"Read where `AFTERSALES_{port.upper()}={name}`. See [{page}]({page}).",
+                f"Read where `AFTERSALES_{port.upper()}={name}`. See {_page(port, name)}.",
                 "",
                 "| Variable | Default | Meaning |",
                 "| --- | --- | --- |",
@@ -31,6 +30,16 @@ def lines() -> Iterator[str]:
                 info = model.model_fields[field]
                 cells = (f"`{variable}`", _default(info), f"{info.description or ''}{_secret(info)}")
                 yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _page(port: str, name: str) -> str:
+    match port:
+        case "payments":
+            return f"[adapters-{name}.md](adapters-{name}.md)"
+        case "attachments":
+            return "[privacy.md](privacy.md#attachments)"
+        case _:
+            return f"[{port}.md]({port}.md)"
 
 
 def _default(field: FieldInfo) -> str:

@@ -224,8 +224,16 @@ class Settings(BaseSettings):
         "them; else, as `AFTERSALES_PAYMENTS`, an adapter to a stream that the HTTP service reads beside "
         "([orders-in.md](orders-in.md#read-from-a-stream)).",
     )
-    carriers: str = Field(default=STUB, description="Who is asked about parcels; as `AFTERSALES_PAYMENTS`.")
-    numbers: str = Field(default=STUB, description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`.")
+    carriers: str = Field(
+        default=STUB,
+        description="Who is asked about parcels; as `AFTERSALES_PAYMENTS`. `none`: nobody, parcels are known as they "
+        "are pushed ([orders-in.md](orders-in.md#parcels)) or as parties tell of them.",
+    )
+    numbers: str = Field(
+        default=STUB,
+        description="Who lends virtual numbers; as `AFTERSALES_PAYMENTS`. `none`: nobody, and requests for one are "
+        "refused (`no_number_free`).",
+    )
     notices: str = Field(
         default=STUB,
         description="Channels of notices ([notices.md](notices.md)): a factory of a mapping from `ChannelName` to "
