@@ -222,6 +222,7 @@ class EndpointStanding:
     name: str
     failures: int
     rests_until: datetime | None
+    """Until when nothing is tried; None where it does not rest."""
     oldest: datetime | None
     """When the oldest event was recorded that it was not told once yet; None where there is none."""
     waiting: int
@@ -233,7 +234,7 @@ async def standing(connection: Connection) -> list[EndpointStanding]:
     """All endpoints that were ever told anything."""
     rows = await connection.fetch(
         f"""
-        SELECT endpoints.name, failures, nullif(rests_until, '-infinity') AS rests_until, lags.oldest,
+        SELECT endpoints.name, failures, CASE WHEN rests_until > now() THEN rests_until END AS rests_until, lags.oldest,
                count(waiting.id) FILTER (WHERE dead_at IS NULL) AS waiting, count(dead_at) AS dead
         FROM webhooks.endpoints
         LEFT JOIN ({feed.LAGS}) AS lags ON lags.name = '{READER}' || endpoints.name

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.table import Table
 from rich.text import Text
 
 from activities.postgres.pool import open_pool
@@ -22,7 +21,7 @@ from starter.codec_server import (
 )
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
-from starter.commands.printing import Json, answer, json_line
+from starter.commands.printing import Json, answer, answer_unwrapped, json_line
 from starter.commands.stopping import told_to_stop
 from starter.connection import discover, temporal_config
 from starter.logs import to_standard_error
@@ -86,13 +85,10 @@ def token(
         "subject": subject,
         "until": datetime.now(UTC) + length,
     }
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    facts.add_row("token", made)
+    facts = [("token", made)]
     if address:
-        facts.add_row("endpoint with it", f"{address}/as/{made}")
-    answer(as_json, document, facts)
+        facts += [("codec server", address), ("endpoint with it", f"{address}/as/{made}")]
+    answer_unwrapped(as_json, document, "\n".join(f"{name:<16}  {value}" for name, value in facts))
     return Exit.OK
 
 

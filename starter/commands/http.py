@@ -16,7 +16,7 @@ from starter.adapters import carrier, order_source, payment_gateway, refuse_stub
 from starter.client import connected
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
-from starter.commands.printing import Json, answer, json_line
+from starter.commands.printing import Json, answer, answer_unwrapped, json_line
 from starter.commands.stopping import told_to_stop
 from starter.connection import discover
 from starter.http_service import HttpService, HttpServiceSettings, Role, minted, running
@@ -71,7 +71,7 @@ def token(
     except Unauthenticated as error:
         raise UsageError(str(error), "--as") from error
     document = {"token": made, "role": role, "subject": subject, "until": datetime.now(UTC) + length}
-    answer(as_json, document, Text(made))
+    answer_unwrapped(as_json, document, made)
     return Exit.OK
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from activities.privacy.keys import KeyRingError, new_key, read_keys, unique_id
 from starter.commands.failures import Exit, UsageError
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json, answer, answer_unwrapped
 from starter.commands.reaching import service
 from starter.settings import load_settings
 from starter.vault import key_provider
@@ -41,7 +41,7 @@ def new(
         read_keys(line)
     except KeyRingError:
         raise UsageError("must be up to 39 of A-Z a-z 0-9 _ . -", "--id") from None
-    answer(as_json, {"key": line}, Text(line))
+    answer_unwrapped(as_json, {"key": line}, line)
     return Exit.OK
 
 

@@ -35,6 +35,15 @@ def answer(as_json: bool, document: object, *pages: RenderableType) -> None:
         console.print(fitted(page))
 
 
+def answer_unwrapped(as_json: bool, document: object, text: str) -> None:
+    """Print ``document`` as JSON, or what a program takes, such as a token: as it is, however long its lines are."""
+    if as_json:
+        json_line(document)
+    else:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
 def json_line(document: object) -> None:
     """One JSON document on a line of its own, at once."""
     plain: Any = to_jsonable_python(document)

@@ -15,7 +15,7 @@ from activities.webhooks import endpoints
 from activities.webhooks.endpoints import Endpoint, EndpointsError
 from activities.webhooks.signing import new_secret
 from starter.commands.failures import Exit
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json, answer, answer_unwrapped
 from starter.commands.reaching import database
 from starter.settings import Settings, SettingsError, load_settings, variable_name
 from workflows.rules.local_time import local
@@ -160,7 +160,7 @@ def secret(as_json: Json = False) -> int:
     Example: [cyan]aftersales webhooks secret[/]
     """
     made = new_secret()
-    answer(as_json, {"secret": made}, Text(made))
+    answer_unwrapped(as_json, {"secret": made}, made)
     return Exit.OK
 
 

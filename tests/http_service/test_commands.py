@@ -22,6 +22,19 @@ def test_a_token_counts_at_the_service(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert (claims["role"], claims["sub"], claims["aud"]) == ("orders", "shop", "aftersales-http")
 
 
+def test_a_token_is_one_line_that_a_shell_can_take(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AFTERSALES_HTTP_TOKEN_SECRET", SECRET)
+    monkeypatch.setenv("COLUMNS", "40")
+
+    assert http.token(Role.ORDERS, "shop", "30m") == 0
+
+    (made,) = capsys.readouterr().out.splitlines()
+    claims = HttpServiceSettings.model_validate({"port": 0, "token_secret": SECRET}).tokens().claims(made)
+    assert claims["sub"] == "shop"
+
+
 @pytest.mark.parametrize(("subject", "lifetime", "option"), [("two words", "30m", "--as"), ("shop", "48h", "--for")])
 def test_a_token_that_would_not_count_is_not_made(
     monkeypatch: pytest.MonkeyPatch, subject: str, lifetime: str, option: str

@@ -202,7 +202,8 @@ async def test_an_endpoint_that_is_down_is_left_in_peace_and_asked_with_one(site
     await site.later()
     await process.deliver()
     assert site.receiver.asked == 7, "one event asks"
-    assert (await site.standing()).failures == 2
+    standing = await site.standing()
+    assert (standing.failures, standing.rests_until is not None) == (2, True)
 
     site.receiver.is_down = False
     await site.later()
@@ -212,7 +213,8 @@ async def test_an_endpoint_that_is_down_is_left_in_peace_and_asked_with_one(site
         [*((case, n) for case in cases for n in (1, 2)), *((c, 1) for c in fresh)]
     )
     assert all(site.receiver.taken.index((case, 1)) < site.receiver.taken.index((case, 2)) for case in cases)
-    assert (await site.standing()).failures == 0
+    standing = await site.standing()
+    assert (standing.failures, standing.rests_until) == (0, None)
 
 
 async def test_one_process_delivers_and_what_it_had_in_hand_comes_again(site: Site) -> None:  # X4
