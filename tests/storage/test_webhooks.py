@@ -85,7 +85,7 @@ class Site:
         await self.pool.execute("UPDATE webhooks.waiting SET next_attempt_at = '-infinity'")
         await self.pool.execute("UPDATE webhooks.endpoints SET rests_until = '-infinity'")
 
-    async def standing(self) -> webhooks.Standing:
+    async def standing(self) -> webhooks.EndpointStanding:
         async with self.pool.acquire() as connection:
             (found,) = await webhooks.standing(connection)
         return found
