@@ -57,6 +57,8 @@ BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
     **dict.fromkeys(("AddRemark", "SetFlag", "_Marking", "BuyQuota", "Reveal", "StartExport"), _OFFICER),
     **dict.fromkeys(("Declaration", "DeclareExemption", "DeclarePause"), _WINDOW),
     "LiftPause": _OFFICER,
+    "DemandEvidence": {"of": ["buyer", "merchant"]},
+    "DisputeRequest": {"compensation": 0},
     "LateShipmentPolicy": {"fixed": None},
     "OpenCase": {"request": LateShipmentRequest(order_no="o", merchant_id="m", buyer_id="b", ships_until=_AT)},
     "OpenedBy": {"request": LateShipmentRequest(order_no="o", merchant_id="m", buyer_id="b", ships_until=_AT)},
