@@ -57,6 +57,7 @@ async def meant(worker_process: Shell, tmp_path_factory: pytest.TempPathFactory)
         "STATEMENT": statement["reference"],
         "ORDER": bought["order_no"],
         "NUMBER": "1000000",
+        "DAY": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}",
         "UNTIL": (datetime.now(UTC) + timedelta(days=30)).isoformat(),
         "m-laurel": bought["merchant_id"],
     }

@@ -65,6 +65,8 @@ _BEFORE = re.compile(
 _SEPARATORS = re.compile(r"[\s,、/|·\-]*")
 _STANDS_ALONE = re.compile(".*(?:[市州盟县旗]|地区)")
 """Names that need no province. An estate is often called 区 as well, and there are many villages of one name."""
+_IS_A_ROAD = re.compile("[东南西北中]?(?:路|街(?!道)|大道)")
+"""What follows where a county's name that stands alone is a road's: 沙县路."""
 _DISTRICT: Final = 2
 _HAS_A_SHORT_FORM = re.compile("..+[区县市旗]")
 """昆山 for 昆山市."""
@@ -168,8 +170,11 @@ def _read(text: str, at: int, whole: _Place) -> tuple[_Name, ...]:
         # 吉林市场 is a market.
         if name.endswith("市") and text.startswith("场", end):
             continue
+        is_of_a_road = not whole.path and _IS_A_ROAD.match(text, end)
         found: dict[tuple[str, ...], tuple[_Name, ...]] = {}
         for place, in_full in whole.parts(name).items():
+            if is_of_a_road and len(place.path) > _DISTRICT:
+                continue
             below = _read(text, end, place)
             if below or in_full or (whole.path and place is not whole and _GOES_ON_WITH_A_TOWN.match(text, end)):
                 names = (_Name(place, start, end, in_full), *below)
