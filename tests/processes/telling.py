@@ -61,6 +61,7 @@ PROFILES: Final = (
     "silence-opens",
     "silence-closes",
     "intercepts",
+    "talks-first",
 )
 
 _SILENT: Final = ("refund_only", "refund_only_received", "return_request", "price_protection")
@@ -468,6 +469,12 @@ _POLICIES: Final = {
         update={
             "name": "shipped-review",
             "refund": _TALKS.refund.model_copy(update={"shipped_meanwhile": "shipped_review"}),
+        }
+    ),
+    "talks-first": _TALKS.model_copy(
+        update={
+            "name": "talks-first",
+            "negotiation": _TALKS.negotiation.model_copy(update={"rejection_needs_proposal": True}),
         }
     ),
     "to-the-working-hour": _TALKS.model_copy(

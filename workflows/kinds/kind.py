@@ -15,9 +15,9 @@ from workflows.kinds import (
     late_shipment,
     merchant_refund,
     money,
-    negotiating,
     order_money,
     price_protection,
+    proposal_checks,
     refund,
     rejecting,
     returning,
@@ -174,7 +174,7 @@ _OF_EVERY_KIND: Final = (
     _refused_deadline,
     evidence.refused_content,
     _refused_amount,
-    negotiating.refused_content,
+    proposal_checks.refused_content,
 )
 _DISPUTABLE: Final[dict[str, Any]] = {
     "refuses": (returning.refused_content, disputed.refused_content, rejecting.refused_content, _refused_account),

@@ -4,7 +4,7 @@ A proposal is open beside whatever the case waits for, and changes neither its s
 becomes the next version of the application, and each kind carries that out by its own means (``Agreed``).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -21,7 +21,6 @@ from workflows.kinds.open_proposals import (
 )
 from workflows.kinds.order_money import refund, tell_settled
 from workflows.kinds.process import Goal, Handler, On, takes
-from workflows.kinds.rejecting import use_of
 from workflows.kinds.stage import PARTIES, PLATFORM, Stage
 from workflows.messages.actors import Role
 from workflows.messages.applications import ApplicationVersion
@@ -32,35 +31,21 @@ from workflows.messages.commands import (
     Command,
     DeclineProposal,
     Propose,
-    Reject,
     Say,
     WithdrawProposal,
 )
 from workflows.messages.message import Reference
 from workflows.messages.pieces import PieceUse
-from workflows.messages.proposals import AnotherAmount, AnotherCompensation, KeepGoods, MoreProof, Proposal, ProposalEnd
-from workflows.messages.requests import Application, DisputeRequest
+from workflows.messages.proposals import AnotherAmount, KeepGoods, Proposal, ProposalEnd
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.applications import version_facts, version_of
-from workflows.rules.dispute import refused_offer
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.negotiation import (
     amount_of,
-    as_offer,
-    refused_answer,
-    refused_compensation,
-    refused_kind,
-    refused_more,
-    refused_rejection,
-    refused_terms,
-    rejects_after_talk,
     terms_facts,
 )
-from workflows.rules.payable import refused_amount
 from workflows.rules.pieces import pieces_of
-from workflows.rules.refund import refused_application
-from workflows.rules.refusals import refused
 
 TALKERS = PARTIES | PLATFORM
 AGREED = "agreed"
@@ -116,6 +101,7 @@ def propose(case: Case, command: Propose) -> Decision:
         **({"replaces": replaced[0].number} if replaced else {}),
     )
     talk = talk.but(
+        about=case.version if role is Role.MERCHANT else talk.about,
         proposals=(*(each for each in talk.proposals if each not in replaced), proposal),
         made={**talk.made, role: talk.made.get(role, 0) + 1},
         lengthened=case.version if lengthens else talk.lengthened,
@@ -149,6 +135,11 @@ def take_back(case: Case, command: WithdrawProposal) -> Decision:
     entry = case.entry("proposal_withdrawn", command.by, "N1", command, **facts(proposal))
     other = other_side(case, proposal.by)
     return without(case, proposal).stay(entry, notices=told_of_end(case, proposal, ProposalEnd.WITHDRAWN, other))
+
+
+def _lengthens(case: Case) -> bool:
+    """N2: once for each version of the application, so that nobody puts a decision off for ever."""
+    return case.policy.negotiation.lengthens_stage and case.state.talk.lengthened < case.version
 
 
 # N3: accepting ----------------------------------------------------------------------------------------------
@@ -243,8 +234,13 @@ def tell_dispute(case: Case, _: StepAnswer) -> Decision:
 
 
 def show_more(what: Agreed, review: Stage, apply_again: Callable[[Case, Amend, Stage], Decision]) -> Decision:
-    """N3, R6, R12: what the buyer shows besides stands in the next version; what was rejected is reviewed again."""
+    """N3, R6, R12: what the buyer shows besides stands in the next version; what was rejected is reviewed again.
+
+    N4: the merchant has asked, and has its answer. Else whoever answers late would take the rejection from it.
+    """
     given = what.case.given(what.command, "proposal_accepted")
+    shown = what.case.but(talk=what.case.state.talk.but(in_vain=what.version.version))
+    what = replace(what, case=shown)
     if what.case.stage is review:
         return as_version(what, what.case.stay(what.entry, evidence=given, notices=accepted_notice(what)))
     again = apply_again(what.case, what.amendment, review)
@@ -316,85 +312,3 @@ def _with_words(
     return EvidenceGiven.made_of(
         key=key, by=command.by, attachments=attachments, statement=words, adds=True, event=event
     )
-
-
-# What is refused --------------------------------------------------------------------------------------------
-
-
-def refused_content(case: Case, command: Command) -> Refusal | None:
-    """N1, N3, N4, R11, R13, R16: what a proposal, its answer, a message or a rejection must fit."""
-    talk, numbers = case.state.talk, case.policy.negotiation
-    match command:
-        case Propose():
-            return refused_more(talk.made.get(command.by.role, 0), numbers.most_proposals, "proposals") or _refused(
-                case, command
-            )
-        case AcceptProposal():
-            return _refused_acceptance(case, command)
-        case DeclineProposal():
-            return refused_answer(command.number, command.by, _standing(case), own=False)
-        case WithdrawProposal():
-            return refused_answer(command.number, command.by, _standing(case), own=True)
-        case Say():
-            return refused_more(talk.said.get(command.by.role, 0), numbers.most_messages, "messages")
-        case Reject() if rejects_after_talk(case.kind, case.stage.name):
-            return refused_rejection(case.version, talk.in_vain, numbers)
-        case _:
-            return None
-
-
-def _refused(case: Case, command: Propose) -> Refusal | None:
-    terms = command.terms
-    if refusal := refused_kind(terms, command.by, case.kind, case.state.stage):
-        return refusal
-    if isinstance(case.request, DisputeRequest):
-        return _refused_in_dispute(case.request, command)
-    if isinstance(terms, AnotherCompensation):
-        return refused_compensation(terms, case.asked.amount) or refused_amount(
-            case.opened.payable, terms.amount, "terms.amount"
-        )
-    application = case.application
-    if refusal := refused_terms(terms, application, case.order, all_of_it=case.state.goods.received):
-        return refusal
-    if not isinstance(terms, AnotherAmount | KeepGoods):
-        return None
-    if refusal := refused_amount(case.opened.payable, terms.amount, "terms.lines"):  # X6
-        return refusal
-    wanted = Application.made_of(
-        lines=terms.lines, freight=terms.freight, reason=application.reason, method=application.method
-    )
-    refusal = refused_application(wanted, case.order, case.policy, {}, use=use_of(case))
-    return refusal.model_copy(update={"field": f"terms.{refusal.field}"}) if refusal else None
-
-
-def _refused_in_dispute(claim: DisputeRequest, command: Propose) -> Refusal | None:
-    """D2, L5: it must fit the claim, as an offer must."""
-    offer = as_offer(command.terms, command.key, command.by)
-    if not offer.amount:
-        return refused("nothing_offered", "terms.lines", "N1", "an amount must be proposed")
-    refusal = refused_offer(offer, claim)
-    if refusal is None:
-        return None
-    field = "amount" if refusal.field == "compensation" else refusal.field
-    return refusal.model_copy(update={"field": f"terms.{field}"})
-
-
-def _refused_acceptance(case: Case, command: AcceptProposal) -> Refusal | None:
-    if refusal := refused_answer(command.number, command.by, _standing(case), own=False):
-        return refusal
-    asks_for_proof = isinstance(proposal_of(case, command.number).terms, MoreProof)
-    if asks_for_proof and not command.evidence:
-        return refused("proof_missing", "evidence", "N3", "the proposal asks for more proof: show it")
-    if command.evidence and not asks_for_proof:
-        return refused("no_proof_wanted", "evidence", "N3", "the proposal asks for no proof")
-    return None
-
-
-def _standing(case: Case) -> Iterable[Proposal]:
-    """Those that have not come to their end, be it that it has not been written down yet (N2)."""
-    return [each for each in case.state.talk.proposals if case.now < each.until]
-
-
-def _lengthens(case: Case) -> bool:
-    """N2: once for each version of the application, so that nobody puts a decision off for ever."""
-    return case.policy.negotiation.lengthens_stage and case.state.talk.lengthened < case.version

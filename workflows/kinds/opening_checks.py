@@ -200,8 +200,9 @@ def look_at_shipment(
     if at < ships_until:
         return Opened(postponed_until=ships_until)
     paid_back = sum(amount for part, amount in settled.items() if part.startswith("line:"))
-    owed = late_shipment_owed(order.goods_paid - paid_back, late.percent, late.fixed)
-    if not owed or paid_back == order.goods_paid:
+    left = max(order.goods_paid - paid_back, 0)  # a gateway that pays after it has declined may pay too much
+    owed = late_shipment_owed(left, late.percent, late.fixed)
+    if not owed or not left:
         return Opened(nothing_owed=True)
     opened = _opens(CaseKind.LATE_SHIPMENT, CLAIMABLE, policy, owed, order)
     return opened.model_copy(update={"ships_until": ships_until})

@@ -131,6 +131,11 @@ def buyer_signed(goods: GoodsState) -> bool:
     return signed_at(goods.told, goods.outgoing, _sent_since(goods)) is not None
 
 
+def merchant_has(goods: GoodsState) -> bool:
+    """Whether the merchant has goods that are the buyer's, be it that what it had sent has come back (T14, T15)."""
+    return goods.with_merchant or (goods.received and came_back_from_buyer(goods))
+
+
 def came_back_from_buyer(goods: GoodsState) -> bool:
     """Whether what the merchant has sent was refused, or is back with it (T14)."""
     return came_back(goods.told, goods.outgoing, _sent_since(goods))

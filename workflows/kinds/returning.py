@@ -29,6 +29,7 @@ from workflows.kinds.outgoing import (
     EXCHANGE,
     buyer_signed,
     exchanged,
+    merchant_has,
     once_the_buyer_has_them,
     reship,
     send_back,
@@ -328,7 +329,7 @@ def _carry_out_agreed(case: Case, command: AcceptProposal) -> Decision:
             return negotiating.show_more(what, RETURN_REVIEW, rejecting.apply_again)
         case KeepGoods() | RefundInstead():
             return negotiating.pay_as_agreed(money)
-        case _ if case.stage in (RETURN_RECEIVED, RECEIPT_REJECTED, *WITH_MERCHANT):
+        case _ if merchant_has(case.state.goods):
             return pay_received_as_agreed(money)
         case _:
             return return_as_agreed(money)

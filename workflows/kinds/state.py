@@ -198,8 +198,11 @@ class TalkState(StateValue):
     """How many each side has made so far (R16)."""
     said: dict[Role, int] = {}  # noqa: RUF012
     """How many messages each party has left (R16)."""
+    about: int = 0
+    """The version of the application that the merchant's last proposal was about (N4)."""
     in_vain: int = 0
-    """The version of the application about which a proposal of the merchant's has lapsed or was refused (N4)."""
+    """The version about which a proposal of the merchant's has lapsed or was refused, or that has the proof which it
+    has asked for (N4)."""
     lengthened: int = 0
     """The version for which the stage was lengthened, which is done once (N2)."""
 

@@ -1,6 +1,7 @@
 """What may be proposed where, and what a proposal must fit (N1, N4, R13)."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from workflows.messages.actors import Actor, Role
@@ -144,16 +145,23 @@ def refused_kind(terms: Terms, by: Actor, kind: CaseKind, stage: StageName) -> R
 
 
 def refused_terms(
-    terms: Terms, application: Application, order: OrderFacts, *, all_of_it: bool = False
+    terms: Terms, application: Application, order: OrderFacts, *, comes_back: bool = False, held: bool = False
 ) -> Refusal | None:
     """Why terms do not fit what is asked for, or None: pieces that it does not name are another application's (N1).
 
-    ``all_of_it``: the merchant has the goods, and what it pays is for all of them (T15).
+    ``comes_back``: goods are to come back for the amount. ``held``: the merchant has them, so that they cannot stay
+    with the buyer, and what it pays is for all of them (T15).
     """
     match terms:
-        case AnotherAmount() if all_of_it and _pieces(terms.lines) != _pieces(application.lines):
+        case KeepGoods() | RefundInstead() if held:
+            explanation = "the merchant has the goods, so the buyer cannot keep them: propose an amount for all of them"
+            return refused("not_with_buyer", "terms.kind", "T15", explanation)
+        case AnotherAmount() if held and _pieces(terms.lines) != _pieces(application.lines):
             explanation = "the merchant has the goods: the amount must name all pieces that came back"
             return refused("not_all_of_it", "terms.lines", "T15", explanation)
+        case AnotherAmount() if comes_back and not terms.lines:
+            explanation = "what is sent back must be named; freight alone goes with goods that the buyer keeps"
+            return refused("nothing_sent_back", "terms.lines", "T1", explanation)
         case AnotherAmount() | KeepGoods():
             return _refused_amounts(terms, application)
         case ReturnInstead() | SendAgain() if not application.lines:
@@ -221,6 +229,14 @@ def refused_more(made: int, most: int, what: str) -> Refusal | None:
     return refused(f"too_many_{what}", "command", "R16", f"a case takes {most} {what} from one side")
 
 
+def is_proposable(kind: CaseKind, stage: StageName, asked: int, least: int) -> bool:
+    """Whether anything can be proposed instead of what is asked for: of the smallest amount there is none less (N4).
+
+    ``asked`` is all that is asked for, ``least`` the smallest amount that is paid (X6), in minor units.
+    """
+    return OPEN_TERMS[kind, stage] != _AMOUNT_ALONE or asked > least
+
+
 def rejects_after_talk(kind: CaseKind, stage: StageName) -> bool:
     """Whether a rejection here may have to come after a proposal; one that proves that the goods have left never has
     to (R1, N4).
@@ -228,9 +244,17 @@ def rejects_after_talk(kind: CaseKind, stage: StageName) -> bool:
     return (kind, stage) in OPEN_TERMS and stage in _REVIEWS
 
 
-def refused_rejection(version: int, in_vain: int, policy: NegotiationPolicy) -> Refusal | None:
-    """Why the merchant cannot reject yet, or None (N4)."""
-    if not policy.rejection_needs_proposal or in_vain >= version:
+def refused_rejection(
+    version: int, in_vain: int, policy: NegotiationPolicy, *, lasts: timedelta | None, proposable: bool
+) -> Refusal | None:
+    """Why the merchant cannot reject yet, or None (N4).
+
+    A merchant is not held to what it cannot do: in a stage that ``lasts`` no longer than a proposal stands nothing can
+    lapse, and there may be nothing ``proposable``.
+    """
+    if not policy.rejection_needs_proposal or in_vain >= version or not proposable:
+        return None
+    if lasts is not None and lasts <= timedelta(hours=policy.answer_hours):
         return None
     explanation = "the profile demands a proposal first: reject once it has lapsed or the buyer has refused it"
     return refused("proposal_needed", "command", "N4", explanation)

@@ -1,0 +1,163 @@
+"""What is agreed on fits where the goods are, and no side can take the other's word from it (N1 to N4, R16, T15)."""
+
+from typing import Any
+
+import pytest
+
+from tests.processes.telling import BUYER, MERCHANT, Story
+from workflows.messages.actors import buyer, merchant
+from workflows.messages.cases import Refusal
+from workflows.messages.commands import AcceptProposal, Propose, Reject, RejectReason
+from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.stages import OutcomeKind, StageName
+
+REFUSED_ON_RECEIPT = (
+    "open return",
+    "0 agree_return merchant",
+    "0 enter_tracking buyer 0",
+    "parcel 0 signed",
+    "0 reject merchant",
+)
+_EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
+
+
+class Negotiation(Story):
+    """A story whose proposals are answered one by one."""
+
+    def proposes(self, **terms: Any) -> Refusal | None:
+        """The merchant's."""
+        command = {"key": self._key(), "by": merchant(MERCHANT).model_dump(), "terms": terms}
+        return self.world.act(self.case("0"), Propose.model_validate(command))
+
+    def accepts(self, *, shows: tuple[Evidence, ...] = ()) -> Refusal | None:
+        """The buyer the open one."""
+        (proposal,) = self.view.talk.proposals
+        by = buyer(BUYER)
+        return self.world.act(
+            self.case("0"), AcceptProposal(key=self._key(), by=by, number=proposal.number, evidence=shows)
+        )
+
+    def rejects(self) -> Refusal | None:
+        """The merchant."""
+        by, reason = merchant(MERCHANT), RejectReason.OTHER
+        return self.world.act(self.case("0"), Reject(key=self._key(), by=by, reason=reason, evidence=_EVIDENCE))
+
+    @property
+    def view(self):
+        """The case as it stands."""
+        return self.world.view(self.case("0"))
+
+    @property
+    def came_to(self) -> OutcomeKind | None:
+        """How the case has ended."""
+        outcome = self.world.outcome(self.case("0"))
+        return outcome.outcome if outcome else None
+
+
+def why(refusal: Refusal | None) -> tuple[str, str] | None:
+    return (refusal.code, refusal.field) if refusal else None
+
+
+def one(amount: int) -> list[dict[str, object]]:
+    return [{"line": "1", "quantity": 1, "amount": amount}]
+
+
+# N1, T15: where the goods are ----------------------------------------------------------------------------
+
+
+def test_an_amount_for_goods_that_the_merchant_has_is_paid_also_while_they_are_disputed() -> None:  # N3, T15
+    story = Negotiation("shipped")
+    story.tell((*REFUSED_ON_RECEIPT, "0 open_dispute buyer"))
+
+    assert story.view.stage is StageName.DISPUTED
+    assert story.proposes(kind="another_amount", lines=one(15_000)) is None
+    assert story.accepts() is None
+
+    assert story.came_to is OutcomeKind.REFUNDED
+    assert story.world.ledger.refunded("order/O-1") == 15_000
+    pieces = story.world.book.cases[story.case("0")].pieces
+    assert pieces
+    assert pieces.use.value == "back", "nobody sends back again what the merchant has (R13)"
+
+
+@pytest.mark.parametrize("kind", ["keep_goods", "refund_only"])
+def test_the_buyer_cannot_keep_what_the_merchant_has(kind: str) -> None:  # N1, T15
+    story = Negotiation("shipped")
+    story.tell((*REFUSED_ON_RECEIPT, "0 open_dispute buyer"))
+    lines = {"lines": one(15_000)} if kind == "keep_goods" else {}
+
+    assert why(story.proposes(kind=kind, **lines)) == ("not_with_buyer", "terms.kind")
+
+
+def test_nor_what_has_come_back_to_the_merchant_since_it_was_proposed() -> None:  # N1, T15
+    story = Negotiation("shipped")
+    story.tell((*REFUSED_ON_RECEIPT, "0 send_back merchant", "0 open_dispute buyer"))
+    assert story.proposes(kind="keep_goods", lines=one(15_000)) is None
+    story.turn("parcel 3 refused")
+
+    assert why(story.accepts()) == ("not_with_buyer", "number")
+
+
+def test_goods_are_not_to_come_back_for_their_freight_alone() -> None:  # N1, T1
+    story = Negotiation("shipped freight")
+    story.turn("open return freight")
+
+    assert why(story.proposes(kind="another_amount", freight=500)) == ("nothing_sent_back", "terms.lines")
+    assert story.proposes(kind="another_amount", lines=one(30_000), freight=500) is None
+
+
+# N4: a merchant that has talked may reject ------------------------------------------------------------------
+
+
+def test_proof_that_is_shown_late_does_not_take_the_rejection_from_the_merchant() -> None:  # N4
+    story = Negotiation("shipped talks-first")
+    story.turn("open refund")
+    story.world.pass_time(hours=30)
+    assert why(story.rejects()) == ("proposal_needed", "command")
+    assert story.proposes(kind="more_proof", wanted="photo") is None
+    story.world.pass_time(hours=17, minutes=59)
+    assert story.accepts(shows=_EVIDENCE) is None
+
+    assert story.rejects() is None
+    assert story.view.stage is StageName.REJECTED
+
+
+def test_where_nothing_can_be_proposed_no_proposal_is_demanded() -> None:  # N4, R13
+    story = Negotiation("shipped free talks-first")
+    story.tell(REFUSED_ON_RECEIPT)
+
+    assert story.view.stage is StageName.RECEIPT_REJECTED
+
+
+def test_where_something_can_be_proposed_one_is_demanded() -> None:  # N4
+    story = Negotiation("shipped talks-first")
+    story.tell(REFUSED_ON_RECEIPT)
+
+    assert story.view.stage is StageName.RETURN_RECEIVED
+
+
+def test_a_merchant_that_has_no_time_to_wait_for_an_answer_may_reject() -> None:  # N4, D3
+    story = Negotiation("shipped talks-first")
+    story.tell(REFUSED_ON_RECEIPT[:4])
+    story.world.pass_time(hours=10 * 24 - 5)
+    story.tell(("0 open_dispute buyer", "hurry 1", "1 resolve buyer"))
+
+    assert [line.event for line in story.view.log[-2:]] == ["locked", "dispute_resolved"]
+    assert story.rejects() is None
+
+
+def test_about_each_version_a_merchant_may_make_the_proposal_that_it_needs() -> None:  # N4, R16
+    story = Negotiation("shipped talks-first")
+    story.turn("open refund")
+    most = story.world.policy("talks-first")
+    assert most
+    for number in range(most.negotiation.most_proposals):
+        assert story.proposes(kind="another_amount", lines=one(1_000 + number)) is None
+    assert why(story.proposes(kind="another_amount", lines=one(500))) == ("too_many_proposals", "command")
+    story.tell(("0 decline_proposal buyer", "0 reject merchant", "0 amend buyer"))
+
+    assert why(story.rejects()) == ("proposal_needed", "command")
+    assert story.proposes(kind="another_amount", lines=one(500)) is None
+    assert why(story.proposes(kind="another_amount", lines=one(600))) == ("too_many_proposals", "command")
+    story.turn("0 decline_proposal buyer")
+    assert story.rejects() is None
