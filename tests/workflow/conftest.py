@@ -119,9 +119,9 @@ def served_world(
 
 
 @pytest.fixture
-def own_settings(world: World, settings: Settings) -> Settings:
+def own_settings(world: World, settings: Settings, policies: Path) -> Settings:
     """Settings with a task queue of the test's own, so that its worker can be taken away."""
-    return settings.model_copy(update={"task_queue": world.fresh("q")})
+    return settings.model_copy(update={"task_queue": world.fresh("q"), "policies_dir": policies})
 
 
 @pytest.fixture
@@ -131,9 +131,9 @@ def working(own_settings: Settings, world: World, as_worker: str) -> Working:
 
 
 @pytest.fixture
-def shop(own_settings: Settings, world: World) -> World:
+def shop(own_settings: Settings, world: World, policies: Path) -> World:
     """A world whose cases wait while nobody is ``working``."""
     aftersales = Aftersales(
-        world.skipper.client, own_settings.task_queue, world.aftersales.pool, world.aftersales.vault, Policies()
+        world.skipper.client, own_settings.task_queue, world.aftersales.pool, world.aftersales.vault, Policies(policies)
     )
-    return World(aftersales, world.skipper, world.pool)
+    return World(aftersales, world.skipper, world.pool, marketplace=world.marketplace)
