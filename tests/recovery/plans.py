@@ -164,7 +164,7 @@ async def exchange_received(world: World) -> Case:
 
 @plan(O.REFUNDED, O.REJECTED, weight=2, rests=(StageName.DISPUTED,))
 async def disputed(world: World) -> Case:
-    case = await disputes.rejected_refund(world)
+    case = await disputes.rejected_refund(world, order_no=await world.shipped_order(marketplace="jd-pop"))
     await disputes.disputed(world, case)
     return case
 
@@ -172,7 +172,8 @@ async def disputed(world: World) -> Case:
 @plan(O.REFUNDED, rests=(StageName.LOCKED,))
 async def locked(world: World) -> Case:
     case = await disputes.rejected_refund(world)
-    await disputes.intervened(world, case)
+    await case.act(disputes.opening(world))  # D2: on Douyin the platform steps in at once
+    await world.at(case, StageName.LOCKED)
     return case
 
 

@@ -167,7 +167,7 @@ async def test_a_payment_told_again_under_another_version_of_the_policy_is_one_c
     built_in = resources.files("workflows.rules").joinpath("policies", "douyin.toml").read_text(encoding="utf-8")
     tmp_path.joinpath("douyin.toml").write_text(built_in.replace("ship_hours = 48", "ship_hours = 72"))
     later = Aftersales(world.skipper.client, world.task_queue, world.pool, world.aftersales.vault, Policies(tmp_path))
-    order_no = await world.order(paid_at=datetime.now(UTC))
+    order_no = await world.order(marketplace="douyin", paid_at=datetime.now(UTC))
     first = await world.aftersales.order_paid(order_no)
 
     second = await later.order_paid(order_no)
