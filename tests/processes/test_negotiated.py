@@ -161,3 +161,16 @@ def test_about_each_version_a_merchant_may_make_the_proposal_that_it_needs() -> 
     assert why(story.proposes(kind="another_amount", lines=one(600))) == ("too_many_proposals", "command")
     story.turn("0 decline_proposal buyer")
     assert story.rejects() is None
+
+
+# N3, D2: one dispute after another --------------------------------------------------------------------------
+
+
+def test_each_dispute_learns_that_both_sides_have_agreed() -> None:  # N3, D2
+    again = ("0 open_dispute buyer", "0 propose merchant send_again", "0 accept_proposal buyer")
+    story = Negotiation("shipped")
+    story.tell(("open refund", "0 reject merchant", *again, "0 reship merchant", *again))
+
+    ended = [story.world.outcome(story.case(each)) for each in ("1", "2")]
+    assert [each.outcome if each else None for each in ended] == [OutcomeKind.RESOLVED, OutcomeKind.RESOLVED]
+    assert story.view.stage is StageName.RESEND

@@ -182,7 +182,7 @@ def _open(case: Case, command: OpenDispute, *, stands_still: bool) -> Decision:
 
 def _write_as_disputed(case: Case, command: OpenDispute, *, stands_still: bool) -> Decision:
     """D1, D10: nothing of it is written where the same has been disputed otherwise."""
-    dispute = case.state.dispute.but(opened=case.state.dispute.opened + 1)
+    dispute = case.state.dispute.but(opened=case.state.dispute.opened + 1, told_settled=False)
     application = case.application
     request = DisputeRequest(
         request_key=f"d{dispute.opened}",
