@@ -25,6 +25,7 @@ from activities.postgres import (
     parcels,
     pieces,
     resuming,
+    standing_orders,
     statements,
 )
 from activities.postgres.connection import Connection
@@ -118,6 +119,7 @@ class Opening:
                 if opened.refusal is None:
                     opened = await self._take_hold(connection, opening, opened)
                 if opened.refusal is None and opened.stage:
+                    opened = await standing_orders.at_opening(connection, opening, opened)
                     await self._write(connection, opening, opened)
                     written = True
         if written and opened.kind:

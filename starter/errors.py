@@ -62,6 +62,14 @@ class RefusedReading(AftersalesError):  # noqa: N818
         self.refusal = refusal
 
 
+class RefusedStandingOrder(AftersalesError):  # noqa: N818
+    """A standing order was not given or ended (G4): ``refusal`` names the field and says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.code}: {refusal.field}: {refusal.explanation} ({refusal.rule})")
+        self.refusal = refusal
+
+
 class UnknownCase(AftersalesError):  # noqa: N818
     """There is no case with this id."""
 

@@ -17,11 +17,12 @@ from activities.postgres import (
     looks,
     orders,
     scores,
+    standing_orders,
     statements,
     threads,
 )
 from activities.postgres.vault import Vault
-from starter.errors import RefusedStatement, UnknownCase, UnknownOrder, VagueReply
+from starter.errors import RefusedStandingOrder, RefusedStatement, UnknownCase, UnknownOrder, VagueReply
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.dossiers import Dossier
@@ -38,11 +39,14 @@ from workflows.messages.requests import (
 )
 from workflows.messages.scores import ChargedScore
 from workflows.messages.stages import CaseKind
+from workflows.messages.standing_orders import EndStandingOrder, SetStandingOrder, StandingOrderVersion
 from workflows.messages.statements import GivenEvidence, Purpose, Statement, VagueStatement, WriteStatement
 from workflows.messages.threads import ThreadItem
 from workflows.rules.admission import Parties, may_see
 from workflows.rules.identity import case_id
 from workflows.rules.opening import not_theirs
+from workflows.rules.refusals import refused
+from workflows.rules.standing_orders import refused_terms
 
 Asked = TypeVar("Asked", RefundRequest, MerchantRefundRequest, ReturnRequest, PriceProtectionRequest, DisputeRequest)
 """A request that can say in words what is asked for (R10)."""
@@ -116,6 +120,46 @@ class MerchantDesk:
         """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all."""
         async with self._pool.acquire() as connection:
             return await flags.remarks_of(connection, self._vault.keys, merchant_id, subject)
+
+    async def set_standing_order(self, wish: SetStandingOrder) -> StandingOrderVersion:
+        """Give a standing order, or change one, within what the profile allows; cases that are open keep waiting (G4).
+
+        The same terms again are the same order, so that sending it again is safe.
+
+        Raises:
+            RefusedStandingOrder: the profile does not allow it, or there is no such profile or order.
+            LimitReached: the merchant has as many in force as it may have (R16).
+        """
+        policy = self._policies.get(wish.profile)
+        if policy is None:
+            explanation = f"there is no profile {wish.profile}"
+            raise RefusedStandingOrder(refused("unknown_profile", "profile", "G4", explanation))
+        if refusal := refused_terms(wish.terms, policy):
+            raise RefusedStandingOrder(refusal)
+        async with self._pool.acquire() as connection, connection.transaction():
+            try:
+                return await standing_orders.set_order(connection, wish, datetime.now(UTC))
+            except standing_orders.NoSuchStandingOrder as error:
+                raise RefusedStandingOrder(refused("unknown_order", "number", "G4", str(error))) from None
+
+    async def end_standing_order(self, wish: EndStandingOrder) -> StandingOrderVersion:
+        """End a standing order; what it has decided stays decided. Again is no change (G4).
+
+        Raises:
+            RefusedStandingOrder: the merchant has no such order.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            try:
+                return await standing_orders.end_order(connection, wish, datetime.now(UTC))
+            except standing_orders.NoSuchStandingOrder as error:
+                raise RefusedStandingOrder(refused("unknown_order", "number", "G4", str(error))) from None
+
+    async def standing_orders(
+        self, merchant_id: str, profile: str | None = None, *, history: bool = False
+    ) -> tuple[StandingOrderVersion, ...]:
+        """The merchant's standing orders, ended ones too: the last version of each, or with ``history`` all (G4)."""
+        async with self._pool.acquire() as connection:
+            return await standing_orders.versions(connection, merchant_id, profile, last=not history)
 
     async def write_statement(self, wish: WriteStatement) -> Statement:
         """Write down what a dispute needs to know; its reference goes into ``SubmitEvidence`` (D6, D7).

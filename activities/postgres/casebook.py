@@ -8,12 +8,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import asyncpg
+
 from activities import case_events
 from activities.deadlines import due, left
 from activities.notices import outbox
 from activities.postgres import (
     alerts,
     allowances,
+    case_rows,
     evidence,
     flags,
     ledger,
@@ -24,6 +27,7 @@ from activities.postgres import (
     reservations,
     resuming,
     scores,
+    standing_orders,
 )
 from activities.postgres.connection import Connection
 from activities.postgres.repeated_steps import AnotherWay, Book, place_of
@@ -39,6 +43,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Application
 from workflows.messages.stages import CaseKind, StageName, WorkList
+from workflows.messages.standing_orders import ByStandingOrder
 from workflows.messages.step_parts import BalanceChange, Thaw
 from workflows.rules.allocation import waits_for
 from workflows.rules.applications import version_of
@@ -165,7 +170,7 @@ async def write_step(
     row = await connection.fetchrow(
         """
         SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since,
-               attention, outcome, merchant_id, order_no, allowance_id, currency, asked
+               attention, outcome, merchant_id, buyer_id, order_no, allowance_id, currency, asked
         FROM casebook.cases WHERE case_id = $1 FOR UPDATE
         """,
         case.case_id,
@@ -209,6 +214,7 @@ async def write_step(
         address=address,
         parcel_events=await _watch(connection, step),
         policy=policy,
+        standing_order=await _standing_order(connection, step, row) if step.asks_standing_orders else None,
     )
     event = case_events.of_step(step, ends.at if ends else None, row)
     await _update(connection, step, stepped, event, log_length=row["log_length"])
@@ -247,6 +253,23 @@ async def _left(connection: Connection, step: Step, stopped: Span) -> timedelta:
     """D3: running time, so that a pause that lies ahead does not count twice when the clock goes on."""
     windows = await pauses.windows_for(connection, step.kind, stopped.since or step.at) if not stopped.until else ()
     return left(stopped, step.at, windows)
+
+
+async def _standing_order(connection: Connection, step: Step, row: asyncpg.Record) -> ByStandingOrder | None:
+    """G4: the standing order that decides what is applied for with this step, by the policy that the case goes by."""
+    policies = await case_rows.policies_of(connection, step.case.case_id)
+    if step.application is None or not policies:
+        return None
+    return await standing_orders.decide(
+        connection,
+        step.case.case_id,
+        row["merchant_id"],
+        row["buyer_id"],
+        max(policies, key=lambda each: each.version),
+        step.kind,
+        step.application,
+        step.at,
+    )
 
 
 async def _keep_books(connection: Connection, step: Step) -> None:

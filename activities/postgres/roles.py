@@ -126,6 +126,8 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "shop.flags": _each(worker=_READ, client=_KEEP),
     "shop.flag_history": _each(client=_APPEND),
     "shop.remarks": _each(client=("SELECT", "INSERT", "UPDATE (person, sealed)")),
+    "shop.standing_orders": _each(worker=_READ, client=_APPEND),
+    "shop.standing_decisions": _each(worker=_APPEND, client=_READ),
     "shop.score_changes": _each(worker=_APPEND, client=_READ),
     "logistics.events": _each(worker=_APPEND, client=_APPEND),
     "logistics.watches": _each(worker=("SELECT", "INSERT", "DELETE"), client=_APPEND),

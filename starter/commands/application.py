@@ -76,6 +76,7 @@ WORDS: Final = (
     Word("flags", DESK, "desk", "flags"),
     Word("remarks", DESK, "desk", "remarks"),
     Word("privacy", DESK, "privacy", "application"),
+    Word("standing-orders", DESK, "standing_orders", "standing_orders"),
     Word("score", DESK, "desk", "score"),
     Word("pauses", PLATFORM, "declaring", "pauses"),
     Word("exemptions", PLATFORM, "declaring", "exemptions"),

@@ -32,6 +32,7 @@ from starter.errors import (
     RefusedCommand,
     RefusedReading,
     RefusedRequest,
+    RefusedStandingOrder,
     RefusedStatement,
     UnknownCase,
     UnknownOrder,
@@ -115,7 +116,7 @@ def describe(error: Exception) -> Failure | None:
             return Failure("setting", str(error), Exit.USAGE)
         case UnknownOrder():
             return Failure("usage", str(error), Exit.USAGE, field="ORDER")
-        case RefusedRequest() | RefusedCommand() | RefusedReading():
+        case RefusedRequest() | RefusedCommand() | RefusedReading() | RefusedStandingOrder():
             return _refused(error.refusal)
         case VagueReply() | RefusedStatement() | DeclaredOtherwise() | LimitReached():
             return _refused(_at_the_desk(error))

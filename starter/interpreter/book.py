@@ -4,9 +4,10 @@ It reads and writes as ``activities.postgres.casebook`` and ``requirements`` do.
 once: nothing is lost and done again. There is no vault: what a reference stands for counts as its sender's own.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from activities.deadlines import due, left
 from starter.interpreter.ledger import Ledger
@@ -26,6 +27,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.proposals import Talk
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
+from workflows.messages.standing_orders import ByStandingOrder
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import BalanceChange, ParcelWatch, ShipmentClaim, Thaw
 from workflows.rules.allocation import waits_for
@@ -34,6 +36,7 @@ from workflows.rules.legs import AlertKind
 from workflows.rules.matters import Matter
 from workflows.rules.pieces import Holder
 from workflows.rules.refusals import refused
+from workflows.rules.standing_orders import Known, day_began, deciding, fitting
 from workflows.rules.step_checks import (
     refused_claim_of_pieces,
     refused_exemption,
@@ -44,6 +47,15 @@ from workflows.rules.step_checks import (
     refused_step_beside_others,
 )
 from workflows.rules.written_steps import addressed, dated
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a standing order has decided."""
+
+    by: ByStandingOrder
+    amount: int
+    at: datetime
 
 
 @dataclass
@@ -80,6 +92,8 @@ class CaseRow:
     log: list[LogEntry] = field(default_factory=list[LogEntry])
     notices: list[Notice] = field(default_factory=list[Notice])
     evidence: list[EvidenceGiven] = field(default_factory=list[EvidenceGiven])
+    by_standing_orders: list[Decided] = field(default_factory=list[Decided])
+    """What a standing order has decided, application by application (G4)."""
     charges: list[ScoreChange] = field(default_factory=list[ScoreChange])
     """Score points that its merchant has lost over it, once a cause (D9)."""
 
@@ -158,6 +172,7 @@ class MemoryBook:
             address=needed,
             parcel_events=self._watch(row, step),
             policy=policy,
+            standing_order=self._asked_again(row, step),
         )
         self._update(row, step, ends, policy)
         return stepped
@@ -197,6 +212,38 @@ class MemoryBook:
         """The cases of an order, open and ended, by their ids."""
         found = self._of_order.get(order_no, ())
         return iter(found if len(found) < 2 else sorted(found, key=lambda row: row.case_id))
+
+    def by_standing_order(
+        self, row: CaseRow, policy: Policy, version: ApplicationVersion, at: datetime
+    ) -> ByStandingOrder | None:
+        """G4: the merchant's standing order that decides an application of a case; it counts from now on."""
+        mine = (
+            each
+            for each in self._shop.standing_orders
+            if (each.merchant_id, each.profile) == (row.merchant_id, policy.name)
+        )
+        orders = fitting(mine, policy, row.kind, version)
+        if not orders:
+            return None
+        others = [each for each in self.cases.values() if each.merchant_id == row.merchant_id]
+        began, by_number = day_began(at, policy.place), Counter[int]()
+        for each in others:
+            if each.policies[0].name == policy.name:
+                by_number.update({one.by.number: one.amount for one in each.by_standing_orders if one.at >= began})
+        own = [each.opened_at for each in others if each.buyer_id == row.buyer_id and each is not row]
+        cases = {
+            days: sum(opened > at - timedelta(days=days) for opened in own)
+            for days in {each.terms.days for each in orders}
+        }
+        by = deciding(orders, policy, version.amount, Known(by_number=by_number, cases=cases))
+        if by:
+            row.by_standing_orders.append(Decided(by, version.amount, at))
+        return by
+
+    def _asked_again(self, row: CaseRow, step: Step) -> ByStandingOrder | None:
+        if not step.asks_standing_orders or step.application is None:
+            return None
+        return self.by_standing_order(row, row.policies[-1], step.application, step.at)
 
     # What a step needs ----------------------------------------------------------------------------------
 

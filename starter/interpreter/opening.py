@@ -64,7 +64,7 @@ class MemoryOpening:
         if opened.refusal is None:
             opened = self._take_hold(opening, opened)
         if opened.refusal is None and opened.stage:
-            self._write(opening, opened)
+            opened = self._write(opening, opened)
         return shipped_meanwhile(opening.request, opened, opened.order)
 
     # What it finds --------------------------------------------------------------------------------------
@@ -198,5 +198,9 @@ class MemoryOpening:
                 return opened
         return told_who_holds(request, opened, held)
 
-    def _write(self, opening: OpenCase, opened: Opened) -> None:
-        self._book.write_opening(opening, opened, first_step(opening, opened))
+    def _write(self, opening: OpenCase, opened: Opened) -> Opened:
+        row = self._book.write_opening(opening, opened, first_step(opening, opened))
+        if opened.policy and row.application and row.order_no:  # G4
+            by = self._book.by_standing_order(row, opened.policy, row.application, opening.at)
+            row.opened = opened.model_copy(update={"standing_order": by})
+        return row.opened

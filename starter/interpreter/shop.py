@@ -11,6 +11,7 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, Parcel
 from workflows.messages.pauses import DeclareExemption, DeclarePause, PauseWindow
 from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
+from workflows.messages.standing_orders import StandingOrderVersion
 from workflows.messages.step_parts import Thaw
 from workflows.rules.balances import (
     Account,
@@ -48,6 +49,8 @@ class Shop:
     watches: list[Watch] = field(default_factory=list[Watch])
     contents: dict[tuple[str, Parcel], dict[str, int]] = field(default_factory=dict[tuple[str, Parcel], dict[str, int]])
     """How many pieces of which lines of an order a parcel has (R15); one that is not here stands for all."""
+    standing_orders: list[StandingOrderVersion] = field(default_factory=list[StandingOrderVersion])
+    """Of all merchants (G4); one that is changed takes the place of what it was."""
     _told: dict[Parcel, dict[str, CarrierEvent]] = field(default_factory=dict[Parcel, dict[str, CarrierEvent]])
 
     # Allowances -----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from workflows.messages.message import Input, Message
 from workflows.messages.openings import Opened, OpenedBy
 from workflows.messages.pieces import CasePieces
 from workflows.messages.proposals import Talk
+from workflows.messages.standing_orders import StandingOrder
 
 STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.cases.opened": Opened,
@@ -34,6 +35,7 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "exports.jobs.asked": StartExport,
     "exports.rows.facts": ExportRow,
     "casebook.standing.figures": Figure,
+    "shop.standing_orders.terms": StandingOrder,
     "notices.outbox.fields": None,
     "events.feed.event": Event,
     "webhooks.waiting.event": Event,

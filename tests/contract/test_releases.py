@@ -53,6 +53,7 @@ _OFFICER: Final = {"by": officer("o-1")}
 _WINDOW: Final = {**_OFFICER, "starts_at": _AT, "ends_at": _AT + timedelta(days=1)}
 _POLICY: Final = Policies().get("douyin")
 assert _POLICY
+_MERCHANT: Final = {"merchant_id": "m", "by": {"role": "merchant", "id": "m"}}
 BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
     **dict.fromkeys(("AddRemark", "SetFlag", "_Marking", "BuyQuota", "Reveal", "StartExport"), _OFFICER),
     **dict.fromkeys(("Declaration", "DeclareExemption", "DeclarePause"), _WINDOW),
@@ -72,6 +73,8 @@ BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
     "ReturnAgreed": {"clauses": "no_ems"},
     "ReturnPolicy": dict(_POLICY.returns),
     "ReturnRequest": {"exchange": True},
+    "StandingOrder": {"kinds": ["return"], "does": "refund_without_return"},
+    **dict.fromkeys(("SetStandingOrder", "EndStandingOrder", "_OfMerchant"), _MERCHANT),
 }
 """What no schema tells."""
 

@@ -12,7 +12,7 @@ from tests.replay import ends
 from tests.replay.ends import Ends
 from tests.replay.registry import CLOCK, Path, merchant_of
 from tests.workflow.world import World
-from workflows.messages.actors import Actor
+from workflows.messages.actors import Actor, merchant
 from workflows.messages.addresses import Region, ReturnAddress
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.commands import Command
@@ -21,6 +21,7 @@ from workflows.messages.parcels import Parcel
 from workflows.messages.pauses import DeclareExemption, DeclarePause
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import LateShipmentRequest, Request, WithdrawalRequest
+from workflows.messages.standing_orders import StandingOrder, StandingOrderVersion
 from workflows.rules.balances import Account
 
 
@@ -220,6 +221,19 @@ class MemoryWorld:
         )
         self.interpreter.shop.addresses[self.merchant] = [address]
         return address_id
+
+    async def standing_order(self, **terms: Any) -> None:
+        """See World."""
+        given = StandingOrderVersion(
+            merchant_id=self.merchant,
+            profile=self.marketplace,
+            number=1,
+            version=1,
+            terms=StandingOrder.model_validate(terms),
+            by=merchant(self.merchant),
+            at=self.interpreter.now,
+        )
+        self.interpreter.shop.standing_orders.append(given)
 
     def parcel(self) -> Parcel:
         """See World."""

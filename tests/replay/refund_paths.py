@@ -63,6 +63,12 @@ async def unshipped_approved(world: World) -> Handle:
     return await act(case, Approve(key="c1", by=merchant(world.merchant)))
 
 
+@path("Unshipped refund, decided by a standing order of the merchant's", "G4", OutcomeKind.REFUNDED)
+async def unshipped_by_standing_order(world: World) -> Handle:
+    await world.standing_order(kinds=("unshipped_refund",), up_to=10_000, most_a_day=10_000)
+    return await ended(await world.refund(order_no=await world.order()))
+
+
 @path("Unshipped refund, silence for 48 hours", "R1", OutcomeKind.REFUNDED)
 async def unshipped_by_silence(world: World) -> Handle:
     case = await _reviewed(world)

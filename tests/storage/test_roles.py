@@ -31,6 +31,8 @@ APPEND_ONLY = {
     "shop.flag_history",
     "shop.return_address_versions",
     "shop.score_changes",
+    "shop.standing_decisions",
+    "shop.standing_orders",
     "vault.erasures",
     "vault.looks",
     "exports.jobs",

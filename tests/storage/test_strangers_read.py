@@ -43,6 +43,7 @@ WRITES: Final = """
     Aftersales.open_dispute Aftersales.open_withdrawal Aftersales.order_paid Aftersales.schedule_expiry
     Aftersales.gateway_callback
     Aftersales.check MerchantDesk.save_address MerchantDesk.remove_address MerchantDesk.set_flag MerchantDesk.add_remark
+    MerchantDesk.set_standing_order MerchantDesk.end_standing_order
     MerchantDesk.in_words
     Disclosures.buy_quota Privacy.keep_attachment Privacy.keep_bank_account Privacy.keep_contact Privacy.keep_reach
     Privacy.forget
@@ -54,7 +55,7 @@ MADE_SURE: Final = """
     Aftersales.case Aftersales.take_up Aftersales.request Aftersales.currency_of Aftersales.escalation_ladder
     Aftersales.quote Aftersales.late_shipment_of Case.view Case.log
     Case.timeline Case.outcome Case.now MerchantDesk.evidence MerchantDesk.address_book MerchantDesk.score
-    MerchantDesk.score_changes Disclosures.quota VirtualNumbers.view
+    MerchantDesk.standing_orders MerchantDesk.score_changes Disclosures.quota VirtualNumbers.view
 """
 """They name nobody, or one merchant whose own all of it is: whoever calls has made sure who that is."""
 

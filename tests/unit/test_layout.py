@@ -156,6 +156,7 @@ KNOWN_TO = {
     frozenset({"remarks"}): {"flags.py", "limits.py", "erasure.py", "renewal.py"},
     frozenset({"return_addresses", "return_address_versions"}): {"addresses.py"},
     frozenset({"score_changes"}): {"scores.py"},
+    frozenset({"standing_orders", "standing_decisions"}): {"standing_orders.py"},
 }
 """The tables of the schema ``shop``, and who names them beside `roles.py`, which says who may.
 

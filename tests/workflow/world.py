@@ -23,7 +23,7 @@ from activities.postgres import allowances, ledger, loading, orders, pauses
 from starter.client import Aftersales, Case
 from starter.worker.roles import Workers
 from tests.patience import PATIENCE
-from workflows.messages.actors import Actor
+from workflows.messages.actors import Actor, merchant
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
@@ -32,6 +32,7 @@ from workflows.messages.pauses import DeclarePause
 from workflows.messages.persons import Recipient, in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
 from workflows.messages.stages import StageName
+from workflows.messages.standing_orders import SetStandingOrder
 from workflows.messages.statements import WriteStatement
 
 Found = TypeVar("Found")
@@ -208,6 +209,12 @@ class World:
             )
         )
         return address_id
+
+    async def standing_order(self, **terms: Any) -> None:
+        """A standing order of the merchant's (G4)."""
+        by = merchant(self.merchant)
+        wish = {"merchant_id": self.merchant, "profile": self.marketplace, "by": by, "terms": terms}
+        await self.aftersales.desk.set_standing_order(SetStandingOrder.model_validate(wish))
 
     def parcel(self) -> Parcel:
         """A parcel that nobody has heard of."""

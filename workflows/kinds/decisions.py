@@ -74,6 +74,7 @@ class StepPlan:
     account: NamedAccount | None = None
     stops: Span | None = None
     application: ApplicationVersion | None = None
+    asks_standing_orders: bool = False
     policy_version: int | None = None
     pieces: CasePieces | None = None
     claims: bool = False

@@ -1,7 +1,7 @@
 """The kinds of case that there are, and what the shell asks of each."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,9 +28,11 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.events import DisputeEnded, Event
 from workflows.kinds.process import Process
 from workflows.kinds.state import GoodsState, RunningClock, State
-from workflows.messages.cases import Refusal
+from workflows.messages.cases import Refusal, StepAnswer
 from workflows.messages.commands import (
+    AgreeReturn,
     Amend,
+    Approve,
     Command,
     GatewayCallback,
     GiveRefundAccount,
@@ -39,6 +41,7 @@ from workflows.messages.commands import (
     MovePolicy,
     OfferSettlement,
     PausesChanged,
+    RefundDirectly,
     ReportParcel,
     Rule,
     RulingTold,
@@ -46,6 +49,7 @@ from workflows.messages.commands import (
 from workflows.messages.requests import Application, Request, ReturnRequest
 from workflows.messages.seen import Deciding
 from workflows.messages.stages import CaseKind
+from workflows.messages.standing_orders import ByStandingOrder
 from workflows.rules.applications import refused_unseen, version_of
 from workflows.rules.dispute import DECIDED, ruling_key
 from workflows.rules.moments import refused_deadline
@@ -108,7 +112,21 @@ class Kind:
         on = PROCESSES[case.kind].on(case.stage, type(event))
         if on is None:
             raise AssertionError(f"{event} does not belong to {case.stage.name}")
-        return on.does(case, event)
+        decision = on.does(case, event)
+        if decision.step and decision.step.asks_standing_orders and not decision.then:  # G4
+            return replace(decision, then=applied_again, follow_up=APPLIED_AGAIN)
+        return decision
+
+    def begin(self, case: Case) -> Decision:
+        """What follows from the opening: a standing order of the merchant's may decide at once (G4).
+
+        Not where the goods have shipped meanwhile: then something else is to be decided (R7).
+        """
+        decision = self.opened(case)
+        if case.opened.standing_order is None or decision.hear:
+            return decision
+        decided = by_standing_order(replace(case, state=decision.state or case.state), case.opened.standing_order)
+        return decided if decided.step else decision
 
     def awaits(self, case: Case, fact: Command) -> bool:
         """Whether a fact may decide something as the case stands; else it goes to the log."""
@@ -135,6 +153,36 @@ class Kind:
     def ended_dispute_counts(self, state: State) -> bool:
         """Whether the end of a dispute still decides something; what is being paid is finished (section 11)."""
         return state.stage not in DECIDED
+
+
+def by_standing_order(case: Case, order: ByStandingOrder) -> Decision:
+    """G4: what the merchant would decide, decided in its name; the log says by which order. Else it decides as ever."""
+    key = f"standing-order-{order.number}-{order.version}-{case.version}"
+    if order.does == "refund_without_return":
+        command: Command = RefundDirectly(key=key, by=case.merchant)
+    elif case.kind in (CaseKind.RETURN, CaseKind.EXCHANGE):
+        command = AgreeReturn(key=key, by=case.merchant)
+    else:
+        command = Approve(key=key, by=case.merchant)
+    on = PROCESSES[case.kind].on(case.stage, type(command))
+    decision = on.does(case, command) if on else Decision()
+    if decision.step is None:
+        return decision
+    facts: dict[str, str | int] = {"standing_order": order.number, "standing_order_version": order.version}
+    entries = tuple(
+        each.model_copy(update={"facts": each.facts | facts}) if each.command_key == key else each
+        for each in decision.step.entries
+    )
+    return replace(decision, step=replace(decision.step, entries=entries))
+
+
+def applied_again(case: Case, stepped: StepAnswer) -> Decision:
+    """G4: what is applied for again may be what a standing order decides."""
+    return by_standing_order(case, stepped.standing_order) if stepped.standing_order else Decision()
+
+
+APPLIED_AGAIN: Final = "applied_again"
+"""The name of ``applied_again`` in the state."""
 
 
 def _refused_unseen(case: Case, command: Command) -> Refusal | None:

@@ -18,6 +18,7 @@ from workflows.rules.reasons import refused_reason
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent
 from workflows.rules.silence import silence_of
+from workflows.rules.standing_orders import may_decide
 
 REJECTED = Stage(
     StageName.REJECTED,
@@ -56,6 +57,7 @@ def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
         stage,
         case.obeyed(command, "amended", **version_facts(version)),
         application=version,
+        asks_standing_orders=may_decide(case.policy, case.kind),
         account=named,
         evidence=case.given(command, "amended"),
         pieces=pieces_of(command, use_of(case)),

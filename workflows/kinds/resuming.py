@@ -10,7 +10,7 @@ from typing import Final
 from workflows.kinds import disputed, incoming, money, negotiating, refund, returning, withdrawal
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, Then
-from workflows.kinds.kind import beginning
+from workflows.kinds.kind import APPLIED_AGAIN, applied_again, beginning
 from workflows.kinds.payment_stages import WHILE_PAYING
 from workflows.kinds.stage import OPENING, STAGES
 from workflows.kinds.state import State
@@ -32,6 +32,7 @@ FOLLOW_UPS: Final[Mapping[str, Then]] = {
     withdrawal.GIVEN_BACK: withdrawal.given_back,
     refund.PROVED: refund.hear_of_proof,
     disputed.DISPUTE_OPENED: _open_again,
+    APPLIED_AGAIN: applied_again,
 }
 """What is decided on the answer to a step, by the name that is kept in the state."""
 

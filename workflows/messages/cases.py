@@ -21,6 +21,7 @@ from workflows.messages.rulings import Ruling
 from workflows.messages.scores import ScoreChange
 from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, Stopped, WorkList
+from workflows.messages.standing_orders import ByStandingOrder
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import (
     AddressChoice,
@@ -217,6 +218,8 @@ class Step(Message):
     """The version that the case moves to (section 2)."""
     application: ApplicationVersion | None = None
     """What the case asks for from now on (R10, R12)."""
+    asks_standing_orders: bool = False
+    """Whether the merchant's standing orders are looked at for what is applied for with this step (G4)."""
     talk: Talk | None = None
     """What is open between both sides from now on; None where nobody has said anything (N1, N5)."""
     only_with_room: bool = False
@@ -246,6 +249,8 @@ class StepAnswer(Message):
     parcel_events: tuple[CarrierEvent, ...] = ()
     """What had been told of the parcel before it was watched, by the moments at which it happened."""
     policy: SharedPolicy | None = None
+    standing_order: ByStandingOrder | None = None
+    """The standing order that decides what the step applies for (G4)."""
 
 
 class Resumed(Message):

@@ -12,6 +12,7 @@ from workflows.messages.parcels import Parcel
 from workflows.messages.policy import SharedPolicy
 from workflows.messages.requests import Request
 from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.standing_orders import ByStandingOrder
 
 RequestType = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z]{0,63}$")]
 """The name of a request's class."""
@@ -83,6 +84,8 @@ class Opened(Message):
     """Parcels with the goods of a cancellation that are out already (R3, R15)."""
     shipped_since: Instant | None = None
     """The goods have shipped while the case was being opened: nobody could tell it yet (R7)."""
+    standing_order: ByStandingOrder | None = None
+    """The merchant's standing order that decides what is asked for (G4)."""
     postponed_until: Instant | None = None
     """Nothing was opened yet: the validity was prolonged (A6), or a pause moved the moment (L1)."""
     nothing_owed: bool = False

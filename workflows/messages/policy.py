@@ -11,6 +11,7 @@ from workflows.messages.money import Minor
 from workflows.messages.payouts import TenderKind
 from workflows.messages.place import CHINA, Place
 from workflows.messages.reasons import Reason
+from workflows.messages.standing_orders import StandingOrdersPolicy
 
 Hours = Annotated[int, Field(ge=1, le=24 * 365)]
 Minutes = Annotated[int, Field(ge=1, le=60 * 24 * 365)]
@@ -283,6 +284,7 @@ class Policy(Input):
     reasons: Annotated[tuple[Reason, ...], Field(max_length=60)] = ()
     """The catalogue of reasons (G1); empty for the usual one (``workflows.rules.reasons``)."""
     negotiation: NegotiationPolicy = NegotiationPolicy()
+    standing_orders: StandingOrdersPolicy = StandingOrdersPolicy()
 
     @property
     def counted_at(self) -> Place | None:

@@ -85,7 +85,7 @@ class CaseRun:
             return self._opening.unopened(OutcomeKind.SHIPPED_IN_TIME, rule="L1")
         if opened.opened_at:
             self._effects.taken_over()
-        decision = self._resume(opened.resumed) if opened.resumed else self._kind.opened(self.running.case)
+        decision = self._resume(opened.resumed) if opened.resumed else self._kind.begin(self.running.case)
         while self.running.outcome is None:
             try:
                 await self._carry_out(decision)

@@ -1,0 +1,132 @@
+"""``aftersales standing-orders``: what a merchant lets be decided as soon as it is asked for (G4)."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from starter.commands import wording
+from starter.commands.printing import Json, answer
+from starter.commands.reaching import service
+from workflows.messages.standing_orders import EndStandingOrder, SetStandingOrder, StandingOrderVersion
+from workflows.rules.local_time import local
+
+standing_orders = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Standing orders 自动处理: requests that are decided for the merchant as soon as they come (G4).",
+)
+
+Merchant = Annotated[str, typer.Option(help="The merchant's id.")]
+Profile = Annotated[str, typer.Option(help="The marketplace whose orders it is for.")]
+Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The number of the standing order.")]
+
+
+@standing_orders.command("set")
+def set_order(
+    merchant: Merchant,
+    profile: Profile,
+    kind: Annotated[list[str], typer.Option(help="unshipped_refund, shipped_refund, return, ...; several times.")],
+    up_to: Annotated[int, typer.Option(help="The most that a request may ask for, in minor units.")],
+    most_a_day: Annotated[int, typer.Option(help="The most that it decides on in one day, in minor units.")],
+    reason: Annotated[list[str] | None, typer.Option(help="A reason's code; several times. All if none.")] = None,
+    without_return: Annotated[
+        bool, typer.Option("--without-return", help="Pay returns without the goods coming back.")
+    ] = False,
+    most_cases: Annotated[
+        int | None, typer.Option(help="How many other cases the buyer may have had with the merchant.")
+    ] = None,
+    days: Annotated[int, typer.Option(help="In how many days.")] = 90,
+    number: Annotated[int | None, typer.Option(help="The one to change; a new one without.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Give a standing order, or change one. The same terms again are the same order.
+
+    Example: [cyan]aftersales standing-orders set --merchant m-1 --profile cn-2026 --kind unshipped_refund
+    --up-to 5000 --most-a-day 100000[/]
+    """
+    wish = wording.built(
+        SetStandingOrder,
+        {
+            "merchant_id": merchant,
+            "profile": profile,
+            "by": {"role": "merchant", "id": merchant},
+            "number": number,
+            "terms": {
+                "kinds": kind,
+                "does": "refund_without_return" if without_return else "agree",
+                "reasons": reason or [],
+                "up_to": up_to,
+                "most_a_day": most_a_day,
+                "most_cases": most_cases,
+                "days": days,
+            },
+        },
+    )
+
+    async def give() -> int:
+        async with service() as aftersales:
+            given = await aftersales.desk.set_standing_order(wish)
+            answer(as_json, given, _page((given,)))
+            return 0
+
+    return asyncio.run(give())
+
+
+@standing_orders.command("list")
+def list_orders(
+    merchant: Merchant,
+    profile: Annotated[str | None, typer.Option(help="Of this marketplace only.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Every version of each.")] = False,
+    as_json: Json = False,
+) -> int:
+    """The merchant's standing orders, ended ones too.
+
+    Example: [cyan]aftersales standing-orders list --merchant m-1[/]
+    """
+
+    async def look() -> int:
+        async with service() as aftersales:
+            found = await aftersales.desk.standing_orders(merchant, profile, history=history)
+            answer(as_json, {"standing_orders": found}, _page(found))
+            return 0
+
+    return asyncio.run(look())
+
+
+@standing_orders.command("end")
+def end_order(number: Number, merchant: Merchant, profile: Profile, as_json: Json = False) -> int:
+    """End a standing order: it decides nothing any more.
+
+    Example: [cyan]aftersales standing-orders end 1 --merchant m-1 --profile cn-2026[/]
+    """
+    by = {"role": "merchant", "id": merchant}
+    wish = wording.built(EndStandingOrder, {"merchant_id": merchant, "profile": profile, "by": by, "number": number})
+
+    async def end() -> int:
+        async with service() as aftersales:
+            ended = await aftersales.desk.end_standing_order(wish)
+            answer(as_json, ended, _page((ended,)))
+            return 0
+
+    return asyncio.run(end())
+
+
+def _page(orders: Sequence[StandingOrderVersion]) -> Table:
+    table = Table("profile", "no.", "version", "for", "does", "up to", "a day", "buyer", "since")
+    for each in orders:
+        terms = each.terms
+        table.add_row(
+            each.profile,
+            str(each.number),
+            str(each.version),
+            ", ".join((*terms.kinds, *terms.reasons)),
+            "ended" if each.ended else terms.does.replace("_", " "),
+            str(terms.up_to),
+            str(terms.most_a_day),
+            "any" if terms.most_cases is None else f"≤ {terms.most_cases} cases in {terms.days} d",
+            local(each.at),
+        )
+    return table
