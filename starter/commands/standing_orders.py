@@ -29,8 +29,8 @@ def set_order(
     merchant: Merchant,
     profile: Profile,
     kind: Annotated[list[str], typer.Option(help="unshipped_refund, shipped_refund, return, ...; several times.")],
-    up_to: Annotated[int, typer.Option(help="The most that a request may ask for, in minor units.")],
-    most_a_day: Annotated[int, typer.Option(help="The most that it decides on in one day, in minor units.")],
+    up_to: Annotated[str, typer.Option(help="The most that a request may ask for: 50.00")],
+    most_a_day: Annotated[str, typer.Option(help="The most that it decides on in one day: 1000.00")],
     reason: Annotated[list[str] | None, typer.Option(help="A reason's code; several times. All if none.")] = None,
     without_return: Annotated[
         bool, typer.Option("--without-return", help="Pay returns without the goods coming back.")
@@ -39,13 +39,14 @@ def set_order(
         int | None, typer.Option(help="How many other cases the buyer may have had with the merchant.")
     ] = None,
     days: Annotated[int, typer.Option(help="In how many days.")] = 90,
+    currency: Annotated[str, typer.Option(help="Of the amounts, which the profile's orders are paid in.")] = "CNY",
     number: Annotated[int | None, typer.Option(help="The one to change; a new one without.")] = None,
     as_json: Json = False,
 ) -> int:
     """Give a standing order, or change one. The same terms again are the same order.
 
     Example: [cyan]aftersales standing-orders set --merchant m-1 --profile cn-2026 --kind unshipped_refund
-    --up-to 5000 --most-a-day 100000[/]
+    --up-to 50.00 --most-a-day 1000.00[/]
     """
     wish = wording.built(
         SetStandingOrder,
@@ -58,8 +59,8 @@ def set_order(
                 "kinds": kind,
                 "does": "refund_without_return" if without_return else "agree",
                 "reasons": reason or [],
-                "up_to": up_to,
-                "most_a_day": most_a_day,
+                "up_to": _minor(up_to, currency, "--up-to"),
+                "most_a_day": _minor(most_a_day, currency, "--most-a-day"),
                 "most_cases": most_cases,
                 "days": days,
             },
@@ -114,8 +115,23 @@ def end_order(number: Number, merchant: Merchant, profile: Profile, as_json: Jso
     return asyncio.run(end())
 
 
+def _minor(text: str, currency: str, field: str) -> int:
+    return wording.minor(wording.amount(text, field), currency, field)
+
+
 def _page(orders: Sequence[StandingOrderVersion]) -> Table:
-    table = Table("profile", "no.", "version", "for", "does", "up to", "a day", "buyer", "since")
+    table = Table(
+        "profile",
+        "no.",
+        "version",
+        "for",
+        "does",
+        "up to",
+        "a day",
+        "buyer",
+        "since",
+        caption="Amounts are in minor units.",
+    )
     for each in orders:
         terms = each.terms
         table.add_row(
