@@ -39,7 +39,7 @@ COMMANDS: Final[Mapping[str, type[Command]]] = {
     kind.command_name(): kind for kind in Command.__subclasses__() if kind not in _BETWEEN_WORKFLOWS
 }
 
-AMOUNTS: Final = frozenset({"amount", "freight", "freight_paid"})
+AMOUNTS: Final = frozenset({"amount", "freight", "freight_paid", "compensation"})
 """Fields in minor units, which are typed in decimals of the case's currency."""
 
 _OF_OPTIONS: Final = {
