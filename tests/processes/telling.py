@@ -62,6 +62,7 @@ PROFILES: Final = (
     "silence-closes",
     "intercepts",
     "talks-first",
+    "talks-first-and-longer",
 )
 
 _SILENT: Final = ("refund_only", "refund_only_received", "return_request", "price_protection")
@@ -475,6 +476,14 @@ _POLICIES: Final = {
         update={
             "name": "talks-first",
             "negotiation": _TALKS.negotiation.model_copy(update={"rejection_needs_proposal": True}),
+        }
+    ),
+    "talks-first-and-longer": _TALKS.model_copy(
+        update={
+            "name": "talks-first-and-longer",
+            "negotiation": _TALKS.negotiation.model_copy(
+                update={"rejection_needs_proposal": True, "lengthens_stage": True}
+            ),
         }
     ),
     "to-the-working-hour": _TALKS.model_copy(

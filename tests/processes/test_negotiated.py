@@ -1,5 +1,6 @@
 """What is agreed on fits where the goods are, and no side can take the other's word from it (N1 to N4, R16, T15)."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -144,6 +145,18 @@ def test_a_merchant_that_has_no_time_to_wait_for_an_answer_may_reject() -> None:
 
     assert [line.event for line in story.view.log[-2:]] == ["locked", "dispute_resolved"]
     assert story.rejects() is None
+
+
+def test_a_proposal_that_lengthens_the_stage_does_not_make_it_a_short_one() -> None:  # N2, N4
+    story = Negotiation("shipped talks-first-and-longer")
+    story.turn("open refund")
+    story.world.pass_time(hours=40)
+    assert story.proposes(kind="another_amount", lines=one(15_000)) is None
+    lengthened = story.view.due
+    story.turn("0 withdraw_proposal merchant")
+
+    assert lengthened == story.world.now + timedelta(hours=24)
+    assert why(story.rejects()) == ("proposal_needed", "command")
 
 
 def test_about_each_version_a_merchant_may_make_the_proposal_that_it_needs() -> None:  # N4, R16

@@ -112,7 +112,7 @@ def propose(case: Case, command: Propose) -> Decision:
         return proposing.stay(entry, evidence=given, notices=told)
     clock = case.state.clock
     near = clock.span.reminder_minutes if clock.span and not clock.reminded else 0
-    span = Span(until=until, reminder_minutes=near)
+    span = Span(until=until, since=clock.began_at, reminder_minutes=near)  # the same clock, which ends later
     return proposing.enter(case.stage, entry, span=span, evidence=given, notices=told, attention=case.state.attention)
 
 
