@@ -122,7 +122,9 @@ async def test_cases_are_listed_and_filtered_and_an_update_is_refused_and_accept
     await page.open("user-metadata")
     await expect(page.metadata("summary")).to_contain_text("unshipped refund o-", timeout=PATIENCE)
     await expect(page.metadata("current-details")).to_contain_text("version 1 ")
-    await expect(page.metadata("current-details")).to_contain_text("100.00 CNY, no_longer_wanted, original")
+    await expect(page.metadata("current-details")).to_contain_text(
+        "100.00 CNY, 不想要了 · no longer wanted (no_longer_wanted), original"
+    )
     await expect(page.metadata("current-details")).to_contain_text("on silence: 自动退款 · the refund is paid")
     await picture(browser_page, "case")
 

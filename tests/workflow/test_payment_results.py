@@ -1,10 +1,12 @@
 """Section 10, X6: all that a payment provider may say of a refund, and what a case makes of it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from activities.gateways.payment_stub import Behaviour, Mode
+from activities.policies import Policies
 from starter.adapters import payment_limits
 from starter.client import Aftersales, Case
 from starter.errors import RefusedCommand, RefusedRequest
@@ -165,7 +167,9 @@ async def test_a_refund_that_comes_back_days_later_opens_its_case_again(world: W
     assert await paid_once(world, order_no)
 
 
-async def test_what_the_provider_does_not_take_is_refused_before_it_is_promised(world: World) -> None:  # X6
+async def test_what_the_provider_does_not_take_is_refused_before_it_is_promised(
+    world: World, policies: Path
+) -> None:  # X6
     """The stand-in counts ariary whole, as some providers do."""
     order_no = await world.order(currency="MGA", lines={"1": 10_000})
     known = Aftersales(
@@ -173,6 +177,7 @@ async def test_what_the_provider_does_not_take_is_refused_before_it_is_promised(
         world.task_queue,
         world.pool,
         world.aftersales.vault,
+        Policies(policies),
         limits=payment_limits(Settings()),
     )
     with pytest.raises(RefusedRequest) as refused:

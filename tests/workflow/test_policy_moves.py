@@ -32,7 +32,7 @@ class Profile:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._file = folder / f"{name}.toml"
-        self._first = folder.joinpath("douyin.toml").read_text().replace('name = "douyin"', f'name = "{name}"')
+        self._first = folder.joinpath("negotiated.toml").read_text().replace('name = "negotiated"', f'name = "{name}"')
         self.publish(1)
 
     def publish(self, version: int, **numbers: int) -> None:

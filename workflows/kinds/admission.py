@@ -113,7 +113,7 @@ def refused_stranger(command: Command, parties: Parties) -> Refusal | None:
     if command.by.role in (Role.MERCHANT, Role.BUYER) or may_see(command.by, parties):
         return refused_party(command, parties)
     roles = FACTS[type(command)] if command.fact else _WHO_ASKS.get(type(command), frozenset[Role]())
-    return None if command.by.role in roles else _wrong_actor(command, roles)
+    return refused_party(command, parties) if command.by.role in roles else _wrong_actor(command, roles)
 
 
 def refused_in_stage(

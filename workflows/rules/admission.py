@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
-from workflows.messages.commands import Command
+from workflows.messages.commands import Command, EnterTracking
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json, read_own_json
 from workflows.messages.unreadable import Unreadable
@@ -85,7 +85,12 @@ def fingerprint(command: Command) -> str:
 
 
 def refused_party(command: Command, parties: Parties) -> Refusal | None:
-    """Why a merchant or a buyer has nothing to say in a case that is another's, or None (section 12)."""
+    """Why a party or a carrier has nothing to say in a case that is another's, or None (section 12, T13)."""
+    if isinstance(command, EnterTracking) and command.by.role is Role.CARRIER:
+        if command.by.id.lower() == command.parcel.carrier:
+            return None
+        explanation = "a carrier enters the numbers of its own parcels"
+        return Refusal(code="not_yours", field="parcel.carrier", rule="T13", explanation=explanation)
     if command.by.role not in (Role.MERCHANT, Role.BUYER) or may_see(command.by, parties):
         return None
     explanation = f"the case is another {command.by.role}'s"
