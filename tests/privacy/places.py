@@ -123,6 +123,9 @@ async def plant(client: Client, mark: str) -> None:
     )
     await handle.signal("note", mark)
     await handle.terminate()  # its page would go on asking otherwise, and never be still
+    query = f'WorkflowId = "{handle.id}" AND ExecutionStatus = "Terminated"'
+    while (await client.count_workflows(query)).count == 0:  # lists are behind what happens
+        await asyncio.sleep(0.1)
 
 
 async def files_of_postgres(pool: asyncpg.Pool, folder: Path) -> bytes:

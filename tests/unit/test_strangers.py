@@ -12,7 +12,7 @@ from tests.contract.samples import sample
 from workflows.kinds.admission import FACTS, accepted, refused_in_stage, refused_stranger
 from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Actor, Role
-from workflows.messages.commands import Command
+from workflows.messages.commands import Command, EnterTracking
 from workflows.messages.virtual_numbers import NumberCommand, NumberState, NumberSubject, Scope
 from workflows.rules import virtual_numbers as numbers
 from workflows.rules.admission import Parties, may_see
@@ -58,9 +58,21 @@ def test_a_stranger_is_refused_in_every_stage_and_for_no_other_reason(kind: type
 def test_who_only_tells_facts_asks_for_nothing(kind: type[Command]) -> None:
     for by in NOBODIES:
         refused = refused_stranger(of(kind, by), PARTIES)
+        if kind is EnterTracking and by.role is Role.CARRIER:  # T13: of parcels of its own, which this is none of
+            assert refused is not None
+            assert (refused.code, refused.field) == ("not_yours", "parcel.carrier")
+            continue
         asks = any(by.role in accepted(stage).get(kind, ()) for stage in STAGES.values())
         assert (refused is None) == (asks or by.role in FACTS.get(kind, ()))
         assert refused is None or refused.code == "wrong_actor"
+
+
+def test_a_carrier_enters_numbers_of_its_own_parcels() -> None:  # T13
+    parcel = sample(EnterTracking, by={"role": "carrier", "id": "sf"}).model_dump()["parcel"]
+    for name, code in ((parcel["carrier"], None), (parcel["carrier"].upper(), None), ("another", "not_yours")):
+        entered = sample(EnterTracking, by={"role": "carrier", "id": name})
+        refused = refused_stranger(entered, PARTIES)
+        assert (refused.code if refused else None) == code
 
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
