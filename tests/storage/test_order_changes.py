@@ -197,8 +197,9 @@ async def test_a_case_that_opens_while_its_order_is_changed_waits_for_the_change
     async with pool.acquire() as connection, connection.transaction():
         await take(connection, vault(), change, NOW)
         opened = asyncio.create_task(Opening(pool, Policies(), lambda: None).open_case(opening))
-        while not await _waits_for_a_lock(connection) and not opened.done():
-            await asyncio.sleep(0)
+        holder = await connection.fetchval("SELECT pg_backend_pid()")
+        while not await _waits_for(pool, holder) and not opened.done():
+            await asyncio.sleep(0.01)
         assert not opened.done()
     facts = (await opened).order
 
@@ -210,10 +211,10 @@ async def test_a_case_that_opens_while_its_order_is_changed_waits_for_the_change
     assert "line:3" in parts
 
 
-async def _waits_for_a_lock(connection: asyncpg.pool.PoolConnectionProxy) -> bool:
-    """Whether somebody waits for what this transaction holds."""
-    return await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+async def _waits_for(pool: asyncpg.Pool, holder: int) -> bool:
+    """Whether somebody waits for a lock of this backend: asked from another, since a transaction sees one moment."""
+    return await pool.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))", holder
     )
 
 
