@@ -54,6 +54,8 @@ from starter.vault import key_provider, opened_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import GatewayCallback, GatewayResult
+from workflows.messages.orders import OrderFacts
+from workflows.messages.policy import Policy
 from workflows.messages.quotes import Quote
 from workflows.messages.requests import LateShipmentRequest, Request
 from workflows.rules.identity import case_id
@@ -159,12 +161,7 @@ class Aftersales(OpensCases[Case]):
 
     async def late_shipment_of(self, order_no: str) -> LateShipmentRequest:
         """The request that ``order_paid`` opens a case with. Errors as there."""
-        with answering():
-            order = await self._orders.find(order_no)
-        policy = self._policies.get(order.marketplace) if order else None
-        if order is None or policy is None:
-            explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
-            raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule="L1", explanation=explanation))
+        order, policy = await self._known(order_no, "L1")
         return LateShipmentRequest(
             order_no=order_no,
             merchant_id=order.merchant_id,
@@ -263,12 +260,7 @@ class Aftersales(OpensCases[Case]):
             RefusedRequest: there is no such order, or no policy for it.
             Unreachable: the database does not answer.
         """
-        with answering():
-            order = await self._orders.find(order_no)
-        policy = self._policies.get(order.marketplace) if order else None
-        if order is None or policy is None:
-            explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
-            raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule="G5", explanation=explanation))
+        order, policy = await self._known(order_no, "G5")
         async with reading(self.pool) as connection:
             return await quote_of(
                 connection, order, policy, self._limits, datetime.now(UTC), goods_received=goods_received
@@ -301,6 +293,21 @@ class Aftersales(OpensCases[Case]):
         """How many cases of the query are in each work list, on whichever page; lists without any are left out."""
         async with reading(self.pool) as connection:
             return await count_work(connection, query)
+
+    async def _known(self, order_no: str, rule: str) -> tuple[OrderFacts, Policy]:
+        """The order and the profile that it goes by.
+
+        Raises:
+            RefusedRequest: there is none; under this rule.
+            Unreachable: the database does not answer.
+        """
+        with answering():
+            order = await self._orders.find(order_no)
+        policy = self._policies.get(order.marketplace) if order else None
+        if order is None or policy is None:
+            explanation = f"there is no order {order_no}" if order is None else f"no profile {order.marketplace}"
+            raise RefusedRequest(Refusal(code="unknown_order", field="order_no", rule=rule, explanation=explanation))
+        return order, policy
 
     async def _open(self, request: Request) -> Case:
         with call_of_the_client("open"):
