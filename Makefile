@@ -24,7 +24,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip -qq --disable-pip-version-check
 supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 
-.PHONY: help demo up cluster test test-fast test-all lint format docs client pictures histories states resets recovery costs bench bench-lists bench-encode capacity \
+.PHONY: help demo up cluster test test-fast test-all proofs chaos load lint format docs client pictures histories states recordings resets recovery costs bench bench-lists bench-encode bench-closed capacity \
 	lock audit sbom venv clean
 
 help: ## This list
@@ -52,6 +52,15 @@ test-all: ## The test suite on each Python from 3.11 to 3.14
 		$(MAKE) --no-print-directory test VENV=".venv-$$version" PYTHON="$$python"; \
 	done
 
+proofs: venv ## Every order of events, and a model of the rules, for an hour: docs/proofs.md
+	@$(bin)/python -m tests.proofs.report $(ARGS)
+
+chaos: venv ## Thousands of cases while servers, workers, networks and stores break: docs/chaos.md
+	@$(bin)/python -m tests.proofs.chaos.run --page $(ARGS)
+
+load: venv ## The highest rate, fairness, parked cases, a gateway that is away, an hour's soak (four hours): docs/load.md
+	@$(bin)/python -m tests.proofs.load.run --page $(ARGS)
+
 lint: venv ## Lint, format check and strict types
 	@$(bin)/ruff check .
 	@$(bin)/ruff format --check .
@@ -62,7 +71,7 @@ format: venv ## Put imports and layout right
 	@$(bin)/ruff format .
 
 pictures: venv ## Take the pictures of docs/images anew (needs Chromium)
-	@$(bin)/python -m pytest -n 0 -q tests/browser/test_operators.py --pictures docs/images
+	@$(bin)/python -m pytest -n 0 -q tests/browser/test_operators.py tests/browser/test_desk.py --pictures docs/images
 
 docs: venv ## Write the generated pages of docs/ anew
 	@$(bin)/python -m starter.settings_page > docs/settings.md
@@ -75,14 +84,17 @@ docs: venv ## Write the generated pages of docs/ anew
 client: venv ## Build the light client, a wheel of its own: build/aftersales-client/dist
 	@$(bin)/python -m starter.client_wheel build/aftersales-client
 
-histories: venv ## Record tests/histories anew: one history for each way a case can go
-	@$(bin)/python -m tests.replay.record
+histories: venv ## Record tests/histories anew: one history for each way a case can go, or of those in ARGS
+	@$(bin)/python -m tests.replay.record $(ARGS)
 
 resets: venv ## Reset every way a case can go at each of its workflow tasks (minutes)
 	@$(bin)/python -m pytest -n 0 -q tests/replay/test_resets.py --every-reset $(ARGS)
 
 states: venv ## Keep in tests/states what cases write at each stage, for the next releases; adds what is missing
 	@$(bin)/python -m tests.states.keeping
+
+recordings: venv ## Keep what this release has recorded, for those that follow: VERSION=1.2.0
+	$(bin)/python -m tests.replay.released $(VERSION)
 
 recovery: venv ## Raise 2,000 open cases on another Temporal server, the old one frozen, and check every case (minutes)
 	@$(bin)/python -m tests.recovery.run $(ARGS)
@@ -103,6 +115,9 @@ bench-lists: venv ## Write into docs/benchmarks.md what work lists of a million 
 bench-encode: venv ## Write into docs/benchmarks.md how long callers of the codec server wait beside unclosed notes
 	@$(bin)/python -m tests.benchmarks.encode
 
+bench-closed: venv ## Write into docs/capacity.md what cases that have moved cost (minutes, gigabytes)
+	@$(bin)/python -m tests.benchmarks.closed_cases $(ARGS)
+
 lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--upgrade for newer releases)
 	@python="$${PYTHON:-$$(bash .ci/find-python)}"; \
 	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
@@ -111,7 +126,7 @@ lock: ## Work out requirements.lock and deploy/requirements.lock anew (ARGS=--up
 	lock() { UV_CUSTOM_COMPILE_COMMAND="make lock" "$$scratch/bin/uv" --quiet pip compile pyproject.toml \
 		--universal --python-version 3.11 --generate-hashes --no-annotate "$$@"; }; \
 	lock --all-extras --output-file requirements.lock $(ARGS); \
-	lock --extra cli --extra image --extra s3 --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
+	lock --extra cli --extra image --extra archive --extra s3 --extra stripe --extra wechatpay --constraint requirements.lock --output-file deploy/requirements.lock
 
 audit: ## Ask the public advisories about the locked packages; says so where they cannot be asked (exit code 3)
 	@bash .ci/audit

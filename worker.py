@@ -37,6 +37,7 @@ from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from activities.virtual_numbers import VirtualNumbers
 from starter.adapters import Adapters
+from starter.archive_place import closed_cases
 from starter.connection import connect, discover, temporal_config
 from starter.logs import to_standard_error
 from starter.nexus import nexus_services
@@ -51,7 +52,8 @@ from starter.worker.renewing import renewed
 from starter.worker.repeated_attempts import RepeatedAttempts
 from starter.worker.roles import Workers, workers_for
 from starter.worker.runner import runner_for
-from workflows.definitions import CASES
+from workflows.closed_cases import ClosedCases
+from workflows.definitions.every_kind import CASES
 from workflows.late_callback import LateCallback
 from workflows.messages.sealed import require_sealed
 from workflows.notices import NoticeResend
@@ -67,6 +69,7 @@ WORKFLOWS = (
     PauseReach,
     NoticeResend,
     Reconciliation,
+    ClosedCases,
 )
 
 _COLLECTED_AFTER: Final = 20_000
@@ -122,10 +125,11 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures, per_second=settings.payments_per_second)
         reconciliation = ReconciliationActivities(pool, outward.payments, measures)
+        closed = closed_cases(settings, pool)
         notices = NoticeActivities(sender)
         parcels = Parcels(pool, outward.carriers, measures=measures)
         clocks = Clocks(pool)
-        numbers = VirtualNumbers(pool, vault, outward.numbers, measures=measures)
+        numbers = VirtualNumbers(pool, vault, outward.numbers, measures=measures, policies=policies)
         workers = workers_for(
             settings,
             client,
@@ -145,6 +149,8 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
                 numbers.extend_number,
                 numbers.unbind_number,
                 reconciliation.reconcile,
+                closed.move_closed_cases,
+                closed.archive_month,
                 notices.resend_notices,
             ],
             interceptors=[CountedFailures(measures), RepeatedAttempts(pool)],

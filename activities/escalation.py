@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from activities.calendar.working_days import Calendar
 from activities.working_time import next_opening
-from workflows.rules.escalation_ladder import LADDER, Rung
+from workflows.messages.policy import Policy
+from workflows.rules.escalation_ladder import Rung, ladder_of
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,13 @@ class RungNow:
     warnings: tuple[str, ...] = ()
 
 
-def ladder_at(at: datetime, *, calendar: Calendar | None = None) -> tuple[RungNow, ...]:
-    """Every rung at this moment, from the first one up, with the calendar's warnings.
+def ladder_at(at: datetime, policy: Policy, *, calendar: Calendar | None = None) -> tuple[RungNow, ...]:
+    """Every rung that a profile names at this moment, from the first one up, with the calendar's warnings.
 
     Raises:
         ValueError: ``at`` has no offset.
     """
-    return tuple(_at(rung, at, calendar) for rung in LADDER)
+    return tuple(_at(rung, at, calendar) for rung in ladder_of(policy))
 
 
 def _at(rung: Rung, at: datetime, calendar: Calendar | None) -> RungNow:

@@ -137,7 +137,7 @@ def _arrival(policy: PaymentPolicy, kind: TenderKind | None) -> Arrival:
             return policy.debit_card
         case TenderKind.CREDIT_CARD:
             return policy.credit_card
-        case TenderKind.CASH | None:
+        case TenderKind.CASH | TenderKind.ALLOWANCE | None:
             return policy.bank_transfer
 
 

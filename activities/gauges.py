@@ -18,7 +18,7 @@ from workflows.messages.stages import Attention, WorkList
 from workflows.rules.legs import AlertKind
 
 DESCRIPTIONS: Final[Mapping[str, str]] = {
-    "aftersales_cases_open": "Open cases, by work list, counted every ten minutes.",
+    "aftersales_cases_open": "Open cases, by work list; counted every minute, more rarely where that takes long.",
     "aftersales_cases_overdue": "Open cases 5 minutes past their deadline, or paying for an hour: promises not kept.",
     "aftersales_cases_most_overdue_seconds": "How long ago the earliest of these limits passed.",
     "aftersales_cases_attention": "Open cases that a person must look at, by reason.",

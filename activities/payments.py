@@ -136,9 +136,10 @@ class Payments:
         )
         ask = Ask.INQUIRE if settling.ask is Ask.SUBMIT and _was_reset(settling.closing) else settling.ask
         if settling.ask is Ask.RETRY:
-            retried = payout.model_copy(update={"waits": not settling.partly})
+            retried, tally = payout.model_copy(update={"waits": not settling.partly}), Tally()
             async with self._pool.acquire() as connection, connection.transaction():
-                await reservations.reserve_again(connection, retried, attempt.at)
+                await reservations.reserve_again(connection, retried, attempt.at, tally)
+            self._measures.committed(tally)
         for leg in await self._desk.legs(payout, settling.closing):
             if closed := await bring_forward(self._desk, attempt, leg, ask):
                 return closed
@@ -272,7 +273,7 @@ async def _pay_by_hand(
         _NoRoomError: nothing is left or payments in flight hold it, or another amount was transferred.
     """
     payout = settling.payout
-    again = await reservations.reserve_again(connection, payout, settling.at)
+    again = await reservations.reserve_again(connection, payout, settling.at, tally)
     legs = await ledger.legs_of(connection, payout.case_id, payout.number)
     unpaid = [leg for leg in legs if not is_paid(leg)]
     if against := refused_for_room(settling, again, unpaid, [leg for leg in before if not is_paid(leg)]):

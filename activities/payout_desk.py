@@ -24,7 +24,7 @@ from workflows.messages.payouts import LegState, LegStatus, Payout
 from workflows.messages.settlements import Settled
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
-from workflows.rules.paying import all_paid, amount_of
+from workflows.rules.paying import all_paid
 
 
 class PayoutDesk:
@@ -149,7 +149,7 @@ async def close(
     legs = await ledger.legs_of(connection, case_id, number)
     if not all_paid(legs):
         return None
-    stepped = await casebook.write_step(connection, as_paid(closing, amount_of(legs)), tally=tally)  # R14
+    stepped = await casebook.write_step(connection, as_paid(closing, legs), tally=tally)  # R14
     return Settled(legs=legs, closed=stepped.written, number=stepped.number, ahead=stepped.ahead, fenced=stepped.fenced)
 
 

@@ -10,14 +10,16 @@ from typing import Final
 from pydantic import ValidationError
 
 from activities.calendar.countries import calendar_of
+from activities.profile_faults import faults_in_words, reminders_too_early
 from workflows.messages.policy import Policy
+from workflows.rules.phone_numbers import HOME, is_region
 
 _BUILT_IN: Final = "policies"
 _SUFFIX: Final = ".toml"
 
 
 class PolicyError(Exception):
-    """A profile cannot be read or breaks a limit; the text names file and field."""
+    """A profile cannot be read or breaks a limit; the text names file, field and rule."""
 
 
 class Policies:
@@ -52,6 +54,29 @@ class Policies:
         files = (folder.joinpath(f"{name}{_SUFFIX}") for folder in self._folders)
         return next((_read(file) for file in files if file.is_file()), None)
 
+    def phone_region(self, name: str) -> str | None:
+        """Where phones without a country code are from in orders of a profile (G6).
+
+        None for China, and where there is no such profile, or it cannot be read now: an order is taken all the same.
+        """
+        try:
+            found = self.get(name)
+        except PolicyError:
+            return None
+        return None if found is None or found.place.phone_region == HOME else found.place.phone_region
+
+
+def profile_in(file: Path) -> Policy:
+    """The profile that a file holds, whatever the file is called: one that is not in force yet (G7).
+
+    Raises:
+        PolicyError: it cannot be read, or is wrong.
+    """
+    try:
+        return _checked(file.name, file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{file.name}: {error}") from None
+
 
 def _read(file: Traversable) -> Policy:
     try:
@@ -63,18 +88,25 @@ def _read(file: Traversable) -> Policy:
 @lru_cache(maxsize=256)
 def _understood(file: str, text: str) -> Policy:
     """Each case asks for its profile: the same text is understood once."""
+    policy = _checked(file, text)
+    if file != f"{policy.name}{_SUFFIX}":
+        raise PolicyError(f"{file}: name: the profile is called {policy.name}: the file must be, too (section 2)")
+    return policy
+
+
+def _checked(file: str, text: str) -> Policy:
     try:
         policy = Policy.model_validate(tomllib.loads(text))
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise PolicyError(f"{file}: {field}: {first['msg']}") from None
+        raise PolicyError(f"{file}: {faults_in_words(error)}") from None
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{file}: {error}") from None
     try:
         calendar_of(policy.counted_at)
     except ValueError as error:
         raise PolicyError(f"{file}: place: {error}") from None
-    if file != f"{policy.name}{_SUFFIX}":
-        raise PolicyError(f"{file}: name: the profile is called {policy.name}: the file must be, too (section 2)")
+    if not is_region(policy.place.phone_region):
+        raise PolicyError(f"{file}: place: no phones of {policy.place.phone_region} (G6)")
+    if early := reminders_too_early(policy):
+        raise PolicyError(f"{file}: {early}")
     return policy

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from activities.postgres import casebook, resuming
+from activities.postgres import casebook, closed_cases, resuming
 from activities.postgres.connection import Connection
 from workflows.kinds.case import Case
 from workflows.kinds.resuming import resumed_state
@@ -16,8 +16,9 @@ from workflows.messages.reading import read_own
 async def open_again(connection: Connection, case_id: str, at: datetime) -> bool:
     """Write the step by which a case that had ended as paid waits for an officer; whether it was written.
 
-    A case of before states were kept stays closed: the alert alone tells of it.
+    A case of before states were kept stays closed, and one whose month is in the archive alone: the alert tells of it.
     """
+    await closed_cases.bring_back(connection, case_id)
     row = await connection.fetchrow(
         "SELECT run_id, opened, request, outcome FROM casebook.cases WHERE case_id = $1 FOR UPDATE", case_id
     )

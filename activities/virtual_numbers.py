@@ -17,10 +17,12 @@ from temporalio import activity
 
 from activities.gateways.numbers import NotBound, NumberProvider, PoolDry, ProviderUnreachable
 from activities.measures import Measures
-from activities.postgres import bindings, case_rows
+from activities.policies import Policies
+from activities.postgres import bindings, case_rows, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
+from activities.time_zones import time_zone_of
 from workflows.messages.cases import Refusal
 from workflows.messages.virtual_numbers import (
     BindNumber,
@@ -39,7 +41,7 @@ from workflows.messages.virtual_numbers import (
     keep_number_facts,
     unbind_number,
 )
-from workflows.rules.phone_numbers import read_phone
+from workflows.rules.phone_numbers import HOME, read_phone
 from workflows.rules.refusals import refused
 
 _Answer = TypeVar("_Answer")
@@ -53,6 +55,8 @@ class VirtualNumbers:
         vault: Where the recipients' phones are.
         provider: Who binds numbers.
         timeout: Seconds that one call of the provider may take; after that its outcome is unknown.
+        measures: Where calls of the provider are counted.
+        policies: The profiles in force, whose time zones are kept to (G6); by default the built-in ones.
     """
 
     def __init__(
@@ -62,7 +66,9 @@ class VirtualNumbers:
         provider: NumberProvider,
         timeout: float = 5.0,
         measures: Measures | None = None,
+        policies: Policies | None = None,
     ) -> None:
+        self._policies = policies or Policies()
         self._measures = measures or Measures()
         self._pool = pool
         self._vault = vault
@@ -81,8 +87,19 @@ class VirtualNumbers:
             if isinstance(found, Refusal):
                 return NumberSubjectFound(refusal=found)
             order_no, merchant_id = found
+            told = {"time_zone": await time_zone_of(connection, finding.subject.id, self._policies.get)}
+            if finding.subject.scope is Scope.CASE:
+                state = await bindings.begin_subject(connection, finding.subject, order_no, merchant_id, finding.at)
+                return NumberSubjectFound(state=state.model_copy(update=told))
+            # Who tells that the order is completed holds the same lock, and tells the number once it has begun (X2).
+            await pieces.lock(connection, order_no)
             state = await bindings.begin_subject(connection, finding.subject, order_no, merchant_id, finding.at)
-        return NumberSubjectFound(state=state)
+            order = await find_order(connection, order_no)
+            if order and order.completed_at and state.facts.completed_at is None:
+                facts = state.facts.model_copy(update={"completed_at": order.completed_at})
+                await bindings.keep_facts(connection, finding.subject, facts, finding.at)
+                state = state.model_copy(update={"facts": facts})
+        return NumberSubjectFound(state=state.model_copy(update=told))
 
     @activity.defn(name=keep_number_facts.__name__)
     async def keep_number_facts(self, keeping: KeepNumberFacts) -> None:
@@ -189,7 +206,7 @@ class VirtualNumbers:
         if recipient is None:
             explanation = "the order's recipient is not known, or was forgotten"
             return refused("recipient_unknown", "subject", "P3", explanation)
-        phone = read_phone(recipient.phone.get_secret_value())
+        phone = read_phone(recipient.phone.get_secret_value(), recipient.country or HOME)
         if phone is None:
             return refused("phone_unusable", "subject", "P3", "what the order has for a phone is none")
         return SecretStr(phone.dialled)

@@ -35,7 +35,9 @@ def add_working_days(at: datetime, days: int, calendar: Calendar | None = None) 
     Raises:
         ValueError: ``at`` has no offset, or ``days`` is negative.
     """
-    _check(at, days)
+    _has_offset(at)
+    if days < 0:
+        raise ValueError("working days are counted forwards only")
     if days == 0:
         return at, ()
     calendar = calendar or in_force()
@@ -61,24 +63,6 @@ def unknown_days(at: datetime, ends: datetime, calendar: Calendar | None = None)
         if not calendar.day(date).known:
             return (UNKNOWN_YEAR,)
     return ()
-
-
-def add_working_time(
-    at: datetime, minutes: int, sessions: Sessions | None = None, *, calendar: Calendar | None = None
-) -> tuple[datetime, tuple[str, ...]]:
-    """The moment at which ``minutes`` of working time are over, in UTC, and warnings (D5).
-
-    What begins outside the sessions begins at the next opening. Time that is used up exactly when a session
-    ends is over then, and not at the next opening. 0 minutes is ``at`` itself. Warnings are those of
-    `add_working_days`.
-
-    Raises:
-        ValueError: ``at`` has no offset, ``minutes`` is negative, or the sessions are not in order.
-    """
-    _check(at, minutes)
-    if minutes == 0:
-        return at, ()
-    return use_up(working_time(at, sessions, calendar=calendar), timedelta(minutes=minutes))
 
 
 def next_opening(
@@ -109,7 +93,7 @@ def working_time(
     Raises:
         ValueError: ``begins`` has no offset, or the sessions are not in order.
     """
-    _check(begins, 0)
+    _has_offset(begins)
     calendar = calendar or in_force()
     sessions = calendar.sessions if sessions is None else sessions
     edges = [edge for session in sessions for edge in session]
@@ -140,11 +124,9 @@ def use_up(
     raise ValueError("the time has an end")
 
 
-def _check(at: datetime, length: int) -> None:
+def _has_offset(at: datetime) -> None:
     if at.utcoffset() is None:
         raise ValueError("a moment needs its offset")
-    if length < 0:
-        raise ValueError("working time is counted forwards only")
 
 
 def _sessions(begins: datetime, sessions: Sessions, calendar: Calendar) -> Iterator[Stretch]:

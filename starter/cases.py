@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from activities.postgres import book_views, case_rows
 from activities.postgres.timelines import Stay, timeline_of
+from starter.archived_cases import ArchiveAway, ArchivedCases
 from starter.database import reading
 from starter.errors import UnknownCase
 from starter.light.case import LightCase
@@ -24,8 +25,9 @@ class PostgresCaseBook:
 
     complete: ClassVar[bool] = True
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, archived: ArchivedCases | None = None) -> None:
         self._pool = pool
+        self._archived = archived or ArchivedCases(pool)
 
     async def parties(self, case_id: str) -> Parties | None:
         """See ``CaseBook``."""
@@ -34,24 +36,44 @@ class PostgresCaseBook:
         return Parties(row.merchant_id, row.buyer_id) if row else None
 
     async def view(self, case_id: str, stopped: Stopped) -> CaseView | None:
-        """See ``CaseBook``."""
+        """See ``CaseBook``. Of a case in an archive that cannot be read, what its slim row says."""
         async with reading(self._pool) as connection:
-            return await book_views.view_in_book(connection, case_id, stopped)
+            found = await book_views.view_in_book(connection, case_id, stopped)
+        if found and not found.log and await self._archived.fetch_if_reached(case_id):
+            async with reading(self._pool) as connection:
+                return await book_views.view_in_book(connection, case_id, stopped)
+        return found
 
     async def outcome(self, case_id: str) -> Outcome | None:
-        """See ``CaseBook``."""
-        async with reading(self._pool) as connection:
-            return await book_views.outcome_in_book(connection, case_id)
+        """See ``CaseBook``.
+
+        Raises:
+            ArchiveAway: the case is in the archive alone, which cannot be read.
+        """
+        return await self._archived.ask(case_id, lambda there: book_views.outcome_in_book(there, case_id))
 
     async def log(self, case_id: str) -> list[LogEntry]:
-        """See ``CaseBook``."""
-        async with reading(self._pool) as connection:
-            return await case_rows.log_of(connection, case_id)
+        """See ``CaseBook``. Empty where the case is in an archive that cannot be read."""
+        try:
+            return await self.whole_log(case_id)
+        except ArchiveAway:
+            return []
+
+    async def whole_log(self, case_id: str) -> list[LogEntry]:
+        """The whole case log, oldest first; empty where the book has no such case.
+
+        Raises:
+            ArchiveAway: the case is in the archive alone, which cannot be read.
+        """
+        return await self._archived.ask(case_id, lambda there: case_rows.log_of(there, case_id))
 
     async def timeline(self, case_id: str) -> list[Stay]:
-        """The stages that a case has been in, oldest first; empty where the book has no such case."""
-        async with reading(self._pool) as connection:
-            return await timeline_of(connection, case_id)
+        """The stages that a case has been in, oldest first; empty where the book has no such case.
+
+        Raises:
+            ArchiveAway: the case is in the archive alone, which cannot be read.
+        """
+        return await self._archived.ask(case_id, lambda there: timeline_of(there, case_id))
 
 
 def reached_with_book(temporal: Client, runs: Runs, book: PostgresCaseBook) -> Reached:
@@ -79,9 +101,9 @@ class Case(LightCase):
 
         Raises:
             UnknownCase: the case book has no such case.
-            Unreachable: the database does not answer.
+            Unreachable: the database does not answer, or the archive, where the case is in it alone.
         """
-        entries = await self._book.log(self.id)
+        entries = await self._book.whole_log(self.id)
         if not entries:
             raise UnknownCase(self.id)
         return entries
@@ -90,6 +112,6 @@ class Case(LightCase):
         """The stages that the case has been in, oldest first; empty as long as the case book has no such case.
 
         Raises:
-            Unreachable: the database does not answer.
+            Unreachable: the database does not answer, or the archive, where the case is in it alone.
         """
         return await self._book.timeline(self.id)

@@ -8,7 +8,7 @@ async with connected() as aftersales:
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -18,19 +18,24 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.askable import AskableQuery, DisputableQuery, askable, disputable_cases
 from activities.calendar import working_days
 from activities.escalation import RungNow, ladder_at
 from activities.gateways.limits import NO_LIMITS, Limits
 from activities.opening import Opening
 from activities.policies import Policies
-from activities.postgres import ledger
+from activities.postgres import case_rows, ledger
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
-from activities.postgres.work_lists import WorkPage, WorkQuery, count_work, find_work
+from activities.postgres.work_lists import WorkCounts, WorkPage, WorkQuery, count_work, find_work, with_labels
 from activities.privacy.codec import encrypting_converter
-from activities.quoting import quote_of
+from activities.quoting import Asking, quotes_of, with_standing_orders
+from activities.time_zones import time_zone_of
 from starter.adapters import payment_limits
+from starter.allowance_lists import AllowanceLists
+from starter.archive_place import archived_cases
+from starter.archived_cases import ArchivedCases
 from starter.cases import Case, PostgresCaseBook, reached_with_book
 from starter.checking import BeforeOpening
 from starter.connection import connect, discover
@@ -50,14 +55,18 @@ from starter.running import Runs
 from starter.settings import Settings, load_settings
 from starter.stated_requests import OrderPaid, as_stated
 from starter.telemetry.spans import call_of_the_client
-from starter.vault import key_provider, opened_vault
+from starter.vault import key_provider, reachable_vault
 from starter.virtual_numbers import NumbersForMerchants, VirtualNumbers
+from workflows.kinds.quoting import BY_BUYER, BY_MERCHANT
+from workflows.messages.actors import Actor, Role
+from workflows.messages.askable import AskablePage, DisputablePage
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
 from workflows.messages.quotes import Quote
 from workflows.messages.requests import LateShipmentRequest, Request
+from workflows.rules.admission import Parties, may_see
 from workflows.rules.identity import case_id
 
 _LATE_SECONDS: Final = 10.0
@@ -86,7 +95,7 @@ async def connected(settings: Settings | None = None, *, lazy: bool = False) -> 
         pool = await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-client")
     except (ConnectionError, OSError, asyncpg.PostgresConnectionError) as error:
         raise Unreachable(str(error)) from error
-    async with pool, _reachable_vault(settings, url) as vault:
+    async with pool, reachable_vault(settings, url) as vault:
         yield Aftersales(
             temporal,
             settings.task_queue,
@@ -95,17 +104,8 @@ async def connected(settings: Settings | None = None, *, lazy: bool = False) -> 
             Policies(settings.policies_dir),
             settings.reveals_per_hour,
             limits=payment_limits(settings),
+            archived=archived_cases(settings, pool),
         )
-
-
-@asynccontextmanager
-async def _reachable_vault(settings: Settings, database_url: str) -> AsyncGenerator[Vault]:
-    async with AsyncExitStack() as opened:
-        try:
-            vault = await opened.enter_async_context(opened_vault(settings, database_url))
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unreachable("the key store does not answer") from error
-        yield vault
 
 
 class Aftersales(OpensCases[Case]):
@@ -121,15 +121,18 @@ class Aftersales(OpensCases[Case]):
         reveals_per_hour: int = 60,
         *,
         limits: Limits = NO_LIMITS,
+        archived: ArchivedCases | None = None,
     ) -> None:
         """``pool`` reaches the case book: for checking requests beforehand, work lists and logs.
 
-        ``limits`` are the payment provider's (X6).
+        ``limits`` are the payment provider's (X6). ``archived`` reads cases that the database has no
+        more of than their slim rows.
         """
         self.temporal = temporal
         self.pool = pool
         self.runs = Runs(temporal)
-        self._book = PostgresCaseBook(pool)
+        self._archived = archived or ArchivedCases(pool)
+        self._book = PostgresCaseBook(pool, self._archived)
         self._reached = reached_with_book(temporal, self.runs, self._book)
         self._task_queue = task_queue
         self._orders = PostgresOrders(pool)
@@ -141,9 +144,12 @@ class Aftersales(OpensCases[Case]):
         self.orders = Orders(self)
         self.declarations = Declarations(temporal, pool, task_queue)
         self.vault = vault
-        self.desk = MerchantDesk(pool, vault, self._policies)
+        self.allowances = AllowanceLists(pool)
+        self.desk = MerchantDesk(pool, vault, self._policies, self._archived)
         self.numbers = VirtualNumbers(temporal, task_queue)
-        self.disclosures = Disclosures(pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour)
+        self.disclosures = Disclosures(
+            pool, vault, NumbersForMerchants(self.numbers), reveals_per_hour, policies, self._archived
+        )
         self.privacy = Privacy(pool, vault, self.numbers)
         self.events = Events(pool)
 
@@ -173,8 +179,8 @@ class Aftersales(OpensCases[Case]):
         """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``.
 
         A mapping says of which kind it is in a field more, as a line of ``aftersales open --from`` does: its
-        ``request`` is ``refund``, ``return``, ``exchange``, ``dispute``, ``late-shipment`` (with an ``order_no``
-        alone), ``merchant-refund``, ``withdrawal`` or ``expiry``.
+        ``request`` is ``refund``, ``return``, ``exchange``, ``resend``, ``repair``, ``dispute``, ``late-shipment``
+        (with an ``order_no`` alone), ``price-protection``, ``merchant-refund``, ``withdrawal`` or ``expiry``.
         """
         return await self._open(await self.request(request))
 
@@ -250,11 +256,23 @@ class Aftersales(OpensCases[Case]):
         async for case in stranded(self.pool, self.runs, 1, [payout[0]] if payout else ["-"]):
             await self.take_up(case)
 
-    async def quote(self, order_no: str, *, goods_received: bool | None = None) -> Quote:
+    async def quote(
+        self,
+        order_no: str,
+        *,
+        goods_received: bool | None = None,
+        by: Role = Role.BUYER,
+        reader: Actor | None = None,
+    ) -> Quote:
         """What may be asked for on an order now, by line and reason, and what may not, and why (G5).
 
-        What an option allows, opens (``workflows.kinds.quoting.request_of`` makes the request). ``goods_received``:
-        whether the buyer says that it has the goods, which refunds without goods depend on (G1).
+        What an option allows, opens (``workflows.kinds.quoting.request_of`` makes the request).
+
+        Args:
+            order_no: The order's number.
+            goods_received: Whether the buyer says that it has the goods, which refunds without goods depend on (G1).
+            by: Who asks: the buyer, or the merchant for a refund of its own accord (R9).
+            reader: Who reads it. The order's merchant and the platform see which standing order would decide (G4).
 
         Raises:
             RefusedRequest: there is no such order, or no policy for it.
@@ -262,23 +280,70 @@ class Aftersales(OpensCases[Case]):
         """
         order, policy = await self._known(order_no, "G5")
         async with reading(self.pool) as connection:
-            return await quote_of(
-                connection, order, policy, self._limits, datetime.now(UTC), goods_received=goods_received
+            asking = Asking(
+                at=datetime.now(UTC),
+                limits=self._limits,
+                ways=BY_MERCHANT if by is Role.MERCHANT else BY_BUYER,
+                goods_received=goods_received,
             )
+            (quoted,) = await quotes_of(connection, [(order, policy)], asking)
+            # No buyer is among those who may see a case of nobody's.
+            if reader is None or not may_see(reader, Parties(order.merchant_id, None)):
+                return quoted
+            return await with_standing_orders(connection, quoted, order, policy, asking)
 
-    async def currency_of(self, order_no: str) -> str | None:
-        """The currency that an order was paid in (ISO 4217); None where there is no such order."""
-        order = await self._orders.find(order_no)
+    async def askable(self, query: AskableQuery) -> AskablePage:
+        """A buyer's or a merchant's orders, the latest paid first, with what it may ask for on each (G5).
+
+        Each is its quote in short: what it offers opens, what it does not is refused with the same reason. The next
+        page is that of the same query with ``after=page.next``.
+        """
+        async with reading(self.pool) as connection:
+            return await askable(connection, query, self._policies.get, self._limits, datetime.now(UTC))
+
+    async def disputable(self, query: DisputableQuery) -> DisputablePage:
+        """A buyer's or a merchant's cases, and orders without one, and until when the buyer can dispute each (D1).
+
+        The latest first; of those that cannot be, why; pages as in ``askable``.
+        """
+        async with reading(self.pool) as connection:
+            return await disputable_cases(connection, query, self._policies.get, self._limits, datetime.now(UTC))
+
+    async def currency_of(self, subject: str) -> str | None:
+        """The currency of an order or a case (ISO 4217); None where there is no such thing."""
+        if "/" in subject:
+            async with reading(self.pool) as connection:
+                return await case_rows.currency_of(connection, subject)
+        order = await self._orders.find(subject)
         return order.currency if order else None
+
+    async def time_zone_of(self, subject: str) -> str | None:
+        """In which people read the moments of a case, an order or an allowance, by its profile (G6).
+
+        None for Asia/Shanghai, and where there is no such thing.
+        """
+        return await self._archived.ask(
+            subject, lambda connection: time_zone_of(connection, subject, self._policies.get), needed=False
+        )
 
     async def orders_of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
         """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""
         with answering():
             return await self._orders.of_buyer(merchant_id, buyer_id)
 
-    def escalation_ladder(self) -> tuple[RungNow, ...]:
-        """Whom a buyer can turn to, one after the other, and who is open now (L4)."""
-        return ladder_at(datetime.now(UTC))
+    def escalation_ladder(self, profile: str) -> tuple[RungNow, ...]:
+        """Whom a buyer can turn to, one after the other, by an order's profile, and who is open now (L4).
+
+        Raises:
+            RefusedRequest: there is no such profile.
+        """
+        policy = self._policies.get(profile)
+        if policy is None:
+            explanation = f"no profile {profile}"
+            raise RefusedRequest(
+                Refusal(code="unknown_policy", field="profile", rule="section 2", explanation=explanation)
+            )
+        return ladder_at(datetime.now(UTC), policy)
 
     async def work_list(self, query: WorkQuery) -> WorkPage:
         """What a merchant, or the platform, has to do, page by page: by due date (section 12).
@@ -287,12 +352,16 @@ class Aftersales(OpensCases[Case]):
         of the same query with ``after=page.next``.
         """
         async with reading(self.pool) as connection:
-            return await find_work(connection, query)
+            return with_labels(await find_work(connection, query), self._policies.get)
 
-    async def work_counts(self, query: WorkQuery) -> dict[str, int]:
-        """How many cases of the query are in each work list, on whichever page; lists without any are left out."""
+    async def work_counts(self, query: WorkQuery, *, exact: bool = False) -> WorkCounts:
+        """How many cases of the query are in each work list, on whichever page.
+
+        Counts of the whole platform may be some minutes old where many cases are open, and then say so
+        (``counted_at``); ``exact`` has them counted anew, which takes half a second for a million cases.
+        """
         async with reading(self.pool) as connection:
-            return await count_work(connection, query)
+            return await count_work(connection, query, exact=exact)
 
     async def _known(self, order_no: str, rule: str) -> tuple[OrderFacts, Policy]:
         """The order and the profile that it goes by.

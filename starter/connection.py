@@ -12,7 +12,7 @@ from temporalio.client import Client, Interceptor, Plugin
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError
+from temporalio.service import RetryConfig, RPCError
 
 from activities.privacy.codec import encrypting_converter
 from starter.settings import Settings, SettingsError, variable_name
@@ -37,11 +37,13 @@ async def connect(
     settings: Settings,
     *,
     target: str | None = None,
+    namespace: str | None = None,
     interceptors: Sequence[Interceptor] = (),
     plugins: Sequence[Plugin] = (),
     runtime: Runtime | None = None,
     converter: DataConverter | None = None,
     lazy: bool = False,
+    retries: RetryConfig | None = None,
 ) -> Client:
     """Connects to Temporal. Whatever this client and its workers send is encrypted (P6).
 
@@ -51,11 +53,13 @@ async def connect(
         settings: Say whether Temporal is the embedded server of the state folder.
         target: Host and port to use instead of the configured or discovered ones. Namespace, TLS and API key
             stay as Temporal's environment configuration has them.
+        namespace: Instead of the configured one.
         interceptors: Passed on to the client.
         plugins: Passed on to the client.
         runtime: Passed on to the client.
         lazy: Connect when something is asked first: for whoever has other work while Temporal is away.
         converter: Instead of the encrypting one, for histories that people are to read.
+        retries: How a call is repeated that Temporal is not able to take now; else as the SDK has it, for 10 s.
 
     Raises:
         SettingsError: Temporal's environment configuration or the key ring is wrong.
@@ -67,7 +71,7 @@ async def connect(
     try:
         return await Client.connect(
             address,
-            namespace=config.get("namespace", "default"),
+            namespace=namespace or config.get("namespace", "default"),
             api_key=config.get("api_key"),
             tls=config.get("tls"),
             rpc_metadata=config.get("rpc_metadata", {}),
@@ -76,6 +80,7 @@ async def connect(
             plugins=plugins,
             runtime=runtime,
             lazy=lazy,
+            retry_config=retries,
         )
     except RPCError as error:
         reason = error.message

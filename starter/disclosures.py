@@ -8,9 +8,12 @@ from typing import Final, Protocol
 import asyncpg
 from pydantic import SecretStr
 
+from activities.policies import Policies
 from activities.postgres import disclosures, exports, looks
+from activities.postgres.exports import RowT
 from activities.postgres.looks import Look, Looker
 from activities.postgres.vault import Vault
+from starter.archived_cases import ArchivedCases
 from starter.database import transaction
 from starter.errors import NoReturnAddress, UnknownCase, UnknownOrder
 from workflows.messages.actors import Actor, Role
@@ -20,6 +23,7 @@ from workflows.messages.disclosures import (
     Export,
     ExportKind,
     ExportRow,
+    OrderExportRow,
     Quota,
     Reveal,
     Revealed,
@@ -27,8 +31,10 @@ from workflows.messages.disclosures import (
     ShownRecipient,
     ShownReturnAddress,
     StartExport,
+    StartOrderExport,
 )
 from workflows.messages.surfaces import Surface
+from workflows.rules.reasons import label_of
 
 _PAGE: Final = 50
 
@@ -50,9 +56,19 @@ class Disclosures:
     Every method raises ``Unreachable`` where the database does not answer; nothing was given then.
     """
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, numbers: NumberSource, reveals_per_hour: int) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        numbers: NumberSource,
+        reveals_per_hour: int,
+        policies: Policies | None = None,
+        archived: ArchivedCases | None = None,
+    ) -> None:
         """``reveals_per_hour`` is how much an actor may be shown or reveal within any hour (P2, P8)."""
+        self._policies = policies or Policies()
         self._pool = pool
+        self._archived = archived or ArchivedCases(pool)
         self._vault = vault
         self._numbers = numbers
         self._reveals_per_hour = reveals_per_hour
@@ -84,11 +100,18 @@ class Disclosures:
             UnknownCase: there is no such case, or the viewer is neither its buyer nor its merchant.
             NoReturnAddress: none was chosen yet.
             TooManyReveals: as much was seen within the last hour as is allowed; it says when to try again.
+            ArchiveAway: the case is in the archive alone, which cannot be read.
         """
-        async with transaction(self._pool) as connection:
-            found = await disclosures.return_address(
-                connection, self._vault, case_id, viewer, self._reveals_per_hour, datetime.now(UTC)
-            )
+
+        async def looked_up() -> ShownReturnAddress | Refusal | None:
+            async with transaction(self._pool) as connection:
+                return await disclosures.return_address(
+                    connection, self._vault, case_id, viewer, self._reveals_per_hour, datetime.now(UTC)
+                )
+
+        found = await looked_up()
+        if isinstance(found, Refusal) and await self._archived.fetch(case_id):
+            found = await looked_up()
         match found:
             case None:
                 raise UnknownCase(case_id)
@@ -167,9 +190,13 @@ class Disclosures:
 
         Raises:
             OtherExportUnderKey: the key stands for another request.
+            ExportTooLarge: it would have too many rows: ask for a shorter time.
         """
-        async with transaction(self._pool) as connection:
-            return await exports.start(connection, wish, datetime.now(UTC))
+        return await self._start(wish)
+
+    async def start_order_export(self, wish: StartOrderExport) -> Export:
+        """Choose the orders of an export, with or without cases, each once. Errors as above (P5)."""
+        return await self._start(wish)
 
     async def export(self, wish: StartExport, *, after: int = 0) -> AsyncGenerator[ExportRow]:
         """The rows of an export behind row ``after``: 0 for all, the last that arrived after an interruption (P5).
@@ -182,15 +209,29 @@ class Disclosures:
             ExportOver: it began too long ago.
             QuotaTooSmall: the quota does not cover the next page; once it does, the export goes on.
         """
-        export = await self.start_export(wish)
-        while rows := await self._page(export, after, wish.by):
+        async for row in self._rows(wish, ExportRow, after):
+            policy = self._policies.get(row.policy.partition("/")[0]) if row.policy else None
+            yield row.model_copy(update={"reason_label": label_of(row.reason, policy)})
+
+    async def export_orders(self, wish: StartOrderExport, *, after: int = 0) -> AsyncGenerator[OrderExportRow]:
+        """The orders of an export behind row ``after``; all else as in ``export``, errors included (P5)."""
+        async for row in self._rows(wish, OrderExportRow, after):
+            yield row
+
+    async def _start(self, wish: exports.Wish) -> Export:
+        async with transaction(self._pool) as connection:
+            return await exports.start(connection, wish, datetime.now(UTC))
+
+    async def _rows(self, wish: exports.Wish, shape: type[RowT], after: int) -> AsyncGenerator[RowT]:
+        export = await self._start(wish)
+        while rows := await self._page(export, shape, after, wish.by):
             for row in rows:
                 yield row
             after = rows[-1].row
 
-    async def _page(self, export: Export, after: int, by: Actor) -> list[ExportRow]:
+    async def _page(self, export: Export, shape: type[RowT], after: int, by: Actor) -> list[RowT]:
         async with transaction(self._pool) as connection:
-            rows = await exports.page(connection, self._vault, export, after, _PAGE, datetime.now(UTC))
+            rows = await exports.page(connection, self._vault, export, shape, after, _PAGE, datetime.now(UTC))
             if export.kind is not ExportKind.VIRTUAL_NUMBERS:
                 return rows
             orders = {row.order_no for row in rows if row.order_no and row.contact}
@@ -214,7 +255,7 @@ class Disclosures:
         return dict(task.result() for task in tasks)
 
 
-def _numbered(row: ExportRow, numbers: Mapping[str, SecretStr | Refusal]) -> ExportRow:
+def _numbered(row: RowT, numbers: Mapping[str, SecretStr | Refusal]) -> RowT:
     if row.contact is None or row.order_no is None:
         return row
     match numbers[row.order_no]:

@@ -21,7 +21,9 @@ from activities.postgres import (
     statements,
     threads,
 )
+from activities.postgres.connection import Connection
 from activities.postgres.vault import Vault
+from starter.archived_cases import ArchivedCases
 from starter.errors import RefusedStandingOrder, RefusedStatement, UnknownCase, UnknownOrder, VagueReply
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress, SaveAddress
@@ -34,6 +36,8 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
     opener,
 )
@@ -48,7 +52,16 @@ from workflows.rules.opening import not_theirs
 from workflows.rules.refusals import refused
 from workflows.rules.standing_orders import refused_terms
 
-Asked = TypeVar("Asked", RefundRequest, MerchantRefundRequest, ReturnRequest, PriceProtectionRequest, DisputeRequest)
+Asked = TypeVar(
+    "Asked",
+    RefundRequest,
+    MerchantRefundRequest,
+    ReturnRequest,
+    PriceProtectionRequest,
+    ResendRequest,
+    RepairRequest,
+    DisputeRequest,
+)
 """A request that can say in words what is asked for (R10)."""
 
 
@@ -60,9 +73,16 @@ def whose(case: case_rows.Row) -> str:
 class MerchantDesk:
     """The books of the shop. Errors of the database come as they are: nothing was written then."""
 
-    def __init__(self, pool: asyncpg.Pool, vault: Vault, policies: Policies | None = None) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        vault: Vault,
+        policies: Policies | None = None,
+        archived: ArchivedCases | None = None,
+    ) -> None:
         """``policies`` says how much a party may write (R16)."""
         self._pool = pool
+        self._archived = archived or ArchivedCases(pool)
         self._vault = vault
         self._policies = policies or Policies()
 
@@ -104,20 +124,32 @@ class MerchantDesk:
             return await flags.flag_of(connection, merchant_id, subject)
 
     async def add_remark(self, wish: AddRemark) -> Remark:
-        """备注: note something down at an order or allowance (section 12).
+        """备注: note something down at an order or allowance, and so at all its cases, or at one case (section 12).
 
         Raises:
+            UnknownCase: there is no such case, or it is another merchant's.
             OtherMarkingUnderKey: the key stands for another remark.
             LimitReached: the party has noted down as much there as it may (R16).
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            marketplace = await limits.marketplace_of(connection, wish.subject)
-            policy = self._policies.get(marketplace) if marketplace else None
-            most = (policy.limits if policy else LimitsPolicy()).remarks_of_a_party
-            return await flags.add_remark(connection, self._vault.keys, wish, datetime.now(UTC), most=most)
+            if "/" in wish.subject:
+                own = await self._limits_of_case(connection, wish.subject)
+            else:
+                marketplace = await limits.marketplace_of(connection, wish.subject)
+                policy = self._policies.get(marketplace) if marketplace else None
+                own = policy.limits if policy else LimitsPolicy()
+            try:
+                return await flags.add_remark(
+                    connection, self._vault.keys, wish, datetime.now(UTC), most=own.remarks_of_a_party
+                )
+            except flags.NoSuchCase:
+                raise UnknownCase(wish.subject) from None
 
     async def remarks(self, merchant_id: str | None, subject: str) -> tuple[Remark, ...]:
-        """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all."""
+        """The remarks at an order or allowance, oldest first; without a merchant, for the platform, of all.
+
+        About a case: at the case itself, at the one that it disputes, and at their order or allowance.
+        """
         async with self._pool.acquire() as connection:
             return await flags.remarks_of(connection, self._vault.keys, merchant_id, subject)
 
@@ -178,8 +210,7 @@ class MerchantDesk:
                 raise UnknownCase(wish.case_id)
             if wish.by.id != {Role.MERCHANT: case.merchant_id, Role.BUYER: case.buyer_id}.get(wish.by.role, wish.by.id):
                 raise RefusedStatement(wish.case_id)
-            policies = await case_rows.policies_of(connection, wish.case_id)
-            own = max(policies, key=lambda each: each.version).limits if policies else LimitsPolicy()
+            own = await self._limits_of_case(connection, wish.case_id)
             now = datetime.now(UTC)
             written = await statements.write(
                 connection,
@@ -261,11 +292,14 @@ class MerchantDesk:
 
         Raises:
             UnknownCase: there is no such case, or it is not the ``reader``'s.
+            ArchiveAway: it is in the archive alone, which cannot be read.
         """
         async with self._pool.acquire() as connection:
             case = await case_rows.find(connection, case_id)
-            if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
-                raise UnknownCase(case_id)
+        if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
+            raise UnknownCase(case_id)
+        await self._archived.fetch(case_id)
+        async with self._pool.acquire() as connection:
             return await threads.thread_of(connection, case_id)
 
     async def dossier(self, case_id: str, officer: Actor) -> Dossier:
@@ -274,12 +308,23 @@ class MerchantDesk:
 
         Raises:
             UnknownCase: there is no such case, or it is not the platform who asks.
+            ArchiveAway: it, or the case that it disputes, is in the archive alone, which cannot be read.
         """
+        if officer.role is not Role.PLATFORM:
+            raise UnknownCase(case_id)
+        async with self._pool.acquire() as connection:
+            about = await case_rows.matter_of(connection, case_id)
+        for each in {case_id, about or case_id}:
+            await self._archived.fetch(each)
         async with self._pool.acquire() as connection:
             found = await dossiers.dossier(connection, self._vault.keys, case_id)
-        if found is None or officer.role is not Role.PLATFORM:
+        if found is None:
             raise UnknownCase(case_id)
         return found
+
+    async def _limits_of_case(self, connection: Connection, case_id: str) -> LimitsPolicy:
+        policies = await case_rows.policies_of(connection, case_id)
+        return max(policies, key=lambda each: each.version).limits if policies else LimitsPolicy()
 
     async def score(self, merchant_id: str) -> int:
         """The points that the merchant has lost (D9)."""

@@ -14,6 +14,7 @@ from activities.postgres.vault import Vault
 from starter.database import answering
 from starter.errors import RefusedRequest, Unreachable
 from starter.stated_requests import as_request
+from starter.virtual_numbers import RefusedNumber
 from workflows.rules.refusals import refused
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Orders:
     async def take(self, change: OrderChange | Mapping[str, object]) -> Outcome:
         """An order as it stands from a version on: once or often, late, out of order (X2).
 
-        The order's open cases are told of its parcels (R7, R15). The same change again is harmless.
+        The order's open cases are told of its parcels (R7, R15), its virtual number that it is completed (P3); one that
+        was told another moment before keeps to that. The same change again is harmless.
 
         Raises:
             RefusedRequest: a field is missing, unknown or wrong, or contradicts what is known; nothing was changed.
@@ -42,6 +44,12 @@ class Orders:
         taken = await write(self._aftersales.pool, self._aftersales.vault, stated)
         for event in taken.events:
             await self._aftersales.logistics.carrier_event(event)
+        if taken.completed:
+            try:
+                await self._aftersales.numbers.order_completed(taken.completed)
+            except RefusedNumber as error:
+                if error.refusal.code != "completed_otherwise":
+                    raise Unreachable(str(error)) from error
         return taken.outcome
 
 

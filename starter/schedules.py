@@ -1,4 +1,4 @@
-"""The workflows that a schedule starts: sending notices again, and comparing the books (section 10)."""
+"""The workflows that a schedule starts: sending notices again, comparing the books (section 10), moving cases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.priorities import BEHIND_CASES
+from workflows.messages.closed_cases import ClosedCasesRun
 from workflows.messages.converter import UnopenedPayload
 from workflows.messages.message import Message
 from workflows.messages.notices import NoticeResendRequest
@@ -45,6 +46,7 @@ def wanted(task_queue: str) -> tuple[Wanted, ...]:
     return (
         Wanted(f"{task_queue}-notice-resend", "NoticeResend", NoticeResendRequest(), timedelta(minutes=5), task_queue),
         Wanted(f"{task_queue}-reconciliation", "Reconciliation", ReconciliationRun(), timedelta(hours=1), task_queue),
+        Wanted(f"{task_queue}-closed-cases", "ClosedCases", ClosedCasesRun(), timedelta(hours=1), task_queue),
     )
 
 

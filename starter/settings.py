@@ -21,6 +21,7 @@ from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
 from starter.nexus_endpoints import read_endpoints
 from starter.settings_of_others import TEMPORAL_VARIABLES
 from starter.settings_values import allowed
+from workflows.messages.place import Language
 from workflows.rules.worker_roles import WorkerRole
 
 PREFIX: Final = "AFTERSALES_"
@@ -107,7 +108,7 @@ class Settings(BaseSettings):
     workflow_sandbox: bool | None = Field(
         default=None,
         description="Whether workflow code runs in the SDK's sandbox. Without it: on in development, off in "
-        "production, where it would cost about half of a worker's processor.",
+        "production, where it would cost a third more of a worker's processor (running.md).",
     )
     sealed_commands: bool | None = Field(
         default=None,
@@ -118,7 +119,7 @@ class Settings(BaseSettings):
         default=2000,
         ge=0,
         le=1_000_000,
-        description="Cases that a worker keeps in memory (about 130 KiB each with the sandbox, 50 without). "
+        description="Cases that a worker keeps in memory (about 95 kB each with the sandbox, 65 without). "
         "It should hold the cases that are active at a time.",
     )
     max_concurrent_activities: int = Field(
@@ -126,6 +127,14 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         description="Activities that a worker runs at a time, of each queue that it serves.",
+    )
+    max_concurrent_workflow_tasks: int | None = Field(
+        default=None,
+        ge=2,
+        le=10_000,
+        description="Workflow tasks that a worker carries out at a time: answers to commands, deadlines, next steps. "
+        "Without it, as many as database connections, and four at the least. Of a backlog, so many are in front of "
+        "whoever comes next, and each has ten seconds, on however much of a processor they share.",
     )
     max_pollers: int | None = Field(
         default=None,
@@ -158,6 +167,25 @@ class Settings(BaseSettings):
         le=3650,
         description="Days for which events are kept in the feed ([events.md](events.md)). Workers with the role "
         "`notifications` remove older ones.",
+    )
+    closed_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days for which a closed case stays among the open ones, before it moves to the month of its end "
+        "([capacity.md](capacity.md)). Longer than `AFTERSALES_RETENTION_DAYS`, so that no history of it is left.",
+    )
+    archive: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Where months of closed cases go: a folder that outlives the machine, or `s3://bucket/folder` with "
+        "the rest from `AFTERSALES_S3_...`. Needs the extra `archive`. Without it they stay in the database.",
+    )
+    archive_months: int = Field(
+        default=13,
+        ge=1,
+        le=1200,
+        description="Months for which closed cases stay in the database before they are in the archive alone.",
     )
     webhooks: Path | None = Field(
         default=None,
@@ -261,7 +289,9 @@ class Settings(BaseSettings):
         description="File of own working days and holidays to use instead of the built-in one "
         "(`activities/calendar/overrides.toml`). The same for all processes.",
     )
-    language: Literal["zh", "en"] = Field(default="zh", description="Language of notices to customers and merchants.")
+    language: Language = Field(
+        default="zh", description="Language of notices to customers and merchants, where a profile names none."
+    )
     operators_language: Literal["zh", "en", "both"] = Field(
         default="both", description="Language of cases' pages and titles in the Temporal Web UI."
     )

@@ -1,10 +1,17 @@
 """The page on all settings: ``python -m starter.settings_page`` prints it."""
 
+from collections.abc import Mapping
+
 from starter import adapter_settings
 from starter.light_variables import VARIABLES as OF_THE_LIGHT_CLIENT
 from starter.settings import Settings, variable_name
 from starter.settings_of_others import OTEL_VARIABLES, TEMPORAL_VARIABLES
 from starter.settings_values import allowed, default
+
+
+def _table(variables: Mapping[str, str]) -> list[str]:
+    """What others read: each with its meaning, in words of ours."""
+    return ["| Variable | Meaning |", "| --- | --- |", *(f"| `{name}` | {said} |" for name, said in variables.items())]
 
 
 def documentation() -> str:
@@ -30,10 +37,8 @@ def documentation() -> str:
         "`TEMPORAL_CONFIG_FILE` is set; in production a file without either is an error. `TEMPORAL_GRPC_META_<NAME>`",
         "is a header of each request. `TEMPORAL_TLS_DISABLE_HOST_VERIFICATION` is not heeded by the Python SDK.",
         "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
+        *_table(TEMPORAL_VARIABLES),
     ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in TEMPORAL_VARIABLES.items()]
     lines += [
         "",
         "## The light client",
@@ -41,10 +46,8 @@ def documentation() -> str:
         "Read by it alone, beside `AFTERSALES_TASK_QUEUE`, `AFTERSALES_KEYS` and `AFTERSALES_KEY_FILE`. See",
         "[client.md](client.md).",
         "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
+        *_table(OF_THE_LIGHT_CLIENT),
     ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in OF_THE_LIGHT_CLIENT.items()]
     lines += [
         "",
         "## OpenTelemetry",
@@ -52,10 +55,8 @@ def documentation() -> str:
         "Read as in every program with OpenTelemetry, by `aftersales worker` and `aftersales up`. None of them set: no",
         "traces and no metrics, at no cost. See [observability.md](observability.md).",
         "",
-        "| Variable | Meaning |",
-        "| --- | --- |",
+        *_table(OTEL_VARIABLES),
     ]
-    lines += [f"| `{name}` | {meaning} |" for name, meaning in OTEL_VARIABLES.items()]
     lines += adapter_settings.lines()
     return "\n".join(lines) + "\n"
 

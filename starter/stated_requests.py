@@ -18,7 +18,9 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -39,6 +41,8 @@ Stated = (
     | OrderPaid
     | MerchantRefundRequest
     | PriceProtectionRequest
+    | ResendRequest
+    | RepairRequest
     | WithdrawalRequest
     | ExpiryRequest
 )
@@ -52,6 +56,8 @@ KINDS: Final[Mapping[str, type[Stated]]] = {
     "late-shipment": OrderPaid,
     "merchant-refund": MerchantRefundRequest,
     "price-protection": PriceProtectionRequest,
+    "resend": ResendRequest,
+    "repair": RepairRequest,
     "withdrawal": WithdrawalRequest,
     "expiry": ExpiryRequest,
 }

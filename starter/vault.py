@@ -1,8 +1,8 @@
 """Reaching the keys and the vault: which key ring is meant, and where persons' keys are kept."""
 
 import os
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ import asyncpg
 
 from activities.gateways.attachment_files import AttachmentFiles
 from activities.gateways.attachments import AttachmentStore
+from activities.policies import Policies
 from activities.postgres.connecting import connect
 from activities.postgres.lookup import LookupKey
 from activities.postgres.person_keys import SCHEMA, PersonKeys
@@ -20,6 +21,7 @@ from activities.postgres.vault import Vault
 from activities.privacy.keys import FileKeys, FixedKeys, KeyProvider, KeyRingError, new_key, read_keys, unique_id
 from starter.adapter_factories import made
 from starter.adapter_registry import OWN
+from starter.errors import Unreachable
 from starter.settings import Settings, SettingsError, variable_name
 
 _DEVELOPMENT_KEY: Final = "development"
@@ -129,7 +131,34 @@ async def opened_vault(settings: Settings, database_url: str) -> AsyncGenerator[
     ring = key_provider(settings)
     url = key_store_url(settings, database_url)
     async with await open_pool(url, max_size=_CONNECTIONS, application_name="aftersales-keys") as pool:
-        yield Vault(PersonKeys(pool, ring), lookup_key(settings), attachment_store(settings))
+        keys, regions = PersonKeys(pool, ring), _phone_regions(settings)
+        yield Vault(keys, lookup_key(settings), attachment_store(settings), regions)
+
+
+@asynccontextmanager
+async def reachable_vault(settings: Settings, database_url: str) -> AsyncGenerator[Vault]:
+    """The same, for a client.
+
+    Raises:
+        SettingsError: the key ring is malformed.
+        Unreachable: the key store does not answer.
+    """
+    async with AsyncExitStack() as opened:
+        try:
+            vault = await opened.enter_async_context(opened_vault(settings, database_url))
+        except (OSError, asyncpg.PostgresError) as error:
+            raise Unreachable("the key store does not answer") from error
+        yield vault
+
+
+def _phone_regions(settings: Settings) -> Callable[[str], str | None]:
+    """By profile; the folder is read by whoever keeps recipients, and by nobody else."""
+
+    @cache
+    def policies() -> Policies:
+        return Policies(settings.policies_dir)
+
+    return lambda profile: policies().phone_region(profile)
 
 
 def attachment_store(settings: Settings) -> AttachmentStore | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from math import ceil
 from typing import Any, Final, TypeVar
 
 from temporalio.client import WorkflowHandle
@@ -17,6 +18,9 @@ NO_ANSWER: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CAN
 """What a call that was not answered in time ends with: as the server says it, and as the SDK does."""
 
 _TRIES: Final = 3
+"""At least."""
+_ONE_TRY: Final = timedelta(seconds=10)
+"""At most: who waits longer asks more often."""
 
 
 async def look(
@@ -49,8 +53,10 @@ async def asked_again(ask: Callable[[timedelta], Awaitable[Answer]], patience: t
     Raises:
         RPCError: Temporal refuses, or nobody has answered in time (``NO_ANSWER``).
     """
-    each = (patience or PATIENCE) / _TRIES
-    for left in reversed(range(_TRIES)):
+    patience = patience or PATIENCE
+    tries = max(_TRIES, ceil(patience / _ONE_TRY))
+    each = patience / tries
+    for left in reversed(range(tries)):
         try:
             return await ask(each)
         except RPCError as error:

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
+from temporalio.service import RetryConfig
 
 from activities.postgres import schema
 from activities.postgres.roles import DatabaseRole
@@ -135,7 +136,8 @@ def settings(stack: Stack, state_dirs: Path) -> Settings:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def client(stack: Stack, settings: Settings) -> Client:
     """A connection to the stack's Temporal server."""
-    return await connect(settings, target=stack.temporal_address)
+    patient = RetryConfig(max_elapsed_time_millis=round(PATIENCE * 1_000), max_retries=100)
+    return await connect(settings, target=stack.temporal_address, retries=patient)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

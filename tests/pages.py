@@ -63,6 +63,7 @@ PRESSED: Final[Mapping[str, tuple[str, ...]]] = {
     "Pause": (
         "tests/workflow/test_stopped_cases.py::test_a_paused_case_says_so_and_takes_no_command",
         "tests/workflow/test_stopped_cases.py::test_what_is_signalled_to_a_paused_case_comes_before_its_silence",
+        "tests/workflow/test_stopped_cases.py::test_a_deadline_that_passes_while_a_case_is_paused_is_decided_afterwards",
     ),
     "Pause, Unpause or Reset an activity": (
         "tests/workflow/test_buttons.py::test_a_payment_whose_activity_was_paused_and_reset_pays_once",
@@ -70,8 +71,12 @@ PRESSED: Final[Mapping[str, tuple[str, ...]]] = {
     "Complete, Fail or Update an activity (command line: `complete`, `fail`, `update-options`)": (
         "tests/workflow/test_answers.py::test_a_step_that_is_ended_from_outside_is_written",
         "tests/workflow/test_command_line_of_temporal.py::test_an_activity_that_is_ended_by_hand_is_begun_anew",
+        "tests/workflow/test_resume.py::test_a_case_whose_end_was_made_up_is_found_and_goes_on_from_its_book",
     ),
-    "Batch: Signal": ("tests/workflow/test_buttons.py::test_a_batch_of_signals_is_checked_like_each_of_them",),
+    "Batch: Signal": (
+        "tests/workflow/test_buttons.py::test_a_batch_of_signals_is_checked_like_each_of_them",
+        "tests/workflow/test_buttons.py::test_a_batch_of_signals_that_is_sent_twice_is_one",
+    ),
     "Batch: Terminate, Cancel, Reset": (
         "tests/workflow/test_buttons.py::test_stopped_cases_are_taken_up_many_at_once",
     ),

@@ -13,7 +13,7 @@ from workflows.messages.search_attributes import declarations
 _NOT_FOR_THE_DISK = ("fsync", "full_page_writes", "synchronous_commit")
 """What PostgreSQL does only against the machine's own end: a test's data are as good as lost then anyway.
 
-Of a PostgreSQL that is killed nothing is lost without them either; the system has what was written.
+Without them a PostgreSQL that is killed may lose its last half second: who kills one runs a stack of its own.
 """
 
 

@@ -1,15 +1,28 @@
 """What operators see of a case from its start: search attributes for lists, a summary and details for its page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from workflows.messages import search_attributes as attributes
 from workflows.messages.message import EARLIEST, LATEST
 from workflows.messages.openings import Opened
-from workflows.messages.requests import Application, RefundRequest, Request, ReturnRequest
-from workflows.messages.stages import StageName
+from workflows.messages.requests import (
+    Application,
+    DisputeRequest,
+    ExpiryRequest,
+    LateShipmentRequest,
+    RefundRequest,
+    RepairRequest,
+    Request,
+    ResendRequest,
+    ReturnRequest,
+    WithdrawalRequest,
+)
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules import bilingual
 from workflows.rules.bilingual import said
 from workflows.rules.identity import subject, workflow_name
@@ -50,6 +63,15 @@ class Shown:
     """The keyed hashes by which the customer is found."""
 
 
+_OF_ONE_KIND: Final[Mapping[type[Request], CaseKind]] = {
+    DisputeRequest: CaseKind.DISPUTE,
+    LateShipmentRequest: CaseKind.LATE_SHIPMENT,
+    ExpiryRequest: CaseKind.EXPIRY,
+    WithdrawalRequest: CaseKind.WITHDRAWAL,
+}
+"""Requests of which nothing need be looked up to say what kind of case they open: a dispute starts as a child."""
+
+
 def foreseen(request: Request, opened: Opened | None) -> TypedSearchAttributes:
     """The attributes to start a case with, which cost nothing; without ``opened`` what the request tells."""
     shown = Shown(
@@ -74,9 +96,9 @@ def summary(request: Request, foreseen: Opened | None) -> str:
 
     It stays as it is for good: what can be amended stands there without its amount (R10).
     """
-    amendable = isinstance(request, RefundRequest | ReturnRequest)
+    amendable = isinstance(request, RefundRequest | ReturnRequest | ResendRequest | RepairRequest)
     asked = f" {foreseen.asked}" if foreseen and foreseen.asked and not amendable else ""
-    kind = foreseen.kind if foreseen else None
+    kind = foreseen.kind if foreseen else _OF_ONE_KIND.get(type(request))
     title = said(KINDS[kind], bilingual.in_force()) if kind else workflow_name(request)
     return f"{title} {subject(request)}{asked}"
 

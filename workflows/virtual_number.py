@@ -114,7 +114,6 @@ class VirtualNumberEntity:
         self._asks: deque[_Ask] = deque()
         self._in_flight: dict[str, _Ask] = {}
         self._leaving: asyncio.Task[None] | None = None
-        self._show()
 
     @workflow.run
     async def run(self, start: NumberStart) -> NumberView:
@@ -128,6 +127,11 @@ class VirtualNumberEntity:
         if self.unreadable:
             raise self.unreadable
         return rules.view_of(self._subject, self._state, self._terms, self._now(), unknown=self._unknown is not None)
+
+    def operators_page(self, at: datetime) -> str:
+        """Its page in the Web UI, in Markdown; written when somebody asks for it (section 12)."""
+        del at  # it says until when, and not how long that is
+        return "" if self.unreadable else rules.page(self.view(), bilingual.in_force())
 
     # What the handlers call -------------------------------------------------------------------------
 
@@ -187,7 +191,6 @@ class VirtualNumberEntity:
             await self._find()
         while True:
             self._let_go_of_what_is_void()
-            self._show()
             if self._asks:
                 ask = self._asks[0]
                 self._answer(ask, await self._carry_out(ask.command))
@@ -287,10 +290,6 @@ class VirtualNumberEntity:
 
     def _become(self, state: NumberState) -> None:
         self._state = state
-        self._show()
-
-    def _show(self) -> None:
-        workflow.set_current_details(rules.current_details(self.view(), bilingual.in_force()))
 
     def _answer(self, ask: _Ask, refusal: Refusal | None) -> None:
         """Tell whoever waits. A refused command is not remembered: sent again, it is tried again."""

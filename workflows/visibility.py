@@ -1,4 +1,4 @@
-"""What operators see of a case as it goes on: search attributes for lists, current details for its page."""
+"""What operators find a case by as it goes on: its search attributes (section 12)."""
 
 from typing import Any
 
@@ -6,32 +6,26 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 from workflows.at_start import Shown, keywords, whole_minute
-from workflows.kinds.details import current_details
+from workflows.kinds.case import Case, parties_of
 from workflows.kinds.stage import PASSING
 from workflows.messages import search_attributes as attributes
-from workflows.messages.cases import CaseView
-from workflows.messages.requests import Request
-from workflows.rules import bilingual
 
 
-def show(view: CaseView, request: Request, customer: tuple[str, ...]) -> None:
-    """Bring search attributes and current details up to date: one upsert of what differs, or none.
-
-    ``request`` is what opened the case; ``customer`` holds the keyed hashes by which the customer is found
-    (section 12).
-    """
-    workflow.set_current_details(current_details(view, request, bilingual.in_force()))
-    if view.stage in PASSING:  # an upsert would be out of date before anybody reads it
+def show(case: Case) -> None:
+    """Bring search attributes up to date: one upsert of what differs, or none."""
+    if case.state.stage in PASSING:  # an upsert would be out of date before anybody reads it
         return
+    state, request, customer = case.state, case.request, case.opened.customer
+    policy = state.policy or case.opened.policy
     shown = Shown(
-        kind=view.kind,
-        stage=view.stage,
-        merchant_id=view.merchant_id,
-        subject=view.order_no or view.allowance_id or "",
-        attention=view.attention,
-        outcome=view.outcome,
-        policy=view.policy or None,
-        due=view.due,
+        kind=state.kind,
+        stage=state.stage,
+        merchant_id=parties_of(request, case.opened).merchant_id,
+        subject=getattr(request, "order_no", None) or getattr(request, "allowance_id", None) or "",
+        attention=state.attention,
+        outcome=state.outcome,
+        policy=f"{policy.name}/{policy.version}" if policy else None,
+        due=case.due,
         customer=customer,
     )
     present = workflow.info().typed_search_attributes

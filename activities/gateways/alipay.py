@@ -20,7 +20,6 @@ import aiohttp
 from activities.gateways import alipay_bill, alipay_callbacks
 from activities.gateways.alipay_answers import (
     ACCOUNT_SHORT,
-    BEIJING,
     FAILURES,
     LIMITS,
     OTHER_CONTENT,
@@ -32,6 +31,7 @@ from activities.gateways.alipay_answers import (
 )
 from activities.gateways.alipay_settings import AlipaySettings
 from activities.gateways.alipay_signatures import UnverifiedError, signature, verified_answer
+from activities.gateways.beijing_time import BEIJING
 from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (

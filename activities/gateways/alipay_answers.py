@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Final
 
+from activities.gateways import beijing_time
 from activities.gateways.limits import Limits
 from activities.gateways.payment import GatewayUnreachable, NotSent
 
 LIMITS: Final = Limits(currencies=frozenset({"CNY"}), needs_charge=True, bank_transfers=False)
 """How long a payment can be refunded is in each merchant's contract: ``ACQ.TRADE_HAS_FINISHED`` tells."""
 
-BEIJING: Final = timezone(timedelta(hours=8))
 SUCCESS: Final = "10000"
 BUSINESS_FAILED: Final = "40004"
 ACCOUNT_SHORT: Final = "ACQ.SELLER_BALANCE_NOT_ENOUGH"
@@ -92,9 +92,9 @@ def fen(amount: str) -> int:
 
 
 def moment(beijing: str) -> datetime:
-    """A moment of Alipay's: Beijing's time without saying so, sometimes with milliseconds.
+    """A moment of Alipay's, sometimes with milliseconds.
 
     Raises:
         ValueError: it is none.
     """
-    return datetime.strptime(beijing[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING).astimezone(UTC)
+    return beijing_time.moment(beijing[:19])

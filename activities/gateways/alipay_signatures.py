@@ -52,7 +52,7 @@ def verified_answer(body: str, method: str, key: RSAPublicKey) -> Answer:
         signed = members.get(f"{method.replace('.', '_')}_response") or members["error_response"]
         _verify(signed, str(json.loads(members["sign"])), key)
         said: Any = json.loads(signed)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, RecursionError) as error:
         raise UnverifiedError("no answer with a signature") from error
     if not isinstance(said, dict):
         raise UnverifiedError("no answer")

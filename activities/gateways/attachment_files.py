@@ -1,9 +1,7 @@
 """Attachments in a folder, which all processes that read or keep them must share."""
 
 import asyncio
-import os
 import re
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -11,6 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.gateways.attachments import StoreUnreachable
+from activities.gateways.whole_files import whole_file
 
 Done = TypeVar("Done")
 
@@ -64,17 +63,8 @@ async def _in_thread(do: Callable[..., Done], *given: Any) -> Done:
 
 
 def _write(path: Path, sealed: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(sealed)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(sealed)
 
 
 def _read(path: Path) -> bytes | None:

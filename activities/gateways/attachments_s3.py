@@ -32,6 +32,26 @@ class S3Settings(BaseSettings):
     """What the names of objects begin with."""
 
 
+def client_of(told: S3Settings) -> Any:
+    """The SDK's client of this store."""
+    sdk: Any = boto3  # which has no types
+    return sdk.session.Session().client(
+        "s3",
+        endpoint_url=told.endpoint,
+        region_name=told.region,
+        aws_access_key_id=told.access_key and told.access_key.get_secret_value(),
+        aws_secret_access_key=told.secret_key and told.secret_key.get_secret_value(),
+        config=Config(
+            connect_timeout=3,
+            read_timeout=20,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if told.endpoint else "auto"},
+        ),
+    )
+
+
 class S3Attachments:
     """An object for each attachment."""
 
@@ -41,24 +61,8 @@ class S3Attachments:
         """Without ``told``, as the environment says."""
         told = told or S3Settings()  # pyright: ignore[reportCallIssue] -- read from the environment
         self._bucket, self._folder = told.bucket, told.folder.strip("/")
-        where = f"{told.endpoint or 'AWS'}, bucket {told.bucket}"
-        self._where = where
-        sdk: Any = boto3  # which has no types
-        self._client: Any = sdk.session.Session().client(
-            "s3",
-            endpoint_url=told.endpoint,
-            region_name=told.region,
-            aws_access_key_id=told.access_key and told.access_key.get_secret_value(),
-            aws_secret_access_key=told.secret_key and told.secret_key.get_secret_value(),
-            config=Config(
-                connect_timeout=3,
-                read_timeout=20,
-                retries={"total_max_attempts": 3, "mode": "standard"},
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if told.endpoint else "auto"},
-            ),
-        )
+        self._where = f"{told.endpoint or 'AWS'}, bucket {told.bucket}"
+        self._client: Any = client_of(told)
 
     async def put(self, name: str, sealed: bytes) -> None:
         """See ``AttachmentStore``."""
@@ -89,7 +93,7 @@ class S3Attachments:
         try:
             return await asyncio.to_thread(answer)
         except ClientError as error:
-            code = _code(error)
+            code = code_of(error)
             if operation == "get_object" and code in _MISSING:
                 return None
             raise StoreUnreachable(f"the store of attachments refuses {operation}: {code}") from error
@@ -97,5 +101,6 @@ class S3Attachments:
             raise StoreUnreachable(f"the store of attachments does not answer: {type(error).__name__}") from error
 
 
-def _code(error: Any) -> str:
+def code_of(error: Any) -> str:
+    """The store's own word for what is wrong."""
     return str(error.response.get("Error", {}).get("Code"))

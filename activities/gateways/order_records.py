@@ -11,8 +11,10 @@ from workflows.messages.parcels import Parcel
 from workflows.messages.payouts import TenderKind
 from workflows.messages.persons import Recipient
 from workflows.messages.pieces import LineQuantity
+from workflows.messages.place import Language
 from workflows.rules.moments import CLOCKS_DIFFER
 from workflows.rules.parcels import refused_contents, unknown_contents
+from workflows.rules.phone_numbers import is_region
 
 
 def _has_happened(moment: datetime) -> datetime:
@@ -56,6 +58,16 @@ class TenderRecord(Charged):
     tender: Identifier
     kind: TenderKind
     paid: PositiveMinor
+    allowance_id: Identifier | None = None
+    """Which allowance of the buyer at this shop it was spent of; with the kind ``allowance`` only (A7)."""
+
+    @model_validator(mode="after")
+    def _names_an_allowance_or_a_payment(self) -> Self:
+        if (self.kind is TenderKind.ALLOWANCE) != (self.allowance_id is not None):
+            raise ValueError("allowance_id: a tender of the kind allowance names its allowance, and no other does (A7)")
+        if self.allowance_id and (self.transaction or self.charged or self.charged_at or self.account):
+            raise ValueError("transaction: the payment behind an allowance stands with the allowance (A7)")
+        return self
 
     @model_validator(mode="after")
     def _is_no_more_than_was_charged(self) -> Self:
@@ -79,8 +91,14 @@ class OrderRecord(Input):
     outbound_at: Happened | None = None
     shipped_at: Happened | None = None
     on_delivery_run_at: Happened | None = None
+    completed_at: Happened | None = None
+    """When it was completed: windows may count from it (G2), and its virtual number is void then (P3)."""
+    refundable_until: Written | None = None
+    """From then on nothing of it is paid back any more (G2); None as long as that is not said."""
     freight_insured: Minor = 0
     """What the freight insurance pays for sending the goods back (T10)."""
+    language: Language | None = None
+    """What the buyer reads (G6); None for what the profile says."""
     recipient: Recipient | None = None
     """To whom the goods go: kept in the vault only (P6)."""
 
@@ -96,17 +114,34 @@ class OrderRecord(Input):
     def _tenders_pay_for_it(cls, tenders: tuple[TenderRecord, ...], info: ValidationInfo) -> tuple[TenderRecord, ...]:
         if len({each.tender for each in tenders}) != len(tenders):
             raise ValueError("a tender stands more than once")
+        allowances = [each.allowance_id for each in tenders if each.allowance_id]
+        if len({*allowances}) != len(allowances):
+            raise ValueError("an allowance stands more than once (A7)")
         if {"lines", "freight"} <= info.data.keys():
             due = sum(each.paid for each in info.data["lines"]) + info.data["freight"]
             if sum(each.paid for each in tenders) != due:
                 raise ValueError("the tenders do not sum to the lines and the freight")
         return tenders
 
+    @field_validator("recipient")
+    @classmethod
+    def _is_in_a_country(cls, recipient: Recipient | None) -> Recipient | None:
+        if recipient and recipient.country and not is_region(recipient.country):
+            raise ValueError("country must be one of ISO 3166 that has phones, such as DE (P7)")
+        return recipient
+
     @field_validator("outbound_at", "shipped_at", "on_delivery_run_at")
     @classmethod
     def _not_before_payment(cls, moment: datetime | None, info: ValidationInfo) -> datetime | None:
         if moment and "paid_at" in info.data and moment < info.data["paid_at"]:
             raise ValueError("the goods cannot have left before they were paid for")
+        return moment
+
+    @field_validator("completed_at")
+    @classmethod
+    def _completed_once_paid(cls, moment: datetime | None, info: ValidationInfo) -> datetime | None:
+        if moment and "paid_at" in info.data and moment < info.data["paid_at"]:
+            raise ValueError("an order cannot be completed before it was paid (R18)")
         return moment
 
 

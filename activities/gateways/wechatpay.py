@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from activities.gateways import wechatpay_callbacks
+from activities.gateways.beijing_time import BEIJING
 from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (
@@ -55,7 +56,7 @@ from activities.gateways.wechatpay_answers import (
     bank_type,
     error_code,
 )
-from activities.gateways.wechatpay_bill import BEIJING, BilledRefund, BillUnreadableError, refunds
+from activities.gateways.wechatpay_bill import BilledRefund, BillUnreadableError, refunds
 from activities.gateways.wechatpay_settings import WeChatPaySettings
 from workflows.messages.commands import GatewayResult
 
@@ -303,7 +304,7 @@ class WeChatPayRefunds(PaymentGateway):
             raise NotSent("not_connected") from error
         try:
             return status, json.loads(text) if text else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return status, None
 
 

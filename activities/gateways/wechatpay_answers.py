@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from activities.gateways.limits import Limits
 from activities.gateways.payment import GatewayAnswer, GatewayUnreachable, NotSent
 from workflows.messages.commands import GatewayResult
+from workflows.messages.message import Moment
 
 LIMITS: Final = Limits(
     currencies=frozenset({"CNY"}),
@@ -106,7 +107,7 @@ class Refund(BaseModel):
     out_refund_no: str
     transaction_id: str
     status: str
-    success_time: AwareDatetime | None = None
+    success_time: Moment | None = None
     amount: Amount
 
 

@@ -6,11 +6,12 @@ is no separator. Two lines of sums end it. Amounts are yuan as text, moments tho
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal, DecimalException
 from typing import Final
 
-BEIJING: Final = timezone(timedelta(hours=8))
+from activities.gateways.beijing_time import moment
+
 _SUMS: Final = "总交易单数"
 
 
@@ -61,7 +62,7 @@ def fen(yuan: str) -> int:
     """
     try:
         amount = Decimal(yuan) * 100
-    except InvalidOperation as error:
+    except DecimalException as error:
         raise BillUnreadableError("an amount is no number") from error
     if not amount.is_finite() or amount != amount.to_integral_value():
         raise BillUnreadableError("an amount is not in whole fen")
@@ -80,14 +81,10 @@ def _refund(row: dict[str, str]) -> BilledRefund:
             currency=row["货币种类"],
             state=row["退款状态"],
             sub_merchant=sub_merchant if sub_merchant.strip("0") else None,
-            settled_at=_moment(settled) if settled else None,
+            settled_at=moment(settled) if settled else None,
         )
     except (KeyError, ValueError) as error:
         raise BillUnreadableError("a line lacks a column, or cannot be read") from error
-
-
-def _moment(beijing: str) -> datetime:
-    return datetime.strptime(beijing, "%Y-%m-%d %H:%M:%S").replace(tzinfo=BEIJING).astimezone(UTC)
 
 
 def _check(sums: str, count: int) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from activities.gateways.callbacks import CallbackRefused, CallbackReply, CallbackRequest, ReadCallback, Refused
 from activities.gateways.payment import GatewayUnreachable
 from activities.gateways.refund_numbers import read_number
 from activities.gateways.wechatpay_answers import answer_of
+from workflows.messages.message import Moment
 
 PLAYED_AGAIN_AFTER: Final = timedelta(minutes=5)
 """WeChat Pay signs each delivery anew, with its own moment."""
@@ -40,7 +40,7 @@ class _Resource(_Lenient):
 
 class _Notification(_Lenient):
     id: str
-    create_time: AwareDatetime
+    create_time: Moment
     event_type: str
     resource: _Resource
 
@@ -49,7 +49,7 @@ class _Refunded(_Lenient):
     out_refund_no: str
     refund_id: str
     refund_status: str
-    success_time: AwareDatetime | None = None
+    success_time: Moment | None = None
 
 
 def read(request: CallbackRequest, keys: Mapping[str, RSAPublicKey], api_v3_key: bytes) -> ReadCallback:
@@ -69,8 +69,8 @@ def read(request: CallbackRequest, keys: Mapping[str, RSAPublicKey], api_v3_key:
     if not told.event_type.startswith("REFUND."):
         return ReadCallback(told.id, None, said_at)
     try:
-        refunded = _Refunded.model_validate(json.loads(_decrypted(told.resource, api_v3_key)))
-    except (InvalidTag, ValueError, binascii.Error) as error:  # among them what pydantic and the decoder raise
+        refunded = _Refunded.model_validate_json(_decrypted(told.resource, api_v3_key))
+    except (InvalidTag, ValueError, binascii.Error) as error:  # among them what pydantic raises
         raise CallbackRefused(Refused.UNREADABLE, "resource") from error
     ours = read_number(refunded.out_refund_no)
     if ours is None:

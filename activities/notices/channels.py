@@ -2,15 +2,14 @@
 
 import json
 from enum import StrEnum
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from pydantic import SecretStr
 
 from workflows.messages.actors import Actor
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.message import Message
-
-Language: TypeAlias = Literal["zh", "en"]
+from workflows.messages.place import Language
 
 
 class ChannelName(StrEnum):

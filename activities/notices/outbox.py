@@ -63,27 +63,13 @@ class Undeliverable:
 Delivery = Sent | Failed | Undeliverable
 
 
-async def queue(
-    connection: Connection,
-    case_id: str,
-    step: int,
-    notices: Iterable[Notice],
-    at: datetime,
-    *,
-    routes: Mapping[Role, tuple[ChannelName, ...]] = ROUTES,
-) -> None:
-    """Queue a step's notices inside its transaction: they exist if, and only if, the step does.
-
-    One for each case, step, template, recipient and channel; the same step again adds none. ``at`` is the
-    workflow's time. Nothing is checked that could stop the step: what cannot be sent is found when it is sent.
-    """
-    await connection.execute(
-        insertion(4, case_id="$1", step="$2", at="$3"), case_id, step, at, *arguments(notices, routes)
-    )
-
-
 def insertion(first: int, *, case_id: str, step: str, at: str) -> str:
-    """SQL that queues the notices that are given from the argument of number ``first`` on (``arguments``)."""
+    """SQL that queues the notices that are given from the argument of number ``first`` on (``arguments``).
+
+    It is part of a step's transaction: they exist if, and only if, the step does. One for each case, step, template,
+    recipient and channel; the same step again adds none. ``at`` is the workflow's time. Nothing is checked that could
+    stop the step: what cannot be sent is found when it is sent.
+    """
     given = ", ".join(f"${first + index}::text[]" for index in range(5))
     return f"""
         INSERT INTO notices.outbox (case_id, step, template, recipient_role, recipient_id, channel, fields, queued_at)

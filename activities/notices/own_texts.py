@@ -14,11 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, get_args
 
-from activities.notices.channels import Language
-from activities.notices.templates import FIELDS, TEXTS, render, shown
+from activities.notices.languages import TEXTS
+from activities.notices.templates import FIELDS, language_of, render, shown
 from workflows.messages.cases import NoticeTemplate
+from workflows.messages.place import Language
 
-_SUBJECTS: Final[Mapping[Language, str]] = {"zh": "售后通知：${subject}", "en": "After-sales: ${subject}"}
 _ENDINGS: Final = (".subject.txt", ".txt", ".html")
 _LONGEST: Final = 100_000
 
@@ -31,6 +31,7 @@ class TextsError(ValueError):
 class Words:
     """A notice in words."""
 
+    language: Language
     text: str
     subject: str
     """One line."""
@@ -44,15 +45,16 @@ class OwnTexts:
         self._texts = texts
 
     def render(self, template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> Words:
-        """Put a notice into words.
+        """Put a notice into words: in its own language (G6), or in ``language`` where it has none.
 
         Raises:
             NotKnownHere, NotRenderable: as in ``templates.render``.
         """
-        values = shown(template, fields, language)
+        values, language = shown(template, fields, language), language_of(fields, language)
         text, page = self._texts.get((language, template, ".txt")), self._texts.get((language, template, ".html"))
-        subject = self._texts.get((language, template, ".subject.txt"), string.Template(_SUBJECTS[language]))
+        subject = self._texts.get((language, template, ".subject.txt"), string.Template(TEXTS[language].e_mail_subject))
         return Words(
+            language=language,
             text=text.substitute(values) if text else render(template, fields, language),
             # Within one line: nothing in a value may begin another header.
             subject=" ".join(subject.substitute(values).split()),
@@ -110,4 +112,5 @@ def _checked(path: Path, template: NoticeTemplate, ending: str) -> string.Templa
 
 
 def _named_by_ours(template: NoticeTemplate) -> set[str]:
-    return {name for text in TEXTS[template] for _, name, _, _ in string.Formatter().parse(text) if name}
+    ours = string.Formatter().parse(TEXTS["en"].notices[template])
+    return {name for _, name, _, _ in ours if name} - {"time_zone"}

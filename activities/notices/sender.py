@@ -17,7 +17,6 @@ from activities.notices.channels import (
     Channel,
     ChannelName,
     ChannelUnavailable,
-    Language,
     NoticeRefused,
     OutgoingNotice,
 )
@@ -27,6 +26,7 @@ from activities.notices.templates import NotKnownHere, NotRenderable
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.notices import SendReport
+from workflows.messages.place import Language
 
 _BATCH: Final = 10
 _GATHERED_SECONDS: Final = 0.05
@@ -69,7 +69,7 @@ class NoticeSender:
         Args:
             pool: The database of the outbox.
             channels: By which each notice leaves.
-            language: In which notices are written.
+            language: In which notices are written that have none of their own (G6).
             send_timeout: Seconds that a channel has to take a notice.
             poll_seconds: How often ``running`` looks by itself for notices whose next attempt is due.
             measures: Measures the calls of channels.
@@ -172,7 +172,7 @@ class NoticeSender:
                 channel=name,
                 recipient=recipient,
                 template=template,
-                language=self._language,
+                language=words.language,
                 text=words.text,
                 subject=words.subject,
                 html=words.html,

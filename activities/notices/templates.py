@@ -1,46 +1,34 @@
-"""What people are told, in Chinese and English, and which fields each notice is made of.
+"""Which fields each notice is made of, and how it is put into words; those stand in `activities.notices.languages`.
 
-A recipient's name stands in no text: the channel adds what it needs of a person (P6). The module is long because it
-is one list: a template each.
+A recipient's name stands in no text: the channel adds what it needs of a person (P6).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from pydantic import PositiveInt, ValidationError, field_validator
 from pydantic_core import PydanticKnownError
 
-from activities.notices.channels import Language
-from activities.notices.words import (
-    ATTENTIONS,
-    FAULTS,
-    OUTCOMES,
-    PROPOSAL_ENDS,
-    PROPOSALS,
-    REJECT_REASONS,
-    SIDES,
-    SILENCES,
-    VERDICTS,
-    Words,
-)
-from workflows.kinds.stage import STAGES
+from activities.notices.languages import TEXTS
+from activities.notices.languages.texts import Texts
 from workflows.messages.actors import Role
-from workflows.messages.addresses import CLAUSE_TEXTS, ReturnClause
+from workflows.messages.addresses import ReturnClause
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import RejectReason
 from workflows.messages.message import CarrierCode, Identifier, Input, Instant, Reference, TrackingNo
 from workflows.messages.money import Currency, Minor, Money
-from workflows.messages.place import TimeZone
+from workflows.messages.place import Language, TimeZone
 from workflows.messages.proposals import ProposalEnd, ProposalKind
 from workflows.messages.reading import read_own
+from workflows.messages.reasons import Words
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
-from workflows.rules.bilingual import SEPARATOR
 
 _SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _UNKNOWN_WORD: Final = "enum"
+_UNKNOWN_WORDS: Final = frozenset({_UNKNOWN_WORD, "literal_error"})
 """What pydantic calls a value that is none of a closed list."""
 
 
@@ -51,7 +39,7 @@ class Fields(Input):
     """The order's number, or the allowance's id."""
     time_zone: TimeZone | None = None
     """In which moments are shown; None for Asia/Shanghai (G6)."""
-    language: Literal["zh", "en"] | None = None
+    language: Language | None = None
     """None for the service's own (G6)."""
 
 
@@ -70,6 +58,9 @@ class RequestOpened(Amount):
 
 class RequestConfirmed(RequestOpened):
     """To the buyer: what it has asked for has been received, and when (``due``), as it can be kept (G6)."""
+
+    reason: Words | None = None
+    """What the profile calls the reason (G1). Unknown in notices of releases before this field."""
 
 
 class RequestAmended(RequestOpened):
@@ -112,6 +103,12 @@ class ReturnAgreed(Fields):
         return clauses
 
 
+class ResendAgreed(Fields):
+    """To whoever did not decide it: what is asked for is sent again, within how many hours (C2, C3)."""
+
+    hours: PositiveInt
+
+
 class MerchantOverdue(Fields):
     """To both: the merchant has not decided, and for how many days the buyer may ask for intervention (G3)."""
 
@@ -122,6 +119,13 @@ class PaymentReduced(Amount):
     """To both: others have been paid a part meanwhile, and what is left is paid (R14). ``asked`` is in minor units."""
 
     asked: Minor
+
+
+class OfAllowance(Amount):
+    """To the buyer: how much of a refund was paid with an allowance, and what of that is principal and bonus (A7)."""
+
+    principal: Minor
+    bonus: Minor
 
 
 class EvidenceDemanded(Fields):
@@ -219,6 +223,9 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.RETURN_SIGNED: Fields,
     NoticeTemplate.EXCHANGE_SHIPPED: Fields,
     NoticeTemplate.GOODS_SENT_BACK: Fields,
+    NoticeTemplate.REPAIR_SHIPPED: Fields,
+    NoticeTemplate.REPAIR_LATE: Fields,
+    NoticeTemplate.RESEND_AGREED: ResendAgreed,
     NoticeTemplate.GOODS_SENT_AGAIN: Fields,
     NoticeTemplate.RESEND_LATE: Fields,
     NoticeTemplate.INTERVENTION_OPEN: Fields,
@@ -232,6 +239,8 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.COMPENSATION_PAID: Amount,
     NoticeTemplate.REFUND_SUBMITTED: RefundSubmitted,
     NoticeTemplate.REFUND_SUCCEEDED: Amount,
+    NoticeTemplate.ALLOWANCE_REFUNDED: OfAllowance,
+    NoticeTemplate.ALLOWANCE_PAID_OUT: OfAllowance,
     NoticeTemplate.PAYMENT_REDUCED: PaymentReduced,
     NoticeTemplate.CASE_CLOSED: CaseClosed,
     NoticeTemplate.STAGE_CHANGED: StageChanged,
@@ -240,212 +249,6 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.RETENTION_ASKED: Fields,
     NoticeTemplate.CONVERSION_WANTED: Fields,
     NoticeTemplate.ATTENTION_RAISED: AttentionRaised,
-}
-
-TEXTS: Final[Mapping[NoticeTemplate, Words]] = {
-    NoticeTemplate.REQUEST_OPENED: (
-        "【售后】{subject} 有新的售后申请，金额 {amount}，请在北京时间 {due} 前处理。",
-        "[After-sales] {subject}: a new request for {amount}. Please decide by {due} Beijing time.",
-    ),
-    NoticeTemplate.REQUEST_CONFIRMED: (
-        "【售后】{subject} 的售后申请已于北京时间 {due} 收到，金额 {amount}。请保存本通知。",
-        (
-            "[After-sales] {subject}: your request for {amount} was received on {due} Beijing time. "
-            "Please keep this message."
-        ),
-    ),
-    NoticeTemplate.REQUEST_AMENDED: (
-        (
-            "【售后】{subject} 的买家修改了售后申请（第 {version} 版），现申请 {amount}，"
-            "北京时间 {due} 前未处理，{on_silence}。"
-        ),
-        (
-            "[After-sales] {subject}: the buyer has amended the request (version {version}), now for {amount}. "
-            "If nothing is done by {due} Beijing time, {on_silence}."
-        ),
-    ),
-    NoticeTemplate.SETTLEMENT_OFFERED: (
-        "【售后】{subject} 的商家提出退还 {amount} 以和解纠纷，您可在纠纷中接受；如不接受，纠纷照常处理。",
-        (
-            "[After-sales] {subject}: the merchant offers {amount} to settle the dispute. You may accept it there; "
-            "if you do not, the dispute goes on."
-        ),
-    ),
-    NoticeTemplate.PROPOSAL_MADE: (
-        (
-            "【售后】{subject} 的{by}提出协商方案 {number}：{terms}（{amount}），请在北京时间 {until} 前答复；"
-            "逾期方案失效，售后单照常处理：到期{on_silence}。"
-        ),
-        (
-            "[After-sales] {subject}: {by} proposes {terms} (no. {number}, {amount}). Please answer by {until} Beijing "
-            "time; then it lapses, and the case goes on as it stands: if nothing is done in time, {on_silence}."
-        ),
-    ),
-    NoticeTemplate.PROPOSAL_ENDED: (
-        "【售后】{subject} 的协商方案 {number}（{terms}）{how}。此后如无人处理，到期{on_silence}。",
-        (
-            "[After-sales] {subject}: proposal no. {number} ({terms}) {how}. From here on, if nothing is done in time, "
-            "{on_silence}."
-        ),
-    ),
-    NoticeTemplate.MESSAGE_LEFT: (
-        "【售后】{subject} 的{by}给您留言，请在售后单中查看。",
-        "[After-sales] {subject}: {by} has left you a message; please read it in the case.",
-    ),
-    NoticeTemplate.DEADLINE_NEAR: (
-        "【售后】{subject} 的售后单即将超时：北京时间 {due} 前未处理，{on_silence}。",
-        "[After-sales] {subject}: time is running out. If nothing is done by {due} Beijing time, {on_silence}.",
-    ),
-    NoticeTemplate.REQUEST_REJECTED: (
-        (
-            "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。"
-            "您可在 {window_days} 天内修改后重新申请，或申请平台介入，逾期将关闭。"
-        ),
-        (
-            "[After-sales] {subject}: rejected by the merchant: {reason}. Within {window_days} days you may amend and "
-            "apply again, or ask the platform to intervene; then the case closes."
-        ),
-    ),
-    NoticeTemplate.GOODS_UNDERWAY: (
-        "【售后】{subject} 的商品已发出，需商品退回后才能退款。",
-        "[After-sales] {subject}: the goods have shipped; they must come back before the refund.",
-    ),
-    NoticeTemplate.RETURN_AGREED: (
-        "【售后】{subject} 的退货申请已通过，请在 {days} 天内寄回至 {address} 并填写运单号。{clauses}",
-        (
-            "[After-sales] {subject}: please send the goods back to {address} within {days} days "
-            "and enter the tracking number. {clauses}"
-        ),
-    ),
-    NoticeTemplate.ADDRESS_WANTED: (
-        "【售后】{subject} 的退货缺少退货地址，请在地址库中添加并选择。",
-        "[After-sales] {subject}: a return address is missing; please add one and pick it.",
-    ),
-    NoticeTemplate.ACCOUNT_WANTED: (
-        "【售后】{subject} 的退款需要您本人的收款账户，请提供。",
-        "[After-sales] {subject}: the refund needs an account of your own to go to; please name one.",
-    ),
-    NoticeTemplate.EXTENSION_OFFERED: (
-        "【售后】{subject} 的退货尚未签收，您可以延长收货一次。",
-        "[After-sales] {subject}: the return has not been signed for yet; you may extend the receipt once.",
-    ),
-    NoticeTemplate.RETURN_SIGNED: (
-        "【售后】{subject} 的退货已签收，请验货后处理。",
-        "[After-sales] {subject}: the return has been signed for; please inspect it and decide.",
-    ),
-    NoticeTemplate.EXCHANGE_SHIPPED: (
-        "【售后】{subject} 的换货商品已发出，收到后请确认。",
-        "[After-sales] {subject}: the goods of your exchange are on their way; please confirm their receipt.",
-    ),
-    NoticeTemplate.GOODS_SENT_BACK: (
-        "【售后】{subject} 的退货未被接受，商家已将商品寄回给您。",
-        "[After-sales] {subject}: the merchant has not accepted what you returned, and is sending it back to you.",
-    ),
-    NoticeTemplate.GOODS_SENT_AGAIN: (
-        "【售后】{subject} 的补寄商品已发出，收到后请确认。",
-        "[After-sales] {subject}: what was to be sent again is on its way; please confirm its receipt.",
-    ),
-    NoticeTemplate.RESEND_LATE: (
-        "【售后】{subject} 的补寄商品超时未发出，您可以申请平台介入。",
-        (
-            "[After-sales] {subject}: what was to be sent again has not been sent in time; you may ask the platform to "
-            "intervene."
-        ),
-    ),
-    NoticeTemplate.INTERVENTION_OPEN: (
-        "【售后】{subject} 的换货超时未发出，您可以申请平台介入。",
-        "[After-sales] {subject}: your exchange has not been shipped in time; you may ask the platform to intervene.",
-    ),
-    NoticeTemplate.MERCHANT_OVERDUE: (
-        (
-            "【售后】{subject} 的售后申请商家超时未处理：买家可在 {days} 天内申请平台介入，"
-            "商家仍可处理；逾期未申请，售后单关闭。"
-        ),
-        (
-            "[After-sales] {subject}: the merchant has not decided in time. For {days} days the buyer may ask the "
-            "platform to intervene, and the merchant may still decide; after that the case closes."
-        ),
-    ),
-    NoticeTemplate.DISPUTE_OPENED: (
-        "【售后】{subject} 的买家发起纠纷，金额 {amount}，协商期至北京时间 {due}，逾期平台介入。",
-        (
-            "[After-sales] {subject}: the buyer disputes {amount}. Negotiate until {due} Beijing time; "
-            "then the platform steps in."
-        ),
-    ),
-    NoticeTemplate.INTERVENED: (
-        "【售后】{subject} 的纠纷（金额 {amount}）平台已介入，将由平台判责。",
-        "[After-sales] {subject}: the platform has stepped in, and will decide the dispute about {amount}.",
-    ),
-    NoticeTemplate.EVIDENCE_DEMANDED: (
-        "【售后】{subject} 的纠纷需要您举证，请在北京时间 {due} 前提交。举证要求：{wanted}。",
-        "[After-sales] {subject}: please give your evidence by {due} Beijing time. What is wanted: {wanted}.",
-    ),
-    NoticeTemplate.DISPUTE_RULED: (
-        "【售后】{subject} 的纠纷已完结：{verdict}，{fault}，买家应得 {amount}。",
-        "[After-sales] {subject}: the dispute has ended: {verdict}, {fault}; the buyer is to have {amount} in all.",
-    ),
-    NoticeTemplate.COMPENSATION_CLAIMABLE: (
-        "【售后】{subject} 延迟发货，您可在北京时间 {due} 前申请赔付 {amount}。",
-        "[After-sales] {subject}: shipped late; you may claim {amount} until {due} Beijing time.",
-    ),
-    NoticeTemplate.COMPENSATION_CLAIMED: (
-        "【售后】{subject} 的买家申请延迟发货赔付 {amount}，请提供发货或免责凭证，逾期自动赔付。",
-        "[After-sales] {subject}: the buyer claims {amount} for late shipment; prove shipment or an exemption in time.",
-    ),
-    NoticeTemplate.COMPENSATION_PAID: (
-        "【售后】{subject} 的赔付 {amount} 已到账。",
-        "[After-sales] {subject}: the compensation of {amount} has been paid.",
-    ),
-    NoticeTemplate.REFUND_SUBMITTED: (
-        "【售后】{subject} 的退款 {amount} 已提交支付渠道，预计北京时间 {arrives_from} 至 {arrives_until} 到账。",
-        (
-            "[After-sales] {subject}: the refund of {amount} is on its way. "
-            "It should arrive between {arrives_from} and {arrives_until} Beijing time."
-        ),
-    ),
-    NoticeTemplate.REFUND_SUCCEEDED: (
-        "【售后】{subject} 的退款 {amount} 已退款成功。",
-        "[After-sales] {subject}: the refund of {amount} has been paid.",
-    ),
-    NoticeTemplate.PAYMENT_REDUCED: (
-        "【售后】{subject} 应付 {asked}，其余部分已由其他售后单支付或正在支付，本单支付 {amount}。",
-        "[After-sales] {subject}: of {asked} this case pays {amount}; other cases have paid or are paying the rest.",
-    ),
-    NoticeTemplate.CASE_CLOSED: (
-        "【售后】{subject} 的售后单已完结：{outcome}。",
-        "[After-sales] {subject}: the case is closed: {outcome}.",
-    ),
-    NoticeTemplate.STAGE_CHANGED: (
-        "【售后】{subject} 的售后单进展：{stage}。截止北京时间 {due}，逾期：{on_silence}。",
-        "[After-sales] {subject}: the case has moved on: {stage}. Until {due} Beijing time; then {on_silence}.",
-    ),
-    NoticeTemplate.RETURN_SENT: (
-        "【售后】{subject} 的退货已寄出：{carrier} {tracking_no}。",
-        "[After-sales] {subject}: the goods are coming back with {carrier}, {tracking_no}.",
-    ),
-    NoticeTemplate.EVIDENCE_GIVEN: (
-        "【售后】{subject} 的对方已提交凭证，请查看。",
-        "[After-sales] {subject}: the other side has given evidence; please look at it.",
-    ),
-    NoticeTemplate.RETENTION_ASKED: (
-        "【售后】{subject} 的商家希望您保留膨胀金；如您同意，请撤销提现申请，否则照常处理。",
-        (
-            "[After-sales] {subject}: the merchant asks you to keep the allowance. If you agree, withdraw the request; "
-            "if you do not, it goes on."
-        ),
-    ),
-    NoticeTemplate.CONVERSION_WANTED: (
-        "【售后】{subject} 的对方希望将换货转为退款；如您同意，请确认，否则换货照常进行。",
-        (
-            "[After-sales] {subject}: the other side wants a refund instead of the exchange. If you agree, say so; "
-            "if you do not, the exchange goes on."
-        ),
-    ),
-    NoticeTemplate.ATTENTION_RAISED: (
-        "【售后】{subject} 的售后单需要人工处理：{attention}。",
-        "[After-sales] {subject}: the case needs a person: {attention}.",
-    ),
 }
 
 
@@ -457,21 +260,22 @@ class NotKnownHere(NotRenderable):
     """A field holds a word, such as an outcome, that only a newer release knows."""
 
 
+def language_of(fields: Mapping[str, str | int], otherwise: Language) -> Language:
+    """In which language a notice is: its own, where it is one of ours, else ``otherwise`` (G6)."""
+    spoken: dict[str | int | None, Language] = {each: each for each in TEXTS}
+    return spoken.get(fields.get("language"), otherwise)
+
+
 def render(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> str:
     """Put a notice into words. Moments are shown in its own zone (G6), else Asia/Shanghai; amounts with their currency.
 
-    What a newer release tells besides is passed over.
+    It speaks its own language, or ``language`` where it has none. What a newer release tells besides is passed over.
 
     Raises:
         NotKnownHere: a newer release will put it into words.
         NotRenderable: a field is missing, of the wrong kind, or a moment that no calendar has.
     """
-    spoken = fields.get("language")
-    language = spoken if spoken in ("zh", "en") else language
-    text = _pick(TEXTS[template], language)
-    if zone := fields.get("time_zone"):
-        text = text.replace("北京时间 ", f"当地时间（{zone}）").replace("Beijing time", f"({zone})")
-    return text.format_map(shown(template, fields, language))
+    return TEXTS[language_of(fields, language)].notices[template].format_map(shown(template, fields, language))
 
 
 def shown(template: NoticeTemplate, fields: Mapping[str, str | int], language: Language) -> dict[str, str]:
@@ -481,58 +285,56 @@ def shown(template: NoticeTemplate, fields: Mapping[str, str | int], language: L
     except ValidationError as error:
         wrong = error.errors(include_input=False)
         names = sorted({str(detail["loc"][0]) for detail in wrong if detail["loc"]})
-        raised = NotKnownHere if all(detail["type"] == _UNKNOWN_WORD for detail in wrong) else NotRenderable
+        raised = NotKnownHere if all(detail["type"] in _UNKNOWN_WORDS for detail in wrong) else NotRenderable
         raise raised(f"{template}: {', '.join(names)}") from None
+    texts, zone = TEXTS[language_of(fields, language)], checked.time_zone
     try:
-        zone = ZoneInfo(checked.time_zone) if checked.time_zone else _SHANGHAI
-        values = {name: _show(getattr(checked, name), language, zone) for name in type(checked).model_fields}
+        here = ZoneInfo(zone) if zone else _SHANGHAI
+        values = {name: _show(getattr(checked, name), texts, here) for name in type(checked).model_fields}
     except OverflowError:
         raise NotRenderable(f"{template}: a moment beyond the calendar") from None
+    values["time_zone"] = texts.other_time.format(zone=zone) if zone else texts.beijing_time
     if isinstance(checked, ReturnAgreed):
-        values["clauses"] = _clauses(checked.clauses, language)
+        values["clauses"] = " ".join(texts.clauses[ReturnClause(each)] for each in checked.clauses.split())
     if isinstance(checked, PaymentReduced):
-        values["asked"] = str(Money(amount=checked.asked, currency=checked.currency))
+        values["asked"] = _amount(checked.asked, checked.currency, texts)
     if isinstance(checked, Amount):
-        values["amount"] = str(Money(amount=checked.amount, currency=checked.currency))
+        values["amount"] = _amount(checked.amount, checked.currency, texts)
+    if isinstance(checked, OfAllowance):
+        values["principal"] = _amount(checked.principal, checked.currency, texts)
+        values["bonus"] = _amount(checked.bonus, checked.currency, texts)
     return values
 
 
-def _clauses(clauses: str, language: Language) -> str:
-    """T2: fixed words; nobody can edit them."""
-    return " ".join(_pick(CLAUSE_TEXTS[ReturnClause(each)], language) for each in clauses.split())
+def _amount(amount: int, currency: str, texts: Texts) -> str:
+    return str(Money(amount=amount, currency=currency)).replace(".", texts.decimal_mark)
 
 
-def _show(value: object, language: Language, zone: ZoneInfo) -> str:
+def _show(value: object, texts: Texts, zone: ZoneInfo) -> str:
     match value:
         case None:
             return "-"
         case datetime():
-            return value.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+            return value.astimezone(zone).strftime(texts.moment)
         case StageName():
-            chinese, _, english = STAGES[value].title.partition(SEPARATOR)
-            return _pick((chinese, english), language)
+            return texts.stages[value]
         case Silence():
-            return _pick(SILENCES[value], language)
+            return texts.silences[value]
         case OutcomeKind():
-            return _pick(OUTCOMES[value], language)
+            return texts.outcomes[value]
         case Attention():
-            return _pick(ATTENTIONS[value], language)
+            return texts.attentions[value]
         case Verdict():
-            return _pick(VERDICTS[value], language)
+            return texts.verdicts[value]
         case Fault():
-            return _pick(FAULTS[value], language)
+            return texts.faults[value]
         case Role():
-            return _pick(SIDES[value], language)
+            return texts.sides[value]
         case ProposalKind():
-            return _pick(PROPOSALS[value], language)
+            return texts.proposals[value]
         case ProposalEnd():
-            return _pick(PROPOSAL_ENDS[value], language)
+            return texts.proposal_ends[value]
         case RejectReason():
-            return _pick(REJECT_REASONS[value], language)
+            return texts.reject_reasons[value]
         case _:
             return str(value)
-
-
-def _pick(words: Words, language: Language) -> str:
-    chinese, english = words
-    return chinese if language == "zh" else english

@@ -4,45 +4,40 @@ Every operation takes the account's row lock and belongs to its caller's transac
 thawed or voided together with the step of the case that says so.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import asyncpg
 
+from activities.postgres import campaigns
 from activities.postgres.connection import Connection
+from workflows.messages.allowances import AllowanceCampaign, HeldAllowance
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import ExpiryRequest
 from workflows.messages.step_parts import Thaw
+from workflows.rules.allowance_refunds import Purse, given_back
+from workflows.rules.allowance_spending import NotSpent, Ordered, PaidWith, allowances_of, spent_on
 from workflows.rules.balances import (
     Account,
     Freezing,
     NoSuchAllowance,
+    Spending,
     ValidityEnd,
     Voiding,
     frozen,
+    spent,
+    standing,
     thawed,
     validity_ended,
     voided,
 )
 
 
-class Spending(StrEnum):
-    """What came of spending from an allowance."""
-
-    SPENT = "spent"
-    FROZEN = "frozen"
-    """A request is open (A5)."""
-    TOO_MUCH = "too_much"
-    VALIDITY_ENDED = "validity_ended"
-    VOID = "void"
-    UNKNOWN = "unknown"
-
-
-async def account(connection: Connection, allowance_id: str) -> Account | None:
-    """The account without a lock, or None where there is none."""
-    return _account(await connection.fetchrow(_SELECT, allowance_id))
+async def account(connection: Connection, allowance_id: str, *, for_update: bool = False) -> Account | None:
+    """The account, or None where there is none; with ``for_update`` it stays locked until the transaction ends."""
+    return _account(await connection.fetchrow(f"{_SELECT} FOR UPDATE" if for_update else _SELECT, allowance_id))
 
 
 async def facts(connection: Connection, allowance_id: str, *, for_update: bool = False) -> AllowanceFacts | None:
@@ -50,7 +45,7 @@ async def facts(connection: Connection, allowance_id: str, *, for_update: bool =
 
     With ``for_update`` the account stays locked until the transaction ends, so that nothing is spent between.
     """
-    found = await (_locked if for_update else account)(connection, allowance_id)
+    found = await account(connection, allowance_id, for_update=for_update)
     return found.facts if found else None
 
 
@@ -65,7 +60,7 @@ async def marketplace_of(connection: Connection, allowance_id: str) -> str | Non
 
 
 async def payment_of(connection: Connection, allowance_id: str) -> asyncpg.Record | None:
-    """The provider's payment that an allowance was bought with, as `orders.TenderPayment`; None without one (X6)."""
+    """The provider's payment that an allowance was bought with, as ``TenderPayment``; None without one (X6)."""
     return await connection.fetchrow(
         """
         SELECT transaction, coalesce(charged, principal) AS total, currency, charged_at AS paid_at, payment_account
@@ -81,7 +76,7 @@ async def valid(connection: Connection, after: str, limit: int) -> list[ExpiryRe
         """
         SELECT allowance_id, merchant_id, buyer_id, valid_until FROM shop.allowances
         WHERE validity_ended_at IS NULL AND voided_at IS NULL AND allowance_id > $1
-          AND NOT EXISTS (SELECT FROM casebook.cases WHERE case_id = 'expiry/' || allowances.allowance_id)
+          AND NOT EXISTS (SELECT FROM casebook.every_case WHERE case_id = 'expiry/' || allowances.allowance_id)
         ORDER BY allowance_id LIMIT $2
         """,
         after,
@@ -92,6 +87,37 @@ async def valid(connection: Connection, after: str, limit: int) -> list[ExpiryRe
 
 PERSON_OF_SUBJECT: Final = "(SELECT 'buyer/' || buyer_id FROM shop.allowances WHERE allowance_id = subject)"
 """As SQL, beside a column ``subject``: under whose key what tells of an allowance is put."""
+
+
+async def held(
+    connection: Connection, buyer_id: str, merchant_id: str | None, at: datetime, *, after: str, limit: int
+) -> tuple[HeldAllowance, ...]:
+    """A page of a buyer's allowances by their ids, at one merchant or at all, from the first behind ``after`` on."""
+    rows = await connection.fetch(
+        f"""
+        {_COLUMNS}, campaign_id FROM shop.allowances
+        WHERE buyer_id = $1 AND ($2::text IS NULL OR merchant_id = $2) AND allowance_id > $3
+        ORDER BY allowance_id LIMIT $4
+        """,
+        buyer_id,
+        merchant_id,
+        after,
+        limit,
+    )
+    known = await campaigns.find_all(connection, {row["campaign_id"] for row in rows if row["campaign_id"]})
+    return tuple(_held(_account(row), known.get(row["campaign_id"]), at) for row in rows)
+
+
+def _held(account: Account | None, campaign: AllowanceCampaign | None, at: datetime) -> HeldAllowance:
+    assert account is not None
+    return HeldAllowance(
+        **account.facts.model_dump(exclude={"tender_kind"}),
+        balance=account.balance,
+        withdrawable=account.withdrawable,
+        standing=standing(account, at),
+        held_by=None if account.voided_at else account.frozen_by,
+        campaign=campaign,
+    )
 
 
 async def of_account(connection: Connection, merchant_id: str, account_lookup: str) -> list[str]:
@@ -164,36 +190,54 @@ async def spend(connection: Connection, allowance_id: str, amount: int, at: date
     Raises:
         ValueError: the amount is not positive.
     """
-    if amount <= 0:
-        raise ValueError("an amount to spend is positive")
-    match await _locked(connection, allowance_id):
-        case None:
-            return Spending.UNKNOWN
-        case Account(voided_at=datetime()):
-            return Spending.VOID
-        case Account(facts=AllowanceFacts(valid_until=until)) if until <= at:
-            return Spending.VALIDITY_ENDED
-        case Account(frozen_by=str()):
-            return Spending.FROZEN
-        case Account(balance=left) if amount > left:
-            return Spending.TOO_MUCH
-        case _:
-            await connection.execute(
-                "UPDATE shop.allowances SET spent = spent + $2 WHERE allowance_id = $1", allowance_id, amount
-            )
-            return Spending.SPENT
+    account = await _locked(connection, allowance_id)
+    spending, changed = spent(account, amount, at)
+    if account and changed and changed is not account:
+        await _note_spent(connection, changed)
+    return spending
 
 
-_SELECT = """
+async def order_paid(connection: Connection, order: Ordered, before: Iterable[PaidWith] = ()) -> NotSpent | None:
+    """Spend what an order was paid with, of which ``before`` was known (A7); why not, and then nothing is spent."""
+    named = sorted({*allowances_of(order.tenders), *allowances_of(before)})
+    if not named:
+        return None
+    accounts = {each: await _locked(connection, each) for each in named}
+    match spent_on(order, before, accounts):
+        case NotSpent() as refused:
+            return refused
+        case changed:
+            for now in changed.values():
+                await _note_spent(connection, now)
+            return None
+
+
+async def give_back(connection: Connection, purse: Purse, amount: int) -> None:
+    """Put back into an allowance what was spent of it (A7); the caller holds it locked.
+
+    Raises:
+        ValueError: more than was spent.
+    """
+    await _note_spent(connection, given_back(purse.account, amount))
+
+
+async def _note_spent(connection: Connection, account: Account) -> None:
+    await connection.execute(
+        "UPDATE shop.allowances SET spent = $2 WHERE allowance_id = $1",
+        account.facts.allowance_id,
+        account.facts.spent,
+    )
+
+
+_COLUMNS: Final = """
     SELECT allowance_id, marketplace, merchant_id, buyer_id, currency, principal, bonus, spent, tender_kind,
            valid_until, frozen_by, frozen_at, validity_ended_at, voided_at, paid_back_at
-    FROM shop.allowances
-    WHERE allowance_id = $1
 """
+_SELECT: Final = f"{_COLUMNS} FROM shop.allowances WHERE allowance_id = $1"
 
 
 async def _locked(connection: Connection, allowance_id: str) -> Account | None:
-    return _account(await connection.fetchrow(f"{_SELECT} FOR UPDATE", allowance_id))
+    return await account(connection, allowance_id, for_update=True)
 
 
 async def _change(connection: Connection, account: Account, changed: Account) -> None:

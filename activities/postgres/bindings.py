@@ -56,6 +56,13 @@ async def begin_subject(
     )
 
 
+async def await_completion(connection: Connection, subject: NumberSubject) -> bool:
+    """Whether the subject has had a number, which is not known to have been told that its order is completed (P3)."""
+    return await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM vault.number_subjects WHERE subject = $1 AND completed_at IS NULL)", subject.name
+    )
+
+
 async def keep_facts(connection: Connection, subject: NumberSubject, facts: NumberFacts, at: datetime) -> None:
     """Write down what has happened to a subject."""
     await connection.execute(

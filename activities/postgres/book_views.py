@@ -25,16 +25,19 @@ _WITHOUT_WORKFLOW: Final = "流程已停止，期限不再生效 · the workflow
 async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -> CaseView | None:
     """How a case stood when it last wrote a step; None where the book has no such case.
 
+    Of one in the archive alone, without its log and thread, and without what only its profile says.
+
     Unless it has ended, ``stopped`` says why it takes no command. Its deadline counts on only where it is paused.
     """
     row = await connection.fetchrow(
         """
         SELECT kind, stage, merchant_id, buyer_id, order_no, allowance_id, currency, asked, refunded, compensated,
-               opened_at, closed_at, due_at, attention, outcome, policy, step, application, talk,
+               opened_at, closed_at, due_at, attention, outcome, policy, step, application,
+               (SELECT whole.talk FROM casebook.whole_case AS whole WHERE whole.case_id = $1) AS talk,
                (SELECT max(other.case_id) FROM casebook.cases AS other
-                WHERE other.about = cases.case_id AND other.kind = 'dispute' AND other.closed_at IS NULL) AS dispute,
+                WHERE other.about = $1 AND other.kind = 'dispute' AND other.closed_at IS NULL) AS dispute,
                about
-        FROM casebook.cases WHERE case_id = $1
+        FROM casebook.every_case WHERE case_id = $1
         """,
         case_id,
     )
@@ -44,7 +47,7 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
     stage = STAGES.get(name)  # None where a newer release has added it
     kind = CaseKind(row["kind"])
     applied = read_own(ApplicationVersion, row["application"]) if row["application"] else None
-    policies = await policies_of(connection, case_id)
+    policy = next(reversed(await policies_of(connection, case_id)), None)
     log = await log_of(connection, case_id)
     kept = stopped is Stopped.PAUSED
     return CaseView(
@@ -58,14 +61,15 @@ async def view_in_book(connection: Connection, case_id: str, stopped: Stopped) -
         allowance_id=row["allowance_id"],
         asked=Money(amount=row["asked"], currency=row["currency"]),
         application=applied,
-        reason=reason_of(applied.reason, policies[-1]) if applied else None,
+        reason=reason_of(applied.reason, policy) if applied and policy else None,
         refunded=Money(amount=row["refunded"], currency=row["currency"]),
         compensated=Money(amount=row["compensated"], currency=row["currency"]) if row["compensated"] else None,
         talk=read_own(Talk, row["talk"]) if row["talk"] else Talk(),
         opened_at=row["opened_at"],
+        time_zone=policy.time_zone if policy else None,
         due=row["due_at"] if kept else None,
         no_deadline_because="" if kept or row["closed_at"] else _WITHOUT_WORKFLOW,
-        on_silence=_silence(stage, policies[-1], applied) if stage else Silence.NOTHING,
+        on_silence=_silence(stage, policy, applied) if stage and policy else Silence.NOTHING,
         commands=(),
         attention=Attention(row["attention"]) if row["attention"] else None,
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
@@ -92,7 +96,7 @@ async def outcome_in_book(connection: Connection, case_id: str) -> Outcome | Non
     row = await connection.fetchrow(
         """
         SELECT kind, currency, refunded, compensated, outcome, closed_at
-        FROM casebook.cases WHERE case_id = $1 AND closed_at IS NOT NULL
+        FROM casebook.whole_case WHERE case_id = $1 AND closed_at IS NOT NULL
         """,
         case_id,
     )

@@ -54,6 +54,10 @@ class BookTotal(Message):
     """By the gateway, says our ledger."""
     by_hand: Minor
     """By the platform or an officer; the gateway knows nothing of it."""
+    to_allowances: Minor = 0
+    """Back in the allowances that it was spent of; the gateway knows nothing of it either (A7)."""
+    lost_bonus: Minor = 0
+    """Bonus of allowances that are no more, which nobody got (A7)."""
     compensation: Minor = 0
     """What of ``ours`` and ``by_hand`` is compensation; the rest are refunds (L3)."""
     awaited: Minor = 0
@@ -221,6 +225,8 @@ def _total(
         currency=currency,
         ours=sum(leg.amount for leg in own if leg.paid_by is PaidBy.GATEWAY),
         by_hand=sum(leg.amount for leg in own if leg.paid_by in {PaidBy.PLATFORM, PaidBy.OFFICER}),
+        to_allowances=sum(leg.amount for leg in own if leg.paid_by is PaidBy.ALLOWANCE),
+        lost_bonus=sum(leg.amount for leg in own if leg.paid_by is PaidBy.LOST_BONUS),
         compensation=sum(leg.amount for leg in own if leg.paid_by and is_compensation(leg.fund)),
         awaited=sum(line.ours or 0 for line in lines if line.currency == currency and line.awaited),
         theirs=sum(

@@ -43,12 +43,22 @@ async def find(connection: Connection, case_id: str) -> Row | None:
 
 async def policies_of(connection: Connection, case_id: str) -> tuple[Policy, ...]:
     """The policies that a case has gone by: the one it was opened under, and those that it was moved to."""
-    row = await connection.fetchrow("SELECT opened, stepped FROM casebook.cases WHERE case_id = $1", case_id)
+    row = await connection.fetchrow("SELECT opened, stepped FROM casebook.whole_case WHERE case_id = $1", case_id)
     if row is None:
         return ()
     steps: dict[str, dict[str, object]] = row["stepped"] or {}
     found = (row["opened"].get("policy"), *(step.get("policy") for step in steps.values()))
     return tuple(read_own(Policy, each) for each in found if each)
+
+
+async def currency_of(connection: Connection, case_id: str) -> str | None:
+    """The currency of a case's amounts; None where there is no such case."""
+    return await connection.fetchval("SELECT currency FROM casebook.every_case WHERE case_id = $1", case_id)
+
+
+async def matter_of(connection: Connection, case_id: str) -> str | None:
+    """The case that a dispute is about; None for all others."""
+    return await connection.fetchval("SELECT about FROM casebook.every_case WHERE case_id = $1", case_id)
 
 
 async def disputes_about(connection: Connection, case_id: str) -> list[Row]:
@@ -86,7 +96,7 @@ async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:
         f"""
         SELECT case_id, kind, stage, outcome, merchant_id, buyer_id, order_no, allowance_id, closed_at, return_freight,
                asked, pieces
-        FROM casebook.cases WHERE {where} ORDER BY case_id
+        FROM casebook.every_case WHERE {where} ORDER BY case_id
         """,  # noqa: S608 -- one of the constants above
         argument,
     )
@@ -136,7 +146,7 @@ async def log_of(connection: Connection, case_id: str) -> list[LogEntry]:
     rows = await connection.fetch(
         """
         SELECT event, actor_role, actor_id, rule, at, command_key, command_digest, facts
-        FROM casebook.log WHERE case_id = $1 ORDER BY position
+        FROM casebook.whole_log WHERE case_id = $1 ORDER BY position
         """,
         case_id,
     )

@@ -17,6 +17,7 @@ from activities.postgres import (
     alerts,
     allowances,
     case_rows,
+    closed_cases,
     evidence,
     flags,
     ledger,
@@ -69,11 +70,14 @@ async def opened_before(connection: Connection, opening: OpenCase) -> tuple[str,
         """
         SELECT run_id, opened, opened_at, request ->> 'carried_out_by' AS carried_out_by
         FROM casebook.cases WHERE case_id = $1
+        UNION ALL SELECT run_id, NULL, opened_at, NULL FROM casebook.closed_keys WHERE case_id = $1
         """,
         opening.case.case_id,
     )
     if row is None:
         return None
+    if row["opened"] is None:  # it has moved: closed long ago, and the same case for ever
+        return "", Opened()
     before = {"opened_at": row["opened_at"], "carried_out_by": row["carried_out_by"]}
     opened = read_own(Opened, row["opened"]).model_copy(update=before)
     return row["run_id"], opened
@@ -85,7 +89,7 @@ async def digest_of_request(connection: Connection, case_id: str) -> str | None:
     Empty for cases that were opened before digests were kept.
     """
     return await connection.fetchval(
-        "SELECT coalesce(request_digest, '') FROM casebook.cases WHERE case_id = $1", case_id
+        "SELECT coalesce(request_digest, '') FROM casebook.every_case WHERE case_id = $1", case_id
     )
 
 
@@ -148,6 +152,13 @@ async def write_opening(
     )
 
 
+_TO_BE_WRITTEN: Final = """
+    SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since,
+           attention, outcome, merchant_id, buyer_id, order_no, allowance_id, currency, asked
+    FROM casebook.cases WHERE case_id = $1 FOR UPDATE
+"""
+
+
 async def write_step(
     connection: Connection,
     step: Step,
@@ -167,14 +178,10 @@ async def write_step(
         StepOutOfOrder: the book does not have the case, or not the steps before this one.
     """
     case = step.case
-    row = await connection.fetchrow(
-        """
-        SELECT run_id, step, log_length, stepped, policy, stage, due_at, coalesce(stage_since, opened_at) AS since,
-               attention, outcome, merchant_id, buyer_id, order_no, allowance_id, currency, asked
-        FROM casebook.cases WHERE case_id = $1 FOR UPDATE
-        """,
-        case.case_id,
-    )
+    row = await connection.fetchrow(_TO_BE_WRITTEN, case.case_id)
+    if row is None:  # it may have been closed for long, and comes back, or has just come
+        await closed_cases.bring_back(connection, case.case_id)
+        row = await connection.fetchrow(_TO_BE_WRITTEN, case.case_id)
     if row is None:
         raise StepOutOfOrder(f"{case.case_id} is not in the book")
     if row["run_id"] != case.run_id:
@@ -199,7 +206,7 @@ async def write_step(
     address = needed
     if address:
         step = addressed(step, address)
-    reserved = await _reserve(connection, step.reserve, step.at) if step.reserve else None
+    reserved = await _reserve(connection, step.reserve, step.at, tally) if step.reserve else None
     if step.only_with_room and reserved and reserved.reservation is not Reservation.RESERVED:
         return Stepped(reserved=reserved, written=False, step=asked)
     ends = await deadline_of(connection, step, policy)
@@ -281,12 +288,14 @@ async def _keep_books(connection: Connection, step: Step) -> None:
         await scores.charge(connection, case_id, charge, step.at)
 
 
-async def _reserve(connection: Connection, payout: Payout, at: datetime) -> ReserveResult:
+async def _reserve(connection: Connection, payout: Payout, at: datetime, tally: Tally | None) -> ReserveResult:
     if counts := waits_for(payout):
-        ended = await connection.fetchval("SELECT closed_at IS NOT NULL FROM casebook.cases WHERE case_id = $1", counts)
+        ended = await connection.fetchval(
+            "SELECT closed_at IS NOT NULL FROM casebook.every_case WHERE case_id = $1", counts
+        )
         if not ended:
             return ReserveResult(reservation=Reservation.CONTENDED)
-    return await reservations.reserve(connection, payout, at)
+    return await reservations.reserve(connection, payout, at, tally)
 
 
 async def _watch(connection: Connection, step: Step) -> tuple[CarrierEvent, ...]:

@@ -115,7 +115,7 @@ async def return_address(
         return None
     chosen = await connection.fetchrow(
         """
-        SELECT facts ->> 'address' AS address_id, (facts ->> 'address_version')::int AS version FROM casebook.log
+        SELECT facts ->> 'address' AS address_id, (facts ->> 'address_version')::int AS version FROM casebook.whole_log
         WHERE case_id = $1 AND facts ? 'address_version' ORDER BY position DESC LIMIT 1
         """,
         case_id,
@@ -159,10 +159,11 @@ def as_shown(recipient: Recipient, surface: Surface, viewer: Role) -> dict[str, 
     """Name, phone and address as ``surface`` shows them to a ``viewer`` of this role (P1)."""
     name, phone = recipient.name.get_secret_value(), recipient.phone.get_secret_value()
     in_full = Field.ADDRESS in SHOWN_IN_FULL.get((surface, viewer), ())
+    region = masked_region(recipient.region, recipient.country)
     return {
         Field.NAME: SecretStr(shown(surface, viewer, Field.NAME, name)),
-        Field.PHONE: SecretStr(shown(surface, viewer, Field.PHONE, phone)),
-        Field.ADDRESS: _address(recipient) if in_full else SecretStr(masked_region(recipient.region)),
+        Field.PHONE: SecretStr(shown(surface, viewer, Field.PHONE, phone, phone_region=recipient.country)),
+        Field.ADDRESS: _address(recipient) if in_full else SecretStr(region),
     }
 
 
@@ -247,7 +248,7 @@ async def _subject(connection: Connection, subject: str) -> _Subject | None:
     if "/" not in subject:
         return await _order(connection, subject)
     row = await connection.fetchrow(
-        "SELECT merchant_id, buyer_id, order_no FROM casebook.cases WHERE case_id = $1", subject
+        "SELECT merchant_id, buyer_id, order_no FROM casebook.every_case WHERE case_id = $1", subject
     )
     return _Subject(**row) if row else None
 

@@ -78,7 +78,7 @@ async def forget(
         )
         cases = await connection.fetch(
             """
-            SELECT case_id, closed_at IS NULL AS open FROM casebook.cases
+            SELECT case_id, closed_at IS NULL AS open FROM casebook.every_case
             WHERE (buyer_id = $2 AND $1 = 'buyer') OR (merchant_id = $2 AND $1 = 'merchant') ORDER BY case_id
             """,
             role,
@@ -113,8 +113,9 @@ _SEALED: Final = f"""
 SELECT sealed FROM vault.recipients WHERE person = $1 OR order_no = ANY ($2::text[])
 UNION ALL SELECT sealed FROM vault.items WHERE person = $1
 UNION ALL SELECT sealed FROM disputes.statements
-    WHERE person = $1 OR case_id IN (SELECT case_id FROM casebook.cases WHERE buyer_id = $3)
-UNION ALL SELECT sealed FROM shop.remarks WHERE person = $1 OR {_SUBJECTS}
+    WHERE person = $1 OR case_id IN (SELECT case_id FROM casebook.every_case WHERE buyer_id = $3)
+UNION ALL SELECT sealed FROM shop.remarks
+    WHERE person = $1 OR {_SUBJECTS} OR subject IN (SELECT case_id FROM casebook.every_case WHERE buyer_id = $3)
 """  # noqa: S608
 _SEARCHABLE: Final = f"""
 SELECT (SELECT count(*) FROM vault.lookups WHERE person = $1 OR {_SUBJECTS})

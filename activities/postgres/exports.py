@@ -1,7 +1,7 @@
-"""Bulk exports of a merchant's cases, and the quota of virtual numbers that they debit (P5).
+"""Bulk exports of a merchant's cases or orders, and the quota of virtual numbers that they debit (P5).
 
-An export's rows are chosen and written down when it begins, with the cases as they stand at that moment: however
-often it is interrupted, and whatever happens to the cases meanwhile, it gives the same rows. Contacts are not written
+An export's rows are chosen and written down when it begins, with the cases or orders as they stand at that moment:
+however often it is interrupted, and whatever happens meanwhile, it gives the same rows. Contacts are not written
 down; they are read from the vault for each page, so that nobody who was forgotten comes out of an old export.
 
 A number is debited once for each order of an export. A page that was debited and never arrived costs nothing when
@@ -10,12 +10,13 @@ it is fetched again.
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 import asyncpg
 
-from activities.postgres import disclosures, looks, orders
+from activities.postgres import disclosures, flags, looks, orders
 from activities.postgres.connection import Connection
+from activities.postgres.flags import COUNTED_REMARKS
 from activities.postgres.vault import Vault
 from workflows.messages.actors import Actor, Role
 from workflows.messages.disclosures import (
@@ -24,9 +25,11 @@ from workflows.messages.disclosures import (
     ExportContact,
     ExportKind,
     ExportRow,
+    OrderExportRow,
     Quota,
     RevealField,
     StartExport,
+    StartOrderExport,
 )
 from workflows.messages.reading import read_own
 from workflows.messages.surfaces import Surface
@@ -34,6 +37,11 @@ from workflows.messages.words import shown_as_written
 
 FETCHED_FOR: Final = timedelta(days=7)
 """For how long after its start an export can be fetched."""
+MOST_ROWS: Final = 100_000
+"""So many rows an export has at most [G]: one statement chooses them all."""
+
+Wish: TypeAlias = StartExport | StartOrderExport
+RowT = TypeVar("RowT", ExportRow, OrderExportRow)
 
 
 class OtherExportUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
@@ -46,6 +54,13 @@ class OtherPurchaseUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a
 
 class ExportOver(Exception):  # noqa: N818 -- it is a finding, not a fault
     """The export began too long ago; a new one has to be started under a new key."""
+
+
+class ExportTooLarge(ValueError):  # noqa: N818 -- it is a finding, not a fault
+    """More rows were asked for than an export has; nothing was begun, and the key is free."""
+
+    def __init__(self) -> None:
+        super().__init__(f"an export has {MOST_ROWS} rows at most: ask for a shorter time")
 
 
 class QuotaTooSmall(Exception):  # noqa: N818 -- it is a finding, not a fault
@@ -106,13 +121,14 @@ async def quota_of(connection: Connection, merchant_id: str) -> Quota:
     return Quota(merchant_id=merchant_id, left=left or 0)
 
 
-async def start(connection: Connection, wish: StartExport, at: datetime) -> Export:
-    """Choose the rows of an export; the same key once more is the same export.
+async def start(connection: Connection, wish: Wish, at: datetime) -> Export:
+    """Choose the rows of an export, in the caller's transaction; the same key once more is the same export.
 
     Raises:
         OtherExportUnderKey: the key stands for another request.
+        ExportTooLarge: it would have more than ``MOST_ROWS``; the transaction must be rolled back.
     """
-    asked = wish.model_dump(mode="json")
+    asked = wish.model_dump(mode="json") | {"of": _of(wish)}
     identifier = await connection.fetchval(
         """
         INSERT INTO exports.jobs (merchant_id, key, kind, asked, started_at) VALUES ($1, $2, $3, $4, $5)
@@ -125,7 +141,11 @@ async def start(connection: Connection, wish: StartExport, at: datetime) -> Expo
         at,
     )
     if identifier is not None:
-        await _choose_rows(connection, identifier, wish)
+        match wish:
+            case StartExport():
+                await _choose_cases(connection, identifier, wish)
+            case StartOrderExport():
+                await _choose_orders(connection, identifier, wish)
         await _forget_ended(connection, wish.merchant_id, at)
     job = await connection.fetchrow(
         "SELECT id, asked, started_at FROM exports.jobs WHERE merchant_id = $1 AND key = $2",
@@ -133,9 +153,12 @@ async def start(connection: Connection, wish: StartExport, at: datetime) -> Expo
         wish.key,
     )
     assert job is not None
-    if read_own(StartExport, job["asked"]) != wish:
+    # Older exports, of cases, do not say what they are of.
+    if job["asked"].get("of", "cases") != _of(wish) or read_own(type(wish), job["asked"]) != wish:
         raise OtherExportUnderKey(f"key {wish.key} stands for another export of {wish.merchant_id}")
     rows = await connection.fetchval("SELECT max(position) FROM exports.rows WHERE export = $1", job["id"])
+    if rows and rows > MOST_ROWS:
+        raise ExportTooLarge
     return Export(
         id=job["id"],
         merchant_id=wish.merchant_id,
@@ -147,9 +170,9 @@ async def start(connection: Connection, wish: StartExport, at: datetime) -> Expo
 
 
 async def page(
-    connection: Connection, vault: Vault, export: Export, after: int, limit: int, at: datetime
-) -> list[ExportRow]:
-    """Up to ``limit`` rows behind row ``after``, without virtual numbers; none at the end.
+    connection: Connection, vault: Vault, export: Export, shape: type[RowT], after: int, limit: int, at: datetime
+) -> list[RowT]:
+    """Up to ``limit`` rows behind row ``after``, without virtual numbers; none at the end. ``shape`` is what they are.
 
     Raises:
         ExportOver: it can be fetched no longer.
@@ -166,7 +189,7 @@ async def page(
         limit,
     )
     contacts = await _contacts(connection, vault, export, {row["order_no"] for row in rows if row["order_no"]})
-    return [_row(row, export.kind, contacts.get(row["order_no"])) for row in rows]
+    return [_row(row, shape, export.kind, contacts.get(row["order_no"])) for row in rows]
 
 
 async def require_quota(connection: Connection, export: Export, order_nos: Collection[str]) -> None:
@@ -202,10 +225,14 @@ async def debit(connection: Connection, export: Export, order_nos: Collection[st
     await looks.record(connection, by, export.merchant_id, orders, fields, looks.EXPORT, export.kind, at)
 
 
-async def _choose_rows(connection: Connection, identifier: int, wish: StartExport) -> None:
+def _of(wish: Wish) -> str:
+    return "cases" if isinstance(wish, StartExport) else "orders"
+
+
+async def _choose_cases(connection: Connection, identifier: int, wish: StartExport) -> None:
     chosen = (wish.merchant_id, wish.stage, wish.work_list, wish.opened_from, wish.opened_until)
     numbers = await connection.fetch(
-        f"SELECT DISTINCT c.order_no FROM casebook.cases c WHERE c.order_no IS NOT NULL AND {_CHOSEN}",  # noqa: S608
+        f"SELECT DISTINCT c.order_no FROM casebook.every_case c WHERE c.order_no IS NOT NULL AND {_CHOSEN}",  # noqa: S608
         *chosen,
     )
     of_orders = await orders.moments(connection, [row["order_no"] for row in numbers])
@@ -217,16 +244,42 @@ async def _choose_rows(connection: Connection, identifier: int, wish: StartExpor
             SELECT c.case_id, c.kind, c.stage, c.work_list, c.attention, c.outcome, c.buyer_id, c.order_no,
                    c.allowance_id, c.currency, c.asked, c.refunded, c.compensated, c.opened_at, c.due_at, c.closed_at,
                    coalesce((c.application ->> 'version')::integer, 1) AS version, c.application ->> 'reason' AS reason,
-                   c.application, o.paid_at, o.shipped_at
-            FROM casebook.cases c
+                   c.application, c.policy, coalesce(c.talk, '{{}}') AS talk, o.paid_at, o.shipped_at, {COUNTED_REMARKS}
+            FROM casebook.every_case c
             LEFT JOIN unnest($7::text[], $8::timestamptz[], $9::timestamptz[]) AS o (order_no, paid_at, shipped_at)
                 ON o.order_no = c.order_no
             WHERE {_CHOSEN}
+            ORDER BY c.opened_at, c.case_id LIMIT {MOST_ROWS + 1}
         ) AS listed
         """,  # noqa: S608 -- a constant
         *chosen,
         identifier,
         *([each[name] for each in of_orders] for name in ("order_no", "paid_at", "shipped_at")),
+    )
+
+
+async def _choose_orders(connection: Connection, identifier: int, wish: StartOrderExport) -> None:
+    await connection.execute(
+        f"""
+        INSERT INTO exports.rows (export, position, order_no, facts)
+        SELECT $5, row_number() OVER (ORDER BY paid_at, order_no), order_no, to_jsonb(listed)
+        FROM (
+            SELECT o.*, of_order.cases, of_order.open_cases, of_order.refunded, of_order.compensated, {flags.OF_ORDER}
+            FROM {orders.PAID_TO_MERCHANT} AS o
+            CROSS JOIN LATERAL (
+                SELECT count(*) AS cases, count(*) FILTER (WHERE closed_at IS NULL) AS open_cases,
+                       coalesce(sum(refunded), 0) AS refunded, coalesce(sum(compensated), 0) AS compensated
+                FROM casebook.every_case WHERE order_no = o.order_no
+            ) AS of_order
+            WHERE $4::text = 'all' OR ($4 = 'with_cases') = (of_order.cases > 0)
+            ORDER BY o.paid_at, o.order_no LIMIT {MOST_ROWS + 1}
+        ) AS listed
+        """,  # noqa: S608 -- constants
+        wish.merchant_id,
+        wish.paid_from,
+        wish.paid_until,
+        wish.orders,
+        identifier,
     )
 
 
@@ -263,11 +316,11 @@ async def _contacts(
     }
 
 
-def _row(row: asyncpg.Record, kind: ExportKind, contact: ExportContact | None) -> ExportRow:
+def _row(row: asyncpg.Record, shape: type[RowT], kind: ExportKind, contact: ExportContact | None) -> RowT:
     refused = disclosures.NO_RECIPIENT if kind is ExportKind.VIRTUAL_NUMBERS and contact is None else None
     added = {"row": row["position"], "contact": contact, "number_refused": refused}
     with shown_as_written():
-        return read_own(ExportRow, {**row["facts"], **added})
+        return read_own(shape, {**row["facts"], **added})
 
 
 async def _locked_balance(connection: Connection, merchant_id: str) -> int:

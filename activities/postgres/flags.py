@@ -1,7 +1,7 @@
-"""Flags 插旗 and remarks 备注 of orders and allowances, and so of all of their cases (section 12).
+"""Flags 插旗 and remarks 备注 of orders and allowances, and so of all of their cases; remarks of one case (section 12).
 
 Both belong to a merchant: what it notes is seen by it and by the platform, never by another merchant. The words of
-a remark are under the key of the buyer whom the order is of: they tell of that person (P6).
+a remark are under the key of the buyer whom the order or case is of: they tell of that person (P6).
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 
-from activities.postgres import allowances, limits, orders, person_locks
+from activities.postgres import allowances, case_rows, limits, orders, person_locks
 from activities.postgres.connection import Connection
 from activities.postgres.person_keys import PersonKeys, sealed_for_nobody
 from workflows.messages.actors import Actor
@@ -22,6 +22,21 @@ from workflows.messages.words import shown_as_written
 
 REMARK: Final = "remark"
 """As what it is sealed."""
+
+COUNTED_REMARKS: Final = """
+    (SELECT count(*) FROM shop.remarks r WHERE r.merchant_id = c.merchant_id AND r.subject = c.case_id) AS remarks,
+    (SELECT count(*) FROM shop.remarks r
+     WHERE r.merchant_id = c.merchant_id AND r.subject = coalesce(c.order_no, c.allowance_id)) AS order_remarks"""
+"""How many there are at a case, and at its order or allowance: columns of a query of cases ``c``."""
+
+OF_ORDER: Final = """
+    (SELECT f.colour FROM shop.flags f WHERE f.merchant_id = $1 AND f.subject = o.order_no) AS flag,
+    (SELECT count(*) FROM shop.remarks r WHERE r.merchant_id = $1 AND r.subject = o.order_no) AS order_remarks"""
+"""Flag of an order ``o`` of the merchant $1, and how many remarks there are at it: columns of a query of orders."""
+
+
+class NoSuchCase(LookupError):  # noqa: N818 -- it is a finding, not a fault
+    """There is no such case of this merchant's; nothing was noted down."""
 
 
 class OtherMarkingUnderKey(ValueError):  # noqa: N818 -- it is a finding, not a fault
@@ -64,12 +79,13 @@ async def set_flag(connection: Connection, wish: SetFlag, at: datetime) -> FlagC
         wish.subject,
         wish.colour,
     )
-    await connection.execute(
-        "UPDATE casebook.cases SET flag = $3 WHERE merchant_id = $1 AND (order_no = $2 OR allowance_id = $2)",
-        wish.merchant_id,
-        wish.subject,
-        wish.colour,
-    )
+    for cases in ("casebook.cases", "casebook.closed_keys"):  # in this order: what moves meanwhile is met there
+        await connection.execute(
+            f"UPDATE {cases} SET flag = $3 WHERE merchant_id = $1 AND (order_no = $2 OR allowance_id = $2)",  # noqa: S608
+            wish.merchant_id,
+            wish.subject,
+            wish.colour,
+        )
     return _change(inserted)
 
 
@@ -111,6 +127,7 @@ async def add_remark(
     """Note something down; the same key once more is the same remark.
 
     Raises:
+        NoSuchCase: it is about a case that the merchant does not have.
         OtherMarkingUnderKey: the key stands for other words, or for somebody else's.
         LimitReached: the party has noted down ``most`` others (R16).
     """
@@ -174,16 +191,28 @@ async def buyer_known(connection: Connection, keys: PersonKeys, subject: str, bu
 async def remarks_of(
     connection: Connection, keys: PersonKeys, merchant_id: str | None, subject: str
 ) -> tuple[Remark, ...]:
-    """What was noted down, oldest first; without a merchant, for the platform, of all."""
+    """What was noted down, oldest first; without a merchant, for the platform, of all.
+
+    About a case: at the case itself, at the one that it disputes, and at their order or allowance.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_REMARK} FROM shop.remarks
-        WHERE subject = $1 AND ($2::text IS NULL OR merchant_id = $2) ORDER BY id
+        WHERE subject = ANY ($1) AND ($2::text IS NULL OR merchant_id = $2) ORDER BY id
         """,  # noqa: S608 -- a constant
-        subject,
+        await _subjects(connection, subject),
         merchant_id,
     )
     return await _remarks(keys, rows)
+
+
+async def counted_remarks(connection: Connection, case_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many there are at each of these cases (``remarks``), and at its order or allowance (``order_remarks``)."""
+    rows = await connection.fetch(
+        f"SELECT c.case_id, {COUNTED_REMARKS} FROM casebook.every_case c WHERE c.case_id = ANY ($1)",  # noqa: S608
+        list(case_ids),
+    )
+    return {row["case_id"]: {name: row[name] for name in ("remarks", "order_remarks")} for row in rows}
 
 
 _REMARKS_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('shop.remarks/' || $1, 0))"
@@ -233,11 +262,26 @@ def _change(row: asyncpg.Record) -> FlagChange:
     )
 
 
+async def _subjects(connection: Connection, subject: str) -> list[str]:
+    """Where remarks about a subject stand."""
+    if "/" not in subject:
+        return [subject]
+    case = await connection.fetchrow(
+        "SELECT about, order_no, allowance_id FROM casebook.every_case WHERE case_id = $1", subject
+    )
+    return [subject, *(each for each in (case or ()) if each)]
+
+
 async def _person(connection: Connection, wish: AddRemark) -> str:
     """Whose key a remark is put under: the buyer's whom it tells of, whichever merchant notes it down.
 
-    The merchant's where the subject is not known yet, until it is: see `buyer_known`.
+    The merchant's where the subject is not known yet, until it is (see `buyer_known`), and at a case without a buyer.
     """
+    if "/" in wish.subject:
+        case = await case_rows.find(connection, wish.subject)
+        if case is None or case.merchant_id != wish.merchant_id:
+            raise NoSuchCase(wish.subject)
+        return buyer_person(case.buyer_id) if case.buyer_id else merchant_person(wish.merchant_id)
     bought_by = await orders.buyer_of(connection, wish.subject)
     buyer_id = bought_by or await allowances.buyer_of(connection, wish.subject)
     return buyer_person(buyer_id) if buyer_id else merchant_person(wish.merchant_id)

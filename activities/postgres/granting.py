@@ -8,11 +8,11 @@ from typing import Final
 import asyncpg
 
 from activities.postgres.connection import Connection
-from activities.postgres.roles import GRANTS, KEY_STORE_GRANTS, DatabaseRole, Privileges, role_name
+from activities.postgres.roles import FUNCTIONS, GRANTS, KEY_STORE_GRANTS, DatabaseRole, Privileges, role_name
 
 Grants = Mapping[str, Mapping[DatabaseRole, Privileges]]
 Right = tuple[str, str, str]
-"""A table, a privilege, and the column that it is for; the column is empty for what tables have as a whole."""
+"""A table, a privilege, and the column that it is for; empty for what tables have as a whole, and for functions."""
 
 _SHARED: Final = "public."
 """A schema that may hold what is not ours."""
@@ -20,6 +20,7 @@ _OF_COLUMNS: Final = ("SELECT", "INSERT", "UPDATE", "REFERENCES")
 _OF_TABLES: Final = ("DELETE", "TRUNCATE", "TRIGGER")
 _MAINTAIN: Final = "MAINTAIN"
 _MAINTAIN_SINCE: Final = 17
+_EXECUTE: Final = "EXECUTE"
 _PRIVILEGE: Final = re.compile(r"(?P<name>[A-Z]+)(?: \((?P<columns>[a-z_, ]+)\))?")
 # Any fixed number, other than that of migrations: it stands for "somebody changes the grants in this database".
 _ADVISORY_LOCK: Final = 6_202_211_416
@@ -123,6 +124,19 @@ async def rights_of(connection: Connection, name: str | None, roles: Sequence[Da
         [*_OF_TABLES, *([_MAINTAIN] if maintains else [])],
     ):
         had.add((row["table"], row["privilege"], ""))
+    functions = _functions(grants)
+    for row in await connection.fetch(
+        """
+        SELECT f AS function FROM unnest($2::text[]) AS f
+        -- Who may not enter a schema may not so much as look a function up in it.
+        WHERE CASE
+        WHEN has_schema_privilege(coalesce($1, current_user), to_regnamespace(split_part(f, '.', 1))::oid, 'USAGE')
+        THEN has_function_privilege(coalesce($1, current_user), to_regprocedure(f), 'EXECUTE') END
+        """,
+        name,
+        list(functions),
+    ):
+        had.add((row["function"], _EXECUTE, ""))
     needed = {
         right
         for table, each in grants.items()
@@ -130,7 +144,7 @@ async def rights_of(connection: Connection, name: str | None, roles: Sequence[Da
         for privilege in each[role]
         for right in _rights(table, privilege, columns.get(table, []))
         if maintains or right[1] != _MAINTAIN
-    }
+    } | {(function, _EXECUTE, "") for function, callers in functions.items() if {*callers} & {*roles}}
     return Rights(had=frozenset(had), needed=frozenset(needed))
 
 
@@ -149,6 +163,10 @@ def statements(name: str, role: DatabaseRole, grants: Grants, *, maintains: bool
         privileges = [one for one in each[role] if maintains or one != _MAINTAIN]
         if privileges:
             yield f"GRANT {', '.join(privileges)} ON {table} TO {name}"
+    for function, callers in _functions(grants).items():
+        yield f"REVOKE ALL ON FUNCTION {function} FROM {name}"
+        if role in callers:
+            yield f"GRANT EXECUTE ON FUNCTION {function} TO {name}"
 
 
 def script(prefix: str) -> str:
@@ -172,6 +190,12 @@ def script(prefix: str) -> str:
         for role, name in names.items():
             lines += [f"{each};" for each in statements(name, role, grants)]
     return "\n".join(lines)
+
+
+def _functions(grants: Grants) -> Mapping[str, tuple[DatabaseRole, ...]]:
+    """Those in the database of these tables."""
+    schemas = _schemas(grants)
+    return {function: callers for function, callers in FUNCTIONS.items() if function.partition(".")[0] in schemas}
 
 
 def _schemas(grants: Grants) -> list[str]:

@@ -16,12 +16,17 @@ from workflows.messages.commands import GatewayCallback
 from workflows.messages.message import Message
 from workflows.messages.parcels import CarrierEvent
 from workflows.messages.reading import read_own
+from workflows.messages.virtual_numbers import OrderCompleted
 
-Told: TypeAlias = GatewayCallback | CarrierEvent
-_KINDS: Final[dict[str, type[Told]]] = {"gateway_callback": GatewayCallback, "carrier_event": CarrierEvent}
+Told: TypeAlias = GatewayCallback | CarrierEvent | OrderCompleted
+_KINDS: Final[dict[str, type[Told]]] = {
+    "gateway_callback": GatewayCallback,
+    "carrier_event": CarrierEvent,
+    "order_completed": OrderCompleted,
+}
 
 SOURCES: Final = ["payments", "carriers", "orders"]
-"""Whose messages there are: the payment provider's, the carriers', and the order system's about its parcels."""
+"""Whose messages there are: the payment provider's, the carriers', and the order system's about its orders."""
 
 TAKEN_FOR: Final = timedelta(minutes=2)
 """A message that is being worked on is nobody else's for so long; then whoever had it is taken for dead."""
@@ -56,7 +61,7 @@ class InboxMessage(Message):
     dead_at: datetime | None
     failure: str | None
     about: str
-    """The refund's number, or the parcel's."""
+    """The refund's number, the parcel's, or the order's."""
 
 
 async def keep(connection: Connection, source: str, key: str, told: Told) -> bool:
@@ -187,7 +192,7 @@ async def forget_old(connection: Connection, limit: int = 1000) -> int:
 
 _SHOWN: Final = """
 id, source, key, kind, received_at, attempts, next_at, dead_at, failure,
-coalesce(body ->> 'refund_no', body -> 'parcel' ->> 'tracking_no', '') AS about
+coalesce(body ->> 'refund_no', body -> 'parcel' ->> 'tracking_no', body -> 'subject' ->> 'id', '') AS about
 """
 
 

@@ -1,7 +1,7 @@
 """What the payment gateway is told of a leg, by our own books: whatever asks or pays says the same (section 10, X6)."""
 
 from activities.gateways.payment import Charge, RefundInstruction
-from activities.postgres import orders
+from activities.postgres import order_payments
 from activities.postgres.connection import Connection
 from activities.postgres.ledger import LedgerContradiction
 from workflows.messages.payouts import Payer
@@ -15,7 +15,8 @@ async def instruction(connection: Connection, refund_no: str) -> RefundInstructi
     """
     row = await connection.fetchrow(
         """
-        SELECT legs.*, cases.buyer_id FROM ledger.legs LEFT JOIN casebook.cases USING (case_id) WHERE refund_no = $1
+        SELECT legs.*, cases.buyer_id
+        FROM ledger.legs LEFT JOIN casebook.every_case AS cases USING (case_id) WHERE refund_no = $1
         """,
         refund_no,
     )
@@ -39,7 +40,7 @@ async def instruction(connection: Connection, refund_no: str) -> RefundInstructi
 
 
 async def _charge(connection: Connection, refund_no: str, fund: str, tender: str) -> Charge | None:
-    paid = await orders.payment_of(connection, fund, tender)
+    paid = await order_payments.payment_of(connection, fund, tender)
     if paid is None:
         return None
     await connection.execute(
@@ -49,7 +50,7 @@ async def _charge(connection: Connection, refund_no: str, fund: str, tender: str
     )
     others = await connection.fetchrow(
         """
-        SELECT count(*) AS refunds, coalesce(sum(amount), 0)::bigint AS refunded FROM ledger.legs
+        SELECT count(*) AS refunds, coalesce(sum(amount), 0)::bigint AS refunded FROM ledger.every_leg
         WHERE charge = $1 AND refund_no <> $2 AND state <> 'failed'
         """,
         paid.transaction,

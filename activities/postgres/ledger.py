@@ -4,11 +4,12 @@ Every function works inside the caller's transaction. Whoever changes a leg hold
 the commit, so that two payouts of one order, or two answers about one payout, come one after the other (R8).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import asyncpg
 
+from activities.postgres import past_funds
 from activities.postgres.alerts import raise_alert
 from activities.postgres.connection import Connection
 from activities.tally import Moved, Tally
@@ -33,7 +34,9 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
     opened = await connection.fetchval(
         """
         WITH opened AS (
-            INSERT INTO ledger.funds (fund, currency) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING fund
+            INSERT INTO ledger.funds (fund, currency)
+            SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM ledger.past_funds WHERE fund = $1)
+            ON CONFLICT DO NOTHING RETURNING fund
         ), its_parts AS (
             INSERT INTO ledger.fund_parts (fund, part, paid, tender_kind)
             SELECT fund, part, paid, tender_kind
@@ -49,6 +52,7 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
     )
     if opened:
         return True
+    await past_funds.bring_back(connection, fund)
     rows = await connection.fetch(
         """
         SELECT currency, part, paid, tender_kind
@@ -72,7 +76,29 @@ async def open_fund(connection: Connection, fund: str, currency: str, parts: Ite
 
 async def is_open(connection: Connection, fund: str) -> bool:
     """Whether money of it was asked for."""
-    return await connection.fetchval("SELECT EXISTS (SELECT FROM ledger.funds WHERE fund = $1)", fund)
+    return await connection.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM ledger.funds WHERE fund = $1)
+            OR EXISTS (SELECT FROM ledger.past_funds WHERE fund = $1)
+        """,
+        fund,
+    )
+
+
+async def settled_of(connection: Connection, funds: Collection[str]) -> dict[str, dict[str, int]]:
+    """What was paid back for good of each part of these funds, in minor units; a part without any is left out."""
+    rows = await connection.fetch(
+        """
+        SELECT legs.fund, leg_parts.part, sum(leg_parts.amount)::bigint AS settled
+        FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
+        WHERE legs.fund = ANY ($1) AND legs.state = 'succeeded' GROUP BY legs.fund, leg_parts.part
+        """,
+        list(funds),
+    )
+    found: dict[str, dict[str, int]] = {fund: {} for fund in funds}
+    for row in rows:
+        found[row["fund"]][row["part"]] = row["settled"]
+    return found
 
 
 async def parts_of(connection: Connection, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
@@ -161,7 +187,7 @@ async def legs_of(connection: Connection, case_id: str, number: int) -> tuple[Le
 async def legs_if_reserved(connection: Connection, case_id: str, number: int) -> tuple[LegStatus, ...] | None:
     """The same; None for a payout that was never reserved, as against one whose legs were all retired since."""
     rows = await connection.fetch(
-        "SELECT * FROM ledger.legs WHERE case_id = $1 AND payout = $2 ORDER BY leg", case_id, number
+        "SELECT * FROM ledger.every_leg WHERE case_id = $1 AND payout = $2 ORDER BY leg", case_id, number
     )
     counted = [row for row in rows if row["retired_at"] is None or row["state"] != LegState.FAILED]
     return tuple(map(_status, counted)) if rows else None
@@ -169,7 +195,7 @@ async def legs_if_reserved(connection: Connection, case_id: str, number: int) ->
 
 async def leg_of(connection: Connection, refund_no: str) -> LegStatus | None:
     """How a leg stands, also one that was retired; None where there is none of this number."""
-    row = await connection.fetchrow("SELECT * FROM ledger.legs WHERE refund_no = $1", refund_no)
+    row = await connection.fetchrow("SELECT * FROM ledger.every_leg WHERE refund_no = $1", refund_no)
     return _status(row) if row else None
 
 
@@ -204,37 +230,39 @@ async def paid_with(connection: Connection, case_id: str, number: int, proof: st
 
 async def payout_of(connection: Connection, refund_no: str) -> tuple[str, int] | None:
     """The case, and the number of its payout, that a refund belongs to: whom a callback is for."""
-    row = await connection.fetchrow("SELECT case_id, payout FROM ledger.legs WHERE refund_no = $1", refund_no)
+    row = await connection.fetchrow("SELECT case_id, payout FROM ledger.every_leg WHERE refund_no = $1", refund_no)
     return (row["case_id"], row["payout"]) if row else None
 
 
 async def last_legs(connection: Connection, case_id: str) -> tuple[LegStatus, ...]:
     """How the legs of a case's last payout stand; empty where none was reserved."""
-    last = await connection.fetchval("SELECT max(payout) FROM ledger.legs WHERE case_id = $1", case_id)
+    last = await connection.fetchval("SELECT max(payout) FROM ledger.every_leg WHERE case_id = $1", case_id)
     return await legs_of(connection, case_id, last) if last else ()
 
 
 async def events_of(connection: Connection, refund_no: str) -> tuple[LegEvent, ...]:
     """Everything that was said of a leg, in the order it was entered."""
-    rows = await connection.fetch("SELECT * FROM ledger.leg_events WHERE refund_no = $1 ORDER BY seq", refund_no)
-    return tuple(
-        LegEvent(
-            says=LegState(row["says"]),
-            source=row["source"],
-            at=row["at"],
-            as_of=row["as_of"],
-            paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
-            failure=row["failure"],
-            raw=row["raw_code"],
-            attempt=row["attempt"],
-            returned=row["returned"],
-            gateway_ref=row["gateway_ref"],
-            reason=row["reason"],
-            proof=row["proof"],
-            arrives_from=row["arrives_from"],
-            arrives_until=row["arrives_until"],
-        )
-        for row in rows
+    rows = await connection.fetch("SELECT * FROM ledger.every_leg_event WHERE refund_no = $1 ORDER BY seq", refund_no)
+    return tuple(map(leg_event, rows))
+
+
+def leg_event(row: asyncpg.Record) -> LegEvent:
+    """What a row of ``ledger.leg_events`` says."""
+    return LegEvent(
+        says=LegState(row["says"]),
+        source=row["source"],
+        at=row["at"],
+        as_of=row["as_of"],
+        paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
+        failure=row["failure"],
+        raw=row["raw_code"],
+        attempt=row["attempt"],
+        returned=row["returned"],
+        gateway_ref=row["gateway_ref"],
+        reason=row["reason"],
+        proof=row["proof"],
+        arrives_from=row["arrives_from"],
+        arrives_until=row["arrives_until"],
     )
 
 
@@ -248,6 +276,8 @@ async def _lock_leg(connection: Connection, refund_no: str) -> asyncpg.Record:
     )
     # A statement of its own: it must see what was committed while the lock was waited for.
     row = await connection.fetchrow("SELECT * FROM ledger.legs WHERE refund_no = $1", refund_no)
+    if row is None and await past_funds.bring_back_leg(connection, refund_no):
+        return await _lock_leg(connection, refund_no)
     if row is None:
         raise LedgerContradiction(f"no refund {refund_no}")
     return row
@@ -335,6 +365,7 @@ def _status(row: asyncpg.Record) -> LegStatus:
         state=LegState(row["state"]),
         tender=row["tender"],
         tender_kind=TenderKind(row["tender_kind"]) if row["tender_kind"] else None,
+        principal=row["principal"],
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
         failure=row["failure"],
         raw=row["raw_code"],

@@ -12,7 +12,7 @@ class LimitReached(ValueError):  # noqa: N818 -- it is a finding, not a fault
 
 
 async def marketplace_of(connection: Connection, subject: str) -> str | None:
-    """Whose limits an order or allowance goes by; None for one that is not known (yet)."""
+    """Whose limits an order or allowance goes by; None for one that is not known (yet), and for a case."""
     ordered = await orders.marketplace_of(connection, subject)
     return ordered or await allowances.marketplace_of(connection, subject)
 
@@ -37,7 +37,7 @@ async def check_statements(connection: Connection, case_id: str, by: Actor, refe
 
 
 async def check_remarks(connection: Connection, merchant_id: str, subject: str, by: Actor, key: str, most: int) -> None:
-    """R16: one more remark, known by ``key``, of this party at a merchant's order or allowance. Errors as above."""
+    """R16: one more remark, known by ``key``, of this party at a merchant's order or case. Errors as above."""
     await connection.execute(_LOCK, f"remarks/{merchant_id}/{subject}/{by.role}")
     others = await connection.fetchval(
         """
@@ -50,4 +50,4 @@ async def check_remarks(connection: Connection, merchant_id: str, subject: str, 
         key,
     )
     if others >= most:
-        raise LimitReached(f"a party can note {most} remarks at an order or allowance (R16)")
+        raise LimitReached(f"a party can note {most} remarks at an order, an allowance or a case (R16)")

@@ -11,11 +11,12 @@ from typing import Self, TypeVar
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from activities.gateways.order_records import Charged, OrderRecord, Written
-from activities.postgres import flags, lookups, person_locks
+from activities.postgres import campaigns, flags, lookups, person_locks
 from activities.postgres.allowances import account
+from activities.postgres.campaigns import CampaignRecord
 from activities.postgres.connection import Connection
 from activities.postgres.lookup import LookupKey, account_lookup
-from activities.postgres.order_changes import keep_recipient, load_order
+from activities.postgres.order_changes import RefusedChange, keep_recipient, load_order
 from activities.postgres.vault import Vault
 from workflows.messages.message import EARLIEST, Identifier, Input
 from workflows.messages.money import ListedCurrency, Minor, PositiveMinor
@@ -26,7 +27,10 @@ from workflows.messages.reading import read_json
 
 
 class AllowanceRecord(Charged):
-    """One allowance as it is loaded. Minor units; ``spent`` is out of principal and bonus together (A1)."""
+    """One allowance as it is loaded. Minor units; ``spent`` is out of principal and bonus together (A1).
+
+    It is what was spent on orders that are not told: each order that is adds what it was paid with (A7).
+    """
 
     allowance_id: Identifier
     marketplace: Identifier
@@ -38,6 +42,8 @@ class AllowanceRecord(Charged):
     spent: Minor = 0
     tender_kind: TenderKind
     valid_until: Written
+    campaign_id: Identifier | None = None
+    """Of which campaign of the merchant's it came; a campaign is loaded before."""
     account_name: SecretStr | None = None
     """Only its keyed hash is stored (A4)."""
 
@@ -57,8 +63,8 @@ class AllowanceRecord(Charged):
     @field_validator("tender_kind")
     @classmethod
     def _not_cash(cls, kind: TenderKind) -> TenderKind:
-        if kind is TenderKind.CASH:
-            raise ValueError("an allowance is not paid in with cash")
+        if kind in {TenderKind.CASH, TenderKind.ALLOWANCE}:
+            raise ValueError(f"an allowance is not paid in with {kind}")
         return kind
 
     @field_validator("account_name")
@@ -112,6 +118,16 @@ async def load_orders(connection: Connection, lines: Iterable[str], vault: Vault
     return await _load(connection, lines, OrderRecord, load)
 
 
+async def load_campaigns(connection: Connection, lines: Iterable[str], vault: Vault) -> LoadReport:
+    """Load allowance campaigns, one JSON object a line (see `CampaignRecord`); blank lines are passed over.
+
+    A line that was loaded before changes nothing but the campaign's end. A line that contradicts what is stored is a
+    problem of that line.
+    """
+    del vault
+    return await _load(connection, lines, CampaignRecord, campaigns.keep)
+
+
 async def load_allowances(connection: Connection, lines: Iterable[str], vault: Vault) -> LoadReport:
     """Load allowances, one JSON object a line (see `AllowanceRecord`); blank lines are passed over.
 
@@ -158,8 +174,12 @@ async def _load(
         except ValidationError as error:
             problems += (LineProblem(number, each.field, each.reason) for each in problems_of(error))
             continue
-        async with connection.transaction():
-            is_new, contradiction = await load(connection, record)
+        try:
+            async with connection.transaction():
+                is_new, contradiction = await load(connection, record)
+        except RefusedChange as error:
+            problems.append(LineProblem(number, error.field, f"{error.reason} ({error.rule})"))
+            continue
         if contradiction:
             problems.append(LineProblem(number, contradiction, "contradicts what was loaded before"))
         elif is_new:
@@ -172,13 +192,15 @@ async def _load(
 async def _load_allowance(
     connection: Connection, record: AllowanceRecord, lookup_key: LookupKey
 ) -> tuple[bool, str | None]:
+    if record.campaign_id and (refused := await _of_campaign(connection, record, record.campaign_id)):
+        raise refused
     name = record.account_name
     lookup = account_lookup(lookup_key, name.get_secret_value()) if name else None
     inserted = await connection.fetchval(
         """
         INSERT INTO shop.allowances (allowance_id, marketplace, merchant_id, buyer_id, currency, principal,
-                                     bonus, spent, tender_kind, valid_until, account_lookup)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                     bonus, spent, tender_kind, valid_until, account_lookup, campaign_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (allowance_id) DO NOTHING
         RETURNING true
         """,
@@ -193,9 +215,19 @@ async def _load_allowance(
         record.tender_kind,
         record.valid_until,
         lookup,
+        record.campaign_id,
     )
     differs = None if inserted else await _compare_allowance(connection, record, lookup)
     return bool(inserted), differs or await _keep_payment(connection, record)
+
+
+async def _of_campaign(connection: Connection, record: AllowanceRecord, campaign_id: str) -> RefusedChange | None:
+    campaign = await campaigns.find(connection, campaign_id)
+    if campaign is None:
+        return RefusedChange("campaign_id", "A1", "there is no such campaign: it is loaded before its allowances")
+    if (campaign.merchant_id, campaign.currency) != (record.merchant_id, record.currency):
+        return RefusedChange("campaign_id", "A1", "the campaign is another merchant's, or in another currency")
+    return None
 
 
 async def _keep_payment(connection: Connection, record: AllowanceRecord) -> str | None:
@@ -222,7 +254,10 @@ async def _compare_allowance(connection: Connection, record: AllowanceRecord, lo
     stored = await account(connection, record.allowance_id)
     if stored is None:
         return "allowance_id"
-    was, now = stored.facts.model_dump(), record.model_dump(exclude={"account_name", *Charged.model_fields})
+    was, now = (
+        stored.facts.model_dump(),
+        record.model_dump(exclude={"account_name", "campaign_id", *Charged.model_fields}),
+    )
     # An account moves one way only: a line that is behind it is old, one that is ahead of it is wrong.
     moves = ("spent", "valid_until")
     for name in now:

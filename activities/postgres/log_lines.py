@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from workflows.messages.cases import LogEntry
+from workflows.messages.cases import LogEntry, NewEntry
 
-_TYPES: Final = ("integer", "text", "text", "text", "text", "timestamptz", "text", "text", "text")
+_TYPES: Final = ("integer", "text", "text", "text", "text", "timestamptz", "text", "text", "text", "text")
 ARGUMENTS: Final = len(_TYPES)
 """How many arguments of a statement the lines are."""
 
@@ -21,11 +21,11 @@ def insertion(first: int, *, case_id: str, step: str, kind: str, stage: str) -> 
     return f"""
         INSERT INTO casebook.log
             (case_id, position, step, event, actor_role, actor_id, rule, at, command_key, command_digest, facts,
-             kind, stage)
+             kind, stage, command)
         SELECT {case_id}, position, {step}, event, actor_role, actor_id, rule, at, command_key, command_digest,
-               facts::jsonb, {kind}, {stage}
+               facts::jsonb, {kind}, {stage}, command::jsonb
         FROM unnest({given})
-            AS line (position, event, actor_role, actor_id, rule, at, command_key, command_digest, facts)
+            AS line (position, event, actor_role, actor_id, rule, at, command_key, command_digest, facts, command)
     """  # noqa: S608 -- numbers of arguments
 
 
@@ -41,4 +41,9 @@ def arguments(entries: Sequence[LogEntry], length: int) -> tuple[list[object], .
         [entry.command_key for entry in entries],
         [entry.command_digest for entry in entries],
         [json.dumps(entry.facts) for entry in entries],
+        [_command(entry) for entry in entries],
     )
+
+
+def _command(entry: LogEntry) -> str | None:
+    return json.dumps(entry.command) if isinstance(entry, NewEntry) and entry.command else None

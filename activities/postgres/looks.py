@@ -95,7 +95,7 @@ async def record(
         FROM unnest($5::text[], $6::text[]) WITH ORDINALITY AS seen (subject, field, no)
         LEFT JOIN disputes.statements ON statements.reference = seen.subject
         LEFT JOIN vault.items ON items.reference = seen.subject
-        LEFT JOIN casebook.cases ON cases.case_id = coalesce(statements.case_id, seen.subject)
+        LEFT JOIN casebook.every_case AS cases ON cases.case_id = coalesce(statements.case_id, seen.subject)
         LEFT JOIN unnest($11::text[], $12::text[], $13::text[]) AS orders (order_no, merchant_id, buyer_id)
             ON orders.order_no = seen.subject
         ORDER BY seen.no
@@ -149,7 +149,7 @@ async def looks(
         AND ($2::text IS NULL OR order_no = $2 OR case_id = $2 OR (
             order_no IS NULL AND case_id IS NULL AND person IN (
                 SELECT $6::text
-                UNION ALL SELECT 'buyer/' || buyer_id FROM casebook.cases WHERE case_id = $2
+                UNION ALL SELECT 'buyer/' || buyer_id FROM casebook.every_case WHERE case_id = $2
             )
         ))
         AND ($3::text IS NULL OR person = $3)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
+from workflows.messages.persons import Recipient
 from workflows.rules.chinese_scripts import in_simplified
-from workflows.rules.phone_numbers import read_phone
+from workflows.rules.phone_numbers import HOME, in_full, read_phone
 
 Kind: TypeAlias = Literal["account", "name", "phone"]
 
@@ -51,6 +52,8 @@ def name_lookup(key: LookupKey | bytes, name: str) -> str:
 def phone_lookup(key: LookupKey | bytes, phone: str) -> str:
     """The same for a phone number, however it is typed: see `read_phone`. Its extension makes no difference (P7).
 
+    Without a country code it is one of China: `in_full` adds another country's first.
+
     Raises:
         ValueError: nothing is left of the number.
     """
@@ -73,6 +76,11 @@ def of_kind(key: LookupKey | bytes, kind: Kind, plain_hash: str) -> str:
     whole = key if isinstance(key, LookupKey) else LookupKey(key)
     domain = f"aftersales lookup\0{whole.environment}\0{kind}\0{plain_hash}"
     return hmac.new(whole.secret, domain.encode(), hashlib.sha256).hexdigest()
+
+
+def phone_of(recipient: Recipient) -> str:
+    """The recipient's phone, with the code of its country where it is known to be a phone (P7)."""
+    return in_full(recipient.phone.get_secret_value(), recipient.country or HOME)
 
 
 def _folded(text: str) -> str:

@@ -13,13 +13,24 @@ from enum import StrEnum
 from typing import Final
 
 from activities.gateways.order_records import LineRecord, OrderChange, OrderRecord, ParcelRecord, TenderRecord
-from activities.postgres import flags, ledger, orders, parcels, person_locks, pieces
+from activities.postgres import (
+    allowances,
+    completions,
+    flags,
+    ledger,
+    orders,
+    parcels,
+    past_funds,
+    person_locks,
+    pieces,
+)
 from activities.postgres.connection import Connection
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
-from workflows.messages.persons import buyer_person
+from workflows.messages.persons import Recipient, buyer_person
+from workflows.messages.virtual_numbers import OrderCompleted
 from workflows.rules.identity import order_fund
 
 _IDENTITY: Final = ("marketplace", "merchant_id", "buyer_id", "currency", "paid_at")
@@ -57,6 +68,8 @@ class Taken:
 
     outcome: Outcome
     events: tuple[CarrierEvent, ...] = ()
+    completed: OrderCompleted | None = None
+    """What its virtual number is to be told; None where it has none, or has been told (P3)."""
 
 
 async def take(connection: Connection, vault: Vault, change: OrderChange, at: datetime) -> Taken:
@@ -85,7 +98,8 @@ async def take(connection: Connection, vault: Vault, change: OrderChange, at: da
             return Taken(Outcome.OUTDATED)
         if version == change.version:
             await _is_the_same(connection, vault, change, same=known["told"] == told)
-            return Taken(Outcome.UNCHANGED, await _put_parcels(connection, change, at, again=True))
+            events = await _put_parcels(connection, change, at, again=True)
+            return Taken(Outcome.UNCHANGED, events, await completions.to_tell(connection, change.order_no))
         await _amend(connection, change)
     if conflict := await _keep_payments(connection, change):
         raise RefusedChange(conflict, "X6", "the payment behind a tender stays the same")
@@ -94,7 +108,8 @@ async def take(connection: Connection, vault: Vault, change: OrderChange, at: da
     )
     await keep_recipient(connection, vault, change)
     events = await _put_parcels(connection, change, at)
-    return Taken(Outcome.NEW if is_new else Outcome.CHANGED, events)
+    outcome = Outcome.NEW if is_new else Outcome.CHANGED
+    return Taken(outcome, events, None if is_new else await completions.to_tell(connection, change.order_no))
 
 
 async def keep_recipient(connection: Connection, vault: Vault, record: OrderRecord) -> None:
@@ -102,13 +117,24 @@ async def keep_recipient(connection: Connection, vault: Vault, record: OrderReco
     person = buyer_person(record.buyer_id)
     if record.recipient is None or await person_locks.forgotten_since(connection, person, record.paid_at):
         return
+    recipient = _reached_at(vault, record, record.recipient)
     await vault.keep_recipient(
-        connection, record.order_no, record.merchant_id, record.buyer_id, record.recipient, datetime.now(UTC)
+        connection, record.order_no, record.merchant_id, record.buyer_id, recipient, datetime.now(UTC)
     )
 
 
+def _reached_at(vault: Vault, record: OrderRecord, recipient: Recipient) -> Recipient:
+    """G6: the recipient is where the profile's phones are from, unless the order system says where."""
+    country = recipient.country or vault.phone_region(record.marketplace)
+    return recipient.model_copy(update={"country": country})
+
+
 async def load_order(connection: Connection, record: OrderRecord) -> tuple[bool, str | None]:
-    """Load an order without a version: whether it is new, and which field contradicts what was loaded before."""
+    """Load an order without a version: whether it is new, and which field contradicts what was loaded before.
+
+    Raises:
+        RefusedChange: an allowance cannot have paid for it (A7); the caller's transaction must be rolled back.
+    """
     if await _insert(connection, record):
         return True, await _keep_payments(connection, record)
     return False, await _compare_order(connection, record)
@@ -119,8 +145,9 @@ async def _insert(connection: Connection, record: OrderRecord) -> bool:
     inserted = await connection.fetchval(
         """
         INSERT INTO shop.orders (order_no, marketplace, merchant_id, buyer_id, currency, freight, paid_at,
-                                 outbound_at, shipped_at, on_delivery_run_at, freight_insured)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                                 outbound_at, shipped_at, on_delivery_run_at, freight_insured, language,
+                                 completed_at, refundable_until)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (order_no) DO NOTHING
         RETURNING true
         """,
@@ -135,12 +162,22 @@ async def _insert(connection: Connection, record: OrderRecord) -> bool:
         record.shipped_at,
         record.on_delivery_run_at,
         record.freight_insured,
+        record.language,
+        record.completed_at,
+        record.refundable_until,
     )
     if not inserted:
         return False
     await _write_lines(connection, record)
+    await _spend(connection, record)
     await _write_tenders(connection, record)
     return True
+
+
+async def _spend(connection: Connection, record: OrderRecord, before: Iterable[Tender] = ()) -> None:
+    """A7: an order that is paid with an allowance spends it; one that changes, the difference."""
+    if refused := await allowances.order_paid(connection, record, before):
+        raise RefusedChange(refused.field, refused.rule, refused.reason)
 
 
 async def _keep_payments(connection: Connection, record: OrderRecord) -> str | None:
@@ -175,22 +212,21 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
     by_parcel = {"lines": {"__all__": {"pieces_outbound", "pieces_sent", "sent_at"}}}
     payments = {"tenders": {"__all__": {"transaction", "charged", "charged_at", "account"}}, "recipient": True}
     was, now = stored.model_dump(exclude=by_parcel), record.model_dump(exclude=payments)
-    shipping = ("outbound_at", "shipped_at", "on_delivery_run_at")
+    moments = ("outbound_at", "shipped_at", "on_delivery_run_at", "completed_at", "refundable_until")
     for name in now:
-        unsaid = name in shipping and (was[name] is None or now[name] is None)
+        unsaid = name in moments and (was[name] is None or now[name] is None)
         if was[name] != now[name] and not unsaid:
             return name
     await connection.execute(
         """
         UPDATE shop.orders
         SET outbound_at = coalesce(outbound_at, $2), shipped_at = coalesce(shipped_at, $3),
-            on_delivery_run_at = coalesce(on_delivery_run_at, $4)
+            on_delivery_run_at = coalesce(on_delivery_run_at, $4), completed_at = coalesce(completed_at, $5),
+            refundable_until = coalesce(refundable_until, $6)
         WHERE order_no = $1
         """,
         record.order_no,
-        record.outbound_at,
-        record.shipped_at,
-        record.on_delivery_run_at,
+        *(getattr(record, each) for each in moments),
     )
     return await _keep_payments(connection, record)
 
@@ -225,12 +261,14 @@ async def _amend(connection: Connection, change: OrderChange) -> None:
         await connection.execute(
             "UPDATE shop.order_tenders SET position = -1 - position WHERE order_no = $1", change.order_no
         )
+        await _spend(connection, change, stored.tenders)
         await _write_tenders(connection, change)
     await connection.execute(
         """
         UPDATE shop.orders
         SET freight = $2, freight_insured = $3, outbound_at = coalesce(outbound_at, $4),
-            shipped_at = coalesce(shipped_at, $5), on_delivery_run_at = coalesce(on_delivery_run_at, $6)
+            shipped_at = coalesce(shipped_at, $5), on_delivery_run_at = coalesce(on_delivery_run_at, $6),
+            language = $7, completed_at = coalesce(completed_at, $8)
         WHERE order_no = $1
         """,
         change.order_no,
@@ -239,7 +277,11 @@ async def _amend(connection: Connection, change: OrderChange) -> None:
         change.outbound_at,
         change.shipped_at,
         change.on_delivery_run_at,
+        change.language,
+        change.completed_at,
     )
+    if change.refundable_until not in (None, stored.refundable_until):  # the last word counts
+        await past_funds.refundable(connection, change.order_no, change.refundable_until)
 
 
 def _taken_back(stored: OrderFacts, change: OrderChange) -> str | None:
@@ -262,8 +304,8 @@ def _lines(lines: Iterable[OrderLine | LineRecord]) -> list[tuple[str, tuple[str
     return [(each.line, (each.sku, each.quantity, each.paid)) for each in lines]
 
 
-def _tenders(tenders: Iterable[Tender | TenderRecord]) -> list[tuple[str, tuple[str, int]]]:
-    return [(each.tender, (each.kind, each.paid)) for each in tenders]
+def _tenders(tenders: Iterable[Tender | TenderRecord]) -> list[tuple[str, tuple[str, int, str | None]]]:
+    return [(each.tender, (each.kind, each.paid, each.allowance_id)) for each in tenders]
 
 
 async def _stay_in_parcels(connection: Connection, change: OrderChange) -> None:
@@ -298,13 +340,15 @@ async def _write_lines(connection: Connection, record: OrderRecord) -> None:
 async def _write_tenders(connection: Connection, record: OrderRecord) -> None:
     await connection.executemany(
         """
-        INSERT INTO shop.order_tenders AS known (order_no, position, tender, kind, paid) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO shop.order_tenders AS known (order_no, position, tender, kind, paid, allowance_id)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (order_no, tender) DO UPDATE
         SET position = excluded.position, kind = excluded.kind, paid = excluded.paid,
+            allowance_id = excluded.allowance_id,
             charged = CASE WHEN known.paid = excluded.paid THEN known.charged END
         """,
         [
-            (record.order_no, position, each.tender, each.kind, each.paid)
+            (record.order_no, position, each.tender, each.kind, each.paid, each.allowance_id)
             for position, each in enumerate(record.tenders)
         ],
     )
@@ -317,7 +361,7 @@ async def _is_the_same(connection: Connection, vault: Vault, change: OrderChange
     if change.recipient is None:
         return
     kept = await vault.recipient(connection, change.order_no)
-    if kept is not None and kept != change.recipient:
+    if kept is not None and kept != _reached_at(vault, change, change.recipient):
         raise RefusedChange("recipient", "X2", "another one was told under this version, and stands")
 
 

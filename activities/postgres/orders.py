@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import asyncpg
 
-from activities.postgres import allowances
 from activities.postgres.connection import Connection
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.parcels import Parcel
@@ -54,30 +53,69 @@ class PostgresOrders:
         return [row["order_no"] for row in rows]
 
 
+async def page(
+    connection: Connection,
+    limit: int,
+    *,
+    merchant_id: str | None = None,
+    buyer_id: str | None = None,
+    after: tuple[datetime, str] | None = None,
+) -> list[tuple[datetime, str]]:
+    """When they were paid, and the numbers of a merchant's or a buyer's orders, or of both, the latest paid first.
+
+    Those behind ``after``, ``limit`` at most.
+    """
+    whose = {"merchant_id": merchant_id, "buyer_id": buyer_id}
+    asked = {name: value for name, value in whose.items() if value is not None}
+    if not asked:
+        raise ValueError("say whose orders")
+    where = [f"{name} = ${number}" for number, name in enumerate(asked, start=1)]
+    arguments: list[object] = list(asked.values())
+    if after:
+        where.append(f"(paid_at, order_no) < (${len(arguments) + 1}, ${len(arguments) + 2})")
+        arguments += after
+    rows = await connection.fetch(
+        f"SELECT paid_at, order_no FROM shop.orders WHERE {' AND '.join(where)} "  # noqa: S608 -- names of ours
+        f"ORDER BY paid_at DESC, order_no DESC LIMIT ${len(arguments) + 1}",
+        *arguments,
+        limit,
+    )
+    return [(row["paid_at"], row["order_no"]) for row in rows]
+
+
 async def find_order(connection: Connection, order_no: str) -> OrderFacts | None:
-    """The order as this connection's transaction sees it, or None where there is none.
+    """The order as this connection's transaction sees it, or None where there is none."""
+    found = await find_orders(connection, [order_no])
+    return found.get(order_no)
+
+
+async def find_orders(connection: Connection, order_nos: Collection[str]) -> dict[str, OrderFacts]:
+    """Those of these orders that are known, by their numbers.
 
     One statement reads all of it, so that lines, tenders and shipping facts belong to the same moment.
     """
-    row = await connection.fetchrow(
+    rows = await connection.fetch(
         """
         SELECT o.order_no, o.marketplace, o.merchant_id, o.buyer_id, o.currency, o.freight, o.paid_at,
-               o.outbound_at, o.shipped_at, o.on_delivery_run_at, o.freight_insured,
+               o.outbound_at, o.shipped_at, o.on_delivery_run_at, o.completed_at, o.freight_insured, o.language,
+               o.refundable_until,
                (SELECT max(e.happened_at) FROM logistics.watches w JOIN logistics.events e USING (carrier, tracking_no)
                 WHERE w.order_no = o.order_no AND w.purpose = 'order' AND e.event = 'signed') AS signed_at,
                ARRAY(SELECT (l.line, l.sku, l.quantity, l.paid) FROM shop.order_lines l
                      WHERE l.order_no = o.order_no ORDER BY l.position) AS lines,
-               ARRAY(SELECT (t.tender, t.kind, t.paid) FROM shop.order_tenders t
+               ARRAY(SELECT (t.tender, t.kind, t.paid, t.allowance_id) FROM shop.order_tenders t
                      WHERE t.order_no = o.order_no ORDER BY t.position) AS tenders,
                ARRAY(SELECT (p.line, p.quantity, p.outbound_at, p.shipped_at, p.on_delivery_run_at)
                      FROM shop.parcel_lines p WHERE p.order_no = o.order_no) AS parcel_lines
         FROM shop.orders o
-        WHERE o.order_no = $1
+        WHERE o.order_no = ANY ($1)
         """,
-        order_no,
+        list(order_nos),
     )
-    if row is None:
-        return None
+    return {row["order_no"]: _facts(row) for row in rows}
+
+
+def _facts(row: asyncpg.Record) -> OrderFacts:
     return OrderFacts(
         order_no=row["order_no"],
         marketplace=row["marketplace"],
@@ -89,13 +127,19 @@ async def find_order(connection: Connection, order_no: str) -> OrderFacts | None
             for line, sku, quantity, paid in row["lines"]
         ),
         freight=row["freight"],
-        tenders=tuple(Tender(tender=tender, kind=TenderKind(kind), paid=paid) for tender, kind, paid in row["tenders"]),
+        tenders=tuple(
+            Tender(tender=tender, kind=TenderKind(kind), paid=paid, allowance_id=allowance_id)
+            for tender, kind, paid, allowance_id in row["tenders"]
+        ),
         paid_at=row["paid_at"],
         outbound_at=row["outbound_at"],
         shipped_at=row["shipped_at"],
         on_delivery_run_at=row["on_delivery_run_at"],
         freight_insured=row["freight_insured"],
+        language=row["language"],
         signed_at=row["signed_at"],
+        completed_at=row["completed_at"],
+        refundable_until=row["refundable_until"],
     )
 
 
@@ -121,53 +165,6 @@ def _gone(
 
 
 @dataclass(frozen=True)
-class TenderPayment:
-    """The payment behind a tender, as the payment provider knows it (X6). Minor units, UTC."""
-
-    transaction: str
-    total: int
-    currency: str
-    paid_at: datetime | None
-    account: str | None
-
-
-async def payment_of(connection: Connection, fund: str, tender: str) -> TenderPayment | None:
-    """The provider's payment behind a tender of an order or an allowance; None where it is not known."""
-    kind, _, number = fund.partition("/")
-    match kind:
-        case "order":
-            row = await connection.fetchrow(
-                """
-                SELECT transaction, coalesce(charged, paid) AS total, currency,
-                       coalesce(charged_at, paid_at) AS paid_at, payment_account
-                FROM shop.order_tenders JOIN shop.orders USING (order_no)
-                WHERE order_no = $1 AND tender = $2 AND transaction IS NOT NULL
-                """,
-                number,
-                tender,
-            )
-        case "allowance":
-            row = await allowances.payment_of(connection, number)
-        case _:
-            return None
-    if row is None:
-        return None
-    return TenderPayment(row["transaction"], row["total"], row["currency"], row["paid_at"], row["payment_account"])
-
-
-async def payments_known(connection: Connection, order_no: str) -> bool:
-    """Whether the provider's id of the payment is known of each tender that can be paid back to."""
-    return not await connection.fetchval(
-        """
-        SELECT EXISTS (
-            SELECT FROM shop.order_tenders WHERE order_no = $1 AND kind <> 'cash' AND transaction IS NULL
-        )
-        """,
-        order_no,
-    )
-
-
-@dataclass(frozen=True)
 class Unshipped:
     """An order that has not shipped, and about which no late shipment is open."""
 
@@ -184,7 +181,7 @@ async def unshipped(connection: Connection, after: str, limit: int) -> list[Unsh
         """
         SELECT order_no, marketplace, merchant_id, buyer_id, paid_at FROM shop.orders
         WHERE shipped_at IS NULL AND order_no > $1
-          AND NOT EXISTS (SELECT FROM casebook.cases WHERE case_id = 'late-shipment/' || orders.order_no)
+          AND NOT EXISTS (SELECT FROM casebook.every_case WHERE case_id = 'late-shipment/' || orders.order_no)
         ORDER BY order_no LIMIT $2
         """,
         after,
@@ -239,6 +236,22 @@ async def moments(connection: Connection, order_nos: Collection[str]) -> list[di
     return [dict(row) for row in rows]
 
 
+PAID_TO_MERCHANT: Final = """
+(SELECT o.order_no, o.marketplace, o.buyer_id, o.currency, o.freight, o.paid_at, o.shipped_at,
+        o.completed_at,
+        o.freight + (SELECT coalesce(sum(l.paid), 0) FROM shop.order_lines l WHERE l.order_no = o.order_no) AS paid
+ FROM shop.orders o
+ WHERE o.merchant_id = $1 AND ($2::timestamptz IS NULL OR o.paid_at >= $2)
+   AND ($3::timestamptz IS NULL OR o.paid_at < $3))"""
+"""As SQL: the orders of the merchant $1 that were paid from the moment $2 on and before $3, with what was paid."""
+
+WITHOUT_CASE: Final = """
+(SELECT o.order_no, o.merchant_id, o.buyer_id, o.paid_at
+ FROM shop.orders o
+ WHERE NOT EXISTS (
+     SELECT FROM casebook.every_case c WHERE c.order_no = o.order_no AND c.kind = ANY ($3)))"""
+"""As SQL: the orders that have no case of the kinds $3, with when they were paid."""
+
 PERSON_OF_SUBJECT: Final = "(SELECT 'buyer/' || buyer_id FROM shop.orders WHERE order_no = subject)"
 """As SQL, beside a column ``subject``: under whose key what tells of an order is put."""
 
@@ -246,6 +259,16 @@ PERSON_OF_SUBJECT: Final = "(SELECT 'buyer/' || buyer_id FROM shop.orders WHERE 
 async def paid_at(connection: Connection, order_no: str) -> datetime | None:
     """When the order was paid, before which nothing can have happened to it (R18); None where it is not known."""
     return await connection.fetchval("SELECT paid_at FROM shop.orders WHERE order_no = $1", order_no)
+
+
+async def keep_refundable(connection: Connection, order_no: str, until: datetime | None) -> None:
+    """Note until when anything of an order is paid back (G2)."""
+    await connection.execute("UPDATE shop.orders SET refundable_until = $2 WHERE order_no = $1", order_no, until)
+
+
+async def completed_at(connection: Connection, order_no: str) -> datetime | None:
+    """When the order was completed (G2, P3); None before, and where it is not known."""
+    return await connection.fetchval("SELECT completed_at FROM shop.orders WHERE order_no = $1", order_no)
 
 
 async def pack(connection: Connection, order_no: str, parcel: Parcel, lines: Iterable[LineQuantity]) -> None:

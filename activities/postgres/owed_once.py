@@ -34,7 +34,7 @@ async def insurance_paid_elsewhere(connection: Connection, request: Compensation
     return bool(
         await connection.fetchval(
             """
-            SELECT true FROM casebook.cases
+            SELECT true FROM casebook.every_case
             WHERE order_no = $1 AND kind = 'freight_insurance' AND about IS DISTINCT FROM $2 LIMIT 1
             """,
             request.order_no,

@@ -137,6 +137,17 @@ async def exemption(connection: Connection, exemption_id: str) -> Exemption | No
     return Exemption.model_validate({**row, "declared_by": officer(row["declared_by"])}) if row else None
 
 
+async def all_exemptions(connection: Connection) -> tuple[Exemption, ...]:
+    """All that were ever declared."""
+    rows = await connection.fetch(
+        """
+        SELECT id, reason, merchants, starts_at, ends_at, declared_by, declared_at
+        FROM declarations.exemptions ORDER BY id
+        """
+    )
+    return tuple(Exemption.model_validate({**row, "declared_by": officer(row["declared_by"])}) for row in rows)
+
+
 async def _lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
 

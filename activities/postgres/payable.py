@@ -3,11 +3,12 @@
 from datetime import datetime
 
 from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection, objection
-from activities.postgres import allowances, orders
+from activities.postgres import allowances, order_payments
 from activities.postgres.connection import Connection
 from workflows.messages.cases import Refusal
 from workflows.messages.openings import Payable
 from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import Application, BankTransfer, DisputeRequest
 from workflows.rules.payable import NOT_PAYABLE
 from workflows.rules.refusals import refused
@@ -27,16 +28,28 @@ async def refused_by_provider(
     How often the payment was refunded counts only when money is sent: refunds may fail, or be paid by hand. A dispute
     can be opened and ruled on however old the payment is: an officer can pay by hand.
     """
-    if limits is NO_LIMITS or not wanted.amount:
+    unknown = await order_payments.payments_unknown(connection, [order.order_no]) if limits.needs_charge else ()
+    return not_taken(limits, wanted, order, at, charge_known=not unknown)
+
+
+def goes_through_provider(order: OrderFacts) -> bool:
+    """Whether any of what was paid goes back through the payment provider (A7)."""
+    return not all(tender.kind is TenderKind.ALLOWANCE for tender in order.tenders)
+
+
+def not_taken(
+    limits: Limits, wanted: Application, order: OrderFacts, at: datetime, *, charge_known: bool
+) -> Refusal | None:
+    """The same, where it is known whether the order tells the provider's id of each payment."""
+    if limits is NO_LIMITS or not wanted.amount or not goes_through_provider(order):
         return None
     disputed = isinstance(wanted, DisputeRequest)
     original = not (isinstance(wanted.method, BankTransfer) or order.cash_on_delivery)
-    asks_for_charge = limits.needs_charge and original and not disputed
     considered = Considered(
         amount=wanted.amount,
         currency=order.currency,
         original_route=original or disputed,
-        charge_known=not asks_for_charge or await orders.payments_known(connection, order.order_no),
+        charge_known=charge_known or disputed,
         paid_at=None if disputed else order.paid_at,
     )
     return _refusal(objection(limits, considered, at), "lines")

@@ -4,7 +4,9 @@ Whoever takes pieces for a case, by opening it or by a step, holds the order's l
 other cases afterwards, so that two cases never have the same piece. Giving pieces back needs no lock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+import asyncpg
 
 from activities.postgres.connection import Connection
 from workflows.messages.cases import Refusal, Step
@@ -25,21 +27,37 @@ async def holders(connection: Connection, order_no: str, *, besides: Iterable[st
     """The cases of an order that name pieces, open and ended; ``besides`` these others are sought."""
     rows = await connection.fetch(
         """
-        SELECT case_id, kind, stage, outcome, pieces FROM casebook.cases
+        SELECT case_id, kind, stage, outcome, pieces FROM casebook.every_case
         WHERE order_no = $1 AND pieces IS NOT NULL AND case_id <> ALL ($2)
         """,
         order_no,
         list(besides),
     )
-    return tuple(
-        Holder(
-            case_id=row["case_id"],
-            kind=CaseKind(row["kind"]),
-            stage=StageName(row["stage"]),
-            outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
-            pieces=read_own(CasePieces, row["pieces"]),
-        )
-        for row in rows
+    return tuple(map(_holder, rows))
+
+
+async def holders_of(connection: Connection, order_nos: Collection[str]) -> dict[str, tuple[Holder, ...]]:
+    """The same of each of these orders: for whoever reads, and takes no pieces."""
+    rows = await connection.fetch(
+        """
+        SELECT case_id, kind, stage, outcome, pieces, order_no FROM casebook.every_case
+        WHERE order_no = ANY ($1) AND pieces IS NOT NULL
+        """,
+        list(order_nos),
+    )
+    found: dict[str, tuple[Holder, ...]] = dict.fromkeys(order_nos, ())
+    for row in rows:
+        found[row["order_no"]] += (_holder(row),)
+    return found
+
+
+def _holder(row: asyncpg.Record) -> Holder:
+    return Holder(
+        case_id=row["case_id"],
+        kind=CaseKind(row["kind"]),
+        stage=StageName(row["stage"]),
+        outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
+        pieces=read_own(CasePieces, row["pieces"]),
     )
 
 

@@ -13,7 +13,7 @@ import asyncpg
 from activities.postgres import allowances, orders
 from activities.postgres.connection import Connection
 from activities.postgres.flags import REMARK
-from activities.postgres.lookup import LOOKUPS, of_kind
+from activities.postgres.lookup import LOOKUPS, of_kind, phone_of
 from activities.postgres.person_keys import PersonKeys
 from activities.postgres.statements import STATEMENT
 from activities.postgres.vault import RECIPIENT, Vault
@@ -171,6 +171,6 @@ def _hash_of(vault: Vault, row: asyncpg.Record, recipient: Recipient | None) -> 
         case "name", Recipient():
             return LOOKUPS["name"](vault.lookup_key, recipient.name.get_secret_value())
         case "phone", Recipient():
-            return LOOKUPS["phone"](vault.lookup_key, recipient.phone.get_secret_value())
+            return LOOKUPS["phone"](vault.lookup_key, phone_of(recipient))
         case field, _:
             return of_kind(vault.lookup_key, field, row["hash"])

@@ -5,7 +5,7 @@ It is read here; what it comes to is decided in ``workflows.rules.step_checks``.
 
 from collections.abc import Sequence
 
-from activities.postgres import addresses, matters, orders, parcels, pauses, pieces, statements
+from activities.postgres import addresses, matters, orders, parcels, pauses, pieces, statements, threads
 from activities.postgres.connection import Connection
 from activities.postgres.vault import is_account_of, is_contact_of, missing_attachment
 from workflows.messages.addresses import ReturnAddress
@@ -47,6 +47,8 @@ async def look(
         return refusal
     if step.evidence and (statement := step.evidence.statement):
         known = await statements.check(connection, statement, step.case.case_id, step.evidence.by)
+        if not known and step.evidence.event in threads.THREAD:
+            return refused_words()
         if not known:
             return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
     if step.evidence and (refusal := await _attachments(connection, step.case.case_id, step.evidence.attachments)):

@@ -9,10 +9,12 @@ import asyncpg
 from activities import case_events
 from activities.postgres import ledger
 from activities.postgres.connection import Connection
+from workflows.kinds.dispute_end import LEFT_TO_CASE
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, Resumed, StepAnswer
 from workflows.messages.openings import OpenedBy
 from workflows.messages.reading import read_own
+from workflows.messages.rulings import Ruling
 from workflows.messages.stages import Attention
 
 _TOLD_OF: Final = """
@@ -87,6 +89,7 @@ async def resumed(connection: Connection, case_id: str) -> Resumed | None:
     if row is None or row["state"] is None or row["last"] is None:
         return None
     state: dict[str, Any] = row["state"]
+    dispute_over, ruling = await _end_of_dispute(connection, state.get("dispute", {}).get("current"))
     return Resumed(
         state=state,
         last=read_own(StepAnswer, row["last"]),
@@ -96,7 +99,8 @@ async def resumed(connection: Connection, case_id: str) -> Resumed | None:
         legs=await ledger.last_legs(connection, case_id),
         closed_at=row["closed_at"],
         carried_out_by=row["carried_out_by"],
-        dispute_over=await _has_ended(connection, state.get("dispute", {}).get("current")),
+        dispute_over=dispute_over,
+        dispute_ruling=ruling,
         refunded=row["refunded"],
         compensated=row["compensated"],
         outcome=row["outcome"],
@@ -128,12 +132,21 @@ def entry_of(row: dict[str, Any]) -> LogEntry:
     return read_own(LogEntry, {**row, "by": by})
 
 
-async def _has_ended(connection: Connection, case_id: str | None) -> bool:
+async def _end_of_dispute(connection: Connection, case_id: str | None) -> tuple[bool, Ruling | None]:
+    """Whether a dispute has ended, and with what that it has left to its case (D8)."""
     if case_id is None:
-        return False
-    return bool(
-        await connection.fetchval("SELECT closed_at IS NOT NULL FROM casebook.cases WHERE case_id = $1", case_id)
+        return False, None
+    row = await connection.fetchrow(
+        """
+        SELECT outcome, state -> 'ruling' AS ruling FROM casebook.whole_case
+        WHERE case_id = $1 AND closed_at IS NOT NULL
+        """,
+        case_id,
     )
+    if row is None:
+        return False, None
+    left = row["outcome"] in LEFT_TO_CASE and row["ruling"] is not None
+    return True, read_own(Ruling, row["ruling"]) if left else None
 
 
 async def is_open(connection: Connection, case_id: str) -> bool:
@@ -153,7 +166,7 @@ class Reached:
 async def reached(connection: Connection, case_ids: Sequence[str]) -> dict[str, Reached]:
     """How far these cases have come; without those that the book does not have."""
     rows = await connection.fetch(
-        "SELECT case_id, step, closed_at IS NOT NULL AS closed FROM casebook.cases WHERE case_id = ANY ($1)",
+        "SELECT case_id, step, closed_at IS NOT NULL AS closed FROM casebook.every_case WHERE case_id = ANY ($1)",
         list(case_ids),
     )
     return {row["case_id"]: Reached(row["step"], row["closed"]) for row in rows}

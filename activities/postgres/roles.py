@@ -60,6 +60,12 @@ _CASE: Final = (
 )
 """All of a case's row but its state, in which an account may be named (T4)."""
 
+_DOSSIER: Final = (
+    "SELECT (case_id, kind, merchant_id, buyer_id, order_no, allowance_id, about, currency, asked, refunded, "
+    "stage, outcome, opened_at, application, talk)"
+)
+"""Of a case's row what stands in a dossier, and where the remarks are that belong to it (D8)."""
+
 _NOTICE: Final = (
     "SELECT (id, case_id, template, channel, recipient_role, recipient_id, attempts, last_failure, undeliverable_at)"
 )
@@ -70,13 +76,28 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "casebook.cases": _each(
         worker=_KEEP,
         client=(_CASE, "UPDATE (flag)"),
-        codec=("SELECT (case_id, merchant_id, buyer_id, order_no)",),
+        codec=("SELECT (case_id, merchant_id, buyer_id, order_no, allowance_id, about)",),
         archive=_READ,
     ),
     "casebook.log": _each(worker=_APPEND, client=_READ, archive=_READ),
-    "casebook.standing": _each(worker=("SELECT", "UPDATE")),
+    "casebook.closed_keys": _each(worker=_READ, client=("SELECT", "UPDATE (flag)"), archive=_READ),
+    "casebook.closed_cases": _each(worker=_APPEND, archive=_APPEND),
+    "casebook.closed_log": _each(worker=_APPEND, archive=_APPEND),
+    "casebook.recalled": _each(worker=("SELECT", "INSERT", "DELETE"), client=_APPEND, archive=_READ),
+    "casebook.archives": _each(worker=_ALL, client=_READ, archive=_ALL),
+    "casebook.every_case": _each(
+        worker=_READ,
+        client=_READ,
+        codec=(_DOSSIER,),
+        archive=_READ,
+    ),
+    "casebook.whole_case": _each(
+        worker=_READ, client=(_CASE,), codec=("SELECT (case_id, opened, stepped)",), archive=_READ
+    ),
+    "casebook.whole_log": _each(worker=_READ, client=_READ, codec=_READ, archive=_READ),
+    "casebook.standing": _each(worker=("SELECT", "UPDATE"), client=_READ),
     "casebook.repeated_attempts": _each(worker=_ALL, client=("SELECT", "DELETE")),
-    "disputes.evidence": _each(worker=_KEEP, client=_READ, archive=_READ),
+    "disputes.evidence": _each(worker=_KEEP, client=_READ, codec=_READ, archive=_READ),
     "disputes.statements": _each(
         worker=_READ,
         client=_APPEND,
@@ -102,6 +123,11 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ledger.legs": _each(worker=_KEEP, client=_READ, archive=_READ),
     "ledger.leg_parts": _each(worker=_APPEND, client=_READ, archive=_READ),
     "ledger.leg_events": _each(worker=_APPEND, client=_READ, archive=_READ),
+    "ledger.past_funds": _each(worker=_READ, client=_READ, archive=_READ),
+    "ledger.past_legs": _each(worker=_READ, client=_READ, archive=_READ),
+    "ledger.leaving": _each(),
+    "ledger.every_leg": _each(worker=_READ, client=_READ, archive=_READ),
+    "ledger.every_leg_event": _each(worker=_READ, client=_READ, archive=_READ),
     "ledger.owed_once": _each(worker=_APPEND, client=_READ, archive=_READ),
     "ledger.alerts": _each(worker=_APPEND, client=("SELECT", "UPDATE")),
     "ledger.differences": _each(worker=_KEEP, client=_READ),
@@ -112,20 +138,23 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
         client=(
             "SELECT",
             "INSERT",
-            "UPDATE (freight, freight_insured, outbound_at, shipped_at, on_delivery_run_at, version, told)",
+            "UPDATE (freight, freight_insured, outbound_at, shipped_at, on_delivery_run_at, completed_at)",
+            "UPDATE (refundable_until)",
+            "UPDATE (version, told, language)",
         ),
     ),
     "shop.order_lines": _each(worker=_READ, client=_ALL),
     "shop.order_tenders": _each(worker=_READ, client=_ALL),
     "shop.parcel_lines": _each(worker=_READ, client=_KEEP),
     "shop.allowances": _each(
-        worker=("SELECT", "UPDATE"), client=("SELECT", "INSERT", "UPDATE (valid_until, account_lookup)")
+        worker=("SELECT", "UPDATE"), client=("SELECT", "INSERT", "UPDATE (valid_until, account_lookup, spent)")
     ),
+    "shop.allowance_campaigns": _each(client=("SELECT", "INSERT", "UPDATE (ends_at)")),
     "shop.return_addresses": _each(worker=_READ, client=_KEEP),
     "shop.return_address_versions": _each(worker=_READ, client=_APPEND),
-    "shop.flags": _each(worker=_READ, client=_KEEP),
+    "shop.flags": _each(worker=_READ, client=_KEEP, codec=_READ),
     "shop.flag_history": _each(client=_APPEND),
-    "shop.remarks": _each(client=("SELECT", "INSERT", "UPDATE (person, sealed)")),
+    "shop.remarks": _each(client=("SELECT", "INSERT", "UPDATE (person, sealed)"), codec=_READ),
     "shop.standing_orders": _each(worker=_READ, client=_APPEND),
     "shop.standing_decisions": _each(worker=_APPEND, client=_READ),
     "shop.score_changes": _each(worker=_APPEND, client=_READ),
@@ -163,6 +192,17 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "numbers.behaviours": _STUB,
 }
 """The database of the cases: what each role may do with each table."""
+
+FUNCTIONS: Final[Mapping[str, tuple[DatabaseRole, ...]]] = {
+    "casebook.make_month(date)": (DatabaseRole.WORKER, DatabaseRole.ARCHIVE),
+    "casebook.move_closed(timestamptz, integer)": (DatabaseRole.WORKER,),
+    "casebook.bring_back(text)": (DatabaseRole.WORKER,),
+    "ledger.move_funds(timestamptz, timestamptz, integer)": (DatabaseRole.WORKER,),
+    "ledger.bring_back(text)": (DatabaseRole.WORKER, DatabaseRole.CLIENT),
+    "casebook.hold_month(date)": (DatabaseRole.WORKER, DatabaseRole.ARCHIVE),
+    "casebook.drop_month(date, bigint, bigint)": (DatabaseRole.WORKER, DatabaseRole.ARCHIVE),
+}
+"""Functions that do, as the owner, what no role may do by itself, and who may call them."""
 
 KEY_STORE_GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "keystore.person_keys": _each(

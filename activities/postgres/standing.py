@@ -1,32 +1,22 @@
 """Figures of all that is open, for gauges: worked out by one process, read by all.
 
 Each figure comes from an index that holds open things only, so it costs with what is open and not with what has ever
-been. Counting all open cases reads an index from end to end, and is done ten times as rarely as the rest, which looks
-only at what waits for something to be done.
+been.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
+from typing import Final
 
-from pydantic import Field, TypeAdapter
-
+from activities.postgres import kept_figures, open_counts
 from activities.postgres.connection import Connection
 from activities.postgres.feed import LAGS
+from activities.postgres.kept_figures import Figure
+from activities.postgres.open_counts import OpenCounts
 from activities.postgres.overdue import PAST_DEADLINE, PAYING_TOO_LONG
-from workflows.messages.message import Message
+
+_WAITING_FOR: Final = "waiting"
 
 
-class Figure(Message):
-    """One number of one gauge."""
-
-    name: str
-    value: float
-    labels: dict[str, str] = Field(default_factory=dict)
-
-
-_FIGURES = TypeAdapter(tuple[Figure, ...])
-
-_OPEN = {"cases": "SELECT work_list, count(*) AS open FROM casebook.cases WHERE closed_at IS NULL GROUP BY work_list"}
 _WAITING = {
     "overdue": f"""
         SELECT work_list, count(*) AS overdue, extract(epoch FROM now() - min(since)) AS most_overdue
@@ -76,11 +66,7 @@ _WAITING = {
     """,
 }
 
-_SUBJECTS = {"waiting": (1, _WAITING), "open": (10, _OPEN)}
-"""What is measured together, and how many times as rarely as asked for."""
-
 _GAUGES = {
-    "cases": {"open": "aftersales_cases_open"},
     "overdue": {
         "overdue": "aftersales_cases_overdue",
         "most_overdue": "aftersales_cases_most_overdue_seconds",
@@ -116,45 +102,27 @@ _GAUGES = {
 async def figures(connection: Connection, *, every: timedelta) -> tuple[tuple[Figure, ...], float]:
     """The figures, and how many seconds old they are; measured anew by whoever finds them older than ``every``.
 
-    While one process measures, the others are given what was measured before.
+    While one process measures, the others are given what was measured before. Counting all open cases is done more
+    rarely where it takes long; its age counts in proportion.
     """
-    found: list[Figure] = []
-    oldest = 0.0
-    for subject, (rarely, statements) in _SUBJECTS.items():
-        kept = await _kept(connection, subject)
-        if kept is None or kept[1] >= rarely * every.total_seconds():
-            await _measure_for_all(connection, subject, statements, rarely * every)
-            kept = await _kept(connection, subject)
-        if kept is None:
-            return (), float("inf")
-        found += kept[0]
-        oldest = max(oldest, kept[1] / rarely)
-    return tuple(found), oldest
+    waiting = await kept_figures.renewed(connection, _WAITING_FOR, every, lambda: measure(connection))
+    counts = await open_counts.renewed(connection, every)
+    if waiting is None or counts is None:
+        return (), float("inf")
+    return (*waiting.figures, *_open(counts)), max(waiting.age, counts.age * (every / counts.renewed_after(every)))
 
 
-async def _measure_for_all(
-    connection: Connection, subject: str, statements: Mapping[str, str], every: timedelta
-) -> None:
-    async with connection.transaction():
-        mine = await connection.fetchval(
-            """
-            SELECT true FROM casebook.standing
-            WHERE subject = $1 AND measured_at <= now() - $2::interval FOR UPDATE SKIP LOCKED
-            """,
-            subject,
-            every,
-        )
-        if mine:
-            measured = _FIGURES.dump_python(await measure(connection, statements), mode="json")
-            await connection.execute(
-                "UPDATE casebook.standing SET measured_at = now(), figures = $2 WHERE subject = $1", subject, measured
-            )
+def _open(counts: OpenCounts) -> list[Figure]:
+    return [
+        Figure(name="aftersales_cases_open", value=cases, labels={"work_list": work_list or "none"})
+        for work_list, cases in counts.per_list().items()
+    ]
 
 
-async def measure(connection: Connection, statements: Mapping[str, str] = _OPEN | _WAITING) -> tuple[Figure, ...]:
-    """The figures of this moment. Ages are by the database's clock; what lies in the future is 0 seconds old."""
+async def measure(connection: Connection) -> tuple[Figure, ...]:
+    """The figures of what waits, now. Ages are by the database's clock; what lies in the future is 0 seconds old."""
     measured: list[Figure] = []
-    for subject, statement in statements.items():
+    for subject, statement in _WAITING.items():
         gauges = _GAUGES[subject]
         for row in await connection.fetch(statement):
             labels = {name: str(row[name] or "none") for name in row.keys() if name not in gauges}  # noqa: SIM118
@@ -163,14 +131,3 @@ async def measure(connection: Connection, statements: Mapping[str, str] = _OPEN 
                 for column, gauge in gauges.items()
             ]
     return tuple(measured)
-
-
-async def _kept(connection: Connection, subject: str) -> tuple[tuple[Figure, ...], float] | None:
-    row = await connection.fetchrow(
-        """
-        SELECT figures, extract(epoch FROM now() - measured_at)::float8 AS age
-        FROM casebook.standing WHERE subject = $1
-        """,
-        subject,
-    )
-    return (_FIGURES.validate_python(row["figures"], extra="ignore"), row["age"]) if row else None

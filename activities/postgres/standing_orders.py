@@ -143,6 +143,29 @@ async def decide(
     return by
 
 
+async def would_decide(
+    connection: Connection,
+    merchant_id: str,
+    buyer_id: str | None,
+    policy: Policy,
+    asked: Sequence[tuple[CaseKind, ApplicationVersion]],
+    at: datetime,
+) -> list[ByStandingOrder | None]:
+    """The standing order that would decide each of these applications, were it the next one; nothing counts by that."""
+    if not any(may_decide(policy, kind) for kind, _ in asked):
+        return [None] * len(asked)
+    given = await versions(connection, merchant_id, policy.name, last=True)
+    fit = [fitting(given, policy, kind, version) for kind, version in asked]
+    every = list({order.number: order for orders in fit for order in orders}.values())
+    if not every:
+        return [None] * len(asked)
+    known = Known(
+        by_number=await _decided_since(connection, merchant_id, policy, at),
+        cases=await _cases(connection, "", merchant_id, buyer_id, every, at),
+    )
+    return [deciding(orders, policy, version.amount, known) for orders, (_, version) in zip(fit, asked, strict=True)]
+
+
 async def _decided_since(connection: Connection, merchant_id: str, policy: Policy, at: datetime) -> dict[int, int]:
     rows = await connection.fetch(
         """
@@ -168,7 +191,7 @@ async def _cases(
     for days in {each.terms.days for each in orders if each.terms.most_cases is not None}:
         found[days] = await connection.fetchval(
             """
-            SELECT count(*) FROM casebook.cases
+            SELECT count(*) FROM casebook.every_case
             WHERE buyer_id = $1 AND merchant_id = $2 AND case_id <> $3 AND opened_at > $4
             """,
             buyer_id,

@@ -34,7 +34,7 @@ async def next_day(connection: Connection, at: datetime) -> date | None:
 
 async def legs_of(connection: Connection, numbers: Sequence[str]) -> dict[str, BookedLeg]:
     """The legs with these refund numbers."""
-    rows = await connection.fetch("SELECT * FROM ledger.legs WHERE refund_no = ANY ($1)", numbers)
+    rows = await connection.fetch("SELECT * FROM ledger.every_leg WHERE refund_no = ANY ($1)", numbers)
     return {row["refund_no"]: booked(row) for row in rows}
 
 

@@ -10,11 +10,12 @@ from workflows.messages.evidence import Evidence
 from workflows.messages.threads import ThreadItem
 
 _SAID: Final = "said"
+_ACCEPTED: Final = "proposal_accepted"
 THREAD: Final = frozenset(
     {
         _SAID,
         "proposed",
-        "proposal_accepted",
+        _ACCEPTED,
         "proposal_closed",
         "proposal_declined",
         "proposal_lapsed",
@@ -35,7 +36,8 @@ async def thread_of(connection: Connection, case_id: str) -> tuple[ThreadItem, .
 
 
 def _item(case_id: str, entry: LogEntry, pictures: Iterator[tuple[Evidence, ...]]) -> ThreadItem:
-    words = entry.facts.get("words")
+    # What is agreed on makes a version with the words of the request: this line says nothing of its own (N3).
+    words = None if entry.event == _ACCEPTED else entry.facts.get("words")
     return ThreadItem(
         case_id=case_id,
         at=entry.at,

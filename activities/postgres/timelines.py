@@ -34,7 +34,7 @@ async def timeline_of(connection: Connection, case_id: str) -> list[Stay]:
         SELECT DISTINCT ON (log.step) log.stage, log.event, log.actor_role, log.actor_id, log.rule, log.at,
                (CASE log.step WHEN 0 THEN cases.opened ELSE cases.stepped -> log.step::text END
                    -> 'due' ->> 'at')::timestamptz AS due
-        FROM casebook.log JOIN casebook.cases USING (case_id)
+        FROM casebook.whole_log AS log JOIN casebook.whole_case AS cases USING (case_id)
         WHERE case_id = $1 AND log.stage IS NOT NULL ORDER BY log.step, position DESC
         """,
         case_id,

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from activities.gateways.attachments import AttachmentDamaged, AttachmentStore, StoreUnreachable
 from activities.postgres import lookups, person_locks
 from activities.postgres.connection import Connection
-from activities.postgres.lookup import LookupKey
+from activities.postgres.lookup import LookupKey, phone_of
 from activities.postgres.person_keys import PersonKeys
 from activities.privacy.sealing import Tampered
 from workflows.messages.evidence import MAX_ATTACHMENT_BYTES, Evidence
@@ -121,13 +121,24 @@ class VaultAccounts:
 class Vault:
     """Persons' own data, and how to find them by it."""
 
-    def __init__(self, keys: PersonKeys, lookup_key: LookupKey, attachments: AttachmentStore | None = None) -> None:
-        """``lookup_key`` is the secret of the keyed hashes by which persons are found.
+    def __init__(
+        self,
+        keys: PersonKeys,
+        lookup_key: LookupKey,
+        attachments: AttachmentStore | None = None,
+        phone_region: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """Take the keys of persons, and what stands beside them.
 
-        ``attachments`` is where contents of evidence are kept; the database where it is None.
+        Args:
+            keys: Each person's own.
+            lookup_key: The secret of the keyed hashes by which persons are found.
+            attachments: Where contents of evidence are kept; the database where it is None.
+            phone_region: Where phones without a country code are from, by profile (G6); in China where it gives None.
         """
         self.keys = keys
         self.lookup_key = lookup_key
+        self.phone_region = phone_region
         self._attachments = attachments
 
     @property
@@ -158,7 +169,7 @@ class Vault:
             merchant_id,
             order_no,
             person,
-            {"name": recipient.name.get_secret_value(), "phone": recipient.phone.get_secret_value()},
+            {"name": recipient.name.get_secret_value(), "phone": phone_of(recipient)},
         )
 
     async def recipient(self, connection: Connection, order_no: str) -> Recipient | None:

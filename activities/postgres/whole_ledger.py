@@ -32,7 +32,7 @@ async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLe
     rows = await connection.fetch(
         """
         SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on, settled_at
-        FROM ledger.legs WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
+        FROM ledger.every_leg WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
         """,
         after,
         limit,

@@ -4,67 +4,33 @@ A list is read page by page: each page begins after the last case of the one bef
 hundredth page costs what the first one does. docs/work-lists.md says which index answers which question.
 """
 
-import base64
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Final, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    TypeAdapter,
     model_validator,
 )
 
+from activities.postgres import flags, open_counts
 from activities.postgres.connection import Connection
+from activities.postgres.page_keys import PageKey, PageKeyText
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.flags import Colour
-from workflows.messages.message import CaseId, Code, Identifier, Moment, Sha256
+from workflows.messages.message import Code, Identifier, Moment, Sha256
+from workflows.messages.place import TimeZone
+from workflows.messages.policy import Policy
 from workflows.messages.proposals import Talk
 from workflows.messages.seen import Seen
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
+from workflows.rules.reasons import label_of
 
-_CASE_ID: Final = TypeAdapter[str](CaseId)
 _LAST_DEADLINE: Final = datetime(2900, 1, 1, tzinfo=UTC)
 """Before all ranks of cases without a deadline."""
-
-
-@dataclass(frozen=True)
-class PageKey:
-    """Where a page ends: behind this rank (``due_rank``) and, of the cases with the same, behind this one."""
-
-    rank: datetime
-    case_id: str
-
-    def __str__(self) -> str:
-        """As it travels: letters, digits, ``-`` and ``_``, which no URL and no shell changes."""
-        plain = f"{self.rank.astimezone(UTC).isoformat()} {self.case_id}"
-        return base64.urlsafe_b64encode(plain.encode()).decode().rstrip("=")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """The key that ``text`` is.
-
-        Raises:
-            ValueError: it is none that was given out.
-        """
-        try:
-            plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-            rank, _, case_id = plain.partition(" ")
-            key = cls(datetime.fromisoformat(rank), _CASE_ID.validate_python(case_id))
-            if str(key) == text:  # one spelling only; a moment without an offset is none of ours either
-                return key
-        except (ValueError, OverflowError):
-            pass
-        raise ValueError("must be the key of a page, as the page before it gave it")
-
-
-def _page_key(text: str) -> str:
-    PageKey.parse(text)
-    return text
 
 
 class WorkQuery(BaseModel):
@@ -97,7 +63,7 @@ class WorkQuery(BaseModel):
     """Only cases whose deadline is before this moment; those without one are none of them."""
     with_closed: bool = False
     """Closed cases as well, for one order, buyer or customer: of a merchant all are read. They have no deadline."""
-    after: Annotated[str, AfterValidator(_page_key)] | None = None
+    after: PageKeyText | None = None
     """The page after the one that gave this key as its ``next``; the rest of the query must be the same."""
     limit: int = Field(default=50, ge=1, le=1000)
 
@@ -128,6 +94,8 @@ class WorkItem(BaseModel):
     """Of the application: the request is 1, each amendment the next (R10)."""
     reason: Code | None = None
     """Why it is asked for; None where nothing is applied for, as for an allowance (R4)."""
+    reason_label: str | None = None
+    """The same in words, as the profile in force has them, in its language (G1, G6)."""
     application: ApplicationVersion | None = None
     """All of the current version: lines, freight, method, words and evidence as references (R10)."""
     talk: Annotated[Talk, BeforeValidator(lambda kept: kept or Talk())] = Talk()
@@ -135,11 +103,17 @@ class WorkItem(BaseModel):
     refunded: int
     policy: str
     opened_at: datetime
+    time_zone: TimeZone | None = None
+    """In which people read the case's moments, as the profile in force has it (G6); None for Asia/Shanghai."""
     due_at: datetime | None
     attention: Attention | None
     outcome: OutcomeKind | None
     flag: Colour | None
     """What its merchant has put up at the order or the allowance."""
+    remarks: int = 0
+    """How many are noted at the case itself; ``desk.remarks`` reads them (section 12)."""
+    order_remarks: int = 0
+    """How many are noted at its order or allowance."""
 
     @property
     def seen(self) -> Seen:
@@ -172,8 +146,11 @@ _COLUMNS: Final = f"""{_PLAIN},
 
 _EQUAL: Final = ("merchant_id", "work_list", "kind", "order_no", "buyer_id", "flag", "attention")
 """Fields that name what the column of the same name must be."""
+_PAGE: Final = frozenset({"after", "limit"})
+_COUNTED: Final = frozenset({"work_list", "kind", "attention", "needs_attention"})
+"""By what ``open_counts`` can tell open cases apart."""
 
-_READ: Final = f"SELECT {_PLAIN}, closed_at, application FROM casebook.cases"  # noqa: S608 -- constants
+_READ: Final = f"SELECT {_PLAIN}, closed_at, application FROM {{cases}}"  # noqa: S608 -- constants
 # By the order's or the allowance's cases: the offset keeps the planner from any other way.
 _OF_CUSTOMER: Final = f"""
     (
@@ -194,7 +171,7 @@ def page_sql(query: WorkQuery) -> tuple[str, list[object]]:
     cases, where, arguments = _conditions(query)
     if query.after:
         key = PageKey.parse(query.after)
-        arguments += [key.rank, key.case_id]
+        arguments += [key.rank, key.of]
         where += f" AND (due_rank, case_id) > (${len(arguments) - 1}, ${len(arguments)})"
     arguments.append(query.limit + 1)
     order = f"ORDER BY due_rank, case_id LIMIT ${len(arguments)}"
@@ -213,14 +190,53 @@ async def find_work(connection: Connection, query: WorkQuery) -> WorkPage:
     rows = await connection.fetch(statement, *arguments)
     shown = rows[: query.limit]
     key = PageKey(shown[-1]["due_rank"], shown[-1]["case_id"]) if len(rows) > query.limit else None
-    return WorkPage(items=tuple(WorkItem.model_validate(dict(row)) for row in shown), next=str(key) if key else None)
+    noted = await flags.counted_remarks(connection, [row["case_id"] for row in shown])
+    items = tuple(WorkItem.model_validate({**row, **noted[row["case_id"]]}) for row in shown)
+    return WorkPage(items=items, next=str(key) if key else None)
 
 
-async def count_work(connection: Connection, query: WorkQuery) -> dict[str, int]:
-    """How many cases of ``query`` are in each work list; closed ones are in the list ``closed``."""
+class WorkCounts(BaseModel):
+    """How many cases are in each work list; lists without any are left out, closed cases are in the list ``closed``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lists: dict[str, int]
+    counted_at: datetime | None = None
+    """When they were counted, in UTC; None where they were counted for this answer, and are exact.
+
+    So old are only counts of all merchants together, where many cases are open: see docs/work-lists.md.
+    """
+
+    @property
+    def in_all(self) -> int:
+        """All of them together."""
+        return sum(self.lists.values())
+
+
+def with_labels(page: WorkPage, policy_now: Callable[[str], Policy | None]) -> WorkPage:
+    """The page with each reason in words and each zone (G1, G6); ``policy_now`` gives a profile as it is in force."""
+    items: list[WorkItem] = []
+    for item in page.items:
+        policy = policy_now(item.policy.partition("/")[0])
+        told = {"reason_label": label_of(item.reason, policy), "time_zone": policy.time_zone if policy else None}
+        items.append(item.model_copy(update=told))
+    return page.model_copy(update={"items": tuple(items)})
+
+
+async def count_work(connection: Connection, query: WorkQuery, *, exact: bool = False) -> WorkCounts:
+    """How many cases of ``query`` are in each work list.
+
+    ``exact`` has them counted anew where they would otherwise be of the last minutes.
+    """
+    narrowed = query.model_dump(exclude_defaults=True).keys() - _PAGE
+    if not exact and narrowed <= _COUNTED and (kept := await open_counts.told(connection)):
+        counted = kept.per_list(kind=query.kind, attention=query.attention, needs_attention=query.needs_attention)
+        wanted = counted if query.work_list is None else {query.work_list: counted.get(query.work_list, 0)}
+        lists = {name or "closed": cases for name, cases in wanted.items() if cases}
+        return WorkCounts(lists=lists, counted_at=kept.counted_at)
     statement, arguments = counts_sql(query)
     rows = await connection.fetch(statement, *arguments)
-    return {row["work_list"] or "closed": row["cases"] for row in rows}
+    return WorkCounts(lists={row["work_list"] or "closed": row["cases"] for row in rows})
 
 
 def _conditions(query: WorkQuery) -> tuple[str, str, list[object]]:
@@ -246,12 +262,12 @@ def _conditions(query: WorkQuery) -> tuple[str, str, list[object]]:
         conditions.append(f"due_rank < {_literal(min(query.due_before, _LAST_DEADLINE))}")
     if query.needs_attention and query.attention is None:
         conditions.append("attention IS NOT NULL")
-    cases = "casebook.cases"
+    cases = "casebook.every_case" if query.with_closed else "casebook.cases"
     if query.customer:
         lookups = f"hash = {argument(query.customer)}"
         if query.merchant_id:
             lookups += f" AND merchant_id = {argument(query.merchant_id)}"
-        cases = _OF_CUSTOMER.format(lookups=lookups)
+        cases = _OF_CUSTOMER.format(lookups=lookups, cases=cases)
     if not query.with_closed:
         conditions.append("closed_at IS NULL")
     return cases, " AND ".join(conditions) or "true", arguments

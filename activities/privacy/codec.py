@@ -140,11 +140,11 @@ class OpeningCodec(EncryptionCodec):
         Raises:
             KeyRingError: the ring cannot be read at present.
         """
-        return [await self._opened(each) if is_encrypted(each) else each for each in payloads]
+        return [await self._opened(each) if is_encrypted(each) else _without_marks(each) for each in payloads]
 
     async def _opened(self, payload: Payload) -> Payload:
         try:
-            opened = await self._decrypted(payload)
+            opened = _without_marks(await self._decrypted(payload))
             opened.metadata[SEALED] = (Sealed.BOUND if CASE in payload.metadata else Sealed.UNBOUND).encode()
             return opened
         except SealedForAnother as error:
@@ -153,9 +153,23 @@ class OpeningCodec(EncryptionCodec):
             why = f"it cannot be opened: {error}"
         except (Tampered, PayloadTooLarge, DecodeError, zlib.error):
             why = "it cannot be opened: it was changed, or sealed with another key under the same id"
-        return Payload(
-            metadata={"encoding": UNOPENED, WHY: why.encode()}, data=hashlib.sha256(payload.data).digest()[:8]
-        )
+        return _closed(payload, why)
+
+
+def _without_marks(payload: Payload) -> Payload:
+    """The payload without what only ``OpeningCodec`` may note on it: whoever sends one could write the same there."""
+    if payload.metadata.get("encoding") == UNOPENED:
+        return _closed(payload, "it cannot be opened: it is no payload of ours")
+    if SEALED not in payload.metadata:
+        return payload
+    return Payload(
+        metadata={name: value for name, value in payload.metadata.items() if name != SEALED}, data=payload.data
+    )
+
+
+def _closed(payload: Payload, why: str) -> Payload:
+    """What stands in the place of a payload that cannot be opened."""
+    return Payload(metadata={"encoding": UNOPENED, WHY: why.encode()}, data=hashlib.sha256(payload.data).digest()[:8])
 
 
 class EncryptedFailures(DefaultFailureConverterWithEncodedAttributes):

@@ -26,8 +26,6 @@ _AT_A_TIME: Final = 8
 _LATER: Final = timedelta(days=30)
 """After the virtual end of each case that silence decided."""
 _NOTICE_SECONDS: Final = 20
-_NAMED_SECONDS: Final = 180
-"""Within which somebody must be told of a release that fails."""
 _OVERTAKEN: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
 """Something came for the case while its task ended it: the server has the task done again. No code has failed."""
 
@@ -93,8 +91,9 @@ async def histories(lives: Sequence[Life]) -> Told:
                 case EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
                     told.tasks["completed"] += 1
                     done = event.workflow_task_completed_event_attributes
-                    pinned = done.versioning_behavior == VersioningBehavior.VERSIONING_BEHAVIOR_PINNED
-                    builds[done.deployment_version.build_id + ("" if pinned else " (not pinned)")] = None
+                    # A task with nothing new for the workflow is completed without it, and says nothing of behaviour.
+                    moves = done.versioning_behavior == VersioningBehavior.VERSIONING_BEHAVIOR_AUTO_UPGRADE
+                    builds[done.deployment_version.build_id + (" (not pinned)" if moves else "")] = None
                 case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
                     cause = event.workflow_task_failed_event_attributes.cause
                     told.tasks["overtaken" if cause == _OVERTAKEN else "failed"] += 1
@@ -126,11 +125,11 @@ def on_versions(builds: Mapping[str, tuple[str, ...]], known: Sequence[str], mov
     return (*found, *(f"no case began on {build}" for build in known if build not in begun))
 
 
-def noticed(bad: BadRelease) -> tuple[str, ...]:
-    """Whether it took too long until a bad release was named."""
-    if bad.seconds <= _NAMED_SECONDS:
+def noticed(bad: BadRelease, within: float) -> tuple[str, ...]:
+    """Whether it took more than so many seconds until a bad release was named."""
+    if bad.seconds <= within:
         return ()
-    return (f"{bad.named_by} named {bad.build} after {bad.seconds:.0f} s, more than {_NAMED_SECONDS}",)
+    return (f"{bad.named_by} named {bad.build} after {bad.seconds:.0f} s, more than {within:.0f}",)
 
 
 async def case_book(pool: asyncpg.Pool, lives: Sequence[Life]) -> tuple[str, ...]:

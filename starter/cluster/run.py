@@ -49,6 +49,8 @@ class Scale:
     """At most."""
     at_a_time: int = 10
     """Cases that are open side by side."""
+    named_within: float = 180
+    """Seconds within which somebody must be told of a release that fails."""
     seconds: int = 300
     """After which it is given up, and what is not done by then is a difference."""
 
@@ -125,7 +127,7 @@ async def roll_on(settings: Settings, stack: Stack, scale: Scale, say: Callable[
             unsent_notices=unsent,
             differences=(
                 *late,
-                *(check.noticed(bad) if bad else ()),
+                *(check.noticed(bad, scale.named_within) if bad else ()),
                 *ended,
                 *found.differences,
                 *([f"{unsent} notices were not sent"] if unsent else []),

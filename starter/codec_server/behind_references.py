@@ -8,13 +8,18 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import looks, statements
+from activities.postgres import flags, looks, statements
 from activities.postgres.connection import Connection
+from activities.postgres.dossiers import dossier
 from activities.postgres.looks import Looker
 from activities.postgres.vault import Vault
 from starter.codec_server.access import Caller
+from starter.codec_server.dossier_note import dossier_note
 from workflows.messages import actors
+from workflows.messages.dossiers import DOSSIER
+from workflows.messages.flags import REMARKS
 from workflows.messages.surfaces import Field, Surface
+from workflows.rules.bilingual import in_force
 from workflows.rules.masking import shown
 
 SURFACE: Final = "codec"
@@ -83,7 +88,7 @@ class BehindReferences:
                     fields = tuple(each.field for each in pieces if each.clear != each.masked)
                     alike.setdefault(fields, []).append(reference)
             for fields, same in alike.items():
-                await looks.record(connection, by, None, same, fields, SURFACE, auditor.reason, at)
+                await looks.record(connection, by, None, list(map(_subject, same)), fields, SURFACE, auditor.reason, at)
         return {
             reference: _note([each.masked for each in pieces]) + _OVER
             if reference in over
@@ -106,6 +111,12 @@ class BehindReferences:
         return {reference: await self._behind(connection, reference) for reference in wanted}
 
     async def _behind(self, connection: Connection, reference: str) -> list[_Piece]:
+        if reference.startswith(REMARKS):
+            return await self._remarks(connection, reference.removeprefix(REMARKS))
+        if reference.startswith(DOSSIER):
+            found = await dossier(connection, self._vault.keys, reference.removeprefix(DOSSIER))
+            note = dossier_note(found, in_force()) if found else ""
+            return [_Piece("dossier", note, note)]
         match reference.removeprefix("vault:").split("/")[0]:
             case "account":
                 account = await self._vault.bank_account(connection, reference)
@@ -139,9 +150,28 @@ class BehindReferences:
                 text = statement.text.get_secret_value()
                 return [_Piece("statement", text, f"statement of {len(text)} characters")]
 
+    async def _remarks(self, connection: Connection, case_id: str) -> list[_Piece]:
+        """Section 12: what is noted down about a case, and where; how much where words are masked."""
+        found = await flags.remarks_of(connection, self._vault.keys, None, case_id)
+        if not found:
+            return [_Piece("remark", "none", "none")]
+        return [
+            _Piece(
+                "remark",
+                f"{each.subject}: {each.text.get_secret_value() if each.text else 'forgotten'}",
+                f"{each.subject}: {len(each.text.get_secret_value()) if each.text else 0} characters",
+            )
+            for each in found
+        ]
+
 
 def _piece(field: Field, clear: str) -> _Piece:
     return _Piece(field, clear, shown(Surface.DEFAULT, actors.Role.PLATFORM, field, clear))
+
+
+def _subject(reference: str) -> str:
+    """What a look at a reference is recorded at: of remarks it is the case."""
+    return reference.removeprefix(REMARKS).removeprefix(DOSSIER)
 
 
 def _note(values: Sequence[str]) -> str:

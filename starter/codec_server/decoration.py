@@ -10,8 +10,14 @@ from typing import Final
 
 from temporalio.api.common.v1 import Payload
 
+from workflows.messages.dossiers import DOSSIER
+from workflows.messages.flags import REMARKS
+
 _OPENING, _CLOSING = "〔", "〕"
-_REFERENCE: Final = re.compile(r"(?:vault:(?:account|address|evidence)/|statement:)[0-9a-f]{32}(?![0-9a-f])")
+_REFERENCE: Final = re.compile(
+    r"(?:(?:vault:(?:account|address|evidence)/|statement:)[0-9a-f]{32}(?![0-9a-f])"
+    rf"|(?:{REMARKS}|{DOSSIER})[a-z-]{{3,32}}/[A-Za-z0-9_.:/-]{{1,200}})"
+)
 # However the brackets are written: a program may escape what is not ASCII. No note holds a bracket or leaves its
 # string, so that each look for an end stops at the next opening one: the time is linear, whatever is left unclosed.
 _NOTED: Final = re.compile(

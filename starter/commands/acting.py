@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final, cast, get_args, get_origin
 
 import typer
@@ -15,11 +16,12 @@ from rich.text import Text
 
 from starter.commands import viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.opening import BankAccount, Evidence, EvidenceFile
+from starter.commands.opening_options import BankAccount, Evidence, EvidenceFile
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.typed_request import DEFAULT_CURRENCY, MOST_PLACES
 from starter.commands.viewing import CaseId
+from starter.commands.words_file import WordsToKeep
 from workflows.messages.commands import (
     CaseSettled,
     Command,
@@ -79,6 +81,10 @@ def act(
         list[str] | None, typer.Option("--line", help="LINE:QUANTITY:AMOUNT, the amount in decimals.")
     ] = None,
     bank_account: BankAccount = None,
+    words_file: Annotated[
+        Path | None,
+        typer.Option(help="A file with what is said, or asked for, in words: kept in the vault.", dir_okay=False),
+    ] = None,
     expects: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +109,9 @@ def act(
     [cyan]aftersales act refund/O-1/k-1 reject --as merchant:m-1 --reason goods_shipped --evidence-file waybill.jpg
     --shipping.carrier sf --shipping.tracking-no SF123 --shipping.shipped-at now[/]
 
+    [cyan]aftersales act dispute/refund/O-1/k-1/d1 demand_evidence --as platform:o-1
+    --of merchant --words-file what.txt[/]
+
     [cyan]aftersales act return/O-1/k-1 agree_return --as merchant:m-1 --clauses no_ems --clauses no_sf_express[/]
     """
     model = command_called(command)
@@ -124,8 +133,9 @@ def act(
         raise UsageError(f"{command} has no such field", "--expects")
     if expects:
         body["expects"] = wording.seen(expects)
-    made(model, body, MOST_PLACES)  # what is wrong in any currency is said before anybody is asked
-    return asyncio.run(_send(case, model, body, wait=wait, signal=signal, as_json=as_json))
+    words = WordsToKeep(words_file, model, body, case) if words_file else None
+    made(model, words.body if words else body, MOST_PLACES)  # wrong in any currency: said before anybody is asked
+    return asyncio.run(_send(case, model, body, words, wait=wait, signal=signal, as_json=as_json))
 
 
 def made(model: type[Command], body: Mapping[str, Any], currency: str) -> Command:
@@ -138,7 +148,14 @@ def made(model: type[Command], body: Mapping[str, Any], currency: str) -> Comman
 
 
 async def _send(
-    identifier: str, model: type[Command], body: Mapping[str, Any], *, wait: bool, signal: bool, as_json: bool
+    identifier: str,
+    model: type[Command],
+    body: Mapping[str, Any],
+    words: WordsToKeep | None,
+    *,
+    wait: bool,
+    signal: bool,
+    as_json: bool,
 ) -> int:
     async with service() as aftersales:
         case = aftersales.case(identifier)
@@ -146,6 +163,8 @@ async def _send(
         shown = await case.view() if decides or wording.has_amounts(body) else None
         if decides and shown and shown.seen and "expects" not in body:  # R11: and nothing that comes from now on
             body = {**body, "expects": shown.seen.model_dump()}
+        if words:
+            body = await words.kept(aftersales, body)
         command = made(model, body, shown.asked.currency if shown and shown.asked else DEFAULT_CURRENCY)
         if signal:
             await case.tell(command)

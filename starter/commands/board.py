@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -16,12 +17,13 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
 from textual.worker import Worker
 
-from activities.postgres.work_lists import WorkItem, WorkPage, WorkQuery
-from starter.commands.viewing import Known, known_page, log_table, timeline_table
+from activities.postgres.work_lists import WorkCounts, WorkItem, WorkPage, WorkQuery
+from starter.commands.log_lines import log_table
+from starter.commands.viewing import Known, known_page, timeline_table
 from starter.commands.watching import Away, Desk, Written
 from starter.commands.work_rows import Column, Layout, cell, in_print, layout
 from workflows.messages.stages import WorkList
-from workflows.rules.local_time import SHANGHAI
+from workflows.rules.local_time import clock
 
 _EVERY_SECOND: Final = 1.0
 _SCROLLBAR: Final = 1
@@ -80,6 +82,8 @@ class Asking(Screen[None]):
         self._every = every
         self._asking: Worker[None] | None = None
         self.away_since: datetime | None = None
+        self.zone: str | None = None
+        """In whose time moments are told (G6); None for Asia/Shanghai."""
         # Held, not looked for: an answer may come when the screen has just been closed.
         self.trouble = Static(id="trouble")
 
@@ -106,9 +110,9 @@ class Asking(Screen[None]):
             await question
         except Away as away:
             self.away_since = self.away_since or datetime.now(UTC)
-            since = self.away_since.astimezone(SHANGHAI)
+            since = clock(self.away_since, self.zone)
             self.trouble.update(
-                Text(f"{str(away).rstrip('.')}. Since {since:%H:%M:%S}; what is shown may be older. Trying again.")
+                Text(f"{str(away).rstrip('.')}. Since {since}; what is shown may be older. Trying again.")
             )
         except Exception as error:  # told once the terminal is the user's again
             self.board.exit(error)
@@ -155,7 +159,7 @@ class Lists(Asking):
         self._keys: list[str | None] = [None]
         """The keys of the pages from the first one to this."""
         self._page: WorkPage | None = None
-        self._counts: dict[str, int] = {}
+        self._counts = WorkCounts(lists={})
         self._asked: tuple[WorkList | None, str | None] | None = None
         """What the page that is shown was asked for."""
         self._layout: Layout | None = None
@@ -179,7 +183,7 @@ class Lists(Asking):
             self.call_later(self.ask)
             return
         stays = self._asked == wanted
-        self._page, self._asked = page, wanted
+        self._page, self._asked, self.zone = page, wanted, _zone_of(page)
         self._show_head()
         self._show_rows(keep_place=stays)
 
@@ -238,7 +242,7 @@ class Lists(Asking):
 
     def _lists(self) -> list[WorkList | None]:
         """All cases first, then the lists that have any, and the one that is shown."""
-        return [None, *(each for each in WorkList if self._counts.get(each) or each is self._query.work_list)]
+        return [None, *(each for each in WorkList if self._counts.lists.get(each) or each is self._query.work_list)]
 
     def _show_head(self) -> None:
         query = self._query
@@ -246,12 +250,14 @@ class Lists(Asking):
         asked = (query.kind, query.attention, "needs attention" if query.needs_attention else None)
         whose += "".join(f" · {in_print(each)}" for each in asked if each)
         page = f" · page {len(self._keys)}" if len(self._keys) > 1 or (self._page and self._page.next) else ""
-        clock = f" · {datetime.now(SHANGHAI):%H:%M:%S} 北京时间"
-        head = Text.assemble((whose, "bold"), page, (clock, "dim"), "\n")
-        every = sum(number for name, number in self._counts.items() if name != "closed")
+        now = f" · {clock(datetime.now(UTC), self.zone)}"
+        if counted_at := self._counts.counted_at:
+            now += f" · counted at {clock(counted_at, self.zone)}"
+        head = Text.assemble((whose, "bold"), page, (now, "dim"), "\n")
+        every = sum(number for name, number in self._counts.lists.items() if name != "closed")
         column = 0
         for number, each in enumerate(self._lists()):
-            count = self._counts.get(each, 0) if each else every
+            count = self._counts.lists.get(each, 0) if each else every
             label = f" {f'{number} ' if number < 10 else ''}{in_print(each) if each else 'all'} {count} "
             # Broken between lists only: a name and its count stay together.
             if column and column + len(label) > self.size.width:
@@ -285,6 +291,12 @@ class Lists(Asking):
 
 def _cells(item: WorkItem, shape: Layout, now: datetime) -> list[Text]:
     return [cell(item, column, shape, now) for column in shape.widths]
+
+
+def _zone_of(page: WorkPage) -> str | None:
+    """The zone of all cases of a page; UTC where they have several (G6)."""
+    zones = {item.time_zone for item in page.items} or {None}
+    return next(iter(zones)) if len(zones) == 1 else "UTC"
 
 
 def _chosen(table: Cases) -> str | None:
@@ -343,9 +355,9 @@ class OneCase(Asking):
 
 
 def _later(known: Known, passed: timedelta) -> Known:
-    return Known(known.view, known.log, known.timeline, known.now + passed)
+    return replace(known, now=known.now + passed)
 
 
 def _written_page(case_id: str, written: Written) -> RenderableType:
-    timeline = timeline_table(written.timeline, datetime.now(UTC))
-    return Group(Text(case_id, style="bold"), "", timeline, "", log_table(written.log))
+    timeline = timeline_table(written.timeline, datetime.now(UTC), zone=written.zone)
+    return Group(Text(case_id, style="bold"), "", timeline, "", log_table(written.log, written.zone, written.currency))

@@ -107,6 +107,9 @@ def books_page(found: Books) -> RenderableType:
         if total.awaited:
             table.add_row("of which no statement is published", "", _money(total.awaited, total.currency), *[""] * 5)
         table.add_row("paid by hand or in advance", "", _money(total.by_hand, total.currency), "", "", "", "", "")
+        if total.to_allowances or total.lost_bonus:  # A7
+            table.add_row("back in allowances", "", _money(total.to_allowances, total.currency), *[""] * 5)
+            table.add_row("bonus lost with allowances", "", _money(total.lost_bonus, total.currency), *[""] * 5)
         table.add_row("compensation among these", "", _money(total.compensation, total.currency), "", "", "", "", "")
     word = Text("the books are equal", style="bold green") if found.equal else Text("the books differ", "bold red")
     return Group(table, word)

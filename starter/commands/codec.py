@@ -28,6 +28,7 @@ from starter.logs import to_standard_error
 from starter.settings import Settings, load_settings
 from starter.stack.state_folder import Embedded, StateFolder
 from starter.vault import key_provider, opened_vault
+from workflows.rules.bilingual import Language, speak
 
 codec = typer.Typer(
     no_args_is_help=True,
@@ -106,6 +107,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     to_standard_error(settings.log_level, settings.log_format)
     stop = told_to_stop()
     server = await _server(settings)
+    speak(Language(settings.operators_language))
     url = discover(settings).database_url
     async with (
         await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-codec") as pool,

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from activities.calendar.working_days import Calendar
 from activities.escalation import ladder_at
+from activities.policies import Policies
 from starter.commands import wording
 from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer
@@ -130,20 +131,25 @@ def declare_exemption(
 
 
 def ladder(
+    profile: Annotated[str, typer.Argument(metavar="PROFILE", help="The order's profile.")],
     at: Annotated[str | None, typer.Option(help="At this moment: ISO 8601 with offset. By default now.")] = None,
     as_json: Json = False,
 ) -> int:
     """Whom a buyer can turn to next, from the first rung up, and whether somebody is there (L4).
 
-    Example: [cyan]aftersales ladder --at 2026-11-21T09:00+08:00[/]
+    Example: [cyan]aftersales ladder douyin --at 2026-11-21T09:00+08:00[/]
     """
+    settings = load_settings()
+    policy = Policies(settings.policies_dir).get(profile)
+    if policy is None:
+        raise UsageError("there is no such profile", "PROFILE")
     moment = wording.moment(at, "--at") if at else datetime.now(UTC)
-    rungs = ladder_at(moment, calendar=Calendar(load_settings().calendar_overrides))
+    rungs = ladder_at(moment, policy, calendar=Calendar(settings.calendar_overrides))
     table = Table("rung", "", "now", "opens")
     for number, each in enumerate(rungs, start=1):
         state = Text("open", style="green") if each.open_now else Text("closed", style="yellow")
         title = f"{each.rung.chinese} · {each.rung.english}"
-        table.add_row(str(number), title, state, "" if each.open_now else local(each.opens_at))
+        table.add_row(str(number), title, state, "" if each.open_now else local(each.opens_at, policy.time_zone))
     document = [
         {
             "rung": each.rung.code,

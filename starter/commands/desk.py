@@ -9,12 +9,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from starter.commands import viewing, wording
+from starter.commands import talk, viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.printing import Json, answer, in_words
+from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from workflows.messages.addresses import ReturnAddress, SaveAddress
 from workflows.messages.flags import AddRemark, Colour, SetFlag
+from workflows.messages.persons import Contact
 from workflows.rules.local_time import local
 
 addresses = typer.Typer(
@@ -28,7 +29,7 @@ flags = typer.Typer(
 remarks = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Remarks 备注 at an order or allowance, shared by all its cases.",
+    help="Remarks 备注 at an order or allowance, shared by all its cases, or at one case.",
 )
 
 _NO_FLAG = "none"
@@ -36,6 +37,9 @@ _NO_FLAG = "none"
 Merchant = Annotated[str, typer.Option(help="The merchant's id.")]
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The address's id in the merchant's address book.")]
 Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="The order's number, or the allowance's id.")]
+Noted = Annotated[
+    str, typer.Argument(metavar="SUBJECT", help="The order's number, the allowance's id, or the case's id.")
+]
 By = Annotated[str, typer.Option("--as", help="Who does it: merchant:m-1, or platform:o-1.")]
 Key = Annotated[str | None, typer.Option(help="The same key is the same change. By default a new one.")]
 
@@ -46,7 +50,16 @@ def save(
     merchant: Merchant,
     province: Annotated[str, typer.Option(help="省")],
     city: Annotated[str, typer.Option(help="市")],
-    details: Annotated[str, typer.Option(help="Where contact, phone and street are kept: vault:...")],
+    details: Annotated[
+        str | None, typer.Option(help="Where contact, phone and street are kept: vault:..., or see --contact-file.")
+    ] = None,
+    contact_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with a JSON object of name, phone and street: kept in the vault; - for standard input.",
+            allow_dash=True,
+        ),
+    ] = None,
     district: Annotated[str | None, typer.Option(help="区; left out where a city has none.")] = None,
     default: Annotated[bool, typer.Option("--default", help="Make it the one that is taken unasked.")] = False,
     as_json: Json = False,
@@ -54,26 +67,35 @@ def save(
     """Add an address, or change it. Cases that were given it keep the version that they were given.
 
     Example: [cyan]aftersales addresses save A-1 --merchant m-1 --province 广东省 --city 广州市 --district 天河区
-    --details vault:addresses/1 --default[/]
+    --contact-file contact.json --default[/]
     """
-    wish = wording.built(
-        SaveAddress,
-        {
-            "merchant_id": merchant,
-            "address_id": address,
-            "region": {"province": province, "city": city, "district": district},
-            "details": details,
-            "is_default": default,
-        },
-    )
+    if (details is None) == (contact_file is None):
+        raise UsageError("say who takes parcels in: either --contact-file or --details", "--contact-file")
+    contact = wording.read(Contact, _text_of(contact_file)) if contact_file else None
+    body: dict[str, object] = {
+        "merchant_id": merchant,
+        "address_id": address,
+        "region": {"province": province, "city": city, "district": district},
+        "details": details or "vault:not-yet-kept",
+        "is_default": default,
+    }
+    wish = wording.built(SaveAddress, body)
 
     async def keep() -> int:
         async with service() as aftersales:
-            saved = await aftersales.desk.save_address(wish)
+            if contact:
+                kept = await aftersales.privacy.keep_contact(merchant, f"cli-{uuid4().hex[:16]}", contact)
+                saved = await aftersales.desk.save_address(wording.built(SaveAddress, {**body, "details": kept}))
+            else:
+                saved = await aftersales.desk.save_address(wish)
             answer(as_json, saved, _addresses((saved,)))
             return 0
 
     return asyncio.run(keep())
+
+
+def _text_of(file: Path) -> str:
+    return wording.text(None if str(file) == "-" else file, "--contact-file")
 
 
 @addresses.command("list")
@@ -154,7 +176,7 @@ def show_flag(subject: Subject, merchant: Merchant, as_json: Json = False) -> in
 
 @remarks.command("add")
 def add_remark(
-    subject: Subject,
+    subject: Noted,
     merchant: Merchant,
     by: By,
     file: Annotated[
@@ -180,11 +202,11 @@ def add_remark(
 
 @remarks.command("list")
 def list_remarks(
-    subject: Subject,
+    subject: Noted,
     merchant: Annotated[str | None, typer.Option(help="Only this merchant's; without, for the platform, all.")] = None,
     as_json: Json = False,
 ) -> int:
-    """The remarks at an order or allowance, oldest first.
+    """The remarks at an order or allowance, oldest first; of a case its own and those of its order.
 
     Example: [cyan]aftersales remarks list O-1 --merchant m-1[/]
     """
@@ -192,14 +214,9 @@ def list_remarks(
     async def look() -> int:
         async with service() as aftersales:
             found = await aftersales.desk.remarks(merchant, subject)
-            table = Table("when", "by", "remark")
-            for each in found:
-                table.add_row(local(each.at), f"{each.by.role} {each.by.id}", Text(in_words(each.text)))
-            # A secret does not write itself; here it is shown to whoever may read it.
-            document = [
-                each.model_dump(mode="json") | {"text": in_words(each.text) if each.text else None} for each in found
-            ]
-            answer(as_json, {"remarks": document}, table)
+            zone = await viewing.zone_of(aftersales, subject)
+            document = [talk.remark_in_clear(each) for each in found]
+            answer(as_json, {"remarks": document}, talk.remarks_table(found, zone=zone))
             return 0
 
     return asyncio.run(look())

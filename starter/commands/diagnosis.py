@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import metadata
-from typing import Final
+from typing import Annotated, Final
 from uuid import uuid4
 
 import asyncpg
+import typer
 from rich.console import Group
 from rich.text import Text
 from temporalio.api.enums.v1 import TaskQueueType
@@ -27,6 +28,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
+from activities.policies import Policies, PolicyError
 from activities.postgres import schema
 from activities.postgres.connecting import connect as to_database
 from activities.postgres.granting import Right
@@ -34,7 +36,9 @@ from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
 from starter.adapters import PORTS, SIGN_OF_LIFE_SECONDS, Alive, adapter_of, refuse_stubs, sign_of_life
+from starter.commands.deep_diagnosis import deep as deep_checks
 from starter.commands.failures import Exit
+from starter.commands.finding import Problem
 from starter.commands.heartbeats import heard_workers, listed_workers
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import database
@@ -47,21 +51,13 @@ from workflows.rules.worker_roles import WorkerRole, queue_of
 
 _PACKAGES: Final = ("temporalio", "asyncpg", "pydantic", "alembic", "typer")
 _PATIENCE: Final = 10
+_DEEP_PATIENCE: Final = 6 * 3600
 _SET_UP: Final = "run `aftersales setup`"
 _START: Final = "run `aftersales up`, or check TEMPORAL_ADDRESS and DATABASE_URL"
 _KEYS: Final = "give every process the same AFTERSALES_KEY_FILE or AFTERSALES_KEYS"
 _OWN_LOGIN: Final = "give each kind of process a login in its own role (docs/running.md), and setup alone the owner's"
 _TOLD: Final = 5
 _POLLED_LATELY: Final = timedelta(minutes=2)
-
-
-class Problem(Exception):  # noqa: N818 -- it is a finding, not a fault
-    """Something is not as it should be; ``remedy`` says what to do."""
-
-    def __init__(self, finding: str, remedy: str) -> None:
-        super().__init__(finding)
-        self.finding = finding
-        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -77,15 +73,23 @@ class Finding:
 Check = tuple[str, Callable[[], Awaitable[str]]]
 
 
-def doctor(as_json: Json = False) -> int:
+def doctor(
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep", help="Read all books as well: whether what was restored is whole. It needs the owner's login."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> int:
     """Look at everything that cases need: each line is fine or a problem with what to do; exit code 1 for one.
 
     Example: [cyan]aftersales doctor[/]
     """
-    return asyncio.run(_doctor(load_settings(), as_json))
+    return asyncio.run(_doctor(load_settings(), deep, as_json))
 
 
-async def _doctor(settings: Settings, as_json: bool) -> int:
+async def _doctor(settings: Settings, deep: bool, as_json: bool) -> int:
     findings = [await _checked(what, check) for what, check in _local(settings)]
     try:
         client = await connect(settings)
@@ -96,19 +100,21 @@ async def _doctor(settings: Settings, as_json: bool) -> int:
     findings += [await _checked(what, check) for what, check in _of_database(settings)]
     findings += [await _checked(port, partial(_adapter, settings, port)) for port in PORTS]
     findings.append(await _checked("attachments", partial(_attachments, settings)))
+    if deep:
+        findings += [await _checked(what, check, patience=_DEEP_PATIENCE) for what, check in deep_checks(settings)]
     ok = all(each.ok for each in findings)
     answer(as_json, {"ok": ok, "checks": findings}, _page(findings))
     return Exit.OK if ok else Exit.NO
 
 
-async def _checked(what: str, check: Callable[[], Awaitable[str]]) -> Finding:
+async def _checked(what: str, check: Callable[[], Awaitable[str]], *, patience: float = _PATIENCE) -> Finding:
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(patience):
             return Finding(what, ok=True, finding=await check())
     except Problem as problem:
         return Finding(what, ok=False, finding=problem.finding, remedy=problem.remedy)
     except TimeoutError:
-        return Finding(what, ok=False, finding=f"no answer within {_PATIENCE} s", remedy=_START)
+        return Finding(what, ok=False, finding=f"no answer within {patience:g} s", remedy=_START)
     except ConnectionError as error:
         return Finding(what, ok=False, finding=str(error), remedy=_START)
     except (KeyRingError, UnknownKey) as error:
@@ -185,9 +191,18 @@ def _local(settings: Settings) -> Sequence[Check]:
             raise Problem(f"{existing} cannot be written to", "set AFTERSALES_STATE_DIR to a folder of yours")
         return f"{folder}{'' if folder.exists() else ' (will be made)'}"
 
+    async def profiles() -> str:
+        try:
+            policies = Policies(settings.policies_dir)
+            found = filter(None, map(policies.get, policies.names()))
+            return ", ".join(f"{each.name}/{each.version}" for each in found)
+        except PolicyError as error:
+            raise Problem(str(error), "mend the file: docs/profiles.md has every field") from error
+
     checks: list[Check] = [
         ("Python", python),
         ("packages", packages),
+        ("profiles", profiles),
         ("key ring", ring),
     ]
     if settings.embeds_temporal or settings.embeds_postgres:

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from starter.commands import wording
 from starter.commands.failures import UsageError
-from starter.commands.printing import Json, answer, in_words
+from starter.commands.printing import CommandLine, Json, answer, in_words
 from starter.commands.reaching import service
-from starter.commands.viewing import CaseId
-from workflows.messages.actors import Actor
+from starter.commands.viewing import CaseId, zone_of
+from workflows.messages.actors import Actor, Role
 from workflows.messages.money import Money
 from workflows.messages.statements import GivenEvidence, Purpose, WriteStatement
 from workflows.rules.local_time import local
@@ -65,11 +65,18 @@ def write(
             as_json,
             {"case_id": case, "reference": written.reference, "key": wish.key, "at": written.at},
             Text.assemble("written ", (written.reference, "bold")),
-            Text(f"next: aftersales act {case} submit_evidence --as {by} --statement {written.reference}", style="dim"),
+            CommandLine(f"next: {_used(case, by, written.reference)}", style="dim"),
         )
         return 0
 
     return asyncio.run(keep())
+
+
+def _used(case: str, by: str, reference: str) -> str:
+    """The command that names a statement, for whoever wrote it: officers rule on evidence, and give none (D6)."""
+    if by.startswith(f"{Role.PLATFORM}:"):
+        return f"aftersales act {case} demand_evidence --as {by} --of merchant --wanted {reference}"
+    return f"aftersales act {case} submit_evidence --as {by} --statement {reference}"
 
 
 @statements.command("read")
@@ -87,11 +94,12 @@ def read(
     async def look() -> int:
         async with service() as aftersales:
             found = await aftersales.desk.read_statement(reference, reader)
+            zone = await zone_of(aftersales, found.case_id) if found else None
         if found is None:
             raise UsageError(f"there is no statement {reference}", "REFERENCE")
         # A secret does not write itself; here it is shown to whoever may read it.
         words = in_words(found.text)
-        who = Text(f"{found.by.role} {found.by.id} about {found.case_id}, {local(found.at)}", style="dim")
+        who = Text(f"{found.by.role} {found.by.id} about {found.case_id}, {local(found.at, zone)}", style="dim")
         answer(as_json, found.model_dump(mode="json") | {"text": words if found.text else None}, who, Text(words))
         return 0
 
@@ -109,23 +117,24 @@ def evidence(case: CaseId, as_json: Json = False) -> int:
             given = await aftersales.desk.evidence(case)
             if not given:
                 await aftersales.case(case).log()  # an unknown case is an error, one without evidence is not
-        answer(as_json, {"case_id": case, "evidence": given}, givings_table(given))
+            zone = await zone_of(aftersales, case)
+        answer(as_json, {"case_id": case, "evidence": given}, givings_table(given, zone=zone))
         return 0
 
     return asyncio.run(look())
 
 
-def givings_table(given: tuple[GivenEvidence, ...], title: str = "evidence") -> Table:
+def givings_table(given: tuple[GivenEvidence, ...], title: str = "evidence", zone: str | None = None) -> Table:
     """What the parties gave, oldest first."""
     table = Table("no.", "when", "by", "standing", "attachments", "statement", "amount", title=title)
     for each in given:
-        table.add_row(*_giving(each))
+        table.add_row(*_giving(each, zone))
     return table
 
 
-def _giving(each: GivenEvidence) -> tuple[Any, ...]:
+def _giving(each: GivenEvidence, zone: str | None) -> tuple[Any, ...]:
     amount = str(Money(amount=each.amount, currency=each.currency)) if each.amount is not None and each.currency else ""
     replaced = f" by {each.replaced_by}" if each.replaced_by else ""
     attachments = "\n".join(attachment.uri for attachment in each.attachments)
     by = f"{each.by.role} {each.by.id}"
-    return str(each.seq), local(each.at), by, each.standing + replaced, attachments, each.statement or "", amount
+    return str(each.seq), local(each.at, zone), by, each.standing + replaced, attachments, each.statement or "", amount

@@ -11,10 +11,11 @@ from rich.text import Text
 
 from starter.commands import wording
 from starter.commands.disputing import givings_table
-from starter.commands.negotiating import thread_table
-from starter.commands.printing import Json, answer, in_words
+from starter.commands.log_lines import log_table, thread_table
+from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
-from starter.commands.viewing import CaseId, application_words, log_table
+from starter.commands.talk import proposal_words, remark_in_clear, remarks_table
+from starter.commands.viewing import CaseId, application_words
 from workflows.messages.actors import Actor
 from workflows.messages.dossiers import Dossier, OtherCase
 from workflows.messages.money import Money
@@ -35,17 +36,16 @@ def dossier(
     async def look() -> int:
         async with service() as aftersales:
             found = await aftersales.desk.dossier(case, officer)
-            view = await aftersales.case(case).view()
         document = found.model_dump(mode="json")
-        for shown, each in zip(document["remarks"], found.remarks, strict=True):
-            shown["text"] = in_words(each.text) if each.text else None
-        answer(as_json, document, _page(found, view.asked.currency if view.asked else ""))
+        document["remarks"] = [remark_in_clear(each) for each in found.remarks]
+        answer(as_json, document, _page(found))
         return 0
 
     return asyncio.run(look())
 
 
-def _page(found: Dossier, currency: str) -> RenderableType:
+def _page(found: Dossier) -> RenderableType:
+    currency, zone = found.currency or "", found.time_zone
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column(overflow="fold")
@@ -53,31 +53,31 @@ def _page(found: Dossier, currency: str) -> RenderableType:
     if found.about:
         facts.add_row("about", found.about)
     if found.claimed:
-        facts.add_row("asks for", application_words(found.claimed, currency))
+        facts.add_row("asks for", application_words(found.claimed, currency, found.reason, zone))
     if found.applied and found.about:
-        facts.add_row("asked for before", application_words(found.applied, currency))
+        facts.add_row("asked for before", application_words(found.applied, currency, found.reason, zone))
+    for proposal in found.proposals:
+        facts.add_row(f"proposal {proposal.number}", proposal_words(proposal, currency, zone))
     if found.flag:
         facts.add_row("flag", found.flag)
-    for each in found.remarks:
-        facts.add_row("remark", f"{local(each.at)} {each.by.role} {each.by.id}: {in_words(each.text)}")
     counted = [f"{each.cases} {each.kind} {each.outcome or 'open'}" for each in found.counts]
     facts.add_row("these two have", ", ".join(counted) or "no other case")
-    return Group(
-        facts,
-        "",
-        log_table(found.rejections),
-        thread_table(found.thread, {}),
-        givings_table(found.evidence, "evidence"),
-        givings_table(found.evidence_in_dispute, "evidence in the dispute"),
-        _others(found.on_order, "other cases of the order"),
-        _others(found.earlier, "other cases of this buyer with this merchant"),
+    tables = (
+        remarks_table(found.remarks, "remarks", zone),
+        log_table(found.rejections, zone, currency, "rejections"),
+        thread_table(found.thread, {}, zone, currency),
+        givings_table(found.evidence, "evidence", zone),
+        givings_table(found.evidence_in_dispute, "evidence in the dispute", zone),
+        _others(found.on_order, "other cases of the order", zone),
+        _others(found.earlier, "other cases of this buyer with this merchant", zone),
     )
+    return Group(facts, "", *(each for each in tables if each.row_count))
 
 
-def _others(cases: Sequence[OtherCase], title: str) -> Table:
-    table = Table("case", "kind", "asked", "paid back", "outcome", "opened", title=title)
+def _others(cases: Sequence[OtherCase], title: str, zone: str | None) -> Table:
+    table = Table("case", "kind", "asked", "paid back", "stands at", "opened", title=title)
     for each in cases:
         asked, refunded = (Money(amount=amount, currency=each.currency) for amount in (each.asked, each.refunded))
         ended = each.outcome or each.stage
-        table.add_row(each.case_id, each.kind, str(asked), str(refunded), ended, local(each.opened_at))
+        table.add_row(each.case_id, each.kind, str(asked), str(refunded), ended, local(each.opened_at, zone))
     return table

@@ -12,11 +12,18 @@ from temporalio.service import RPCError
 from typer.core import TyperGroup
 
 from activities.calendar.overrides import CalendarError
+from activities.gateways.attachments import AttachmentDamaged
 from activities.gateways.payment import GatewayUnreachable
 from activities.policies import PolicyError
 from activities.postgres.addresses import ContactOfOthers, DefaultAddressNeeded
 from activities.postgres.disclosures import OtherLookUnderKey, TooManyReveals
-from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
+from activities.postgres.exports import (
+    ExportOver,
+    ExportTooLarge,
+    OtherExportUnderKey,
+    OtherPurchaseUnderKey,
+    QuotaTooSmall,
+)
 from activities.postgres.flags import OtherMarkingUnderKey
 from activities.postgres.granting import CannotMakeRoles
 from activities.postgres.limits import LimitReached
@@ -40,6 +47,7 @@ from starter.errors import (
     VagueReply,
     WorkflowStopped,
 )
+from starter.privacy import AttachmentTooLarge, OtherMediaType
 from starter.settings import SettingsError
 from starter.stack import StackError
 from starter.virtual_numbers import RefusedNumber
@@ -124,8 +132,13 @@ def describe(error: Exception) -> Failure | None:
             return _refused(Refusal(code="unknown_contact", field="--details", rule="T2", explanation=str(error)))
         case DefaultAddressNeeded():
             return _refused(Refusal(code="default_needed", field="ADDRESS", rule="T2", explanation=str(error)))
-        case TooManyReveals() | QuotaTooSmall() | ExportOver():
+        case TooManyReveals() | QuotaTooSmall() | ExportOver() | ExportTooLarge():
             return _refused(_disclosure(error))
+        case AttachmentTooLarge() | OtherMediaType():
+            code = "too_large" if isinstance(error, AttachmentTooLarge) else "other_media_type"
+            return _refused(Refusal(code=code, field="FILE", rule="D6", explanation=str(error)))
+        case AttachmentDamaged():
+            return _refused(Refusal(code="damaged", field="REFERENCE", rule="D6", explanation=str(error)))
         case RefusedNumber():
             return _refused(error.refusal)
         case (
@@ -175,7 +188,7 @@ def _at_the_desk(error: VagueReply | RefusedStatement | DeclaredOtherwise | Limi
     return Refusal(code=code, field=field, rule=rule, explanation=str(error))
 
 
-def _disclosure(error: TooManyReveals | QuotaTooSmall | ExportOver) -> Refusal:
+def _disclosure(error: TooManyReveals | QuotaTooSmall | ExportOver | ExportTooLarge) -> Refusal:
     match error:
         case TooManyReveals():
             code, field, rule = "too_many_reveals", "--as", "P8"
@@ -183,6 +196,8 @@ def _disclosure(error: TooManyReveals | QuotaTooSmall | ExportOver) -> Refusal:
             code, field, rule = "quota_too_small", "--kind", "P5"
         case ExportOver():
             code, field, rule = "export_over", "FILE", "P5"
+        case ExportTooLarge():
+            code, field, rule = "export_too_large", "--from", "P5"
     return Refusal(code=code, field=field, rule=rule, explanation=str(error))
 
 

@@ -17,11 +17,12 @@ from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.viewing import remaining
-from starter.commands.work_rows import amount_of_version
+from starter.commands.work_rows import age_of, amount_of_version, in_print
 from starter.settings import load_settings
 from starter.vault import lookup_key
 from workflows.messages.flags import Colour
 from workflows.messages.stages import Attention, CaseKind, Stopped, WorkList
+from workflows.rules.phone_numbers import HOME, in_full, is_region
 
 _MOMENT: Final = "day or moment (Shanghai time where no offset is given)"
 _LOOKUPS: Final[Mapping[str, Kind]] = {"--account": "account", "--name": "name", "--phone": "phone"}
@@ -46,6 +47,9 @@ def list_cases(
     phone: Annotated[
         str | None, typer.Option(help="Only cases of this customer's phone, by its keyed hash; or -.")
     ] = None,
+    phone_region: Annotated[
+        str, typer.Option(help="Country of a phone that has no country code (ISO 3166); a work list has no profile.")
+    ] = HOME,
     customer: Annotated[
         str | None, typer.Option(metavar="HASH", help="The keyed hash itself, as the command for the next page has it.")
     ] = None,
@@ -70,7 +74,9 @@ def list_cases(
 
     Example: [cyan]aftersales list --merchant m-1 --list unshipped_refunds --due-within 12h[/]
     """
-    who = _customer({"--customer": customer, "--account": account, "--name": name, "--phone": phone})
+    if not is_region(phone_region):
+        raise UsageError("no country by ISO 3166 that has phones, such as DE", "--phone-region")
+    who = _customer({"--customer": customer, "--account": account, "--name": name, "--phone": phone}, phone_region)
     since = wording.moment_or_day(opened_from, "--opened-from") if opened_from else None
     before = wording.moment_or_day(opened_until, "--opened-until") if opened_until else None
     fields = {
@@ -121,7 +127,7 @@ def from_now(text: str) -> datetime:
         raise UsageError("is longer than the calendar", "--due-within") from None
 
 
-def _customer(asked: dict[str, str | None]) -> str | None:
+def _customer(asked: dict[str, str | None], phone_region: str) -> str | None:
     given = {option: value for option, value in asked.items() if value is not None}
     if len(given) > 1:
         raise UsageError("a customer is searched for by one of account, name and phone", next(iter(given)))
@@ -129,8 +135,9 @@ def _customer(asked: dict[str, str | None]) -> str | None:
         return given["--customer"]
     key = lookup_key(load_settings())
     for option, value in given.items():
+        typed = wording.text(None, option) if value == "-" else value
         try:
-            return LOOKUPS[_LOOKUPS[option]](key, wording.text(None, option) if value == "-" else value)
+            return LOOKUPS[_LOOKUPS[option]](key, in_full(typed, phone_region) if option == "--phone" else typed)
         except ValueError as error:
             raise UsageError(str(error), option) from error
     return None
@@ -141,8 +148,10 @@ async def _list(query: WorkQuery, again: dict[str, object], as_json: bool) -> in
         page = await aftersales.work_list(query)
         counts = await aftersales.work_counts(query)
         stopped = await aftersales.runs.stopped_of([item.case_id for item in page.items if not item.outcome])
-    shown = "  ".join(f"{name}: {number}" for name, number in sorted(counts.items())) or "no cases"
-    document = {"cases": page.items, "counts": counts, "next": page.next, "stopped": stopped}
+    shown = "  ".join(f"{name}: {number}" for name, number in sorted(counts.lists.items())) or "no cases"
+    document = {"cases": page.items, "counts": counts.lists, "next": page.next, "stopped": stopped}
+    document |= {"counted_at": counts.counted_at}
+    shown += age_of(counts, datetime.now(UTC))
     answer(as_json, document, _table(page.items, stopped), Text(shown, style="bold"))
     if page.next and not as_json:
         # Not through the page's console: a command that is wrapped cannot be copied.
@@ -163,12 +172,13 @@ def _command(options: dict[str, object]) -> str:
 
 def _table(items: Iterable[WorkItem], stopped: Mapping[str, Stopped]) -> Table:
     now = datetime.now(UTC)
-    table = Table("case", "stage", "remaining", "asked", "merchant", "list", "flag", "attention")
+    table = Table("case", "stage", "remaining", "asked", "why", "merchant", "list", "flag", "attention")
     for item in items:
         asked = amount_of_version(item)
         left = Text(item.outcome, style="dim") if item.outcome else remaining(item.due_at, now)
-        why = stopped.get(item.case_id)  # such a case looks open in the book, and nothing moves it
-        attention = Text(f"workflow {why}" if why else item.attention or "", style="bold red")
-        lists = (item.work_list or "", item.flag or "")
-        table.add_row(item.case_id, item.stage, left, asked, item.merchant_id, *lists, attention)
+        stands_still = stopped.get(item.case_id)  # such a case looks open in the book, and nothing moves it
+        attention = Text(f"workflow {stands_still}" if stands_still else item.attention or "", style="bold red")
+        lists = (in_print(item.work_list or ""), item.flag or "")
+        why = item.reason_label or item.reason or ""
+        table.add_row(item.case_id, in_print(item.stage), left, asked, why, item.merchant_id, *lists, attention)
     return table

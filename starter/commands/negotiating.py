@@ -8,23 +8,23 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from starter.client import Aftersales
 from starter.commands import acting, viewing, wording
 from starter.commands.failures import UsageError
-from starter.commands.opening import Evidence, EvidenceFile
+from starter.commands.log_lines import thread_table
+from starter.commands.opening_options import Evidence, EvidenceFile, WordsFile
 from starter.commands.printing import Json, answer, in_words
 from starter.commands.reaching import service
 from starter.commands.typed_request import DEFAULT_CURRENCY, MOST_PLACES
 from starter.commands.viewing import CaseId
+from starter.commands.words_file import WordsToKeep
 from workflows.messages.actors import Actor
 from workflows.messages.commands import Propose, Say
 from workflows.messages.proposals import ProposalKind
 from workflows.messages.statements import Purpose, WriteStatement
 from workflows.messages.threads import ThreadItem
-from workflows.rules.local_time import local
 
 By = Annotated[str, typer.Option("--as", help="Who speaks: buyer:b-1, merchant:m-1, platform:o-1.")]
 Key = Annotated[str | None, typer.Option(help="One key, one command, however often it is sent. By default a new one.")]
@@ -41,7 +41,10 @@ def propose(
     amount: Annotated[str | None, typer.Option(help="Of a compensation, in decimals.")] = None,
     piece: Annotated[list[str] | None, typer.Option("--piece", help="LINE:QUANTITY to be sent again.")] = None,
     wanted: Annotated[str | None, typer.Option(help="Of more proof: a code, such as photo_of_the_label.")] = None,
-    words: Annotated[str | None, typer.Option(help="What was written with it: statement:...")] = None,
+    words: Annotated[
+        str | None, typer.Option(help="What was written with it: statement:..., or see --words-file.")
+    ] = None,
+    words_file: WordsFile = None,
     key: Key = None,
     as_json: Json = False,
 ) -> int:
@@ -65,16 +68,19 @@ def propose(
     if wanted:
         said["wanted"] = wanted
     body = {"key": key or _new_key(), "by": wording.actor(by), "terms": said, **({"words": words} if words else {})}
+    to_keep = WordsToKeep(words_file, Propose, body, case) if words_file else None
     acting.made(Propose, body, MOST_PLACES)
-    return asyncio.run(_propose(case, body, as_json))
+    return asyncio.run(_propose(case, body, to_keep, as_json))
 
 
-async def _propose(identifier: str, body: dict[str, Any], as_json: bool) -> int:
+async def _propose(identifier: str, body: dict[str, Any], words: WordsToKeep | None, as_json: bool) -> int:
     async with service() as aftersales:
         case = aftersales.case(identifier)
         shown = await case.view()
         if shown.seen:  # R11
             body = {**body, "expects": shown.seen.model_dump()}
+        if words:
+            body = await words.kept(aftersales, body)
         currency = shown.asked.currency if shown.asked else DEFAULT_CURRENCY
         view = await case.act(acting.made(Propose, body, currency))
         answer(as_json, view, viewing.case_page(view, datetime.now(UTC)))
@@ -138,8 +144,11 @@ def thread(
         async with service() as aftersales:
             items = await aftersales.desk.thread(case, reader)
             words = await _words(aftersales, items, reader) if by else {}
+            zone, currency = await viewing.zone_of(aftersales, case), await aftersales.currency_of(case)
         document = [{**each.model_dump(mode="json"), "text": words.get(each.words or "")} for each in items]
-        answer(as_json, {"case_id": case, "thread": document}, thread_table(items, words))
+        nothing = Text("nothing has been said or proposed", style="dim")
+        page = thread_table(items, words, zone, currency) if items else nothing
+        answer(as_json, {"case_id": case, "thread": document}, page)
         return 0
 
     return asyncio.run(look())
@@ -148,18 +157,6 @@ def thread(
 async def _words(aftersales: Aftersales, items: Sequence[ThreadItem], reader: Actor) -> dict[str, str]:
     read = {each.words: await aftersales.desk.read_statement(each.words, reader) for each in items if each.words}
     return {reference: in_words(found.text) for reference, found in read.items() if found}
-
-
-def thread_table(items: Sequence[ThreadItem], words: dict[str, str]) -> Table:
-    """A thread, oldest first; words where they were read."""
-    table = Table("when", "by", "what", "says", title="thread")
-    for each in items:
-        facts = ", ".join(f"{name} {value}" for name, value in each.facts.items())
-        pictures = [picture.uri for picture in each.attachments]
-        said = [words.get(each.words, each.words)] if each.words else []
-        who = f"{each.by.role} {each.by.id}"
-        table.add_row(local(each.at), who, Text(f"{each.event} {facts}".strip()), Text("\n".join([*said, *pictures])))
-    return table
 
 
 def _new_key() -> str:

@@ -1,21 +1,36 @@
 """``aftersales open``: one sub-command for each kind of request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel, ConfigDict
 
-from starter.client import Aftersales, Case
-from starter.commands import wording
+from starter.client import Aftersales
+from starter.commands import opening_goods, wording
 from starter.commands.failures import Exit, UsageError
 from starter.commands.opening_many import ManyRequests, open_all
+from starter.commands.opening_options import (
+    Allowance,
+    BankAccount,
+    Buyer,
+    Evidence,
+    EvidenceFile,
+    Freight,
+    From,
+    Key,
+    Lines,
+    Merchant,
+    Order,
+    Reason,
+    WordsFile,
+    application_of,
+    whose,
+    worded,
+)
 from starter.commands.printing import Json
 from starter.commands.reaching import service
 from starter.commands.typed_request import Typed, open_directly, open_typed, said, text_of
-from starter.merchant_desk import Asked
 from workflows.messages.requests import (
     DisputeReason,
     DisputeRequest,
@@ -24,47 +39,11 @@ from workflows.messages.requests import (
     PriceProtectionRequest,
     RefundReason,
     RefundRequest,
-    ReturnRequest,
     WithdrawalRequest,
 )
-from workflows.messages.statements import StatementText
 
 application = typer.Typer(rich_markup_mode="rich")
-
-From = Annotated[
-    Path | None,
-    typer.Option("--from", help="Read the whole request from a JSON file, amounts in minor units.", dir_okay=False),
-]
-Order = Annotated[str | None, typer.Option(help="The order's number.")]
-Allowance = Annotated[str | None, typer.Option(help="The allowance's id.")]
-Merchant = Annotated[str | None, typer.Option(help="The merchant's id.")]
-Buyer = Annotated[str | None, typer.Option(help="The buyer's id.")]
-Lines = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--line", help="LINE:QUANTITY:AMOUNT, the amount in decimals of the order's currency; once for each line."
-    ),
-]
-Freight = Annotated[str, typer.Option(help="Freight to pay back, in decimals.")]
-BankAccount = Annotated[
-    str | None,
-    typer.Option(help="Pay to the account kept under this reference (vault:...), instead of the original route."),
-]
-Key = Annotated[
-    str | None,
-    typer.Option(help="The request's key: one key, one case. By default made of what is asked for."),
-]
-Evidence = Annotated[
-    list[str] | None, typer.Option(help="An attachment: uri,media/type,bytes,sha256; up to four times.")
-]
-EvidenceFile = Annotated[
-    list[Path] | None, typer.Option(help="A local file to measure: its type, size and SHA-256 are the attachment.")
-]
-WordsFile = Annotated[
-    Path | None,
-    typer.Option(help="A file with what is to be said about it in words 申请说明: kept in the vault.", dir_okay=False),
-]
-Reason = Annotated[str, typer.Option(help="Why it is asked for: a code of the profile, such as damaged (G1).")]
+application.add_typer(opening_goods.application)
 
 
 @application.callback(invoke_without_command=True)
@@ -131,63 +110,9 @@ def refund(
 
     Example: [cyan]aftersales open refund --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
     """
-    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
+    body = whose(order, merchant, buyer) | application_of(line, freight, reason, evidence, evidence_file)
     typed = Typed(RefundRequest, body, file, key, bank_account)
-    return asyncio.run(open_typed(typed, _worded(Aftersales.open_refund, words_file), as_json))
-
-
-@application.command("return")
-def return_(
-    order: Order = None,
-    merchant: Merchant = None,
-    buyer: Buyer = None,
-    line: Lines = None,
-    freight: Freight = "0",
-    reason: Reason = RefundReason.NO_LONGER_WANTED,
-    bank_account: BankAccount = None,
-    evidence: Evidence = None,
-    evidence_file: EvidenceFile = None,
-    words_file: WordsFile = None,
-    key: Key = None,
-    file: From = None,
-    as_json: Json = False,
-) -> int:
-    """A buyer sends goods back for money 退货退款 (T1 to T7, T10, T11).
-
-    Example: [cyan]aftersales open return --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00[/]
-    """
-    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
-    typed = Typed(ReturnRequest, body, file, key, bank_account)
-    return asyncio.run(open_typed(typed, _worded(Aftersales.open_return, words_file), as_json))
-
-
-@application.command("exchange")
-def exchange(
-    order: Order = None,
-    merchant: Merchant = None,
-    buyer: Buyer = None,
-    line: Lines = None,
-    replacement: Annotated[
-        list[str] | None, typer.Option(help="LINE:SKU: other goods for this line; without, the same goods.")
-    ] = None,
-    reason: Reason = RefundReason.WRONG_GOODS,
-    evidence: Evidence = None,
-    evidence_file: EvidenceFile = None,
-    words_file: WordsFile = None,
-    key: Key = None,
-    file: From = None,
-    as_json: Json = False,
-) -> int:
-    """A buyer sends goods back for others 换货 (T8, T9). The amounts are what it is worth as a refund.
-
-    Example: [cyan]aftersales open exchange --order O-1 --merchant m-1 --buyer b-1 --line L1:1:72.00
-    --replacement L1:boots-43[/]
-    """
-    body = _whose(order, merchant, buyer) | _application(line, "0", reason, evidence, evidence_file)
-    body |= {"exchange": True, "replacements": wording.replacements(replacement or [])}
-    return asyncio.run(
-        open_typed(Typed(ReturnRequest, body, file, key), _worded(Aftersales.open_return, words_file), as_json)
-    )
+    return asyncio.run(open_typed(typed, worded(Aftersales.open_refund, words_file), as_json))
 
 
 @application.command("dispute")
@@ -201,6 +126,10 @@ def dispute(
     buyer: Buyer = None,
     line: Lines = None,
     freight: Freight = "0",
+    compensation: Annotated[
+        str | None,
+        typer.Option(help="Of a claim for late shipment: all that is claimed, in decimals (L5)."),
+    ] = None,
     reason: Reason = RefundReason.OTHER,
     bank_account: BankAccount = None,
     evidence: Evidence = None,
@@ -211,12 +140,14 @@ def dispute(
 ) -> int:
     """A buyer asks the platform to decide on an ended case, or on an order without one (D1).
 
-    The lines say what the buyer claims to have in all. An open case is disputed by [cyan]act CASE open_dispute[/].
+    The lines, or the compensation, say what the buyer claims to have in all. An open case is disputed by
+    [cyan]act CASE open_dispute[/].
 
     Example: [cyan]aftersales open dispute --about refund/O-1/k-1 --why amount_too_low --line L1:1:72.00[/]
     """
-    body = _whose(order, merchant, buyer) | _application(line, freight, reason, evidence, evidence_file)
+    body = whose(order, merchant, buyer) | application_of(line, freight, reason, evidence, evidence_file)
     body |= {"about": about, "dispute_reason": why}
+    body["compensation"] = None if compensation is None else wording.amount(compensation, "--compensation")
     if about and None in (order, merchant, buyer):
         body = asyncio.run(_whose_case(about)) | said(body)
     typed = Typed(DisputeRequest, body, file, key, bank_account)
@@ -284,7 +215,7 @@ def price_protection(
     Example: [cyan]aftersales open price-protection --order O-1 --merchant m-1 --buyer b-1 --line L1:2:20.00
     --price L1:90.00 --fell-at 2026-11-11T00:00+08:00[/]
     """
-    body = _whose(order, merchant, buyer) | {
+    body = whose(order, merchant, buyer) | {
         "lines": wording.lines(line or []),
         "falls": [{**each, "fell_at": fell_at} for each in wording.prices(price or [])],
         "evidence": wording.evidence(evidence or [], evidence_file or []),
@@ -329,49 +260,8 @@ def expiry(
     return asyncio.run(open_directly(lambda aftersales: aftersales.schedule_expiry(request), as_json))
 
 
-class Words(BaseModel):
-    """What is said about an application (R10)."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
-
-    words: StatementText
-
-
-def _worded(
-    open_it: Callable[[Aftersales, Asked], Awaitable[Case]], file: Path | None
-) -> Callable[[Aftersales, Asked], Awaitable[Case]]:
-    """Open a request, and keep before what is said about it in words, if anything is (R10)."""
-    if file is None:
-        return open_it
-    text = wording.built(Words, {"words": wording.text(file, "--words-file")}).words
-
-    async def keep_and_open(aftersales: Aftersales, request: Asked) -> Case:
-        return await open_it(aftersales, await aftersales.desk.in_words(request, text))
-
-    return keep_and_open
-
-
 async def _whose_case(identifier: str) -> dict[str, Any]:
     """The order of a case, and whose it is."""
     async with service() as aftersales:
         view = await aftersales.case(identifier).view()
-    return _whose(view.order_no, view.merchant_id, view.buyer_id)
-
-
-def _whose(order: str | None, merchant: str | None, buyer: str | None) -> dict[str, Any]:
-    return {"order_no": order, "merchant_id": merchant, "buyer_id": buyer}
-
-
-def _application(
-    line: list[str] | None,
-    freight: str,
-    reason: str,
-    evidence: list[str] | None,
-    evidence_file: list[Path] | None,
-) -> dict[str, Any]:
-    return {
-        "lines": wording.lines(line or []),
-        "freight": wording.amount(freight, "--freight"),
-        "reason": reason,
-        "evidence": wording.evidence(evidence or [], evidence_file or []),
-    }
+    return whose(view.order_no, view.merchant_id, view.buyer_id)

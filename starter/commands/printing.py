@@ -5,9 +5,10 @@ import sys
 from typing import Annotated, Any, Final
 
 import typer
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from starter.commands.fitting import fitted
 
@@ -15,6 +16,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on standar
 """The option that every command has."""
 
 _NARROWEST: Final = 150
+
+
+class CommandLine(Text):
+    """A line with a command to be copied: wider than the terminal, it is not broken into several."""
 
 
 def notes() -> Console:
@@ -27,12 +32,15 @@ def answer(as_json: bool, document: object, *pages: RenderableType) -> None:
     if as_json:
         json_line(document)
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        # Piped into a file or a pager: no terminal's width cuts the tables.
-        console = Console(highlight=False, width=max(console.width, _NARROWEST))
+    console = Console(highlight=False, width=page_width())
     for page in pages:
-        console.print(fitted(page))
+        console.print(fitted(page), soft_wrap=isinstance(page, CommandLine))
+
+
+def page_width() -> int:
+    """How many cells a page has: the terminal's, and enough for most tables in a file or a pager."""
+    console = Console()
+    return console.width if console.is_terminal else max(console.width, _NARROWEST)
 
 
 def answer_unwrapped(as_json: bool, document: object, text: str) -> None:
@@ -54,3 +62,18 @@ def json_line(document: object) -> None:
 def in_words(text: SecretStr | None) -> str:
     """A person's text for whoever may read it, or that it was forgotten."""
     return "(forgotten)" if text is None else text.get_secret_value()
+
+
+def secrets_shown(told: BaseModel) -> dict[str, Any]:
+    """What is told, as JSON, its secrets in clear: for whoever asked for it."""
+    return to_jsonable_python(_without_stars(told.model_dump()))
+
+
+def _without_stars(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return {name: _without_stars(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value

@@ -1,31 +1,29 @@
 """``aftersales privacy``: what a merchant's back end sees of persons, and who looked (P1, P2, P5)."""
 
 import asyncio
-import fcntl
 import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final, cast
+from typing import Annotated, Any, BinaryIO, cast
 from uuid import uuid4
 
 import typer
 from pydantic import BaseModel, SecretStr
 from pydantic_core import to_jsonable_python
-from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
 from activities.postgres.looks import Looker
-from starter.commands import wording
+from starter.commands import exporting, wording
+from starter.commands.export_files import private
 from starter.commands.failures import UsageError
-from starter.commands.printing import Json, answer, notes
+from starter.commands.printing import Json, answer, secrets_shown
 from starter.commands.reaching import service
 from workflows.messages.actors import Actor, Role
-from workflows.messages.disclosures import BuyQuota, ExportKind, Reveal, RevealField, StartExport
+from workflows.messages.disclosures import BuyQuota, Reveal, RevealField
 from workflows.messages.persons import Reach
-from workflows.messages.stages import StageName, WorkList
 from workflows.messages.surfaces import Surface
 from workflows.rules.local_time import local
 from workflows.rules.masking import SHOWN_IN_FULL
@@ -36,8 +34,8 @@ application = typer.Typer(
     help="Persons' data 隐私: what is shown, revealed with a record, and exported in bulk.",
 )
 
-_PRIVATE: Final = 0o600
-_LONGEST_TAIL: Final = 1 << 20
+application.command("export")(exporting.export)
+application.command("export-orders")(exporting.export_orders)
 
 By = Annotated[str, typer.Option("--as", help="Who asks: merchant:m-1, or platform:o-1.")]
 Key = Annotated[str | None, typer.Option(help="The same key is the same request. By default a new one.")]
@@ -225,114 +223,6 @@ def quota(
     return asyncio.run(look())
 
 
-@application.command("export")
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to: JSON Lines.", dir_okay=False)],
-    merchant: Annotated[str, typer.Option(help="Whose cases.")],
-    by: By,
-    kind: Annotated[ExportKind, typer.Option(help=f"One of {', '.join(ExportKind)}.")] = ExportKind.WITHOUT_CONTACT,
-    stage: Annotated[StageName | None, typer.Option(help="Only cases in this stage.")] = None,
-    work_list: Annotated[WorkList | None, typer.Option("--list", help="Only this list.")] = None,
-    opened_from: Annotated[str | None, typer.Option("--from", help="Opened at this moment or later.")] = None,
-    opened_until: Annotated[str | None, typer.Option("--until", help="Opened before this moment.")] = None,
-    as_json: Json = False,
-) -> int:
-    """Export a merchant's cases, one JSON object a line, oldest first; virtual numbers debit the quota (P5).
-
-    Interrupted, it goes on where the file ends when the same command is typed again: FILE.cursor, which is there
-    until the export is whole, says which export it is. Nothing is debited twice.
-
-    Example: [cyan]aftersales privacy export cases.jsonl --merchant m-1 --as merchant:m-1 --kind masked_contact[/]
-    """
-    fields = {
-        "key": _new_key(),
-        "merchant_id": merchant,
-        "by": wording.actor(by),
-        "kind": kind,
-        "stage": stage,
-        "work_list": work_list,
-        "opened_from": opened_from and wording.moment(opened_from, "--from").isoformat(),
-        "opened_until": opened_until and wording.moment(opened_until, "--until").isoformat(),
-    }
-    wish = wording.built(StartExport, fields)
-    with _export_file(file, wish.key) as (lines, key):
-        after = _last_row(lines)
-        wish = wish.model_copy(update={"key": key})
-        rows = asyncio.run(_export(wish, lines, after, as_json))
-    document = {"file": str(file), "rows": rows, "resumed_after": after}
-    answer(as_json, document, Text(f"{rows} rows in {file}"))
-    return 0
-
-
-async def _export(wish: StartExport, lines: BinaryIO, after: int, as_json: bool) -> int:
-    console = notes()
-    async with service() as aftersales:
-        begun = await aftersales.disclosures.start_export(wish)
-        with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
-            task = progress.add_task("rows", total=begun.rows, completed=after)
-            async for row in aftersales.disclosures.export(wish, after=after):
-                lines.write(json.dumps(_opened(row), ensure_ascii=False).encode() + b"\n")
-                progress.update(task, completed=row.row)
-    return begun.rows
-
-
-@contextmanager
-def _export_file(file: Path, new_key: str) -> Generator[tuple[BinaryIO, str]]:
-    """The file to write to, and the export's key, which outlasts an interruption in a file beside it.
-
-    Raises:
-        UsageError: the file is something else's, cannot be made, or another process is writing it.
-    """
-    beside = file.with_name(f"{file.name}.cursor")
-    if file.exists() and not beside.exists():
-        raise UsageError("exists already: name a new file", "FILE")
-    with _private(beside, os.O_RDWR | os.O_CREAT, "FILE") as cursor:
-        try:
-            fcntl.flock(cursor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError("another export is writing it", "FILE") from None
-        key = cursor.read().decode()
-        if not key:
-            key = new_key
-            cursor.write(key.encode())
-            # Before anything is debited under it.
-            _to_disk(cursor)
-        with _private(file, os.O_RDWR | os.O_CREAT, "FILE") as lines:
-            yield lines, key
-            _to_disk(lines)
-        beside.unlink(missing_ok=True)
-
-
-def _to_disk(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _private(file: Path, flags: int, option: str) -> BinaryIO:
-    """A file that only its owner reads. ``UsageError`` where it cannot be opened."""
-    try:
-        return os.fdopen(os.open(file, flags, _PRIVATE), "r+b")
-    except OSError as error:
-        raise UsageError(f"cannot be opened: {error.strerror}", option) from error
-
-
-def _last_row(lines: BinaryIO) -> int:
-    """The row on the last whole line, 0 without one; what was written of another is cut off.
-
-    Raises:
-        UsageError: that line is none of an export's.
-    """
-    size = lines.seek(0, os.SEEK_END)
-    lines.seek(max(0, size - _LONGEST_TAIL))
-    whole, newline, rest = lines.read().rpartition(b"\n")
-    lines.truncate(size - len(rest))
-    lines.seek(0, os.SEEK_END)
-    try:
-        return int(json.loads(whole.rpartition(b"\n")[2])["row"]) if newline else 0
-    except (ValueError, KeyError, TypeError):
-        raise UsageError("its last line is not one of an export", "FILE") from None
-
-
 def _has_place(file: Path | None, in_clear: bool) -> None:
     if (file is None) != in_clear:
         raise UsageError("say where a person's data is to go: --file FILE, or --print", "--file")
@@ -344,7 +234,7 @@ def _output(file: Path | None) -> Generator[BinaryIO | None]:
     if file is None:
         yield None
         return
-    with _private(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, "--file") as output:
+    with private(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, "--file") as output:
         try:
             yield output
         except BaseException:
@@ -353,33 +243,24 @@ def _output(file: Path | None) -> Generator[BinaryIO | None]:
 
 
 def _give(told: BaseModel, output: BinaryIO | None, as_json: bool) -> None:
-    clear = _opened(told)
+    clear = secrets_shown(told)
     if output is not None:
         output.write(json.dumps(clear, ensure_ascii=False).encode() + b"\n")
         clear = to_jsonable_python(told)
     table = Table.grid(padding=(0, 2))
     for name, value in clear.items():
         if value is not None:
-            words = value["explanation"] if name == "number_refusal" else str(value)
+            words = value["explanation"] if name == "number_refusal" else _in_words(value)
             table.add_row(name.replace("_", " "), Text(words))
     if not any(isinstance(value, SecretStr) for _, value in told):
         table.add_row("", "nobody is known to whom it was sent")
     answer(as_json, clear, table)
 
 
-def _opened(told: BaseModel) -> dict[str, Any]:
-    """What is told, its secrets in clear: for whoever asked for it."""
-    return to_jsonable_python(_without_stars(told.model_dump()))
-
-
-def _without_stars(value: Any) -> Any:
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case dict():
-            return {name: _without_stars(each) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-        case _:
-            return value
+def _in_words(value: Any) -> str:
+    """What is told, such as 省市区, in one line."""
+    parts = cast("dict[str, Any]", value).values() if isinstance(value, dict) else (value,)
+    return " ".join(str(each) for each in parts if each is not None)
 
 
 def _new_key() -> str:

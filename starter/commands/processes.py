@@ -20,6 +20,7 @@ from activities.policies import Policies
 from activities.postgres import schema
 from activities.postgres.granting import script
 from activities.postgres.pool import open_pool
+from starter.archive_place import archived_cases
 from starter.carrier_events import CarrierPump
 from starter.client import Aftersales
 from starter.codec_server import development_settings, ui_endpoint
@@ -146,6 +147,7 @@ def _differences(found: Lacking, *, done: bool) -> RenderableType:
 
 async def _up(settings: Settings, as_json: bool) -> int:
     stop = told_to_stop()
+    Policies(settings.policies_dir)  # one that is wrong is told before anything is started
     if not as_json:
         notes().print("starting Temporal and PostgreSQL", style="dim")
     keys = key_provider(settings)
@@ -201,7 +203,13 @@ async def serving(
         if health is not None:
             health.runs(workers, what_work_needs(settings, workers, url))
         aftersales = Aftersales(
-            client, settings.task_queue, pool, vault, Policies(settings.policies_dir), settings.reveals_per_hour
+            client,
+            settings.task_queue,
+            pool,
+            vault,
+            Policies(settings.policies_dir),
+            settings.reveals_per_hour,
+            archived=archived_cases(settings, pool),
         )
         yield aftersales, CallbackPump(PaymentGatewayStub(pool), aftersales)
 

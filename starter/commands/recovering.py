@@ -18,7 +18,7 @@ from rich.text import Text
 from temporalio.service import RPCError
 
 from activities.policies import Policies
-from starter.adrift import Adrift, adrift
+from starter.adrift import Adrift, Why, adrift
 from starter.client import Aftersales
 from starter.commands.failures import Exit, UsageError
 from starter.commands.printing import Json, answer, notes
@@ -236,6 +236,10 @@ async def _losses(aftersales: Aftersales, settings: Settings, options: Options) 
 
 
 def _adrift(aftersales: Aftersales, found: Adrift, *, rebuild: bool) -> Found:
+    if found.why is Why.UNANSWERED:
+        return Found(found.case_id, found.why, "ask again, once a worker runs", None)
+    if found.after:
+        return Found(found.case_id, found.why, f"repeat, once {found.after} is written", None)
     if found.why.book_lacks:
         again = _again(aftersales, found.case_id) if rebuild else None
         return Found(found.case_id, found.why, "rebuild", again)

@@ -1,7 +1,6 @@
-"""``aftersales orders``, ``allowances`` and ``parcels``: what the shop and its carriers know and tell."""
+"""``aftersales orders`` and ``parcels``: what the shop and its carriers know and tell."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +14,8 @@ from rich.text import Text
 
 from activities.postgres import loading
 from activities.postgres import orders as order_facts
-from activities.postgres.allowances import of_account, prolong
 from activities.postgres.connection import Connection
 from activities.postgres.loading import LoadReport
-from activities.postgres.lookup import account_lookup
 from activities.postgres.vault import Vault
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
@@ -27,14 +24,13 @@ from starter.commands.reaching import database, service
 from starter.commands.text_lines import lines_in
 from starter.connection import discover
 from starter.settings import load_settings
-from starter.vault import lookup_key, opened_vault
+from starter.vault import opened_vault
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory
 from workflows.messages.pieces import LineQuantity
 from workflows.rules.local_time import local
 from workflows.rules.parcels import standing
 
 orders = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="The shop's orders: load them, ship them.")
-allowances = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Shop allowances 膨胀金: load them.")
 parcels = typer.Typer(
     no_args_is_help=True, rich_markup_mode="rich", help="Parcels: what carriers tell of them, and what is known."
 )
@@ -58,63 +54,7 @@ def load_orders(file: File, as_json: Json = False) -> int:
 
     Example: [cyan]aftersales orders load orders.jsonl[/]
     """
-    return asyncio.run(_load(lines_in(file, "FILE"), loading.load_orders, as_json))
-
-
-@allowances.command("load")
-def load_allowances(file: File, as_json: Json = False) -> int:
-    """Load allowances from JSON Lines. Account names are stored as keyed hashes only (A4); bad lines: exit code 1.
-
-    Example: [cyan]aftersales allowances load allowances.jsonl[/]
-    """
-    return asyncio.run(_load(lines_in(file, "FILE"), loading.load_allowances, as_json))
-
-
-@allowances.command("find")
-def find_allowances(
-    merchant: Annotated[str, typer.Option(help="The merchant's id.")],
-    account: Annotated[str, typer.Option(help="The account's name; - reads it from standard input.")],
-    as_json: Json = False,
-) -> int:
-    """The allowances of one account at one merchant (A4).
-
-    Example: [cyan]aftersales allowances find --merchant m-1 --account -[/]
-    """
-    name = sys.stdin.read().strip() if account == "-" else account
-    try:
-        wanted = account_lookup(lookup_key(load_settings()), name)
-    except ValueError as error:
-        raise UsageError(str(error), "--account") from error
-
-    async def look() -> list[str]:
-        async with database() as pool, pool.acquire() as connection:
-            return await of_account(connection, merchant, wanted)
-
-    found = asyncio.run(look())
-    answer(as_json, {"allowances": found}, Text("\n".join(found) or "none"))
-    return Exit.OK
-
-
-@allowances.command("prolong")
-def prolong_allowance(
-    allowance: Annotated[str, typer.Argument(metavar="ALLOWANCE", help="The allowance's id.")],
-    until: Annotated[str, typer.Option(help="The new end of its validity: ISO 8601 with offset.")],
-    as_json: Json = False,
-) -> int:
-    """Move the end of an allowance's validity to a later moment (A6); an earlier one changes nothing.
-
-    Example: [cyan]aftersales allowances prolong A-1 --until 2027-01-31T16:00Z[/]
-    """
-    moment = wording.moment(until, "--until")
-
-    async def move() -> bool:
-        async with database() as pool, pool.acquire() as connection:
-            return await prolong(connection, allowance, moment)
-
-    moved = asyncio.run(move())
-    said = "prolonged" if moved else "there is no such allowance, or its validity has ended"
-    answer(as_json, {"allowance_id": allowance, "prolonged": moved}, Text(said))
-    return Exit.OK if moved else Exit.NO
+    return asyncio.run(load_lines(lines_in(file, "FILE"), loading.load_orders, as_json))
 
 
 @orders.command("outbound")
@@ -183,9 +123,10 @@ def show(carrier: Carrier, tracking_no: Tracking, as_json: Json = False) -> int:
     return asyncio.run(_show(_parcel(carrier, tracking_no), as_json))
 
 
-async def _load(
+async def load_lines(
     lines: list[str], load: Callable[[Connection, list[str], Vault], Awaitable[LoadReport]], as_json: bool
 ) -> int:
+    """Load what a file says, line by line, and say what came of it."""
     settings = load_settings()
     url = discover(settings).database_url
     async with database(settings) as pool, opened_vault(settings, url) as vault, pool.acquire() as connection:

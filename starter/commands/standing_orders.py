@@ -7,9 +7,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from activities.policies import Policies
 from starter.commands import wording
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
+from starter.commands.typed_request import DEFAULT_CURRENCY
+from starter.settings import load_settings
+from workflows.messages.money import in_print
 from workflows.messages.standing_orders import EndStandingOrder, SetStandingOrder, StandingOrderVersion
 from workflows.rules.local_time import local
 
@@ -39,7 +43,9 @@ def set_order(
         int | None, typer.Option(help="How many other cases the buyer may have had with the merchant.")
     ] = None,
     days: Annotated[int, typer.Option(help="In how many days.")] = 90,
-    currency: Annotated[str, typer.Option(help="Of the amounts, which the profile's orders are paid in.")] = "CNY",
+    currency: Annotated[
+        str, typer.Option(help="Of the amounts, which the profile's orders are paid in.")
+    ] = DEFAULT_CURRENCY,
     number: Annotated[int | None, typer.Option(help="The one to change; a new one without.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -70,7 +76,7 @@ def set_order(
     async def give() -> int:
         async with service() as aftersales:
             given = await aftersales.desk.set_standing_order(wish)
-            answer(as_json, given, _page((given,)))
+            answer(as_json, given, _page((given,), currency))
             return 0
 
     return asyncio.run(give())
@@ -119,20 +125,13 @@ def _minor(text: str, currency: str, field: str) -> int:
     return wording.minor(wording.amount(text, field), currency, field)
 
 
-def _page(orders: Sequence[StandingOrderVersion]) -> Table:
-    table = Table(
-        "profile",
-        "no.",
-        "version",
-        "for",
-        "does",
-        "up to",
-        "a day",
-        "buyer",
-        "since",
-        caption="Amounts are in minor units.",
-    )
+def _page(orders: Sequence[StandingOrderVersion], currency: str | None = None) -> Table:
+    """Amounts in ``currency``, or that of each order's profile; CNY where that takes any, as when one is given."""
+    profiles = Policies(load_settings().policies_dir)
+    table = Table("profile", "no.", "version", "for", "does", "up to", "a day", "buyer", "since")
     for each in orders:
+        profile = profiles.get(each.profile)
+        printed = currency or (profile and profile.place.currency) or DEFAULT_CURRENCY
         terms = each.terms
         table.add_row(
             each.profile,
@@ -140,8 +139,8 @@ def _page(orders: Sequence[StandingOrderVersion]) -> Table:
             str(each.version),
             ", ".join((*terms.kinds, *terms.reasons)),
             "ended" if each.ended else terms.does.replace("_", " "),
-            str(terms.up_to),
-            str(terms.most_a_day),
+            f"{in_print(terms.up_to, printed)} {printed}",
+            f"{in_print(terms.most_a_day, printed)} {printed}",
             "any" if terms.most_cases is None else f"≤ {terms.most_cases} cases in {terms.days} d",
             local(each.at),
         )

@@ -10,7 +10,7 @@ from rich.text import Text
 from starter.client import Aftersales, Case
 from starter.commands import wording
 from starter.commands.failures import UsageError
-from starter.commands.printing import answer
+from starter.commands.printing import CommandLine, answer
 from starter.commands.reaching import service
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
@@ -83,7 +83,7 @@ def _opened(case: Case, key: str | None, as_json: bool) -> int:
         as_json,
         {"case_id": case.id, "request_key": key, "existed": case.existed},
         Text.assemble("existed already: " if case.existed else "opened ", (case.id, "bold")),
-        Text(f"next: aftersales show {case.id}", style="dim"),
+        CommandLine(f"next: aftersales show {case.id}", style="dim"),
     )
     return 0
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich import box
@@ -13,33 +13,39 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from activities.postgres.threads import THREAD
 from activities.postgres.timelines import Stay
 from starter.client import Aftersales, Case
 from starter.commands import completion
+from starter.commands.log_lines import log_table, thread_table, who
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
+from starter.commands.talk import proposal_words, remark_in_clear, remarks_table
+from starter.database import answering
 from starter.durations import in_words
 from starter.errors import UnknownCase, Unreachable
 from workflows.kinds.stage import STAGES
-from workflows.messages.actors import Role
+from workflows.messages.actors import Role, officer
 from workflows.messages.addresses import Region
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, LogEntry, Outcome
+from workflows.messages.flags import Remark
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
-from workflows.messages.proposals import Proposal
 from workflows.messages.reasons import Reason
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind, StageName
-from workflows.rules.local_time import local
-from workflows.rules.negotiation import terms_facts
+from workflows.messages.threads import ThreadItem
+from workflows.rules.local_time import local, minute
 from workflows.rules.silence import BY_PROFILE
-from workflows.rules.wording import PROPOSALS, SILENCE_MEANS, STOPPED_MEANS
+from workflows.rules.wording import SILENCE_MEANS, STOPPED_MEANS
 
 CaseId = Annotated[
     str, typer.Argument(metavar="CASE", help="The case's id: refund/O-1/k-1.", autocompletion=completion.case_ids)
 ]
 
+_LOOKER: Final = officer("operator")
+"""Who has the command line and the keys is the platform: references alone are shown, and no reading is recorded."""
 _URGENT = timedelta(hours=2)
 _SOON = timedelta(hours=12)
 
@@ -52,6 +58,10 @@ class Known:
     log: tuple[LogEntry, ...]
     timeline: tuple[Stay, ...]
     now: datetime
+    remarks: tuple[Remark, ...] | None = ()
+    """At the case and at its order (section 12); None where they cannot be read now."""
+    thread: tuple[ThreadItem, ...] = ()
+    """What both sides have said and proposed; words are references (N5)."""
 
 
 def show(case: CaseId, as_json: Json = False) -> int:
@@ -86,11 +96,15 @@ async def _show(identifier: str, as_json: bool) -> int:
         except Unreachable:
             if starts_at := await _starts_later(case):
                 rule = "L1" if identifier.startswith("late-shipment/") else "A6"
-                page = Text(f"{identifier} starts by itself on {local(starts_at)} ({rule})")
+                # No case yet: it goes by the profile of what it is about, which its id ends with.
+                zone = await zone_of(aftersales, identifier.rpartition("/")[2])
+                page = Text(f"{identifier} starts by itself on {local(starts_at, zone)} ({rule})")
                 answer(as_json, {"case_id": identifier, "starts_at": starts_at}, page)
                 return 0
             raise
+    noted = None if known.remarks is None else [remark_in_clear(each) for each in known.remarks]
     document = known.view.model_dump(mode="json") | {"log": known.log, "timeline": known.timeline}
+    document |= {"remarks": noted, "thread": known.thread}
     answer(as_json, document, known_page(known))
     return 0
 
@@ -107,7 +121,20 @@ async def look(aftersales: Aftersales, case: Case) -> Known:
         log = tuple(await case.log())
     except UnknownCase:
         log = view.log  # still being opened: nothing is written down yet
-    return Known(view, log, tuple(await case.timeline()), await case.now())
+    timeline, now = tuple(await case.timeline()), await case.now()
+    # What is said and proposed stands in the log: where nothing does, nothing is read for it.
+    talked = any(entry.event in THREAD for entry in log)
+    thread = await aftersales.desk.thread(case.id, _LOOKER) if talked else ()
+    return Known(view, log, timeline, now, await _remarks(aftersales, case.id), thread)
+
+
+async def _remarks(aftersales: Aftersales, case_id: str) -> tuple[Remark, ...] | None:
+    """A case's page is needed most when something is broken: it does not wait for the key store."""
+    try:
+        with answering():
+            return await aftersales.desk.remarks(None, case_id)
+    except Unreachable:
+        return None
 
 
 async def _starts_later(case: Case) -> datetime | None:
@@ -119,31 +146,49 @@ async def _starts_later(case: Case) -> datetime | None:
 async def _log(identifier: str, as_json: bool) -> int:
     async with service() as aftersales:
         entries = await aftersales.case(identifier).log()
-    answer(as_json, {"case_id": identifier, "log": entries}, log_table(entries))
+        zone = await zone_of(aftersales, identifier)
+        currency = await aftersales.currency_of(identifier)
+    answer(as_json, {"case_id": identifier, "log": entries}, log_table(entries, zone, currency))
     return 0
 
 
 async def _outcome(identifier: str, as_json: bool) -> int:
     async with service() as aftersales:
         ended = await aftersales.case(identifier).outcome()
-    answer(as_json, ended, outcome_page(ended))
+        zone = await zone_of(aftersales, identifier)
+    answer(as_json, ended, outcome_page(ended, zone))
     return 0
+
+
+async def zone_of(aftersales: Aftersales, subject: str) -> str | None:
+    """In which zone a case, an order or an allowance is told (G6); None, Asia/Shanghai, where that cannot be read."""
+    try:
+        return await aftersales.time_zone_of(subject)
+    except Unreachable:
+        return None
 
 
 def known_page(known: Known) -> RenderableType:
     """What ``show`` shows: the case, how it came there, and its whole log."""
-    view = known.view
+    view, currency = known.view, _currency(known.view)
     return Group(
         case_facts(view, known.now),
+        *(["", remarks_table(known.remarks, "remarks", view.time_zone)] if known.remarks else []),
+        *(["", Text("remarks: cannot be read now", style="dim")] if known.remarks is None else []),
+        *(["", thread_table(known.thread, {}, view.time_zone, currency)] if known.thread else []),
         *(["", timeline_table(known.timeline, known.now, view)] if known.timeline else []),
         "",
-        log_table(known.log),
+        log_table(known.log, view.time_zone, currency),
     )
 
 
 def case_page(view: CaseView, now: datetime) -> RenderableType:
     """A case after a command, with the last lines of its log. ``now`` is the case's own time."""
-    return Group(case_facts(view, now), "", log_table(view.log))
+    return Group(case_facts(view, now), "", log_table(view.log, view.time_zone, _currency(view)))
+
+
+def _currency(view: CaseView) -> str | None:
+    return view.asked.currency if view.asked else None
 
 
 def case_facts(view: CaseView, now: datetime) -> RenderableType:
@@ -166,9 +211,10 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
         compensated = f"; compensated {view.compensated}" if view.compensated else ""
         facts.add_row("asked", f"{view.asked}{paid}{compensated}")
     if view.application and view.asked:
-        facts.add_row("application", application_words(view.application, view.asked.currency, view.reason))
+        words = application_words(view.application, view.asked.currency, view.reason, view.time_zone)
+        facts.add_row("application", words)
     for proposal in view.talk.proposals:
-        words = proposal_words(proposal, view.asked.currency if view.asked else "")
+        words = proposal_words(proposal, view.asked.currency if view.asked else "", view.time_zone)
         facts.add_row(f"proposal {proposal.number}", Text.assemble(words, "  ", remaining(proposal.until, now)))
     if view.talk.messages:
         facts.add_row("messages", f"{view.talk.messages}: aftersales thread {view.case_id}")
@@ -185,7 +231,7 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
     if view.outcome:
         facts.add_row("outcome", Text(view.outcome, style="bold"))
     elif view.due:
-        facts.add_row("until", Text.assemble(local(view.due), "  ", remaining(view.due, now)))
+        facts.add_row("until", Text.assemble(local(view.due, view.time_zone), "  ", remaining(view.due, now)))
         facts.add_row("on silence", SILENCE_MEANS.get(view.on_silence, view.on_silence))
     else:
         facts.add_row("no deadline", view.no_deadline_because)
@@ -196,7 +242,7 @@ def case_facts(view: CaseView, now: datetime) -> RenderableType:
     pages: list[RenderableType] = [facts]
     if view.legs:
         currency = view.asked.currency if view.asked else ""
-        pages += ["", legs_table(view.legs, currency)]
+        pages += ["", legs_table(view.legs, currency, view.time_zone)]
     return Group(*pages)
 
 
@@ -206,17 +252,20 @@ def stage_title(name: StageName) -> str:
     return stage.title if stage else name
 
 
-def application_words(asks: ApplicationVersion, currency: str, reason: Reason | None = None) -> str:
+def application_words(
+    asks: ApplicationVersion, currency: str, reason: Reason | None = None, zone: str | None = None
+) -> str:
     """R10, G1: which version counts, and what it asks for."""
     lines = [f"{each.line} × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
     freight = [f"freight: {in_print(asks.freight, currency)}"] if asks.freight else []
     owed = [f"compensation: {in_print(asks.compensation, currency)}"] if asks.compensation else []
     given = [f"{each.uri} ({each.media_type}, {each.bytes} B, {each.sha256})" for each in asks.evidence]
     others = [f"{each.line} for {each.sku}" for each in asks.replacements]
+    parts = [f"of {each.line}: {each.sku}" for each in asks.parts]
     why = [f"disputed because: {asks.dispute_reason}"] if asks.dispute_reason else []
-    said = [f"version {asks.version}, {_reason_words(asks, reason)}, {asks.route}, {local(asks.at)}", *lines]
+    said = [f"version {asks.version}, {_reason_words(asks, reason)}, {asks.route}, {local(asks.at, zone)}", *lines]
     words = [f"in words: {asks.words}"] if asks.words else []
-    said += [*freight, *owed, *others, *why, *words, *given]
+    said += [*freight, *owed, *others, *parts, *why, *words, *given]
     return "\n".join(said)
 
 
@@ -224,18 +273,16 @@ def _reason_words(asks: ApplicationVersion, reason: Reason | None) -> str:
     return f"{asks.reason} ({reason.label.zh} · {reason.label.en})" if reason else asks.reason
 
 
-def proposal_words(proposal: Proposal, currency: str) -> str:
-    """N1: what is proposed, by whom, and until when; it lapses then."""
-    paid = "" if proposal.amount is None else f", {in_print(proposal.amount, currency)} {currency}"
-    facts = terms_facts(proposal.terms)
-    more = "".join(f", {name} {facts[name]}" for name in ("pieces", "wanted") if name in facts)
-    meant = PROPOSALS.get(proposal.terms.kind, proposal.terms.kind)
-    return f"{proposal.by.role}: {meant}{paid}{more}; until {local(proposal.until)}, then it lapses"
+def timeline_table(
+    timeline: Sequence[Stay], now: datetime, view: CaseView | None = None, zone: str | None = None
+) -> Table:
+    """The stages of a case: since when, for how long, by what it left each; and what lies ahead of the last one.
 
-
-def timeline_table(timeline: Sequence[Stay], now: datetime, view: CaseView | None = None) -> Table:
-    """The stages of a case: since when, for how long, by what it left each; and what lies ahead of the last one."""
-    table = Table("since", "stage", "for", "and then", title="timeline", box=box.SIMPLE_HEAD)
+    In the time of the ``view``, or else of a ``zone`` (G6).
+    """
+    zone = view.time_zone if view else zone
+    since = f"since ({zone})" if zone else "since"
+    table = Table(since, "stage", "for", "and then", title="timeline", box=box.SIMPLE_HEAD)
     table.columns[-1].overflow = "fold"
     for stay, after in pairwise((*timeline, None)):
         assert stay is not None
@@ -246,15 +293,15 @@ def timeline_table(timeline: Sequence[Stay], now: datetime, view: CaseView | Non
         elif stay.stage is StageName.CLOSED:
             then, length = Text((view and view.outcome) or "", style="bold"), Text("")
         else:
-            then, length = _lies_ahead(stay, now, view), Text(f"{in_words(stood)} so far", style="bold")
+            then, length = _lies_ahead(stay, now, view, zone), Text(f"{in_words(stood)} so far", style="bold")
         name = Text(stay.stage.replace("_", " "), style="" if after else "bold")
-        table.add_row(local(stay.since).removesuffix(" 北京时间"), name, length, then)
+        table.add_row(minute(stay.since, zone), name, length, then)
     return table
 
 
 def _happened(stay: Stay) -> str:
-    who = f" by {stay.by.role} {stay.by.id}" if stay.by.role is not Role.CLOCK else " by the clock"
-    return f"{stay.event.replace('_', ' ')}{who} ({stay.rule})"
+    by = "the clock" if stay.by.role is Role.CLOCK else who(stay.by)
+    return f"{stay.event.replace('_', ' ')} by {by} ({stay.rule})"
 
 
 def _in_time(stay: Stay, after: Stay) -> str:
@@ -264,7 +311,7 @@ def _in_time(stay: Stay, after: Stay) -> str:
     return f", {in_words(stay.due - after.since)} before the deadline"
 
 
-def _lies_ahead(stay: Stay, now: datetime, view: CaseView | None) -> Text:
+def _lies_ahead(stay: Stay, now: datetime, view: CaseView | None, zone: str | None) -> Text:
     """What comes of the last stage; what silence does where it is a profile's to say (G3) only the ``view`` knows."""
     if view and view.stopped:
         return Text(STOPPED_MEANS.get(view.stopped, view.stopped), style="bold red")
@@ -274,11 +321,11 @@ def _lies_ahead(stay: Stay, now: datetime, view: CaseView | None) -> Text:
     said = stage.silence if stage and stage.name not in BY_PROFILE else None
     silence = view.on_silence if view else said
     then = f"; then {SILENCE_MEANS.get(silence, silence)}" if silence else ""
-    return Text.assemble(remaining(stay.due, now), f", until {local(stay.due)}{then}")
+    return Text.assemble(remaining(stay.due, now), f", until {local(stay.due, zone)}{then}")
 
 
-def outcome_page(ended: Outcome) -> RenderableType:
-    """What ``outcome`` shows."""
+def outcome_page(ended: Outcome, zone: str | None = None) -> RenderableType:
+    """What ``outcome`` shows, in the time of a ``zone`` (G6)."""
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim")
     facts.add_column()
@@ -293,10 +340,10 @@ def outcome_page(ended: Outcome) -> RenderableType:
     if ended.ruling:
         facts.add_row("ruling", ruling_words(ended.ruling, ended.refunded.currency if ended.refunded else ""))
     facts.add_row("decided by", f"{ended.decided_by or 'nobody'} under {ended.rule}")
-    facts.add_row("closed", local(ended.closed_at))
+    facts.add_row("closed", local(ended.closed_at, zone))
     paid = ended.refunded or ended.compensated
     currency = paid.currency if paid else ""
-    return Group(facts, "", legs_table(ended.legs, currency)) if ended.legs else facts
+    return Group(facts, "", legs_table(ended.legs, currency, zone)) if ended.legs else facts
 
 
 def ruling_words(ruling: Ruling, currency: str) -> str:
@@ -311,7 +358,7 @@ def region(place: Region) -> str:
     return " ".join(part for part in (place.province, place.city, place.district) if part)
 
 
-def legs_table(legs: Iterable[LegStatus], currency: str) -> Table:
+def legs_table(legs: Iterable[LegStatus], currency: str, zone: str | None = None) -> Table:
     """The payments of a case."""
     table = Table("refund no.", "amount", "to", "state", "paid by", "arrives until", title="payments")
     for leg in legs:
@@ -321,7 +368,7 @@ def legs_table(legs: Iterable[LegStatus], currency: str) -> Table:
             leg.tender_kind or "bank account",
             leg.state + (f": {leg.failure}" if leg.failure else ""),
             leg.paid_by or "",
-            local(leg.arrives_until) if leg.arrives_until else "",
+            local(leg.arrives_until, zone) if leg.arrives_until else "",
         )
     return table
 
@@ -339,12 +386,3 @@ def urgency(left: timedelta) -> str:
     if left < timedelta(0):
         return "bold red"
     return "red" if left < _URGENT else "yellow" if left < _SOON else "green"
-
-
-def log_table(entries: Iterable[LogEntry]) -> Table:
-    """A case log, oldest line first."""
-    table = Table("when", "event", "by", "rule", "facts", title="case log")
-    for entry in entries:
-        facts = ", ".join(f"{name} {value}" for name, value in entry.facts.items())
-        table.add_row(local(entry.at), entry.event, f"{entry.by.role} {entry.by.id}", entry.rule, facts)
-    return table

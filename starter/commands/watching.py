@@ -10,18 +10,17 @@ from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from activities.postgres.timelines import Stay
-from activities.postgres.work_lists import WorkPage, WorkQuery
+from activities.postgres.work_lists import WorkCounts, WorkPage, WorkQuery
 from starter.client import Aftersales
 from starter.commands import viewing, wording
 from starter.commands.failures import describe
-from starter.commands.printing import Json, answer
+from starter.commands.printing import Json, answer, page_width
 from starter.commands.reaching import service
 from starter.commands.viewing import Known
-from starter.commands.work_rows import in_print, printed
+from starter.commands.work_rows import age_of, in_print, printed
 from workflows.messages.cases import LogEntry
 from workflows.messages.stages import Attention, CaseKind, WorkList
 
@@ -34,6 +33,10 @@ class Written:
 
     log: tuple[LogEntry, ...]
     timeline: tuple[Stay, ...]
+    zone: str | None = None
+    """In whose time it is told (G6); None for Asia/Shanghai."""
+    currency: str | None = None
+    """Of its amounts."""
 
 
 class Away(Exception):  # noqa: N818 -- named after what happened
@@ -50,7 +53,7 @@ class Desk:
         """The page of ``query`` behind its key, or the first one."""
         return await _asked(lambda: self._aftersales.work_list(query))
 
-    async def counts(self, query: WorkQuery) -> dict[str, int]:
+    async def counts(self, query: WorkQuery) -> WorkCounts:
         """How many cases of ``query`` are in each list, whichever of them it is about."""
         every_list = query.model_copy(update={"work_list": None})
         return await _asked(lambda: self._aftersales.work_counts(every_list))
@@ -61,14 +64,13 @@ class Desk:
 
     async def written(self, case_id: str) -> Written:
         """One case, as the case book alone tells it."""
-        case = self._aftersales.case(case_id)
-        return await _asked(lambda: _written(case.log, case.timeline))
+        return await _asked(lambda: _written(self._aftersales, case_id))
 
 
-async def _written(
-    log: Callable[[], Awaitable[list[LogEntry]]], timeline: Callable[[], Awaitable[list[Stay]]]
-) -> Written:
-    return Written(tuple(await log()), tuple(await timeline()))
+async def _written(aftersales: Aftersales, case_id: str) -> Written:
+    case = aftersales.case(case_id)
+    log, timeline = tuple(await case.log()), tuple(await case.timeline())
+    return Written(log, timeline, await aftersales.time_zone_of(case_id), await aftersales.currency_of(case_id))
 
 
 _PATIENCE = 10
@@ -128,11 +130,10 @@ async def _print(query: WorkQuery, as_json: bool) -> int:
     async with service() as aftersales:
         desk = Desk(aftersales)
         page, counts = await desk.page(query), await desk.counts(query)
-    console = Console()
-    width = console.width if console.is_terminal else 150
-    shown = "  ".join(f"{in_print(name)} {number}" for name, number in sorted(counts.items())) or "no cases"
-    document = {"cases": page.items, "counts": counts, "next": page.next}
-    answer(as_json, document, printed(page.items, width, datetime.now(UTC)), Text(shown, style="bold"))
+    shown = "  ".join(f"{in_print(name)} {number}" for name, number in sorted(counts.lists.items())) or "no cases"
+    shown += age_of(counts, datetime.now(UTC))
+    document = {"cases": page.items, "counts": counts.lists, "counted_at": counts.counted_at, "next": page.next}
+    answer(as_json, document, printed(page.items, page_width(), datetime.now(UTC)), Text(shown, style="bold"))
     return 0
 
 

@@ -93,7 +93,7 @@ def _several(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
-def actor(text: str) -> dict[str, str]:
+def actor(text: str, option: str = "--as") -> dict[str, str]:
     """An actor, from ``role:id``: ``merchant:m-1``, ``platform:officer-7``.
 
     Raises:
@@ -101,7 +101,7 @@ def actor(text: str) -> dict[str, str]:
     """
     role, _, identifier = text.partition(":")
     if role not in set(Role) or not identifier:
-        raise UsageError(f"must be role:id, the role one of {', '.join(Role)}", "--as")
+        raise UsageError(f"must be role:id, the role one of {', '.join(Role)}", option)
     return {"role": role, "id": identifier}
 
 
@@ -164,13 +164,22 @@ def replacements(texts: list[str]) -> list[dict[str, str]]:
     Raises:
         UsageError: one is not of this form.
     """
-    return [_replacement(text) for text in texts]
+    return [_of_line(text, "--replacement", "L1:boots-43") for text in texts]
 
 
-def _replacement(text: str) -> dict[str, str]:
+def parts(texts: list[str]) -> list[dict[str, str]]:
+    """What of each piece is to be sent again, each from ``LINE:SKU``: ``L1:charger``.
+
+    Raises:
+        UsageError: one is not of this form.
+    """
+    return [_of_line(text, "--part", "L1:charger") for text in texts]
+
+
+def _of_line(text: str, option: str, such_as: str) -> dict[str, str]:
     line, _, sku = text.partition(":")
     if not line or not sku:
-        raise UsageError("must be LINE:SKU such as L1:boots-43", "--replacement")
+        raise UsageError(f"must be LINE:SKU such as {such_as}", option)
     return {"line": line, "sku": sku}
 
 

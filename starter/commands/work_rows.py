@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from activities.postgres.work_lists import WorkItem
+from activities.postgres.work_lists import WorkCounts, WorkItem
 from starter.commands.viewing import urgency
 from workflows.messages.money import Money
 
@@ -22,6 +22,7 @@ class Column(StrEnum):
     CASE = "case"
     STAGE = "stage"
     ASKED = "asked"
+    REASON = "reason"
     MERCHANT = "merchant"
     ATTENTION = "attention"
 
@@ -30,12 +31,13 @@ WIDTHS: Final = {
     Column.LEFT: 14,
     Column.STAGE: 18,
     Column.ASKED: 15,
+    Column.REASON: 26,
     Column.MERCHANT: 16,
     Column.ATTENTION: 22,
 }
 """Cells with the gap behind them. A case's id takes what is left."""
 
-_WANTED: Final = (Column.LEFT, Column.STAGE, Column.ASKED, Column.MERCHANT, Column.ATTENTION)
+_WANTED: Final = (Column.LEFT, Column.STAGE, Column.ASKED, Column.MERCHANT, Column.REASON, Column.ATTENTION)
 _IDENTIFIER: Final = 30
 """Less of an id says nothing, unless there is nothing beside it but the time that is left."""
 
@@ -52,17 +54,17 @@ class Layout:
         return Column.ATTENTION not in self.widths
 
 
-def layout(width: int) -> Layout:
-    """What fits into so many cells."""
+def layout(width: int, identifier: int = _IDENTIFIER) -> Layout:
+    """What fits into so many cells, with so many of them for a case's id."""
     taken: list[Column] = []
-    room = width - _IDENTIFIER
+    room = width - identifier
     for column in _WANTED:
         if column is not Column.LEFT and room < WIDTHS[column]:
             break
         taken.append(column)
         room -= WIDTHS[column]
-    identifier = max(width - sum(WIDTHS[each] for each in taken), 1)
-    widths = {column: identifier if column is Column.CASE else WIDTHS.get(column, 0) for column in Column}
+    left = max(width - sum(WIDTHS[each] for each in taken), 1)
+    widths = {column: left if column is Column.CASE else WIDTHS.get(column, 0) for column in Column}
     return Layout({column: wide for column, wide in widths.items() if column is Column.CASE or column in taken})
 
 
@@ -89,11 +91,16 @@ def cell(item: WorkItem, column: Column, shape: Layout, now: datetime) -> Text:
             return Text(shortened(f"! {in_print(item.attention)}", WIDTHS[column] - 1), style="bold red")
         case Column.STAGE:
             proposed = "⇄ " if item.talk.proposals else ""  # N1: both sides talk
-            return Text(shortened(f"{proposed}{in_print(item.stage)}", WIDTHS[column] - 1))
+            noted = "✎ " if item.remarks or item.order_remarks else ""  # section 12: somebody has noted something down
+            return Text(shortened(f"{proposed}{noted}{in_print(item.stage)}", WIDTHS[column] - 1))
         case Column.ASKED:
             amount = str(Money(amount=item.asked, currency=item.currency))
             versioned = amount_of_version(item)
             return Text((versioned if len(versioned) < WIDTHS[column] else amount).rjust(WIDTHS[column] - 1))
+        case Column.REASON:
+            why = Text(item.reason_label or item.reason or "")  # G1: its words, as the profile has them
+            why.truncate(WIDTHS[column] - 1, overflow="ellipsis")
+            return why
         case Column.MERCHANT:
             return Text(shortened(item.merchant_id, WIDTHS[column] - 1))
         case Column.ATTENTION:
@@ -120,11 +127,16 @@ def in_print(name: str) -> str:
 
 
 def printed(items: Sequence[WorkItem], width: int, now: datetime) -> Table:
-    """A page of a work list, for paper."""
-    shape = layout(width)
+    """A page of a work list, for paper: its ids are whole, which nobody can make out otherwise."""
+    shape = layout(width, max((len(item.case_id) + 1 for item in items), default=_IDENTIFIER))
     table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False, show_edge=False)
     for column, wide in shape.widths.items():
         table.add_column(column, width=wide, no_wrap=True)
     for item in items:
         table.add_row(*(cell(item, column, shape, now) for column in shape.widths))
     return table
+
+
+def age_of(counts: WorkCounts, now: datetime) -> str:
+    """How old counts are, to be printed behind them; nothing where they are of this moment."""
+    return f"  (counted {(now - counts.counted_at).total_seconds():.0f} s ago)" if counts.counted_at else ""

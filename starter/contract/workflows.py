@@ -8,7 +8,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from temporalio import workflow
 
-from workflows.definitions import CASES
+from workflows.definitions.every_kind import CASES
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, Request, ReturnRequest
 from workflows.messages.virtual_numbers import NumberStart, NumberSubject, Scope
 from workflows.rules.identity import case_id

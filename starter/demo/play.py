@@ -28,15 +28,7 @@ from workflows.messages.commands import ReportParcel
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 from workflows.messages.payouts import TenderKind
 from workflows.messages.requests import (
-    CompensationRequest,
-    DisputeRequest,
-    ExpiryRequest,
     LateShipmentRequest,
-    MerchantRefundRequest,
-    PriceProtectionRequest,
-    RefundRequest,
-    ReturnRequest,
-    WithdrawalRequest,
 )
 from workflows.messages.stages import Attention, CaseKind, StageName
 from workflows.messages.statements import WriteStatement
@@ -146,24 +138,10 @@ class _Playing:
             await self.theatre.gateway.set_behaviour(script.gateway.behaviour(script.subject))
         try:
             match script.request(self.subject, self.about):
-                case RefundRequest() as request:
-                    self._case = await aftersales.open_refund(request)
-                case MerchantRefundRequest() as request:
-                    self._case = await aftersales.open_merchant_refund(request)
-                case WithdrawalRequest() as request:
-                    self._case = await aftersales.open_withdrawal(request)
-                case ExpiryRequest() as request:
-                    self._case = await aftersales.schedule_expiry(request)
-                case ReturnRequest() as request:
-                    self._case = await aftersales.open_return(request)
-                case PriceProtectionRequest() as request:
-                    self._case = await aftersales.open_price_protection(request)
-                case DisputeRequest() as request:
-                    self._case = await aftersales.open_dispute(request)
                 case LateShipmentRequest() as request:
                     self._case = await aftersales.order_paid(request.order_no)
-                case CompensationRequest():
-                    raise ValueError("a return starts it")
+                case request:
+                    self._case = await aftersales.open(request)
         except RefusedRequest as error:
             self._refused = error.refusal.code
             return

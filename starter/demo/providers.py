@@ -42,13 +42,13 @@ class Provider:
     """The adapter, at another time."""
 
     def paid_through(self, record: _Record) -> _Record:
-        """An order or an allowance that was paid with this provider; what was paid in cash was not."""
+        """An order or an allowance that was paid with this provider; what was paid in cash, or spent, was not."""
         if isinstance(record, AllowanceRecord):
             transaction = self.charge(record.principal, datetime.now(UTC) - timedelta(days=30))
             return record.model_copy(update={"transaction": transaction})
         tenders = tuple(
             each
-            if each.kind is TenderKind.CASH
+            if each.kind in {TenderKind.CASH, TenderKind.ALLOWANCE}
             else each.model_copy(update={"transaction": self.charge(each.paid, record.paid_at)})
             for each in record.tenders
         )

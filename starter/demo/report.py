@@ -65,7 +65,7 @@ def whole_differences(
     if not books.equal:
         found.append("the books differ")
     paid_by_cases = sum(each.found.refunded for each in cases)
-    paid_by_ledger = sum(total.ours + total.by_hand - total.compensation for total in books.totals)
+    paid_by_ledger = sum(map(_refunded, books.totals))
     if paid_by_cases != paid_by_ledger:
         found.append(f"the cases paid back {paid_by_cases}, the ledger says {paid_by_ledger}")
     compensated = sum(each.found.compensated for each in cases)
@@ -83,6 +83,7 @@ def page(report: DemoReport) -> RenderableType:
     """The report for people."""
     as_expected = sum(not each.differences for each in report.cases)
     verdict = f"{as_expected} of {len(report.cases)} cases as expected"
+    verdict += ", and both books agree on every payment" if report.ok else "; what differs stands above"
     lines: list[RenderableType] = [
         _cases(report.cases),
         "",
@@ -100,18 +101,23 @@ def page(report: DemoReport) -> RenderableType:
         ),
         *(_sums(total) for total in report.books.totals),
         *(Text(each, style="bold red") for each in report.differences),
-        Text(verdict, style="bold green" if report.ok else "bold red"),
         Text(
             f"took {report.real_seconds:.0f} s; {report.virtual_seconds / 86_400:.0f} days of virtual time "
             f"in {len(report.cases)} cases on {report.orders} orders and {report.allowances} allowances"
         ),
+        Text(verdict, style="bold green" if report.ok else "bold red"),
     ]
     return Group(*lines)
 
 
+def _refunded(total: BookTotal) -> int:
+    """What went back to buyers, as money or into their allowances (A7), without compensation (L3)."""
+    return total.ours + total.by_hand + total.to_allowances - total.compensation
+
+
 def _sums(total: BookTotal) -> Text:
     """L3: what went back, and what was paid beside it."""
-    refunds = Money(amount=total.ours + total.by_hand - total.compensation, currency=total.currency)
+    refunds = Money(amount=_refunded(total), currency=total.currency)
     compensation = Money(amount=total.compensation, currency=total.currency)
     return Text.assemble("refunds: ", (str(refunds), "bold"), ", compensation: ", (str(compensation), "bold"))
 

@@ -127,10 +127,10 @@ async def opened_theatre(settings: Settings, stack: Stack, provider: Provider | 
             allowances = tuple(map(provider.paid_through, allowances))
         async with aftersales.pool.acquire() as connection:
             vault = aftersales.vault
-            _all_loaded(await loading.load_orders(connection, [json.dumps(in_clear(each)) for each in orders], vault))
             _all_loaded(
                 await loading.load_allowances(connection, [json.dumps(in_clear(each)) for each in allowances], vault)
             )
+            _all_loaded(await loading.load_orders(connection, [json.dumps(in_clear(each)) for each in orders], vault))
         keep = aftersales.privacy
         references: dict[str, str] = {}
         for account in shop.accounts():

@@ -31,12 +31,15 @@ from workflows.messages.requests import (
     LineAmount,
     MerchantRefundRequest,
     OriginalRoute,
+    PartOfPiece,
     PriceFall,
     PriceProtectionRequest,
     RefundReason,
     RefundRequest,
+    RepairRequest,
     Replacement,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -181,6 +184,8 @@ class Script(Input):
         "return",
         "exchange",
         "price_protection",
+        "resend",
+        "repair",
         "dispute",
         "late_shipment",
         "merchant_refund",
@@ -203,6 +208,8 @@ class Script(Input):
     account: Reference | None = None
     evidence: tuple[Reference, ...] = ()
     replacements: tuple[Replacement, ...] = ()
+    parts: tuple[PartOfPiece, ...] = ()
+    """What of each piece is to be sent again (C1)."""
     why: DisputeReason = DisputeReason.OTHER
     """Why the platform is to decide."""
     gateway: Told | None = None
@@ -281,6 +288,10 @@ class Script(Input):
                 fell_at = order.paid_at + timedelta(hours=1)
                 falls = tuple(PriceFall(line=each.line, price=self.price or 0, fell_at=fell_at) for each in self.lines)
                 return PriceProtectionRequest(**body, falls=falls)
+            case "resend":
+                return ResendRequest(**body, parts=self.parts)
+            case "repair":
+                return RepairRequest(**body)
             case "dispute":
                 return DisputeRequest(**body, about=about, dispute_reason=self.why)
             case _:

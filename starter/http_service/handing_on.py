@@ -13,8 +13,10 @@ from activities.postgres.inbox import GIVEN_UP_AFTER, Due
 from activities.postgres.parcels import EventKeyReused
 from starter.errors import UnknownCase, Unreachable
 from starter.http_service.counts import Counts
+from starter.virtual_numbers import RefusedNumber
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.parcels import CarrierEvent
+from workflows.messages.virtual_numbers import OrderCompleted
 
 _log: Final = logging.getLogger("http.inbox")
 
@@ -36,6 +38,19 @@ class Cases(Protocol):
     @property
     def logistics(self) -> "Parcels":
         """Who tells of parcels."""
+        ...
+
+    @property
+    def numbers(self) -> "Numbers":
+        """Who tells virtual numbers."""
+        ...
+
+
+class Numbers(Protocol):
+    """Who tells virtual numbers of their orders."""
+
+    async def order_completed(self, fact: OrderCompleted, /) -> object:
+        """See `VirtualNumbers.order_completed`."""
         ...
 
 
@@ -100,12 +115,16 @@ class HandingOn:
                         await self._cases.gateway_callback(callback)
                     case CarrierEvent() as event:
                         await self._cases.logistics.carrier_event(event)
+                    case OrderCompleted() as fact:
+                        await self._cases.numbers.order_completed(fact)
                     case None:
                         failure = "unreadable"
         except UnknownCase:
             failure, give_up_after = "unknown_refund", UNKNOWN_REFUND_GIVEN_UP_AFTER
         except EventKeyReused:
             failure, give_up_after = "key_reused", timedelta(0)
+        except RefusedNumber as error:  # P3: it was told otherwise before, and keeps to that
+            failure, give_up_after = error.refusal.code, timedelta(0)
         except (Unreachable, TimeoutError, OSError):
             failure = "unreachable"
         except Exception as error:

@@ -132,7 +132,7 @@ class Pushes:
             return {"outcome": REFUSED, "problems": refusals_of(error, "X2")}
         except Unreachable:
             return {"outcome": NOT_KEPT}
-        if taken.events:
+        if taken.events or taken.completed:
             self._wake()
         return {"order_no": change.order_no, "version": change.version, "outcome": taken.outcome}
 
@@ -160,9 +160,11 @@ class Pushes:
 
 
 async def _keep_events(connection: Connection, taken: Taken) -> None:
-    """What the order's cases are to be told of its parcels is kept with the change, and told afterwards (R7)."""
+    """What the order's cases, and its virtual number, are to be told is kept with the change (R7, P3)."""
     for event in taken.events:
         await inbox.keep(connection, "orders", key_of(event), event)
+    if taken.completed:
+        await inbox.keep(connection, "orders", taken.completed.key, taken.completed)
 
 
 _NO_UTF8: Final[Problem] = {"code": "malformed", "field": "", "rule": "X2", "reason": "the text must be UTF-8"}

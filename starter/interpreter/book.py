@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from activities.deadlines import due, left
 from starter.interpreter.ledger import Ledger
@@ -17,7 +18,7 @@ from workflows.kinds.stage import STAGES, Stage
 from workflows.kinds.steps import not_decided_before, span_of
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import Due, LogEntry, Notice, Refusal, Resumed, Span, Step, Stepped
+from workflows.messages.cases import Due, LogEntry, Notice, Refusal, Resumed, Span, Step, StepAnswer, Stepped
 from workflows.messages.message import CaseId
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
@@ -89,6 +90,10 @@ class CaseRow:
     resumed: Resumed | None = None
     """From where another run goes on, once the case was opened again."""
     steps: int = 0
+    state: dict[str, Any] | None = None
+    """As the last step has left it, where the case's host wants its state kept."""
+    last: StepAnswer | None = None
+    """What that step gave."""
     log: list[LogEntry] = field(default_factory=list[LogEntry])
     notices: list[Notice] = field(default_factory=list[Notice])
     evidence: list[EvidenceGiven] = field(default_factory=list[EvidenceGiven])
@@ -175,6 +180,8 @@ class MemoryBook:
             standing_order=self._asked_again(row, step),
         )
         self._update(row, step, ends, policy)
+        if step.state is not None:
+            row.state, row.last = step.state, stepped
         return stepped
 
     def deadline(self, kind: CaseKind, stage: Stage, span: Span, at: datetime) -> Due:

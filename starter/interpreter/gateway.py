@@ -64,7 +64,9 @@ class _Told:
 
 
 @dataclass
-class _Callback:
+class CallbackToCome:
+    """A callback, and when it is to be delivered."""
+
     due_at: datetime
     callback: GatewayCallback
     delivered: bool = False
@@ -76,7 +78,7 @@ class MemoryGateway:
 
     refunds: dict[str, GatewayRefund] = field(default_factory=dict[str, GatewayRefund])
     _told: list[_Told] = field(default_factory=list[_Told])
-    _callbacks: list[_Callback] = field(default_factory=list[_Callback])
+    _callbacks: list[CallbackToCome] = field(default_factory=list[CallbackToCome])
 
     def behave(self, behaviour: Behaviour) -> None:
         """Treat the refunds that match like this from now on."""
@@ -137,6 +139,10 @@ class MemoryGateway:
         """When the first callback is due that nobody has delivered; None without one."""
         return min((each.due_at for each in self._callbacks if not each.delivered), default=None)
 
+    def announce(self, callback: CallbackToCome) -> None:
+        """Have a callback delivered when it is due."""
+        self._callbacks.append(callback)
+
     def mark_delivered(self, callback: int) -> None:
         """Do not deliver this callback again."""
         self._callbacks[callback].delivered = True
@@ -178,7 +184,7 @@ class MemoryGateway:
                 settled_at=settles_at,
                 attempt=instruction.attempt,
             )
-            self._callbacks.append(_Callback(settles_at + late, callback))
+            self._callbacks.append(CallbackToCome(settles_at + late, callback))
         return row
 
 

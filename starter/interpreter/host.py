@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starter.interpreter.loop import CaseLoop
+from workflows.kinds.case import Case
 from workflows.kinds.kind import Kind
-from workflows.messages.cases import CaseView, Outcome, Refusal
+from workflows.messages.cases import Outcome, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
 from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
@@ -57,6 +58,7 @@ class MemoryHost:
         self._timers: list[tuple[datetime, int, asyncio.Future[None]]] = []
         self._unanswered = 0
         self._task: asyncio.Task[None] | None = None
+        self._is_asked_to_end = False
         self._who_waits: list[Callable[[], None]] = []
         self.outcome: Outcome | None = None
         """How the case ended; None while it goes on."""
@@ -99,8 +101,9 @@ class MemoryHost:
             tell()
 
     def ask_for_cancellation(self) -> None:
-        """Ask for the end of the case, as a server does of a child whose parent was stopped."""
-        if self._task and not self.over:
+        """Ask for the end of the case, as a server does of a child whose parent was stopped: once, however often."""
+        if self._task and not self.over and not self._is_asked_to_end:
+            self._is_asked_to_end = True
             self._task.cancel()
             self.go_on()
 
@@ -192,6 +195,14 @@ class MemoryHost:
         """See Host."""
         return not self._unanswered
 
+    def has_run_long(self) -> bool:
+        """See Host: memory takes whatever comes."""
+        return False
+
+    def finds_dispute_again(self) -> bool:
+        """See Host."""
+        return True
+
     async def soon_answered(
         self,
         activity: Callable[[Given], Awaitable[Found]],
@@ -224,12 +235,16 @@ class MemoryHost:
         """See Host."""
         return StartedInMemory(self, await self._soon(lambda: self._interpreter.start(request, parent=self.case_id)))
 
+    async def let_go(self, case: CaseId) -> bool:
+        """See Host."""
+        return await self._soon(lambda: self._interpreter.let_go(case))
+
     async def tell_case(self, case: CaseId, fact: Command) -> bool:
         """See Host."""
         return await self._soon(lambda: self._interpreter.hand_on(case, fact))
 
-    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
-        """See Host: nobody looks before somebody asks."""
+    def show(self, case: Case) -> None:
+        """See Host: there are no lists to be found in."""
 
     def _wake(self, future: "asyncio.Future[None]", at: datetime) -> None:
         heapq.heappush(self._timers, (at, self._interpreter.next_number(), future))

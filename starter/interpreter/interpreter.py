@@ -11,7 +11,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -22,17 +22,20 @@ from starter.interpreter.gateway import MemoryGateway
 from starter.interpreter.host import Answer, MemoryHost
 from starter.interpreter.ledger import Ledger
 from starter.interpreter.opening import MemoryOpening
-from starter.interpreter.payments import MemoryPayments
+from starter.interpreter.payments import MemoryDesk, MemoryPayments
 from starter.interpreter.returned import open_again
 from starter.interpreter.shop import Shop
 from workflows.kinds import kind
+from workflows.kinds.askable import Listed, ListedOrder, disputable
 from workflows.kinds.kind import Kind
+from workflows.kinds.quoting import BY_BUYER
+from workflows.messages.askable import DisputableCase
 from workflows.messages.cases import CaseView, LogEntry, Outcome, Refusal
 from workflows.messages.commands import Command, GatewayCallback, GatewayResult
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import AskCarrier, CarrierEvent, ParcelHistory
 from workflows.messages.policy import Policy
-from workflows.messages.quotes import Quote
+from workflows.messages.quotes import Asked, Quote
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -41,7 +44,9 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -55,6 +60,8 @@ KINDS: Final[Mapping[type[Any], Kind]] = {
     ReturnRequest: kind.RETURN,
     MerchantRefundRequest: kind.MERCHANT_REFUND,
     PriceProtectionRequest: kind.PRICE_PROTECTION,
+    ResendRequest: kind.RESEND,
+    RepairRequest: kind.REPAIR,
     DisputeRequest: kind.DISPUTE,
     LateShipmentRequest: kind.LATE_SHIPMENT,
     CompensationRequest: kind.COMPENSATION,
@@ -78,17 +85,27 @@ class Interpreter:
     Args:
         now: Where its clock begins, in UTC.
         policies: The profiles in force, by name; the built-in ones where it is left out.
+        gateway: The payment gateway, where it is to behave in a way of its own.
+        book: The kind of case book that it has.
     """
 
-    def __init__(self, now: datetime, policies: Mapping[str, Policy] | None = None) -> None:
+    def __init__(
+        self,
+        now: datetime,
+        policies: Mapping[str, Policy] | None = None,
+        *,
+        gateway: MemoryGateway | None = None,
+        book: type[MemoryBook] | None = None,
+    ) -> None:
         self.now = now
         self.shop = Shop()
-        self.ledger = Ledger()
-        self.gateway = MemoryGateway()
+        self.ledger = Ledger(self.shop)
+        self.gateway = gateway or MemoryGateway()
         self.policies: dict[str, Policy | None] = dict(policies or {})
         self._built_in = policies is None
-        self.book = MemoryBook(self.shop, self.ledger, self.policy)
-        payments = MemoryPayments(self.ledger, self.gateway, self.book.write_step, self._buyer_of)
+        self.book = (book or MemoryBook)(self.shop, self.ledger, self.policy)
+        desk = MemoryDesk(self.ledger, self.gateway, self.book.write_step, self._buyer_of)
+        payments = MemoryPayments(self.ledger, self.gateway, desk)
         opening = self._opening = MemoryOpening(self.book, self.shop, self.ledger, self.policy)
         self._activities: dict[str, Callable[[Any], Any]] = {
             "open_case": opening.open_case,
@@ -120,15 +137,25 @@ class Interpreter:
             KeyError: there is no such case.
             UnansweredError: the case carries it out later.
         """
-        host, answer = self._hosts[case], Answer()
-        intake = host.run.intake
-        if (refused := intake.refused_on_sight(command)) is not None or host.over:
-            return refused or intake.refusal_now(command)
-        host.take(command, answer)
-        self._run()
+        answer = self.send(case, command)
         if not answer.given:
             raise UnansweredError(command.command_name())
         return answer.refusal
+
+    def send(self, case: CaseId, command: Command) -> Answer:
+        """The same for whoever does not wait: what came of it stands in the answer once it is given.
+
+        Raises:
+            KeyError: there is no such case.
+        """
+        host, answer = self._hosts[case], Answer()
+        intake = host.run.intake
+        if (refused := intake.refused_on_sight(command)) is not None or host.over:
+            answer.give(refused or intake.refusal_now(command))
+            return answer
+        host.take(command, answer)
+        self._run()
+        return answer
 
     def tell(self, case: CaseId, fact: Command) -> bool:
         """Tell a case something, as a signal: what does not fit is a line of its log. False where it has ended."""
@@ -190,6 +217,12 @@ class Interpreter:
                 break
         self.now = until
 
+    def next_moment(self) -> datetime | None:
+        """When something happens next by itself; None where nothing is to."""
+        timer = self._expected[0][0] if self._next_expected() else None
+        moments = [each for each in (timer, self.gateway.next_callback_at()) if each]
+        return max(min(moments), self.now) if moments else None
+
     def forward(self, case: CaseId, **duration: float) -> None:
         """Let time pass for one case alone: its clock is ahead of all others' from then on."""
         host = self._hosts[case]
@@ -227,9 +260,21 @@ class Interpreter:
 
     # What came of it ------------------------------------------------------------------------------------
 
-    def quote(self, order_no: str, *, goods_received: bool | None = None) -> Quote:
+    def quote(self, order_no: str, *, goods_received: bool | None = None, ways: Sequence[Asked] = BY_BUYER) -> Quote:
         """What may be asked for on an order now (G5)."""
-        return self._opening.quote(order_no, self.now, goods_received)
+        return self._opening.quote(order_no, self.now, goods_received, ways)
+
+    def disputable(self, case: CaseId) -> DisputableCase:
+        """Whether a case can be disputed now, until when, and why not (D1)."""
+        return disputable(self.listed(case), self.now)
+
+    def listed(self, case: CaseId) -> Listed:
+        """A case of an order, and what there is beside it."""
+        return self._opening.listed(case)
+
+    def listed_order(self, order_no: str) -> ListedOrder:
+        """An order, and what there is beside it."""
+        return self._opening.listed_order(order_no)
 
     def view(self, case: CaseId) -> CaseView:
         """The case as it stands."""
@@ -278,6 +323,14 @@ class Interpreter:
         if host is None or host.over:
             return False
         self.do_next(lambda: host.take(fact, None))
+        return True
+
+    def let_go(self, case: CaseId) -> bool:
+        """Ask a case that another one has started for its end: it tells that itself. False where it does not run."""
+        host = self._hosts.get(case)
+        if host is None or host.over:
+            return False
+        self.do_next(host.ask_for_cancellation)
         return True
 
     def carry_out(self, activity: str, given: Any) -> Any:

@@ -7,8 +7,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from workflows.messages.payouts import Leg, LegState, LegStatus, Part, Payout, Reservation, ReserveResult
-from workflows.rules.allocation import Again, FundPart, missing_parts, plan_again, plan_legs, still_owed, without_own
+from starter.interpreter.shop import Shop
+from workflows.messages.payouts import Leg, LegState, LegStatus, PaidBy, Part, Payout, Reservation, ReserveResult
+from workflows.rules.allocation import (
+    Again,
+    FundPart,
+    held_by,
+    missing_parts,
+    plan_again,
+    plan_legs,
+    still_owed,
+    without_own,
+)
+from workflows.rules.allowance_refunds import Purse, given_back
+from workflows.rules.balances import Account
+from workflows.rules.identity import order_fund, order_of_fund
 from workflows.rules.legs import US, AlertKind, Change, LegEvent, LegRecord, follow
 
 NO_ROOM = "no_room"
@@ -33,6 +46,7 @@ class BookedLeg:
             state=now.state,
             tender=self.leg.tender,
             tender_kind=self.leg.tender_kind,
+            principal=self.leg.principal,
             paid_by=now.paid_by,
             failure=now.failure,
             raw=now.raw,
@@ -65,9 +79,10 @@ class Alert:
 
 
 class Ledger:
-    """All funds."""
+    """All funds. ``shop`` has the allowances that refunds go back to (A7)."""
 
-    def __init__(self) -> None:
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
         self.funds: dict[str, Fund] = {}
         self.alerts: list[Alert] = []
         self._fund_of: dict[str, str] = {}
@@ -118,7 +133,7 @@ class Ledger:
         """How the legs of a case's payout stand, without those that were retired; a case has one payout at most."""
         return tuple(
             each.status()
-            for each in self._all_legs(case_id)
+            for each in self.booked_of(case_id)
             if each.retired_at is None or each.standing.state is not LegState.FAILED
         )
 
@@ -153,7 +168,7 @@ class Ledger:
         """Whether a leg of the case was paid by hand with this proof."""
         return any(
             event.says is LegState.MANUAL and event.proof == proof
-            for each in self._all_legs(case_id)
+            for each in self.booked_of(case_id)
             for event in each.events
         )
 
@@ -163,15 +178,16 @@ class Ledger:
             return ReserveResult(reservation=Reservation.RESERVED, legs=legs)
         if self.was_reserved(payout.case_id):
             return ReserveResult(reservation=Reservation.EXHAUSTED)
-        fund = self.parts_of(payout.fund)
+        fund = self._with_purses(payout, self.parts_of(payout.fund))
         counts = payout.remainder.counts if payout.remainder else None
         counted = self.parts_of(payout.fund, counts) if counts else fund
         match plan_legs(payout, fund, counted):
+            case Reservation.CONTENDED:
+                return ReserveResult(reservation=Reservation.CONTENDED, held_by=held_by(fund))
             case Reservation() as refused:
                 return ReserveResult(reservation=refused)
             case planned:
-                for leg in planned:
-                    self._insert(payout, leg, at)
+                self._take(payout, planned, at)
         return ReserveResult.made_of(
             reservation=Reservation.RESERVED,
             due=sum(missing_parts(payout if payout.waits else _waiting(payout), counted).values()),
@@ -180,7 +196,7 @@ class Ledger:
 
     def reserve_again(self, payout: Payout, at: datetime) -> Again:
         """Take the room anew of legs that have failed, as far as there is any (R8, R14)."""
-        legs = self._all_legs(payout.case_id)
+        legs = self.booked_of(payout.case_id)
         failed: dict[str, Sequence[Part]] = {
             each.leg.refund_no: sorted(each.leg.parts, key=lambda part: part.name)
             for each in legs
@@ -193,7 +209,8 @@ class Ledger:
         counts = payout.remainder.counts if payout.remainder else None
         counted = self.parts_of(payout.fund, counts) if counts else fund
         owed = still_owed(payout, counted, own)
-        again = plan_again(payout, failed, without_own(fund, own), owed=owed, first=len(legs) + 1)
+        parts = self._with_purses(payout, without_own(fund, own))
+        again = plan_again(payout, failed, parts, owed=owed, first=len(legs) + 1)
         for number in again.kept:
             self.record(number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
         for number in (*again.held, *again.retired):
@@ -202,21 +219,67 @@ class Ledger:
         booked = self.funds[payout.fund].legs
         for number in again.retired:
             booked[number] = replace(booked[number], retired_at=at)
-        for leg in again.instead:
-            self._insert(payout, leg, at)
+        self._take(payout, again.instead, at)
         return again
 
-    def kept(self, fund: str) -> dict[str, BookedLeg]:
-        """The fund's legs as they stand, to be put back by ``undo``."""
-        return dict(self.funds[fund].legs)
+    def purse(self, allowance_id: str) -> Purse:
+        """An allowance as a refund of what was paid with it finds it (A7)."""
+        account = self._shop.accounts[allowance_id]
+        if Purse(account).way != "as_money":
+            return Purse(account)
+        of_it = {
+            (order_fund(order.order_no), tender.tender)
+            for order in self._shop.orders.values()
+            for tender in order.tenders
+            if tender.allowance_id == allowance_id
+        }
+        legs = [
+            each.leg
+            for fund in {fund for fund, _ in of_it} & self.funds.keys()
+            for each in self.funds[fund].legs.values()
+            if (fund, each.leg.tender) in of_it
+            if each.standing.state is not LegState.FAILED and each.standing.paid_by is not PaidBy.ALLOWANCE
+        ]
+        returned, principal = sum(leg.amount for leg in legs), sum(leg.principal or 0 for leg in legs)
+        return Purse(account, returned=returned, principal_returned=principal)
 
-    def undo(self, fund: str, kept: dict[str, BookedLeg]) -> None:
-        """Put the legs back as they stood; numbers that were given since are free."""
-        for number in self.funds[fund].legs.keys() - kept.keys():
+    def kept(self, fund: str) -> tuple[dict[str, BookedLeg], dict[str, Account]]:
+        """The fund's legs and the allowances as they stand, to be put back by ``undo``."""
+        return dict(self.funds[fund].legs), dict(self._shop.accounts)
+
+    def undo(self, fund: str, kept: tuple[dict[str, BookedLeg], dict[str, Account]]) -> None:
+        """Put legs and allowances back as they stood; numbers that were given since are free."""
+        legs, accounts = kept
+        for number in self.funds[fund].legs.keys() - legs.keys():
             del self._fund_of[number]
-        self.funds[fund].legs = kept
+        self.funds[fund].legs = legs
+        self._shop.accounts.update(accounts)
 
-    def _all_legs(self, case_id: str) -> list[BookedLeg]:
+    def _with_purses(self, payout: Payout, parts: Iterable[FundPart]) -> tuple[FundPart, ...]:
+        """The parts, with how the allowances stand that the order was paid with (A7)."""
+        order = self._shop.orders.get(order_of_fund(payout.fund) or "")
+        if order is None or not order.allowances:
+            return tuple(parts)
+        purses = {tender: self.purse(allowance_id) for tender, allowance_id in order.allowances.items()}
+        return tuple(replace(part, purse=purses.get(part.tender)) if part.tender else part for part in parts)
+
+    def _take(self, payout: Payout, legs: Iterable[Leg], at: datetime) -> None:
+        """Reserve legs; of those that no provider is told of, do what they say (A7)."""
+        for leg in legs:
+            self._insert(payout, leg, at)
+            if leg.booked is None:
+                continue
+            if leg.booked is PaidBy.ALLOWANCE:
+                accounts, allowance_id = self._shop.accounts, self._allowance_of(payout, leg)
+                accounts[allowance_id] = given_back(accounts[allowance_id], leg.amount)
+            done = LegEvent(says=LegState.SUCCEEDED, source=US, at=at, as_of=at, paid_by=leg.booked)
+            self.record(leg.refund_no, done)
+
+    def _allowance_of(self, payout: Payout, leg: Leg) -> str:
+        return self._shop.orders[order_of_fund(payout.fund) or ""].allowances[leg.tender or ""]
+
+    def booked_of(self, case_id: str) -> list[BookedLeg]:
+        """All legs of a case, also those that were retired."""
         fund = self._funds_of_case.get(case_id)
         return [each for each in self.funds[fund].legs.values() if each.payout.case_id == case_id] if fund else []
 

@@ -1,12 +1,13 @@
 """Opening a case in memory: what is known is read and written, as ``activities.opening`` does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from activities.calendar.countries import works_at
 from starter.interpreter.book import MemoryBook
 from starter.interpreter.ledger import Ledger
 from starter.interpreter.shop import Shop
+from workflows.kinds.askable import Listed, ListedOrder
 from workflows.kinds.cancellation import INTERCEPTING
 from workflows.kinds.late_shipment import CLAIMABLE
 from workflows.kinds.opening_checks import (
@@ -21,12 +22,12 @@ from workflows.kinds.opening_checks import (
     time_to_ship,
 )
 from workflows.kinds.opening_step import first_step, funds_of, shipped_meanwhile, told_who_holds
-from workflows.kinds.quoting import Known, quote
+from workflows.kinds.quoting import BY_BUYER, Known, quote
 from workflows.messages.message import CaseId
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.policy import Policy
-from workflows.messages.quotes import Quote
+from workflows.messages.quotes import Asked, Quote
 from workflows.messages.requests import (
     CompensationRequest,
     DisputeRequest,
@@ -133,7 +134,40 @@ class MemoryOpening:
                 underway = self._shop.underway(order.order_no, request.lines)
                 return opened.model_copy(update={"underway": underway})
 
-    def quote(self, order_no: str, at: datetime, goods_received: bool | None) -> Quote:
+    def listed(self, case_id: CaseId) -> Listed:
+        """A case of an order, and what there is beside it (D1).
+
+        Raises:
+            KeyError: there is no such case, no order of it, or no policy for that.
+        """
+        row = self._book.cases[case_id]
+        order = self._shop.order(row.order_no or "")
+        policy = self._policy_now(order.marketplace) if order else None
+        if order is None or policy is None:
+            raise KeyError(case_id)
+        (case,) = [each for each in self._book.matters_of(order.order_no) if each.case_id == case_id]
+        return Listed(
+            case=case,
+            closed_at=row.closed_at,
+            due_at=row.due,
+            order=order,
+            policy=policy,
+            holders=self._book.holders_of(order.order_no, case_id),
+            others=self._book.matters_of(order.order_no, case_id),
+        )
+
+    def listed_order(self, order_no: str) -> ListedOrder:
+        """An order, and what there is beside it (D1). Raises as ``quote``."""
+        order = self._shop.order(order_no)
+        policy = self._policy_now(order.marketplace) if order else None
+        if order is None or policy is None:
+            raise KeyError(order_no)
+        holders, others = self._book.holders_of(order_no), self._book.matters_of(order_no)
+        return ListedOrder(order=order, policy=policy, holders=holders, others=others)
+
+    def quote(
+        self, order_no: str, at: datetime, goods_received: bool | None, ways: Sequence[Asked] = BY_BUYER
+    ) -> Quote:
         """What may be asked for on an order (G5).
 
         Raises:
@@ -153,7 +187,9 @@ class MemoryOpening:
                 others=self._book.matters_of(order_no),
                 works=works_at(policy.counted_at),
                 goods_received=goods_received,
-            )
+                purses={tender: self._ledger.purse(each) for tender, each in order.allowances.items()},
+            ),
+            ways,
         )
 
     def _settled(self, order: OrderFacts) -> dict[str, int]:

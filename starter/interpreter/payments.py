@@ -28,9 +28,10 @@ from workflows.messages.cases import Step, Stepped
 from workflows.messages.payouts import Ask, LegState, LegStatus
 from workflows.messages.requests import BankTransfer
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
+from workflows.rules.allocation import payer_of
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
-from workflows.rules.paying import all_paid, amount_of, is_paid
+from workflows.rules.paying import all_paid, is_paid
 from workflows.rules.paying_by_hand import (
     NotByHand,
     paid_by_hand,
@@ -44,18 +45,12 @@ Found = TypeVar("Found")
 
 
 class MemoryPayments:
-    """The payment activities. ``write_step`` writes the closing step; ``buyer_of`` tells whose case it is (R17)."""
+    """The payment activities, around the desk that does one leg at a time."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        gateway: MemoryGateway,
-        write_step: Callable[[Step], Stepped],
-        buyer_of: Callable[[str], str | None],
-    ) -> None:
+    def __init__(self, ledger: Ledger, gateway: MemoryGateway, desk: "MemoryDesk") -> None:
         self._ledger = ledger
         self._gateway = gateway
-        self._desk = MemoryDesk(ledger, gateway, write_step, buyer_of)
+        self._desk = desk
 
     def settle(self, settling: Settle) -> Settled:
         """Bring the legs of a reserved payout forward, one after the other."""
@@ -197,7 +192,7 @@ class MemoryDesk:
         legs = self._ledger.legs_of(attempt.case_id)
         if attempt.closing is None or not all_paid(legs):
             return None
-        stepped = self._write_step(as_paid(attempt.closing, amount_of(legs)))  # R14
+        stepped = self._write_step(as_paid(attempt.closing, legs))  # R14
         return Settled.made_of(legs=legs, closed=stepped.written, number=stepped.number)
 
     def _instruction(self, leg: LegStatus) -> RefundInstruction:
@@ -205,7 +200,8 @@ class MemoryDesk:
         if booked is None:
             raise KeyError(leg.refund_no)
         payout = booked.payout
-        account = payout.method.account if isinstance(payout.method, BankTransfer) else None
+        method = payout.method
+        account = method.account if isinstance(method, BankTransfer) and leg.tender is None else None
         return RefundInstruction.made_of(
             refund_no=leg.refund_no,
             attempt=booked.standing.attempt,
@@ -216,7 +212,7 @@ class MemoryDesk:
             account=account,
             amount=leg.amount,
             currency=payout.currency,
-            payer=payout.payer,
+            payer=payer_of(payout, booked.leg),
         )
 
 

@@ -13,6 +13,7 @@ from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
 from workflows.messages.standing_orders import StandingOrderVersion
 from workflows.messages.step_parts import Thaw
+from workflows.rules.allowance_spending import NotSpent, allowances_of, spent_on
 from workflows.rules.balances import (
     Account,
     Freezing,
@@ -54,6 +55,19 @@ class Shop:
     _told: dict[Parcel, dict[str, CarrierEvent]] = field(default_factory=dict[Parcel, dict[str, CarrierEvent]])
 
     # Allowances -----------------------------------------------------------------------------------------
+
+    def take_order(self, order: OrderFacts) -> NotSpent | None:
+        """An order as the order system tells it: it spends the allowances that it was paid with, or is refused (A7)."""
+        known = self.orders.get(order.order_no)
+        before = known.tenders if known else ()
+        accounts = {each: self.accounts.get(each) for each in (*allowances_of(order.tenders), *allowances_of(before))}
+        match spent_on(order, before, accounts):
+            case NotSpent() as refused:
+                return refused
+            case changed:
+                self.accounts.update(changed)
+                self.orders[order.order_no] = order
+                return None
 
     def freeze(self, allowance_id: str, case_id: CaseId, at: datetime) -> Freezing:
         """A5: hold the balance for a case."""

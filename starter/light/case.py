@@ -1,6 +1,7 @@
 """One case, reached through Temporal alone; what the case book adds is asked of it where there is one."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,6 +39,7 @@ from workflows.messages.words import shown_as_written
 from workflows.rules.admission import Parties, fingerprint, for_another_case
 
 _UNTIL_THE_NEXT_TASK: Final = 0.2
+_BETWEEN_RUNS: Final = "Refused.between_runs"
 _UNTIL_IT_IS_UNPAUSED: Final = 5
 
 _FULL: Final = {
@@ -46,11 +48,23 @@ _FULL: Final = {
 }
 """What the server says when a run takes no more updates (2,000) or signals (10,000), by status."""
 
+_UNDER_WAY: Final = "concurrent in-flight updates"
+"""In what the server says where so many updates (10) wait for a case's answer that it takes no other meanwhile."""
+
 _GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, *waiting.NO_ANSWER})
 
 
 class _LostOnTheWayError(Exception):
     """The workflow took the command, and was stopped or reset before it had answered."""
+
+
+@dataclass
+class _Sending:
+    """A command on its way to its case."""
+
+    command: Command
+    turned_away: bool = False
+    """The server, asked last, would not take it for those that are under way already."""
 
 
 class LightCase:
@@ -105,19 +119,23 @@ class LightCase:
             NotYours: the case is another merchant's or buyer's.
             UnknownCase: there is no such case.
             Unanswered: no worker took it in time, or it is not known what became of it; send it again.
-            Unreachable: Temporal or the database does not answer; send it again.
+            Unreachable: Temporal or the database does not answer, or others have sent the case too many commands at
+                once; send it again.
         """
         command = self._addressed(command)
+        sending = _Sending(command)
         try:
             with self._reached.span(command.command_name()):
                 async with asyncio.timeout(waiting.PATIENCE.total_seconds()):
                     await self._refuse_while_paused(command)
-                    return await self._sent(command)
+                    return await self._sent(sending)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except _LostOnTheWayError as error:
             return await self._after_the_end(command, taken=error)
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if sending.turned_away:
+                raise Unreachable("too many commands to this case are under way: send it again later") from error
             raise Unanswered(f"no worker answered within {waiting.PATIENCE.seconds} s") from error
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
@@ -126,7 +144,8 @@ class LightCase:
                 raise await self._full(command) from error
             raise unreachable(error) from error
 
-    async def _sent(self, command: Command) -> CaseView:
+    async def _sent(self, sending: _Sending) -> CaseView:
+        command = sending.command
         while True:
             try:
                 return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
@@ -136,6 +155,9 @@ class LightCase:
                     result_type=CaseView,
                 )
             except WorkflowUpdateFailedError as error:
+                if _between_runs(error):
+                    await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+                    continue
                 if not _lost(error):
                     raise
                 if await self._reached.runs.stopped(self.id):
@@ -145,10 +167,14 @@ class LightCase:
             except RPCError as error:
                 # The case's last task did not come through, as on a worker that has too much to do: it will be
                 # done again. Or it was reset before anybody had looked at the command: its new run takes it.
+                # Or the case has others to answer first: nobody has looked at the command, and it comes later.
+                sending.turned_away = _is_turned_away(error)
                 if error.status is RPCStatusCode.NOT_FOUND:
                     if await self._reached.runs.status(self.id) != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
                         raise
-                elif error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error):
+                elif not sending.turned_away and (
+                    error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error)
+                ):
                     raise
                 await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
 
@@ -340,9 +366,19 @@ def is_full(error: RPCError) -> bool:
     return words is not None and words in error.message
 
 
+def _is_turned_away(error: RPCError) -> bool:
+    """Whether Temporal takes no other update as long as so many wait for this case's answer."""
+    return error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _UNDER_WAY in error.message
+
+
 def _lost(error: WorkflowUpdateFailedError) -> bool:
     """Whether the run that had taken an update ended before it had answered: by being terminated, failing, a reset."""
     return isinstance(error.cause, ApplicationError) and error.cause.type == "AcceptedUpdateCompletedWorkflow"
+
+
+def _between_runs(error: WorkflowUpdateFailedError) -> bool:
+    """Whether the case goes on in another run in a moment."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == _BETWEEN_RUNS
 
 
 def _refused(error: WorkflowUpdateFailedError) -> RefusedCommand | Unanswered:

@@ -99,8 +99,9 @@ class LightAftersales(OpensCases[LightCase]):
         """Open whatever kind of case ``request`` is about. Errors as in ``open_refund``.
 
         A mapping says of which kind it is in a field more: its ``request`` is ``refund``, ``return``, ``exchange``,
-        ``dispute``, ``price-protection``, ``merchant-refund``, ``withdrawal`` or ``expiry``. For late shipment (L1) a
-        ``LateShipmentRequest`` is needed, which says until when the order must ship: no order is looked up here.
+        ``resend``, ``repair``, ``dispute``, ``price-protection``, ``merchant-refund``, ``withdrawal`` or ``expiry``.
+        For late shipment (L1) a ``LateShipmentRequest`` is needed, which says until when the order must ship: no order
+        is looked up here.
         """
         stated = as_stated(request)
         if isinstance(stated, OrderPaid):

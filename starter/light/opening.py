@@ -23,7 +23,9 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -58,6 +60,14 @@ class OpensCases(ABC, Generic[CaseT]):
     async def open_price_protection(self, request: PriceProtectionRequest | Mapping[str, object]) -> CaseT:
         """A buyer wants back what the price has fallen by (保价, B1 to B3). Errors as in ``open_refund``."""
         return await self._open(as_request(PriceProtectionRequest, request))
+
+    async def open_resend(self, request: ResendRequest | Mapping[str, object]) -> CaseT:
+        """A buyer wants goods, or a part of them, sent again (补寄, C1 to C6). Errors as in ``open_refund``."""
+        return await self._open(as_request(ResendRequest, request))
+
+    async def open_repair(self, request: RepairRequest | Mapping[str, object]) -> CaseT:
+        """A buyer sends goods in to be mended (维修, M1 to M5). Errors as in ``open_refund``."""
+        return await self._open(as_request(RepairRequest, request))
 
     async def open_dispute(self, request: DisputeRequest | Mapping[str, object]) -> CaseT:
         """A buyer disputes an ended case, or an order without one (D1). Errors as in ``open_refund``.

@@ -74,7 +74,7 @@ class RemoteCodec(PayloadCodec):
         answer = await asyncio.to_thread(self._sent, request)
         try:
             found = [ParseDict(each, Payload()) for each in json.loads(answer)["payloads"]]
-        except (ValueError, KeyError, TypeError, NotTheJson):
+        except (ValueError, KeyError, TypeError, RecursionError, NotTheJson):
             found = []
         if len(found) != len(payloads):
             raise CodecRefused(f"what answers at {self._endpoint} is no codec server")

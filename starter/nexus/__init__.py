@@ -4,6 +4,7 @@ import asyncpg
 from temporalio.client import Client
 
 from activities.opening import Opening
+from starter.archive_place import archived_cases
 from starter.nexus.handlers import AftersalesHandlers
 from starter.nexus.operations import Door
 from starter.nexus_endpoints import read_endpoints
@@ -17,4 +18,6 @@ def nexus_services(settings: Settings, client: Client, pool: asyncpg.Pool, openi
     if settings.nexus_endpoints is None:
         return []
     endpoints = read_endpoints(settings.nexus_endpoints)
-    return [AftersalesHandlers(Door(client, pool, opening, settings.task_queue, endpoints))]
+    return [
+        AftersalesHandlers(Door(client, pool, opening, settings.task_queue, endpoints, archived_cases(settings, pool)))
+    ]

@@ -11,6 +11,8 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -42,6 +44,16 @@ class AftersalesHandlers:
     def open_price_protection(self) -> OperationHandler[RawValue, Outcome]:
         """A buyer wants back what the price has fallen by (B1 to B3)."""
         return Opens(self._door, PriceProtectionRequest)
+
+    @operation_handler
+    def open_resend(self) -> OperationHandler[RawValue, Outcome]:
+        """A buyer wants goods, or a part of them, sent again (C1 to C6)."""
+        return Opens(self._door, ResendRequest)
+
+    @operation_handler
+    def open_repair(self) -> OperationHandler[RawValue, Outcome]:
+        """A buyer sends goods in to be mended (M1 to M5)."""
+        return Opens(self._door, RepairRequest)
 
     @operation_handler
     def open_dispute(self) -> OperationHandler[RawValue, Outcome]:

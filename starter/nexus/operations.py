@@ -24,6 +24,7 @@ from temporalio.nexus import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.opening import Opening
+from starter.archived_cases import ArchivedCases
 from starter.cases import PostgresCaseBook, reached_with_book
 from starter.checking import BeforeOpening
 from starter.errors import (
@@ -41,7 +42,7 @@ from starter.priorities import of_merchant
 from starter.running import Runs
 from starter.stated_requests import as_request, malformed
 from workflows import at_start
-from workflows.definitions import CASES
+from workflows.definitions.every_kind import CASES
 from workflows.messages.cases import Outcome, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.converter import AWAITED_OUTSIDE
@@ -65,13 +66,19 @@ class Door:
     """What all operations share."""
 
     def __init__(
-        self, temporal: Client, pool: asyncpg.Pool, opening: Opening, task_queue: str, endpoints: Mapping[str, Rights]
+        self,
+        temporal: Client,
+        pool: asyncpg.Pool,
+        opening: Opening,
+        task_queue: str,
+        endpoints: Mapping[str, Rights],
+        archived: ArchivedCases | None = None,
     ) -> None:
         """``opening`` looks at requests beforehand; ``endpoints`` says as whom callers may act."""
         runs = Runs(temporal)
         self.temporal = temporal
         self.task_queue = task_queue
-        self.book = PostgresCaseBook(pool)
+        self.book = PostgresCaseBook(pool, archived)
         self.before = BeforeOpening(temporal, pool, runs, opening)
         self._reached = reached_with_book(temporal, runs, self.book)
         self._endpoints = endpoints

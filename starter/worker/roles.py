@@ -18,9 +18,12 @@ from temporalio.worker import (
 )
 
 from starter.settings import Settings
+from starter.worker.activations import HeadersApart
+from starter.worker.operators_page import OperatorsPage
 from workflows.rules.worker_roles import WorkerRole, queue_of, role_of
 
-WORKFLOW_TASKS_PER_CONNECTION: Final = 4
+FEWEST_WORKFLOW_TASKS: Final = 4
+"""At a time. Otherwise one for each database connection: more share one processor and none is done sooner."""
 
 
 class Workers:
@@ -88,7 +91,8 @@ def workers_for(
         cases = role is WorkerRole.WORKFLOWS
         queue = queue_of(role, settings.task_queue)
         # Steps run inside workflow tasks: more of them at once than the database serves would time out together.
-        tasks = WORKFLOW_TASKS_PER_CONNECTION * settings.database_pool_size if cases else None
+        usual = max(settings.database_pool_size, FEWEST_WORKFLOW_TASKS)
+        tasks = (settings.max_concurrent_workflow_tasks or usual) if cases else None
         made[queue] = Worker(
             client,
             task_queue=queue,
@@ -104,7 +108,7 @@ def workers_for(
             activity_task_poller_behavior=pollers,
             graceful_shutdown_timeout=timedelta(seconds=settings.graceful_shutdown_seconds),
             deployment_config=_version(settings),
-            interceptors=interceptors,
+            interceptors=[*interceptors, OperatorsPage(), HeadersApart()],
         )
     return Workers(client, made)
 

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import asyncpg
+
 from activities.postgres.connection import Connection
 from tests.storage.money import POLICY
+from workflows.messages.actors import CLOCK
+from workflows.messages.cases import CaseKey, NewEntry, Step
 from workflows.messages.money import Money
 from workflows.messages.openings import Opened
 from workflows.messages.stages import CaseKind, StageName, WorkList
@@ -162,3 +166,20 @@ async def fill(connection: Connection, now: datetime, *, open_cases: int, closed
     for index in indexes:
         await connection.execute(index["indexdef"])
     await connection.execute("ANALYZE casebook.cases, shop.flags, vault.lookups")
+
+
+def passing_step(row: asyncpg.Record, at: datetime, work_list: WorkList) -> Step:
+    """The next step of a case, as it is approved: ``row`` has its ``case_id``, ``run_id``, ``step`` and ``kind``."""
+    return Step(
+        case=CaseKey(case_id=row["case_id"], run_id=row["run_id"]),
+        step=row["step"] + 1,
+        at=at,
+        entries=(NewEntry(event="approved", by=CLOCK, rule="R1", at=at),),
+        kind=row["kind"],
+        stage=StageName.PAYING,
+        work_list=work_list,
+        span=None,
+        attention=None,
+        outcome=None,
+        refunded=0,
+    )

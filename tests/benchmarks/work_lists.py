@@ -20,19 +20,18 @@ from typing import Final
 
 import asyncpg
 
-from activities.postgres import casebook, schema
+from activities.postgres import casebook, open_counts, schema
 from activities.postgres.connection import Connection
+from activities.postgres.page_keys import PageKey
 from activities.postgres.pool import open_pool
-from activities.postgres.work_lists import PageKey, WorkQuery, count_work, counts_sql, find_work, page_sql
+from activities.postgres.work_lists import WorkQuery, count_work, counts_sql, find_work, page_sql
 from starter.settings import Settings
 from starter.stack import embedded_stack
 from tests.benchmarks.encode import PAGE, kept
-from tests.benchmarks.filling import BEFORE_WORK_LISTS, LARGE, MIDDLING, SMALL, fill
+from tests.benchmarks.filling import BEFORE_WORK_LISTS, LARGE, MIDDLING, SMALL, fill, passing_step
 from tests.benchmarks.plans import Plan, explained
-from workflows.messages.actors import CLOCK
-from workflows.messages.cases import CaseKey, LogEntry, Step
 from workflows.messages.flags import Colour
-from workflows.messages.stages import Attention, CaseKind, StageName, WorkList
+from workflows.messages.stages import Attention, CaseKind, WorkList
 
 _RUNS: Final = 15
 _STEPS: Final = 1000
@@ -171,15 +170,22 @@ async def measured_page(connection: Connection, name: str, query: WorkQuery) -> 
 
 async def measured_count(connection: Connection, name: str, query: WorkQuery) -> Measured:
     """The counts, and how they are made."""
-    found = await count_work(connection, query)
+    found = await count_work(connection, query, exact=True)
     statement = counts_sql(query)
     return Measured(
         name,
-        await timed(lambda: count_work(connection, query)),
-        sum(found.values()),
+        await timed(lambda: count_work(connection, query, exact=True)),
+        found.in_all,
         await explained(connection, *statement),
         await explained(connection, *statement, generic=True),
     )
+
+
+async def measured_told(connection: Connection, name: str, query: WorkQuery) -> tuple[object, ...] | None:
+    """What is told of the counts that one process made for all; None where they are counted anew."""
+    if (await count_work(connection, query)).counted_at is None:
+        return None
+    return name, await timed(lambda: count_work(connection, query))
 
 
 async def far_page(connection: Connection, query: WorkQuery, cases: int) -> WorkQuery:
@@ -203,19 +209,7 @@ async def steps(pool: asyncpg.Pool, now: datetime) -> Steps:
     await pool.execute("CHECKPOINT")
     begins = await pool.fetchval("SELECT pg_current_wal_insert_lsn()")
     for row in rows:
-        step = Step(
-            case=CaseKey(case_id=row["case_id"], run_id=row["run_id"]),
-            step=row["step"] + 1,
-            at=now,
-            entries=(LogEntry(event="approved", by=CLOCK, rule="R1", at=now),),
-            kind=row["kind"],
-            stage=StageName.PAYING,
-            work_list=WorkList.PAYMENTS,
-            span=None,
-            attention=None,
-            outcome=None,
-            refunded=0,
-        )
+        step = passing_step(row, now, WorkList.PAYMENTS)
         began = time.perf_counter()
         async with pool.acquire() as connection, connection.transaction():
             await casebook.write_step(connection, step)
@@ -306,7 +300,7 @@ async def far_pages(connection: Connection) -> list[Measured]:
         ("platform, all lists", WorkQuery(), (1_000, 100_000, 900_000)),
         ("large merchant, one list", WorkQuery(merchant_id=LARGE, work_list=WorkList.AWAITING_RETURN), (1_000, 10_000)),
     ):
-        in_all = sum((await count_work(connection, query)).values())
+        in_all = (await count_work(connection, query, exact=True)).in_all
         for place in places:
             if place < in_all:
                 far = await far_page(connection, query, place)
@@ -367,6 +361,8 @@ async def measure(database: str, pool: asyncpg.Pool, arguments: argparse.Namespa
         said.done("pages measured")
         far = await far_pages(connection)
         counted = [await measured_count(connection, *each) for each in counts(moment).items()]
+        await open_counts.renewed(connection, timedelta(0))
+        told_at_once = [await measured_told(connection, *each) for each in counts(moment).items()]
         said.done("counts measured")
         weighed = await indexes(connection)
         said.done("indexes weighed")
@@ -397,6 +393,7 @@ async def measure(database: str, pool: asyncpg.Pool, arguments: argparse.Namespa
             pages=told(lists),
             far=told(far),
             counts=told(counted),
+            told=table(("question", "ms"), [each for each in told_at_once if each]),
             churned=table(
                 ("question", "ms", "fetched from the table"),
                 [(each.name, each.took, f"{each.plan.heap_fetches:,}") for each in churned],
@@ -486,7 +483,12 @@ come to prefer once a statement was used often. A page shows 50 cases and reads 
 
 ### Counts
 
-Counted anew each time, in an index alone.
+What the platform is told of a count that one process has made for all, some time ago ([work-lists.md](work-lists.md)):
+
+{told}
+
+Counted anew each time, in an index alone: what merchants are told, and the platform where it narrows the question or
+wants it exact.
 
 {counts}
 

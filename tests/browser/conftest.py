@@ -23,6 +23,7 @@ from starter.settings import Settings
 from starter.stack import Stack, ports
 from starter.stack.state_folder import StateFolder
 from starter.vault import key_provider, opened_vault
+from tests.browser.web_ui import Picture
 from tests.servers import servers
 from tests.workflow.world import World
 from worker import running_worker
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _PATIENCE = 120_000
 """Milliseconds for a page of the Web UI, on a machine that does much else at the time."""
+_BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+"""The first costs half of the processor time of the others."""
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -41,9 +44,9 @@ _FLAGS = (
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> "AsyncIterator[Browser]":
     """Chromium, for all tests of a session."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if chromium is None:
-        pytest.skip("there is no Chromium on this machine (on Debian: apt install chromium)")
+        pytest.skip("there is no Chromium on this machine (on Debian: apt install chromium-headless-shell)")
     if importlib.util.find_spec("playwright") is None:
         pytest.skip("there is no playwright in this environment (it is one of the project's dev packages)")
     from playwright.async_api import async_playwright
@@ -57,9 +60,24 @@ async def browser() -> "AsyncIterator[Browser]":
 @pytest_asyncio.fixture(loop_scope="session")
 async def browser_page(browser: "Browser") -> "AsyncIterator[Page]":
     """A page of a browser that remembers nothing of other tests."""
-    async with await browser.new_context(viewport={"width": 1600, "height": 1400}) as context:
+    async with await browser.new_context(viewport={"width": 1600, "height": 1400}, reduced_motion="reduce") as context:
         context.set_default_timeout(_PATIENCE)
         yield await context.new_page()
+
+
+@pytest.fixture
+def picture(pytestconfig: pytest.Config) -> Picture:
+    """See ``Picture``."""
+    folder: str | None = pytestconfig.getoption("--pictures")
+
+    async def keep(page: "Page", name: str, height: int = 1_250) -> None:
+        if folder is None:
+            return
+        await page.set_viewport_size({"width": 1400, "height": height})
+        await page.wait_for_timeout(1_000)  # fonts and colours
+        await page.screenshot(path=Path(folder) / f"{name}.png")
+
+    return keep
 
 
 # A stack of their own: the one that all tests share has no codec server.

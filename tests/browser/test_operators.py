@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import pytest
 import pytest_asyncio
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
 from starter.codec_server import CodecServerSettings
 from starter.stack import Stack
-from tests.browser.web_ui import PATIENCE, WorkflowPage
+from tests.browser.web_ui import PATIENCE, Picture, WorkflowPage
 from tests.workflow.world import World
 from workflows.messages.actors import merchant, officer
 from workflows.messages.commands import Approve
@@ -27,8 +24,6 @@ from workflows.messages.stages import OutcomeKind, StageName
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
-
-Picture = Callable[["Page", str], Awaitable[None]]
 
 STUCK = '`CaseAttention` = "merchant_account_short" AND `MerchantId` = "m-laurel"'
 WAITING = '`CaseStage` = "merchant_review" AND `MerchantId` = "m-laurel"'
@@ -39,21 +34,6 @@ async def shop(world: World, codec_server: CodecServerSettings) -> World:
     """A shop with a name that can be shown; what its cases hold is decoded for the pages."""
     del codec_server
     return replace(world, merchant="m-laurel", buyer="b-1001")
-
-
-@pytest.fixture
-def picture(pytestconfig: pytest.Config) -> Picture:
-    """Keeps a picture of a page, where somebody has asked for pictures."""
-    folder: str | None = pytestconfig.getoption("--pictures")
-
-    async def keep(page: Page, name: str) -> None:
-        if folder is None:
-            return
-        await page.set_viewport_size({"width": 1400, "height": 1250})
-        await page.wait_for_timeout(1_000)  # fonts and colours
-        await page.screenshot(path=Path(folder) / f"{name}.png")
-
-    return keep
 
 
 def listed(stack: Stack, query: str) -> str:

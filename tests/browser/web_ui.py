@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import quote
 
 from temporalio.client import WorkflowHandle
 
 if TYPE_CHECKING:
     from playwright.async_api import Locator, Page
+
+
+class Picture(Protocol):
+    """Keeps a picture of a page under a name, where somebody has asked for pictures."""
+
+    async def __call__(self, page: Page, name: str, height: int = 1_250) -> None: ...
+
 
 PATIENCE = 120_000
 """Milliseconds for what a busy machine does at length."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
-import psutil
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
@@ -23,6 +21,7 @@ from starter.connection import connect
 from starter.settings import Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import opened_vault, prepare_key_store
+from tests.chaos import killing
 from tests.workflow.world import World, until
 from workflows.messages.payouts import LegState
 from workflows.messages.search_attributes import declarations
@@ -89,15 +88,11 @@ class Site:
 
     async def kill_temporal(self) -> None:
         """SIGKILL for the Temporal server."""
-        assert self.stack.temporal_pid is not None
-        os.kill(self.stack.temporal_pid, signal.SIGKILL)
+        killing.kill_temporal(self.stack)
 
     async def kill_postgres(self) -> None:
         """SIGKILL for PostgreSQL: all of its processes at once, so that none can end what it was doing."""
-        postmaster = psutil.Process(self.stack.postgres_pid)
-        postmaster.suspend()
-        for process in (*postmaster.children(), postmaster):
-            process.kill()
+        killing.kill_postgres(self.stack)
 
 
 @dataclass

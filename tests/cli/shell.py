@@ -9,6 +9,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from tests.cli.zygote import Zygote
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Shell:
         with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
             given.write((typed or "").encode())
             given.seek(0)
-            async with asyncio.timeout(240):
+            async with asyncio.timeout(2 * PATIENCE):
                 code = await self.zygote.run([str(word) for word in words], self.environment, (given, out, err))
             for each in (out, err):
                 each.seek(0)

@@ -56,6 +56,25 @@ async def test_more_places_than_the_currency_has_are_refused(
     assert says in told["message"]
 
 
+async def test_a_compensation_is_claimed_in_the_orders_currency(shell: Shell, tmp_path: Path) -> None:  # L5, D1
+    bought = await loaded(shell, tmp_path, "orders", paid_in("CNY"))
+    about = f"late-shipment/{bought['order_no']}"
+    words = (
+        *("open", "dispute", "--about", about, "--why", "compensation_refused", "--order", bought["order_no"]),
+        *("--merchant", bought["merchant_id"], "--buyer", bought["buyer_id"], "--json"),
+    )
+
+    asked = await shell.run(*words, "--compensation", "18.00")
+    too_fine = await shell.run(*words, "--compensation", "18.001")
+    and_lines = await shell.run(*words, "--compensation", "18.00", "--line", "L1:1:10.00")
+    nothing = await shell.run(*words)
+
+    assert (asked.code, asked.failure["code"], asked.failure["field"]) == (4, "unknown_case", "about"), "it fits"
+    assert (too_fine.code, too_fine.failure["field"]) == (2, "--compensation")
+    assert (and_lines.code, "L5" in and_lines.failure["message"]) == (2, True)
+    assert (nothing.code, "L5" in nothing.failure["message"]) == (2, True)
+
+
 @pytest.mark.parametrize("unknown", ["ABC", "XAU"])
 async def test_an_order_is_paid_in_a_currency_that_is_counted(shell: Shell, tmp_path: Path, unknown: str) -> None:
     file = tmp_path / "orders.jsonl"

@@ -93,6 +93,31 @@ async def test_remarks_are_typed_and_read_by_who_may(shell: Shell, merchant: str
     assert others["remarks"] == []
 
 
+async def test_a_case_shows_its_remarks_beside_those_of_its_order(worker_process: Shell, tmp_path: Path) -> None:
+    """Section 12: in ``show``, in lists, and for the officer who rules."""
+    shell, bought = worker_process, order()
+    await loaded(shell, tmp_path, "orders", bought)
+    case = await written_down(shell, *asks(bought, "10"))
+    whose = ("--merchant", bought["merchant_id"], "--as", f"merchant:{bought['merchant_id']}")
+
+    await shell.json("remarks", "add", bought["order_no"], *whose, typed="at the order")
+    await shell.json("remarks", "add", case, *whose, typed=SECRET)
+    shown = await shell.json("show", case)
+    page = (await shell.run("show", case)).out
+    listed = await shell.json("list", "--merchant", bought["merchant_id"])
+    dossier = await shell.json("dossier", case, "--as", "platform:o-1")
+    stranger = await shell.run(
+        *("remarks", "add", case, "--merchant", "m-2", "--as", "merchant:m-2", "--json"), typed="not its own"
+    )
+
+    noted = [(bought["order_no"], "at the order"), (case, SECRET)]
+    assert [(each["subject"], each["text"]) for each in shown["remarks"]] == noted
+    assert [(each["subject"], each["text"]) for each in dossier["remarks"]] == noted
+    assert SECRET in page
+    assert [(each["remarks"], each["order_remarks"]) for each in listed["cases"]] == [(1, 1)]
+    assert (stranger.code, stranger.failure["error"]) == (5, "unknown_case")
+
+
 async def test_statements_and_evidence_of_a_dispute(worker_process: Shell, tmp_path: Path) -> None:  # D6, D7
     shell = worker_process
     bought = await loaded(shell, tmp_path, "orders", order())
@@ -247,10 +272,12 @@ async def test_an_exemption_of_the_same_id_is_the_same(shell: Shell) -> None:  #
 
 async def test_the_ladder_tells_who_is_there(shell: Shell) -> None:  # L4
     # A Monday and a Saturday that is a working day by no calendar.
-    at_work = await shell.json("ladder", "--at", "2026-11-23T09:00+08:00")
-    weekend = await shell.json("ladder", "--at", "2026-11-21T09:00+08:00")
+    at_work = await shell.json("ladder", "douyin", "--at", "2026-11-23T09:00+08:00")
+    weekend = await shell.json("ladder", "jd-pop", "--at", "2026-11-21T09:00+08:00")
 
     assert [each["rung"] for each in at_work["ladder"]] == ["platform_service", "senior_service", "12315"]
     assert [each["open_now"] for each in at_work["ladder"]] == [True, True, True]
     assert [each["open_now"] for each in weekend["ladder"]] == [True, True, False]
+    abroad = await shell.json("ladder", "eu")
+    assert [each["rung"] for each in abroad["ladder"]] == ["platform_service", "senior_service"]
     assert datetime.fromisoformat(weekend["ladder"][2]["opens_at"]) == datetime(2026, 11, 23, 0, 30, tzinfo=UTC)

@@ -25,10 +25,10 @@ async def completed(shell: Shell, line: str) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
-        ("aftersales w", ["worker", "watch", "webhooks"]),
-        ("aftersales open re", ["refund", "return"]),
+        ("aftersales w", ["worker", "watch", "whatif", "webhooks"]),
+        ("aftersales open re", ["refund", "return", "resend", "repair"]),
         ("aftersales watch --e", ["--every"]),
-        ("aftersales watch --list re", ["refund_only", "returns_to_decide", "reshipments"]),
+        ("aftersales watch --list re", ["refund_only", "returns_to_decide", "reshipments", "resends", "repairs"]),
         ("aftersales act refund/O-1/k-1 with", ["withdraw", "withdraw_proposal"]),
         ("aftersales show --", ["--json", "--help"]),
     ],

@@ -217,7 +217,8 @@ async def test_the_whole_demo_plays_as_its_files_say(
     assert total["ours"] == total["theirs"] > 0
     found = [each["found"] for each in report["cases"]]
     assert total["compensation"] == sum(each["compensated"] for each in found) > 0
-    refunds = total["ours"] + total["by_hand"] - total["compensation"]
+    assert (total["to_allowances"], total["lost_bonus"]) == (1_000, 200)  # A7
+    refunds = total["ours"] + total["by_hand"] + total["to_allowances"] - total["compensation"]
     assert refunds == sum(each["refunded"] for each in found)
     assert report["reconciliation"]["differences"] == {}
     assert [alert["kind"] for alert in report["alerts"]] == ["success_after_failure"]
@@ -233,4 +234,9 @@ async def test_the_whole_demo_plays_as_its_files_say(
     assert "the books are equal" in told
     compensation = Money(amount=total["compensation"], currency="CNY")
     assert f"refunds: {Money(amount=refunds, currency='CNY')}, compensation: {compensation}" in told
-    assert f"{len(script.scripts())} of {len(script.scripts())} cases as expected" in told
+    every = len(script.scripts())
+    proven = f"{every} of {every} cases as expected, and both books agree on every payment"
+    assert " ".join(told.splitlines()[-1].split()) == proven, "the last line says what was shown"
+    wrong = told_as_json.model_copy(update={"differences": ("a notice was not sent",)})
+    answer(False, wrong, page(wrong))
+    assert "agree" not in capsys.readouterr().out.splitlines()[-1]

@@ -76,6 +76,31 @@ async def test_the_command_for_the_next_page_tells_nothing_of_the_customer(shell
     assert len(rest["cases"]) == 1
 
 
+async def test_a_phone_without_a_code_is_looked_for_in_the_country_that_is_named(
+    shell: Shell, pool: asyncpg.Pool
+) -> None:  # P7, G6
+    merchant = some_id("m")
+    case = await listed(pool, merchant, MORNING, MORNING, "return")
+    await pool.execute(
+        """
+        INSERT INTO vault.lookups (merchant_id, hash, subject, field, person)
+        SELECT merchant_id, $2, order_no, 'phone', 'buyer/b-1' FROM casebook.cases WHERE merchant_id = $1
+        """,
+        merchant,
+        phone_lookup(lookup_key(Settings()), "+49 170 1234567"),
+    )
+
+    async def found(*words: str) -> list[str]:
+        document = await shell.json("list", "--merchant", merchant, *words)
+        return [each["case_id"] for each in document["cases"]]
+
+    assert await found("--phone", "0170 1234567", "--phone-region", "DE") == [case]
+    assert await found("--phone", "+49 (0)170 1234567") == [case], "with its code in any case"
+    assert await found("--phone", "0170 1234567") == []
+    refused = await shell.run("list", "--phone", "0170 1234567", "--phone-region", "XX")
+    assert "--phone-region" in refused.err
+
+
 async def test_cases_are_found_by_when_they_were_opened_are_due_and_need_attention(
     shell: Shell, pool: asyncpg.Pool
 ) -> None:

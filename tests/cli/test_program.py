@@ -43,7 +43,7 @@ async def test_the_installed_program_is_the_command_line(nowhere: Shell) -> None
 async def test_a_reader_that_has_seen_enough_is_no_failure(nowhere: Shell) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    program = (sys.executable, "-m", "starter.commands", "ladder")
+    program = (sys.executable, "-m", "starter.commands", "ladder", "douyin")
     process = await asyncio.create_subprocess_exec(*program, env=nowhere.environment, stdout=writing, stderr=PIPE)
     os.close(writing)
 

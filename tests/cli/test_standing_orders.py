@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.shell import Shell
-from tests.cli.test_cases import opened, order
+from tests.cli.test_cases import asks, loaded, opened, order, written_down
 
 
 async def test_a_standing_order_decides_a_case_until_it_is_ended(worker_process: Shell, tmp_path: Path) -> None:  # G4
@@ -21,8 +21,41 @@ async def test_a_standing_order_decides_a_case_until_it_is_ended(worker_process:
         if number == 0:
             await shell.json("standing-orders", "end", "1", *whose)
     listed = await shell.json("standing-orders", "list", "--merchant", merchant, "--history")
+    page = (await shell.run("standing-orders", "list", "--merchant", merchant)).out
 
     assert (given["number"], given["terms"]["up_to"], given["terms"]["most_a_day"]) == (1, 20_000, 100_000)
+    assert "200.00 CNY" in page, "as it is given"
+    assert "1000.00 CNY" in page
     assert (refused.code, "most_a_day" in refused.err) == (4, True)
     assert outcomes[1] == "merchant_review" != outcomes[0]
     assert [(each["version"], each["ended"]) for each in listed["standing_orders"]] == [(1, False), (2, True)]
+
+
+async def test_a_quote_says_what_a_standing_order_would_decide_to_who_may_know(
+    worker_process: Shell, tmp_path: Path
+) -> None:  # G4, G5
+    shell, bought = worker_process, order()
+    await loaded(shell, tmp_path, "orders", bought)
+    merchant = bought["merchant_id"]
+    whose = ("--merchant", merchant, "--profile", "douyin", "--kind", "unshipped_refund")
+    await shell.json("standing-orders", "set", *whose, "--up-to", "200.00", "--most-a-day", "1000")
+
+    async def told(*reader: str) -> set[int | None]:
+        options = (await shell.json("quote", bought["order_no"], *reader))["options"]
+        assert {each["standing_order"] for each in options if each["refusal"]} == {None}
+        decides = [each["standing_order"] for each in options if not each["refusal"]]
+        return {by["number"] if by else None for by in decides}
+
+    assert await told("--as", f"merchant:{merchant}") == await told("--as", "platform:o-1") == {1}
+    for nobody in ((), ("--as", f"buyer:{bought['buyer_id']}"), ("--as", "merchant:m-other")):
+        assert await told(*nobody) == {None}
+    page = (await shell.run("quote", bought["order_no"], "--as", f"merchant:{merchant}")).out
+    assert "decided at once by standing order 1" in page
+
+    case = await written_down(shell, *asks(bought, "50"))
+    opened_line = (await shell.json("show", case))["log"][1]
+    assert opened_line["facts"]["standing_order"] == 1, "and so it is"
+    await shell.json("standing-orders", "end", "1", "--merchant", merchant, "--profile", "douyin")
+    other = await loaded(shell, tmp_path, "orders", order(merchant_id=merchant))
+    options = (await shell.json("quote", other["order_no"], "--as", f"merchant:{merchant}"))["options"]
+    assert {each["standing_order"] for each in options} == {None}

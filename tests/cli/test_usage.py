@@ -255,12 +255,15 @@ async def test_a_wrong_setting_is_one_line(nowhere: Shell) -> None:
         (["parcels", "tell", "signed", "--carrier", "sf", "--tracking-no", "S/F"], "parcel.tracking_no"),
         (["orders", "shipped", "O", "--carrier", "sf", "--tracking-no", "S1", "--at", "yesterday"], "--at"),
         (["addresses", "save", "A", *MERCHANT, *PLACE, "--details", "Nanjing Road 1"], "details"),
+        (["addresses", "save", "A", *MERCHANT, *PLACE], "--contact-file"),
+        (["whatif", "--pause", "2027-02-05/2027-02-12", "--since", "2026-01-01", "--story", "refund/O/k"], "--since"),
         (["flags", "set", "O", "pink", *MERCHANT, "--as", "merchant:m"], "colour"),
         (["flags", "set", "O", "red", *MERCHANT, "--as", "merchant:other"], "section 12"),
         (["pauses", "declare", "p", *PAUSE, "--kind", "refund"], "--kind"),
         (["pauses", "declare", "p", *PAUSE, "--kind", "return", "--as", "merchant:m"], "by"),
         (["exemptions", "declare", "p", "--reason", "outage"], "--reason"),
-        (["ladder", "--at", "2026-01-01T00:00"], "--at"),
+        (["ladder", "douyin", "--at", "2026-01-01T00:00"], "--at"),
+        (["ladder", "no-such-profile"], "PROFILE"),
         (["fast-forward", "c", "soon"], "DURATION"),
         (["gateway", "deliver", "--at", "2026-01-01T00:00"], "--at"),
         (["no-such-word"], "no-such-word"),
@@ -364,7 +367,7 @@ async def test_setup_shows_what_differs_and_puts_it_right(shell: Shell, empty_da
     done = await fresh.json("setup")
     after = await fresh.run("setup", "--dry-run", "--json")
 
-    wanted = ["fresh-notice-resend", "fresh-reconciliation"]
+    wanted = ["fresh-notice-resend", "fresh-reconciliation", "fresh-closed-cases"]
     assert (before.code, before.document["changed"]) == (1, False)
     assert (before.document["schema"]["was"], before.document["schedules"]) == ("none", wanted)
     assert (done["changed"], done["schedules"]) == (True, wanted)
@@ -409,6 +412,25 @@ async def test_doctor_names_a_problem_and_what_to_do(shell: Shell, empty_databas
     assert problems.keys() == {"schedules", "worker", "schema", "key store", "payments", "orders"}
     assert "aftersales worker" in problems["worker"]
     assert "aftersales setup" in problems["schema"]
+
+
+async def test_a_wrong_profile_is_told_before_anything_starts(nowhere: Shell, tmp_path: Path) -> None:  # section 2
+    text = Path("workflows/rules/policies/douyin.toml").read_text(encoding="utf-8")
+    wrong = text.replace('name = "douyin"', 'name = "acme"').replace("most_applications = 3", "most_applications = 0")
+    (tmp_path / "acme.toml").write_text(wrong, encoding="utf-8")
+    shell = nowhere.having(AFTERSALES_POLICIES_DIR=str(tmp_path))
+
+    started = await shell.run("up")
+    diagnosis = await shell.run("doctor", "--json")
+    fine = await nowhere.run("doctor", "--json")
+
+    said = "acme.toml: refund.most_applications: must be greater than or equal to 1 (R1 to R8)"
+    assert (started.code, started.err) == (2, f"{said}\n")
+    found = {each["what"]: each["finding"] for each in diagnosis.document["checks"]}
+    assert found["profiles"] == said
+    (built_in,) = (each for each in fine.document["checks"] if each["what"] == "profiles")
+    assert built_in["ok"]
+    assert "douyin/" in built_in["finding"]
 
 
 async def test_doctor_tells_of_a_database_that_refuses(shell: Shell, empty_database: str) -> None:

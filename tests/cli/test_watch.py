@@ -23,7 +23,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from activities.postgres.timelines import Stay
-from activities.postgres.work_lists import WorkItem, WorkPage, WorkQuery
+from activities.postgres.work_lists import WorkCounts, WorkItem, WorkPage, WorkQuery
 from starter.commands.board import Board, OneCase
 from starter.commands.viewing import Known
 from starter.commands.watching import Away, Desk, Written
@@ -65,6 +65,7 @@ class OnPaper(Desk):
 
     items: list[WorkItem] = field(default_factory=lambda: [item(number) for number in range(7)])
     away: bool = False
+    counted_at: datetime | None = None
     fault: Exception | None = None
 
     async def page(self, query: WorkQuery) -> WorkPage:
@@ -73,10 +74,10 @@ class OnPaper(Desk):
         first = int(query.after or 0)
         return WorkPage(items=tuple(found[first : first + 3]), next=str(first + 3) if len(found) > first + 3 else None)
 
-    async def counts(self, query: WorkQuery) -> dict[str, int]:
+    async def counts(self, query: WorkQuery) -> WorkCounts:
         self._answer()
         lists = [str(each.work_list) for each in self.items]
-        return {name: lists.count(name) for name in lists}
+        return WorkCounts(lists={name: lists.count(name) for name in lists}, counted_at=self.counted_at)
 
     async def look(self, case_id: str) -> Known:
         raise Away("no worker answers")
@@ -92,7 +93,7 @@ class OnPaper(Desk):
             rule="R4",
             due=NOW + timedelta(hours=5),
         )
-        return Written((LogEntry(event="opened", by=buyer("b-1"), rule="R4", at=NOW),), (stay,))
+        return Written((LogEntry(event="opened", by=buyer("b-1"), rule="R4", at=NOW),), (stay,), "Asia/Tokyo")
 
     def _answer(self) -> None:
         if self.away:
@@ -156,6 +157,39 @@ async def test_keys_move_turn_pages_and_change_lists() -> None:
         await pressed(pilot, "right", "right")
         assert "all 8" in said(pilot, "#head")
         assert len(rows(pilot)) == 3
+
+
+async def test_counts_of_some_time_ago_say_when_they_were_made() -> None:
+    desk = OnPaper()
+    async with board(desk, width=160) as pilot:
+        exact = said(pilot, "#head")
+        desk.counted_at = datetime(2026, 11, 20, 4, 5, 6, tzinfo=UTC)
+        await pressed(pilot, "r")
+        older = said(pilot, "#head")
+
+    assert "counted at" not in exact
+    assert "counted at 12:05:06" in older
+
+
+async def test_the_clock_is_that_of_the_cases_on_the_page() -> None:  # G6
+    desk = OnPaper()
+    heads: list[str] = []
+    async with board(desk, width=160) as pilot:
+        for zones in ((None, None), ("Europe/Berlin", "Europe/Berlin"), ("Europe/Berlin", None)):
+            desk.items = [item(number).model_copy(update={"time_zone": zone}) for number, zone in enumerate(zones)]
+            await pressed(pilot, "r")
+            heads.append(said(pilot, "#head").splitlines()[0])
+        desk.items = [item(1)]
+        await pressed(pilot, "r")
+        await pressed(pilot, "enter")
+        written = said(pilot, "#page")
+
+    assert [re.sub(r"\d", "0", head).partition("00:00:00 ")[2].strip() for head in heads] == [
+        "北京时间",
+        "Europe/Berlin",
+        "UTC",
+    ]
+    assert "Asia/Tokyo" in written
 
 
 async def test_an_emptied_page_gives_way_to_the_one_before() -> None:

@@ -14,8 +14,12 @@ ACCOUNT = "vault:account/" + "ab12" * 8
 STATEMENT = "statement:" + "0f" * 16
 NOTES = {ACCOUNT: "张**, ****1234", STATEMENT: "statement of 12 characters"}
 
-a_reference = st.sampled_from(["vault:account/", "vault:address/", "vault:evidence/", "statement:"]).flatmap(
-    lambda kind: st.text("0123456789abcdef", min_size=32, max_size=32).map(lambda digits: kind + digits)
+a_reference = st.one_of(
+    st.sampled_from(["vault:account/", "vault:address/", "vault:evidence/", "statement:"]).flatmap(
+        lambda kind: st.text("0123456789abcdef", min_size=32, max_size=32).map(lambda digits: kind + digits)
+    ),
+    st.just("`remarks:refund/O-1/k-1`"),
+    st.just("\ndossier:dispute/refund/O-1/k-1/d1\n"),
 )
 a_text = st.lists(st.one_of(st.text(max_size=20), a_reference), max_size=4).map("".join)
 a_note = st.one_of(st.text(max_size=30), st.text('〔〕"\\\n 张', max_size=30))
@@ -40,6 +44,15 @@ def test_a_reference_inside_a_longer_text_is_found() -> None:
     assert json.loads(noted(json_payload(text), NOTES).data) == (
         f"- **account**: `{ACCOUNT} 〔张**, ****1234〕`\n{STATEMENT} 〔statement of 12 characters〕"
     )
+
+
+def test_remarks_of_a_case_are_a_reference_up_to_the_end_of_its_id() -> None:  # section 12
+    case = "remarks:late-shipment/O-1/k_1:2"
+    text = json.dumps(f"- **remarks**: `{case}`")
+    assert references([json_payload(text)]) == (case,)
+    seen = noted(json_payload(text), {case: "refund/O-1: 5 characters"})
+    assert json.loads(seen.data) == f"- **remarks**: `{case} 〔refund/O-1: 5 characters〕`"
+    assert bare(seen).data.decode() == text
 
 
 def test_what_only_looks_like_a_reference_is_none() -> None:

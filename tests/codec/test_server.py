@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
 
-from activities.postgres import statements
+from activities.postgres import flags, statements
 from activities.postgres.vault import Vault
 from activities.privacy import codec
 from activities.privacy.codec import EncryptionCodec
@@ -21,7 +21,9 @@ from activities.privacy.keys import FixedKeys, new_key, read_keys
 from starter.codec_server import behind_references, server
 from tests.codec.conftest import Serve
 from tests.codec.serving import ORIGIN, SECRET, Caller, json_payload, serving, token
-from workflows.messages.actors import buyer
+from tests.storage.money import open_case
+from workflows.messages.actors import buyer, officer
+from workflows.messages.flags import AddRemark, Colour, SetFlag
 from workflows.messages.persons import BankAccount, Contact, buyer_person
 from workflows.messages.statements import Statement, WriteStatement
 
@@ -117,6 +119,54 @@ async def test_an_auditor_sees_the_values_and_each_look_is_recorded(
     # Looking again is another look.
     await anybody.as_("auditor", auditor, reason=reason).decode(*await sealed(ring, kept.text))
     assert len(await looks_of(pool, auditor)) == 2 * len(seen)
+
+
+async def test_remarks_of_a_case_are_seen_as_other_words_are(
+    anybody: Caller, ring: FixedKeys, pool: asyncpg.Pool, vault: Vault
+) -> None:  # section 12, P2
+    case = await open_case(pool)
+    order_no = await pool.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case.case_id)
+    page = json.dumps(f"remarks:{case.case_id}")
+    (before,) = (await anybody.as_("operator").decode(*await sealed(ring, page))).texts
+    for subject, text in ((order_no, "箱子是空的"), (case.case_id, "李四来电")):
+        noted = {"subject": subject, "merchant_id": case.merchant_id, "text": text, "key": "k", "by": officer("f-1")}
+        async with pool.acquire() as connection, connection.transaction():
+            await flags.add_remark(connection, vault.keys, AddRemark.model_validate(noted), AT)
+
+    (masked,) = (await anybody.as_("operator").decode(*await sealed(ring, page))).texts
+    auditor = f"a-{uuid4().hex}"
+    (clear,) = (await anybody.as_("auditor", auditor, reason="why").decode(*await sealed(ring, page))).texts
+
+    assert json.loads(before) == f"remarks:{case.case_id} 〔none〕"
+    assert json.loads(masked) == f"remarks:{case.case_id} 〔{order_no}: 5 characters, {case.case_id}: 4 characters〕"
+    assert json.loads(clear) == f"remarks:{case.case_id} 〔{order_no}: 箱子是空的, {case.case_id}: 李四来电〕"
+    assert await looks_of(pool, auditor) == [("auditor", case.case_id, "remark", "codec", "why")] * 2
+
+
+async def test_what_an_officer_has_before_a_ruling_stands_behind_a_reference(
+    anybody: Caller, ring: FixedKeys, pool: asyncpg.Pool, vault: Vault
+) -> None:  # D8, P2
+    case = await open_case(pool)
+    order_no = await pool.fetchval("SELECT order_no FROM casebook.cases WHERE case_id = $1", case.case_id)
+    mark = {"subject": order_no, "merchant_id": case.merchant_id, "key": "k", "by": officer("f-1")}
+    async with pool.acquire() as connection, connection.transaction():
+        await flags.set_flag(connection, SetFlag.model_validate({**mark, "colour": Colour.CYAN}), AT)
+        await flags.add_remark(connection, vault.keys, AddRemark.model_validate({**mark, "text": "箱子是空的"}), AT)
+    page = json.dumps(f"dossier:{case.case_id}")
+    auditor = f"a-{uuid4().hex}"
+
+    (shown,) = (await anybody.as_("operator").decode(*await sealed(ring, page))).texts
+    (audited,) = (await anybody.as_("auditor", auditor, reason="why").decode(*await sealed(ring, page))).texts
+    (bare,) = (await anybody.as_("service").decode(*await sealed(ring, page))).texts
+    (nobody,) = (await anybody.as_("operator").decode(*await sealed(ring, json.dumps("dossier:refund/O-0/k")))).texts
+
+    note = json.loads(shown).removeprefix(f"dossier:{case.case_id} 〔").removesuffix("〕")
+    assert "\n- **插旗 · flag**: `cyan`\n" in note
+    assert "no other case" in note
+    assert "箱子" not in shown + audited
+    assert audited == shown
+    assert bare == page
+    assert json.loads(nobody) == "dossier:refund/O-0/k 〔forgotten, or never kept〕"
 
 
 async def test_nobody_else_leaves_looks(anybody: Caller, ring: FixedKeys, pool: asyncpg.Pool, kept: Kept) -> None:

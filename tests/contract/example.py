@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "docs" / "examples" / "typescript"
 CONTRACT = ROOT / "docs" / "contract"
@@ -38,7 +40,7 @@ async def ended(*words: str | Path, folder: Path, **variables: str) -> Ended:
     environment = {**os.environ, **variables}
     process = await asyncio.create_subprocess_exec(*words, cwd=folder, env=environment, stdout=PIPE, stderr=STDOUT)
     try:
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(2 * PATIENCE):
             text, _ = await process.communicate()
     finally:
         if process.returncode is None:

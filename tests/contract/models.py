@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 import workflows.messages
 from activities.notices.templates import FIELDS
-from activities.postgres.standing import Figure
+from activities.postgres.kept_figures import Figure
 from workflows.kinds.state import State
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Stepped
@@ -31,6 +31,21 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.cases.state": State,
     "casebook.cases.request": OpenedBy,
     "casebook.log.facts": None,
+    "casebook.closed_keys.application": ApplicationVersion,
+    "casebook.closed_keys.pieces": CasePieces,
+    "casebook.closed_cases.opened": Opened,
+    "casebook.closed_cases.stepped": Stepped,
+    "casebook.closed_cases.application": ApplicationVersion,
+    "casebook.closed_cases.pieces": CasePieces,
+    "casebook.closed_cases.talk": Talk,
+    "casebook.closed_cases.state": State,
+    "casebook.closed_cases.request": OpenedBy,
+    "casebook.closed_log.facts": None,
+    "casebook.log.command": None,
+    "casebook.closed_log.command": None,
+    "casebook.recalled.row": None,
+    "casebook.recalled.log": None,
+    "ledger.past_funds.document": None,
     "disputes.evidence.attachments": Evidence,
     "exports.jobs.asked": StartExport,
     "exports.rows.facts": ExportRow,

@@ -23,6 +23,8 @@ _TEXTS: Final = (
     "1" * 4,
     "CNY",
     "DE-BE",
+    "2026-11",
+    "DE",
 )
 _LATELY: Final = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
 
@@ -37,11 +39,16 @@ def full_sample(kind: type[Made], **fields: Any) -> Made:
     return _made(kind, fields, (True, False))
 
 
-def _made(kind: type[Made], fields: Mapping[str, Any], ways: tuple[bool, bool]) -> Made:
+def document(kind: type[BaseModel], *, everything: bool) -> dict[str, Any]:
+    """The same as JSON, whether it is taken or not: a rule may want fields that fit each other."""
     schema = _schema(kind)
+    return _value(schema, schema.get("$defs", {}), everything=everything)
+
+
+def _made(kind: type[Made], fields: Mapping[str, Any], ways: tuple[bool, bool]) -> Made:
     for everything in ways:
         try:
-            return kind.model_validate({**_value(schema, schema.get("$defs", {}), everything=everything), **fields})
+            return kind.model_validate({**document(kind, everything=everything), **fields})
         except ValidationError:
             if everything is ways[-1]:
                 raise

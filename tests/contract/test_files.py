@@ -12,13 +12,14 @@ from starter.contract.files import FOLDER, files
 from starter.contract.workflows import WORKFLOWS, contracts
 from tests.contract.schemas import bundle
 from worker import WORKFLOWS as WORKING
+from workflows.closed_cases import ClosedCases
 from workflows.late_callback import LateCallback
 from workflows.notices import NoticeResend
 from workflows.pauses import PauseReach
 from workflows.reconciliation import Reconciliation
 
 EXAMPLE = FOLDER.parent / "examples" / "typescript"
-OUR_OWN = {LateCallback, NoticeResend, PauseReach, Reconciliation}
+OUR_OWN = {ClosedCases, LateCallback, NoticeResend, PauseReach, Reconciliation}
 """Workflows that nobody else starts or speaks to."""
 
 

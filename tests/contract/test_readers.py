@@ -28,12 +28,14 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/rules/identity.py:case_id": """
         RefundRequest.request_key MerchantRefundRequest.request_key ReturnRequest.request_key
         DisputeRequest.request_key WithdrawalRequest.request_key DisputeRequest.about
-        PriceProtectionRequest.request_key
+        PriceProtectionRequest.request_key ResendRequest.request_key RepairRequest.request_key
     """,
+    "workflows/rules/identity.py:workflow_name": "RepairRequest.wants",
     "workflows/rules/identity.py:subject": "WithdrawalRequest.allowance_id ExpiryRequest.allowance_id",
     "activities/opening.py:_order": """
         RefundRequest.order_no MerchantRefundRequest.order_no ReturnRequest.order_no DisputeRequest.order_no
         LateShipmentRequest.order_no CompensationRequest.order_no PriceProtectionRequest.order_no
+        ResendRequest.order_no RepairRequest.order_no
     """,
     "workflows/rules/opening.py:not_theirs": """
         RefundRequest.merchant_id RefundRequest.buyer_id MerchantRefundRequest.merchant_id ReturnRequest.merchant_id
@@ -41,6 +43,7 @@ READERS: Final[Mapping[str, str]] = {
         LateShipmentRequest.buyer_id CompensationRequest.merchant_id CompensationRequest.buyer_id
         WithdrawalRequest.merchant_id WithdrawalRequest.buyer_id ExpiryRequest.merchant_id ExpiryRequest.buyer_id
         PriceProtectionRequest.merchant_id PriceProtectionRequest.buyer_id
+        ResendRequest.merchant_id ResendRequest.buyer_id RepairRequest.merchant_id RepairRequest.buyer_id
     """,
     # What is applied for
     "workflows/rules/applications.py:version_of": """
@@ -49,13 +52,15 @@ READERS: Final[Mapping[str, str]] = {
         OriginalRoute.route BankTransfer.route Amend.evidence
         RefundRequest.evidence ReturnRequest.evidence DisputeRequest.evidence
         ReturnRequest.replacements DisputeRequest.dispute_reason PriceProtectionRequest.evidence
-        DisputeRequest.compensation
+        DisputeRequest.compensation ResendRequest.evidence ResendRequest.parts
+        RepairRequest.evidence
     """,
     "workflows/rules/price_protection.py:refused_protection": """
         PriceProtectionRequest.falls PriceFall.line PriceFall.price PriceFall.fell_at
     """,
     "workflows/rules/applications.py:version_facts": """
         LineAmount.line LineAmount.quantity LineAmount.amount Replacement.line Replacement.sku
+        PartOfPiece.line PartOfPiece.sku
     """,
     "activities/postgres/reservations.py:*": "BankTransfer.account",
     "workflows/kinds/first_stage.py:first_stage": "ReturnRequest.exchange",
@@ -100,6 +105,7 @@ READERS: Final[Mapping[str, str]] = {
         MoreProof.kind
     """,
     "workflows/rules/negotiation.py:refused_terms": "SendAgain.pieces",
+    "workflows/rules/negotiation.py:_refused_parts": "SendAgain.parts",
     "workflows/rules/negotiation.py:terms_facts": "MoreProof.wanted",
     # Goods
     "workflows/kinds/returning.py:_agree": "AgreeReturn.address_id AgreeReturn.clauses",

@@ -55,7 +55,9 @@ _POLICY: Final = Policies().get("douyin")
 assert _POLICY
 _MERCHANT: Final = {"merchant_id": "m", "by": {"role": "merchant", "id": "m"}}
 BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
-    **dict.fromkeys(("AddRemark", "SetFlag", "_Marking", "BuyQuota", "Reveal", "StartExport"), _OFFICER),
+    **dict.fromkeys(
+        ("AddRemark", "SetFlag", "_Marking", "BuyQuota", "Reveal", "StartExport", "StartOrderExport"), _OFFICER
+    ),
     **dict.fromkeys(("Declaration", "DeclareExemption", "DeclarePause"), _WINDOW),
     "LiftPause": _OFFICER,
     "DemandEvidence": {"of": ["buyer", "merchant"]},
@@ -70,6 +72,8 @@ BY_HAND: Final[Mapping[str, Mapping[str, Any]]] = {
         "falls": [{"line": "L1", "price": 900, "fell_at": _AT}],
         "reason": "price_adjustment",
     },
+    "RepairRequest": {"freight": 0},
+    "ResendRequest": {"freight": 0, "parts": []},
     "ReturnAgreed": {"clauses": "no_ems"},
     "ReturnPolicy": dict(_POLICY.returns),
     "ReturnRequest": {"exchange": True},
@@ -135,35 +139,36 @@ def recorded_values() -> tuple[BaseModel, ...]:
     return tuple(read_own_json(kind, json.dumps(value)) for kind, value in found.items())
 
 
-def values() -> Iterator[BaseModel]:
-    yield from recorded_values()
-    for kind in MODELS:
-        yield made(kind)
-    for kind in get_args(Request):
-        request = made(kind)
-        yield OpenCase(case=CaseKey(case_id="refund/o/k", run_id="r"), at=SOME.opened_at, request=request)
+@cache
+def some() -> CaseView:
+    return made(CaseView)
 
 
-SOME: Final = made(CaseView)
-VALUES: Final = tuple(values())
+@cache
+def values() -> tuple[BaseModel, ...]:
+    """Of every type something; not made when the file is loaded, which every process does."""
+    key = CaseKey(case_id="refund/o/k", run_id="r")
+    openings = (OpenCase(case=key, at=some().opened_at, request=made(kind)) for kind in get_args(Request))
+    return (*recorded_values(), *(made(kind) for kind in MODELS), *openings)
 
 
 # Our own processes, of different releases
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
-def test_what_a_newer_release_has_written_is_read_as_far_as_it_is_known(value: BaseModel) -> None:
-    newer = of_tomorrow(value)
-    assert ADDED in newer
+def test_what_a_newer_release_has_written_is_read_as_far_as_it_is_known() -> None:
+    assert len(values()) > 300
+    for value in values():
+        newer = of_tomorrow(value)
+        assert ADDED in newer
 
-    assert through_temporal(type(value), newer) == value
-    assert read_own(type(value), newer) == value
+        assert through_temporal(type(value), newer) == value, type(value)
+        assert read_own(type(value), newer) == value, type(value)
 
 
 def test_every_type_that_activities_take_and_give_is_among_them() -> None:
     messages = {each for pair in activities().values() for each in pair if each is not type(None)}
 
-    assert {each.__name__ for each in messages} <= {type(value).__name__ for value in VALUES}
+    assert {each.__name__ for each in messages} <= {type(value).__name__ for value in values()}
 
 
 def test_what_this_release_has_recorded_is_read_as_it_was_written() -> None:
@@ -277,18 +282,18 @@ OUR_OWN_JSON: Final = [
 """Modules that may read what we have kept; adapters read what providers say."""
 
 
-@pytest.mark.parametrize("file", OUR_OWN_JSON, ids=lambda file: file.stem)
-def test_json_of_the_database_is_read_as_our_own(file: Path) -> None:
+def test_json_of_the_database_is_read_as_our_own() -> None:
     strict = re.compile(r"model_validate_json[(]|model_validate[(](row|job)\[")
+    found = [file.name for file in OUR_OWN_JSON if strict.search(file.read_text(encoding="utf-8"))]
 
-    assert not strict.search(file.read_text(encoding="utf-8")), "read_own or read_own_json reads it"
+    assert found == [], "read_own or read_own_json reads it"
 
 
 # Words that a newer release has added
 
 
 def test_a_request_of_a_kind_that_is_not_known_is_taken_for_no_other() -> None:
-    opening = next(each for each in VALUES if isinstance(each, OpenCase))
+    opening = next(each for each in values() if isinstance(each, OpenCase))
     newer = of_tomorrow(opening) | {"request_type": "PriceProtectionRequest"}
 
     with pytest.raises(ValidationError, match="a kind that is not known here"):
@@ -296,7 +301,7 @@ def test_a_request_of_a_kind_that_is_not_known_is_taken_for_no_other() -> None:
 
 
 def test_who_pays_does_not_guess_at_a_method_of_payment_that_it_does_not_know() -> None:
-    payout = next(each for each in VALUES if isinstance(each, Payout))
+    payout = next(each for each in values() if isinstance(each, Payout))
     newer = of_tomorrow(payout) | {"method": {"route": "cheque", "account": "vault:bank-account/1"}}
 
     with pytest.raises(ValidationError, match="route"):
@@ -305,7 +310,7 @@ def test_who_pays_does_not_guess_at_a_method_of_payment_that_it_does_not_know() 
 
 @pytest.mark.parametrize("kind", ["CaseView", "Outcome", "NumberView", "ExportRow", "Statement", "FlagChange"])
 def test_a_word_that_is_not_known_is_shown_as_written_and_decides_nothing(kind: str) -> None:
-    value = next(each for each in reversed(VALUES) if type(each).__name__ == kind)
+    value = next(each for each in reversed(values()) if type(each).__name__ == kind)
     newer = as_json(value, new_word)
     with pytest.raises(ValidationError):
         through_temporal(type(value), newer)
@@ -321,7 +326,7 @@ def test_an_unknown_word_is_none_of_ours() -> None:
     assert (stage, str(stage), f"{stage}") == ("fraud_review",) * 3
     assert stage not in set(StageName)
     assert stage is not StageName.CLOSED
-    assert SOME.model_copy(update={"stage": stage}).model_dump(mode="json")["stage"] == "fraud_review"
+    assert some().model_copy(update={"stage": stage}).model_dump(mode="json")["stage"] == "fraud_review"
     with pytest.raises(ValueError, match="fraud_review"):
         StageName("fraud_review")
 

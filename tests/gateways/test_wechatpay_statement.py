@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
+from activities.gateways.beijing_time import BEIJING
 from activities.gateways.payment import GatewayUnreachable, NotPublished, StatementLine
 from activities.gateways.wechatpay import WeChatPayRefunds
-from activities.gateways.wechatpay_bill import BEIJING, BilledRefund, BillUnreadableError, fen, refunds
+from activities.gateways.wechatpay_bill import BilledRefund, BillUnreadableError, fen, refunds
 from tests.gateways.conftest import REFUND_NO, instruction
 from tests.gateways.wechatpay_server import COLUMNS, SUMS, Fault, WeChatPayServer
 from workflows.messages.commands import GatewayResult

@@ -21,6 +21,7 @@ from tests.storage.own_keys import vault
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.parcels import CarrierEvent
 from workflows.messages.reading import read_json
+from workflows.messages.virtual_numbers import OrderCompleted
 
 SECRET = "a secret of these tests, long enough"
 
@@ -31,7 +32,7 @@ class SealingCarrier(CarrierStub):
     async def read_events(self, request: CallbackRequest) -> ReadEvents:
         if request.headers.get("seal") != "genuine":
             raise CallbackRefused(Refused.FORGED, "seal")
-        return ReadEvents((read_json(CarrierEvent, request.body.decode()),))
+        return ReadEvents((read_json(CarrierEvent, request.body),))
 
 
 @dataclass
@@ -40,11 +41,21 @@ class NotedCases:
 
     callbacks: list[GatewayCallback] = field(default_factory=list[GatewayCallback])
     events: list[CarrierEvent] = field(default_factory=list[CarrierEvent])
+    completions: list[OrderCompleted] = field(default_factory=list[OrderCompleted])
     failing: Exception | None = None
 
     @property
     def logistics(self) -> "NotedCases":
         return self
+
+    @property
+    def numbers(self) -> "NotedCases":
+        return self
+
+    async def order_completed(self, fact: OrderCompleted) -> None:
+        if self.failing:
+            raise self.failing
+        self.completions.append(fact)
 
     async def gateway_callback(self, callback: GatewayCallback) -> None:
         if self.failing:

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
+from activities.postgres import bindings
 from starter.http_service.configuration import HttpServiceSettings
+from starter.virtual_numbers import RefusedNumber
 from tests.contract.schemas import HTTP, named
 from tests.http_service.conftest import SECRET, Door, Open
 from tests.storage.money import some_id
-from tests.storage.test_order_changes import RECIPIENT, parcel_of
+from tests.storage.test_order_changes import NOW, RECIPIENT, parcel_of
 from tests.storage.test_orders import order
+from workflows.messages.virtual_numbers import NumberSubject, Scope
+from workflows.rules.refusals import refused
 
 
 async def put(door: Door, record: dict[str, Any], number: str | None = None) -> tuple[int, dict[str, Any]]:
@@ -142,6 +146,43 @@ async def test_the_cases_of_an_order_are_told_of_its_parcels(door: Door) -> None
     assert "13912345678" not in str(kept["body"])
     assert await door.service.handing_on.round() == 1
     assert [each.event for each in door.cases.events] == ["shipped"]
+
+
+async def begun(door: Door, subject: NumberSubject) -> None:
+    """Somebody has asked for the number of an order."""
+    async with door.owner.acquire() as connection:
+        await bindings.begin_subject(connection, subject, subject.id, "m-1", NOW)
+
+
+async def test_the_number_of_an_order_is_told_that_it_is_completed(door: Door) -> None:  # P3
+    record: dict[str, Any] = {**order(), "version": 1}
+    subject = NumberSubject(scope=Scope.ORDER, id=record["order_no"])
+    await put(door, record)
+    await begun(door, subject)
+    completed = {**record, "version": 2, "completed_at": "2026-03-02T00:00:00Z"}
+
+    for _ in range(2):
+        await put(door, completed)
+
+    (kept,) = await door.kept()
+    assert (kept["source"], kept["kind"]) == ("orders", "order_completed")
+    assert await door.service.handing_on.round() == 1
+    assert [each.subject for each in door.cases.completions] == [subject]
+
+
+async def test_a_number_that_was_told_otherwise_keeps_to_that_and_a_person_sees_it(door: Door) -> None:  # P3
+    record: dict[str, Any] = {**order(), "version": 1, "completed_at": "2026-03-02T00:00:00Z"}
+    subject = NumberSubject(scope=Scope.ORDER, id=record["order_no"])
+    await put(door, record)
+    await begun(door, subject)
+    await put(door, {**record, "version": 2})
+    door.cases.failing = RefusedNumber(refused("completed_otherwise", "completed_at", "P3", "told before"), None)
+
+    await door.service.handing_on.round()
+
+    (kept,) = await door.kept()
+    assert kept["dead_at"] is not None
+    assert kept["failure"] == "completed_otherwise"
 
 
 async def test_events_of_parcels_are_taken_once(door: Door, now: datetime) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import urllib.request
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from starter.stack import ports
 from starter.stack.state_folder import StateFolder
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -93,12 +94,23 @@ async def of_temporal(client: Client, folder: StateFolder, metrics_address: str 
     }
 
 
-async def of_the_web_ui(page: "Page", address: str, client: Client) -> bytes:
-    """What an operator sees: the list of cases, and the pages of some of them, each with its text and its source."""
+async def of_the_web_ui(page: "Page", address: str, client: Client, planted: Sequence[str]) -> bytes:
+    """What an operator sees: the list of cases, and the pages of some of them, each with its text and its source.
+
+    Args:
+        page: Of the browser.
+        address: Of the Web UI.
+        client: Lists the cases.
+        planted: The marks of which the pages of ``Planted`` workflows show one each.
+    """
     seen: list[str] = []
     workflows = f"{address}/namespaces/default/workflows"
     rows = [row async for row in _rows(client)]
-    cases = [row.execution for row in rows if row.type.name not in {"Planted", "NoticeResend", "Reconciliation"}]
+    cases = [
+        row.execution
+        for row in rows
+        if row.type.name not in {"ClosedCases", "Planted", "NoticeResend", "Reconciliation"}
+    ]
     shown = [*cases[:: max(1, len(cases) // _PAGES)], *(row.execution for row in rows if row.type.name == "Planted")]
     urls = [workflows, *(f"{workflows}/{_quoted(each)}/history" for each in shown)]
     for url in urls:
@@ -106,6 +118,9 @@ async def of_the_web_ui(page: "Page", address: str, client: Client) -> bytes:
         if url != workflows:
             # The network can be still before the page has drawn what it was told.
             await page.locator('.cm-content[aria-label="Input"]').first.wait_for()
+        if "/planted" in url:  # or had it decoded
+            drawn = "marks => marks.some(mark => document.body.innerText.includes(mark))"
+            await page.wait_for_function(drawn, arg=list(planted))
         seen += [await page.inner_text("body"), await page.content()]
     assert any("refund" in each for each in seen), "the pages were not there yet"
     return "\n".join(seen).encode()
@@ -164,7 +179,7 @@ def _quoted(execution: WorkflowExecution) -> str:
 
 async def _fetched(url: str) -> bytes:
     def fetch() -> bytes:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             return answer.read()
 
     return await asyncio.to_thread(fetch)

@@ -74,7 +74,7 @@ async def test_the_demo_leaves_nothing_of_anybody_in_clear(
                 **await of_temporal(client, StateFolder.at(state_dir), stack.metrics_address),
                 **await watched.seen(),
                 "events, which webhooks tell": await _told(theatre.pool),
-                "Web UI": await of_the_web_ui(browser_page, _ui(stack), client),
+                "Web UI": await of_the_web_ui(browser_page, _ui(stack), client, [UNGUARDED, ENCRYPTED]),
             }
             in_postgres = await files_of_postgres(theatre.pool, state_dir)
 

@@ -36,8 +36,8 @@ Arrow = tuple[CaseKind, Move]
 Tale = tuple[str, tuple[str, ...]]
 """A story that is written down: its world, and its turns."""
 
-_PAYING: Final = frozenset(DECIDED) - {StageName.CLOSED, StageName.AWAITING_ACCOUNT}
-_TO_THE_BUYER: Final = (
+PAYING: Final = frozenset(DECIDED) - {StageName.CLOSED, StageName.AWAITING_ACCOUNT}
+TO_THE_BUYER: Final = (
     ParcelEvent.OUTBOUND,
     ParcelEvent.SHIPPED,
     ParcelEvent.ON_DELIVERY_RUN,
@@ -45,7 +45,7 @@ _TO_THE_BUYER: Final = (
     ParcelEvent.RETURNED_TO_WAREHOUSE,
     ParcelEvent.SIGNED,
 )
-_ENDS: Final = (ParcelEvent.SIGNED, ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE)
+ENDS: Final = (ParcelEvent.SIGNED, ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE)
 _HOW: Final = {
     "rule": ("full", "nothing", "partial"),
     "submit_evidence": ("", "final"),
@@ -117,7 +117,7 @@ def goes_on(story: Story) -> Iterator[tuple[str, ...]]:
             yield from _time_and_gateway(story, number, host)
     for number, parcel in enumerate(PARCELS):
         if any((each.parcel, each.purpose) == (parcel, ParcelPurpose.ORDER) for each in story.world.shop.watches):
-            yield from ((f"parcel {number} {event}",) for event in _TO_THE_BUYER)
+            yield from ((f"parcel {number} {event}",) for event in TO_THE_BUYER)
 
 
 def _commands(story: Story, number: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
@@ -170,22 +170,29 @@ def _dispute(hosts: list[MemoryHost], number: int, host: MemoryHost) -> Iterator
 
 def _carrier(story: Story, case: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
     state, view = host.run.running.state, story.world.view(host.case_id)
-    if state.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.SHIPPED_REFUND):
+    if state.kind not in (
+        CaseKind.RETURN,
+        CaseKind.EXCHANGE,
+        CaseKind.SHIPPED_REFUND,
+        CaseKind.RESEND,
+        CaseKind.REPAIR,
+    ):
         return
-    back = None if state.kind is CaseKind.SHIPPED_REFUND else state.goods.parcel or PARCELS[0]
+    comes_back = state.kind in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.REPAIR)
+    back = state.goods.parcel or PARCELS[0] if comes_back else None
     for parcel in (back, state.goods.outgoing):
         if parcel:
             number = PARCELS.index(parcel)
-            yield from ((f"parcel {number} {event}",) for event in _ENDS)
+            yield from ((f"parcel {number} {event}",) for event in ENDS)
             if view.due:
-                yield from ((f"unheard {number} {event}", f"wait {case}") for event in _ENDS)
+                yield from ((f"unheard {number} {event}", f"wait {case}") for event in ENDS)
 
 
 def _time_and_gateway(story: Story, number: int, host: MemoryHost) -> Iterator[tuple[str, ...]]:
     view = story.world.view(host.case_id)
     if view.due:
         yield (f"wait {number}",)
-    if view.stage in _PAYING:
+    if view.stage in PAYING:
         yield ("wait",)
         yield from ((f"{number} callback {result}",) for result in ("processing", "succeeded", "failed"))
 

@@ -34,16 +34,19 @@ from workflows.messages.requests import (
     LineAmount,
     MerchantRefundRequest,
     OriginalRoute,
+    PartOfPiece,
     PriceFall,
     PriceProtectionRequest,
     RefundReason,
     RefundRequest,
+    RepairRequest,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
 from workflows.messages.rulings import Award, Fault, FreightBearer
-from workflows.messages.stages import StageName
+from workflows.messages.stages import CaseKind, StageName
 from workflows.rules.balances import Account
 
 BEGAN: Final = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -65,7 +68,7 @@ PROFILES: Final = (
     "talks-first-and-longer",
 )
 
-_SILENT: Final = ("refund_only", "refund_only_received", "return_request", "price_protection")
+_SILENT: Final = ("refund_only", "refund_only_received", "return_request", "price_protection", "resend", "repair")
 _EVIDENCE = (Evidence(uri="vault:evidence/1", media_type=MediaType.JPEG, bytes=1024, sha256="1" * 64),)
 _IDS = {Role.MERCHANT: MERCHANT, Role.BUYER: BUYER, Role.PLATFORM: "f-1"}
 
@@ -75,9 +78,13 @@ class Story:
 
     def __init__(self, world: str) -> None:
         self._said = frozenset(world.split())
-        self.world = Interpreter(BEGAN, _POLICIES)
+        self.world = self.made()
         self._numbers = iter(range(1, 10_000))
         self._prepare()
+
+    def made(self) -> Interpreter:
+        """The world that it is told in."""
+        return Interpreter(BEGAN, _POLICIES)
 
     def tell(self, turns: Sequence[str]) -> None:
         """Let happen what these lines say."""
@@ -125,7 +132,7 @@ class Story:
             case [number, "callback", result]:
                 self._call_back(self.case(number), GatewayResult(result))
             case [number, name, role, *how]:
-                self._command(self.case(number), _COMMANDS[name](self, _actor(Role(role)), self.case(number), *how))
+                self._command(self.case(number), COMMANDS[name](self, _actor(Role(role)), self.case(number), *how))
             case _:
                 raise ValueError(line)
 
@@ -142,12 +149,14 @@ class Story:
         freight = 1_000 if "freight" in said else 0
         kind = TenderKind.CASH if "cash" in said else TenderKind.WALLET
         sent = BEGAN - timedelta(hours=1) if "shipped" in said else None
+        profile = next((each for each in said if each in self.world.policies), PROFILES[0])
+        policy = self.world.policy(profile)
         shop.orders[ORDER] = OrderFacts(
             order_no=ORDER,
-            marketplace=next((each for each in PROFILES if each in said), PROFILES[0]),
+            marketplace=profile,
             merchant_id=MERCHANT,
             buyer_id=BUYER,
-            currency="CNY",
+            currency=(policy.place.currency if policy else None) or "CNY",
             lines=(OrderLine(line="1", sku="boots", quantity=pieces, paid=total),),
             freight=freight,
             tenders=(Tender(tender="t0", kind=kind, paid=total + freight),) if total + freight else (),
@@ -193,7 +202,7 @@ class Story:
 
     def refund(self, *how: str) -> Request:
         """R1, R2, R3."""
-        return RefundRequest(**self._whose(), **self._asked(*how), reason=RefundReason.QUALITY_FAULT)
+        return RefundRequest(**self._whose(), **self._asked(*how), **self._shown())
 
     def cancellation(self, *how: str) -> Request:
         """R3."""
@@ -207,7 +216,7 @@ class Story:
     def goods_back(self, *how: str) -> Request:
         """T1."""
         asked = self._asked(*how)
-        return ReturnRequest(**self._whose(), **asked, reason=RefundReason.QUALITY_FAULT, exchange="exchange" in how)
+        return ReturnRequest(**self._whose(), **asked, **self._shown(), exchange="exchange" in how)
 
     def price_protection(self, *how: str) -> Request:
         """B1."""
@@ -215,6 +224,15 @@ class Story:
         fall = PriceFall(line="1", price=1_000, fell_at=self._order.paid_at + timedelta(minutes=1))
         method = self._asked(*how)["method"]
         return PriceProtectionRequest(**self._whose(), lines=(line,), falls=(fall,), method=method)
+
+    def resend(self, *how: str) -> Request:
+        """C1."""
+        parts = (PartOfPiece(line="1", sku="charger"),) if "part" in how else ()
+        return ResendRequest(**self._whose(), **self._asked(*how), reason=RefundReason.MISSING_PARTS, parts=parts)
+
+    def repair(self, *how: str) -> Request:
+        """M1."""
+        return RepairRequest(**self._whose(), **self._asked(*how), reason=RefundReason.QUALITY_FAULT)
 
     def dispute(self, *how: str) -> Request:
         """D1, about the case of this number or about the order."""
@@ -241,6 +259,10 @@ class Story:
         """A6."""
         until = self.world.shop.accounts[ALLOWANCE].facts.valid_until
         return ExpiryRequest(allowance_id=ALLOWANCE, merchant_id=MERCHANT, buyer_id=BUYER, valid_until=until)
+
+    def _shown(self) -> dict[str, Any]:
+        """A fault, with evidence where the profile wants it (G1)."""
+        return {"reason": RefundReason.QUALITY_FAULT, "evidence": _EVIDENCE if {"cn-2026", "eu"} & self._said else ()}
 
     def _whose(self) -> dict[str, Any]:
         return {"request_key": self._key(), "order_no": ORDER, "merchant_id": MERCHANT, "buyer_id": BUYER}
@@ -324,9 +346,11 @@ class Story:
         """For what is left, or for what there is room for (R14)."""
         return self.plain(commands.RetryPayment, by, reason="again", partly="partly" in how)
 
-    def amend(self, by: Actor, _: CaseId, *how: str) -> Command:
-        """R6."""
-        return self.plain(commands.Amend, by, **self._asked(*how), reason=RefundReason.NO_LONGER_WANTED)
+    def amend(self, by: Actor, case: CaseId, *how: str) -> Command:
+        """R6, C1."""
+        goods = self.world.view(case).kind in (CaseKind.RESEND, CaseKind.REPAIR)
+        reason = RefundReason.DAMAGED if goods else RefundReason.NO_LONGER_WANTED
+        return self.plain(commands.Amend, by, **self._asked(*how), reason=reason)
 
     def propose(self, by: Actor, case: CaseId, kind: str) -> Command:
         """N1: half of what is asked for, where it is an amount."""
@@ -389,7 +413,7 @@ def _just(kind: type[Command], **fields: Any) -> Maker:
 
 
 _PROVED: Final = {"reason": "looked_at", "proof": "ticket:1"}
-_COMMANDS: Final[dict[str, Maker]] = {
+COMMANDS: Final[dict[str, Maker]] = {
     "approve": _just(commands.Approve),
     "reject": Story.reject,
     "withdraw": _just(commands.Withdraw),
@@ -435,6 +459,8 @@ _REQUESTS: Final[dict[str, Callable[..., Request]]] = {
     "merchant_refund": Story.merchant_refund,
     "return": Story.goods_back,
     "price_protection": Story.price_protection,
+    "resend": Story.resend,
+    "repair": Story.repair,
     "dispute": Story.dispute,
     "late_shipment": Story.late_shipment,
     "withdrawal": Story.withdrawal,

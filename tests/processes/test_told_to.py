@@ -5,6 +5,7 @@ from functools import cache
 from tests.processes import told_to
 from tests.processes.exploring import kept
 from tests.processes.told_to import PARTIES, Told
+from workflows.kinds.stage import INTERNAL
 from workflows.messages.actors import Role
 from workflows.messages.cases import NoticeTemplate
 
@@ -15,9 +16,17 @@ def heard() -> tuple[Told, ...]:
 
 
 def test_no_move_leaves_both_sides_untold() -> None:  # N6
-    untold = {each for each in heard() if each.moved and not any(role in PARTIES for _, role in each.notices)}
+    moves = [each for each in heard() if each.moved and each.to not in INTERNAL]
+    untold = {each for each in moves if not any(role in PARTIES for _, role in each.notices)}
 
     assert sorted(f"{each.kind}: {each.come_from} --{each.event}--> {each.to}" for each in untold) == []
+
+
+def test_neither_side_is_told_that_payments_wait_for_each_other() -> None:  # N6, R8
+    inside = [each for each in heard() if each.moved and each.to in INTERNAL]
+
+    assert {each.to for each in inside} == INTERNAL, "the stories come there"
+    assert {notice for each in inside for notice in each.notices if notice[0] is NoticeTemplate.STAGE_CHANGED} == set()
 
 
 def test_what_one_side_does_the_other_side_is_told() -> None:  # N6, T3, T9, A3, R5

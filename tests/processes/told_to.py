@@ -28,8 +28,8 @@ HEAD: Final = """# Who is told what when
 
 Written by `make docs` from what the kinds do in the stories of `tests/processes`, which take every arrow of
 [the processes](processes.md); a test fails when this page is not what they say, and another where a move leaves both
-sides untold. What the notices say in words is in `activities/notices/templates.py`; how they go out,
-in [notices.md](notices.md). `deadline_near` goes to whoever is waited for, where a stage has a reminder (R1);
+sides untold. What the notices say in words is in `activities/notices/languages`; how they go out, in
+[notices.md](notices.md). `deadline_near` goes to whoever is waited for, where a stage has a reminder (R1);
 `attention_raised` goes to the platform's staff.
 """
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import asyncpg
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from activities.gateways.payment_stub import PaymentGatewayStub
@@ -38,12 +38,13 @@ from starter.errors import AftersalesError, RefusedCommand, Unreachable
 from starter.settings import PREFIX, Settings
 from starter.stack import Stack, embedded_stack
 from starter.vault import opened_vault, prepare_key_store
-from tests.recovery.plans import BEING_SENT, PLANS, Plan, announced, what_helps
+from tests.recovery.endings import driven
+from tests.recovery.overpaid import paid_beyond
+from tests.recovery.plans import BEING_SENT, PLANS, Plan, announced
 from tests.workflow.world import World, until
 from worker import running_worker
 from workflows.messages.commands import GatewayResult
 from workflows.messages.search_attributes import declarations
-from workflows.messages.stages import StageName
 
 ROOT: Final = Path(__file__).parents[2]
 _OPENED_AT_ONCE: Final = 8
@@ -380,7 +381,7 @@ async def _end(side: Side, pool: asyncpg.Pool, lives: Sequence[Life], report: Re
             world = World(side.aftersales, side.skipper, pool, merchant=life.world.merchant, buyer=life.world.buyer)
             case = side.aftersales.case(life.case.id)
             try:
-                await _driven(world, case, report, closely=number % scale.close_look == 0)
+                await driven(world, case, report.differences, closely=number % scale.close_look == 0)
                 outcome = await case.outcome()
             except (AssertionError, AftersalesError, RPCError) as error:
                 report.differences.append(f"{case.id} ({life.plan.name}): {type(error).__name__}: {error}")
@@ -391,54 +392,6 @@ async def _end(side: Side, pool: asyncpg.Pool, lives: Sequence[Life], report: Re
 
     await asyncio.gather(*(some() for _ in range(_DRIVEN_AT_ONCE)))
     report.ended = dict(sorted(ended.items()))
-
-
-async def _driven(world: World, case: Case, report: Report, *, closely: bool) -> None:
-    for turn in range(20):
-        row = await _row(world, case)
-        if row["closed_at"]:
-            return
-        stage, due = StageName(row["stage"]), row["due_at"]
-        if stage in {StageName.LOCKED, StageName.DISPUTED}:
-            view = await case.view()
-            assert view.dispute, f"{stage} without a dispute"
-            await _driven(world, world.aftersales.case(view.dispute), report, closely=closely)
-        elif (command := what_helps(world, stage, turn)) is not None:
-            await case.act(command)
-        elif due is not None:
-            now = await world.now(case)
-            if closely and due - now > timedelta(minutes=2):
-                await _forward(world, case, due - now - timedelta(minutes=1))
-                early = await _row(world, case)
-                if early["stage"] != stage and stage is not StageName.SETTLING:
-                    report.differences.append(f"{case.id}: left {stage} before it was due")
-                now = await world.now(case)
-            if (left := due - now + timedelta(minutes=1)) > timedelta(0):
-                await _forward(world, case, left)
-        await until(
-            lambda: _row(world, case),
-            lambda found, row=row: (
-                (found["stage"], found["due_at"], found["step"]) != (row["stage"], row["due_at"], row["step"])
-                or found["closed_at"] is not None
-            ),
-            seconds=60,
-        )
-    raise AssertionError("it comes to no end")
-
-
-async def _forward(world: World, case: Case, by: timedelta) -> None:
-    try:
-        await world.skipper.fast_forward(case.handle, by)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-
-
-async def _row(world: World, case: Case) -> asyncpg.Record:
-    query = "SELECT stage, due_at, step, closed_at FROM casebook.cases WHERE case_id = $1"
-    row = await world.pool.fetchrow(query, case.id)
-    assert row is not None
-    return row
 
 
 async def _books(pool: asyncpg.Pool, given_up: Sequence[str], report: Report) -> None:
@@ -457,15 +410,7 @@ async def _books(pool: asyncpg.Pool, given_up: Sequence[str], report: Report) ->
             report.differences.append(f"{row['case_id']}: is still open")
         elif says != paid.get(row["case_id"], 0):
             report.differences.append(f"{row['case_id']}: says {says}, the gateway paid {paid.get(row['case_id'], 0)}")
-    beyond = await pool.fetch(
-        """
-        SELECT fund, sum(amount) AS paid FROM gateway.refunds WHERE result = 'succeeded' GROUP BY fund
-        HAVING sum(amount) > coalesce(
-            (SELECT sum(paid) FROM ledger.fund_parts WHERE fund_parts.fund = refunds.fund AND part LIKE 'tender:%'),
-            1000000000)
-        """
-    )
-    report.differences += [f"{row['fund']}: {row['paid']} paid back, more than was paid in" for row in beyond]
+    report.differences += await paid_beyond(pool)
     alerts = await pool.fetch("SELECT kind, case_id FROM ledger.alerts")
     report.differences += [f"{row['case_id']}: alert {row['kind']}" for row in alerts]
     report.paid = {"refunds": len(books.lines), "gateway": sum(paid.values())}

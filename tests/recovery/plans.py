@@ -4,22 +4,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
-from tests.workflow import disputes, goods
+from tests.workflow import disputes, goods, repairs, resends
 from tests.workflow.price_protection import fallen
 from tests.workflow.world import World
 from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.commands import (
     Approve,
     ClaimCompensation,
+    CloseCase,
     Command,
     ConfirmReceipt,
     ConvertToRefund,
+    RefundDirectly,
     RetryPayment,
     Rule,
 )
+from workflows.messages.parcels import ParcelEvent
 from workflows.messages.requests import ExpiryRequest, MerchantRefundRequest, RefundReason
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.stages import OutcomeKind, StageName
@@ -93,6 +97,29 @@ async def merchant_refund(world: World) -> Case:
 @plan(O.REFUNDED, rests=(StageName.PRICE_REVIEW,))
 async def price_protection(world: World) -> Case:
     return await fallen(world, await world.order())
+
+
+@plan(O.NOT_RETURNED, rests=(StageName.REPAIR_REVIEW,))
+async def repair_asked_for(world: World) -> Case:
+    await world.address()
+    return await repairs.asked(world)
+
+
+@plan(O.REFUNDED, rests=(StageName.REPAIRING,))
+async def repair_received(world: World) -> Case:
+    return await repairs.received(world)
+
+
+@plan(O.REFUNDED, rests=(StageName.RESEND_REVIEW,))
+async def resend_asked_for(world: World) -> Case:
+    return await resends.asked(world)
+
+
+@plan(O.RESENT, rests=(StageName.RESEND_UNDERWAY,))
+async def resend_sent(world: World) -> Case:
+    case, parcel = await resends.sent(world)
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
+    return case
 
 
 # With the gateway ----------------------------------------------------------------------------------------
@@ -270,15 +297,28 @@ async def announced(world: World) -> tuple[Case, Case]:
 
 def what_helps(world: World, stage: StageName, turn: int) -> Command | None:
     """The command of somebody who is waited for without a deadline; where two must agree, each in its ``turn``."""
+    key = f"h-{uuid4().hex}"  # of no other attempt, also where a book has forgotten what an older one obeyed
     match stage:
         case StageName.PAYMENT_ATTENTION:
-            return RetryPayment(key="retry", by=OFFICER, reason="asked_for")
-        case StageName.RESHIP_OVERDUE:
+            return RetryPayment(key=key, by=OFFICER, reason="asked_for")
+        case (
+            StageName.RESHIP_OVERDUE
+            | StageName.RESHIP_FAILED
+            | StageName.RESEND_OVERDUE
+            | StageName.REPAIR_OVERDUE
+            | StageName.REPAIR_FAILED
+        ):
             by = merchant(world.merchant) if turn % 2 else buyer(world.buyer)
-            return ConvertToRefund(key=f"convert-{turn}", by=by)
+            return ConvertToRefund(key=key, by=by)
+        case StageName.ESCALATED:
+            return Approve(key=key, by=OFFICER)
+        case StageName.ADDRESS_MISSING | StageName.RETURN_REFUSED | StageName.GOODS_HELD | StageName.RESEND_FAILED:
+            return RefundDirectly(key=key, by=merchant(world.merchant))
+        case StageName.ROOM_OVERDUE:
+            return CloseCase(key=key, by=OFFICER, reason="looked_at", proof="ticket:1")
         case StageName.RETURN_OVERDUE:
-            return ConfirmReceipt(key="confirm", by=merchant(world.merchant))
+            return ConfirmReceipt(key=key, by=merchant(world.merchant))
         case StageName.RULING | StageName.RULING_OVERDUE:
-            return Rule(key="rule", by=OFFICER, fault=Fault.MERCHANT, refund=Award.FULL, reason="goods_at_fault")
+            return Rule(key=key, by=OFFICER, fault=Fault.MERCHANT, refund=Award.FULL, reason="goods_at_fault")
         case _:
             return None

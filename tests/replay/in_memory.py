@@ -33,22 +33,26 @@ def told_in_memory(name: str) -> bool:
     return name not in _NOT_IN_MEMORY and not name.startswith("virtual_number_")
 
 
-_NOT_IN_MEMORY = frozenset({"case_book_slow", "case_book_failing", "notice_resend", "reconciliation"})
+_NOT_IN_MEMORY = frozenset({"case_book_slow", "case_book_failing", "closed_cases", "notice_resend", "reconciliation"})
 
 
 def walk(path: Path, began: datetime) -> Ends:
     """What a path comes to that is walked in memory, from this moment on."""
     interpreter = Interpreter(began)
-    before = CLOCK.set(lambda: interpreter.now)
-    try:
-        world: Any = MemoryWorld(interpreter, merchant_of(path.name))
-        _at_once(path.walk(world))
-    finally:
-        CLOCK.reset(before)
+    walk_in(path, MemoryWorld(interpreter, merchant_of(path.name)))
     return ends.in_memory(interpreter, began)
 
 
-def _at_once(coroutine: Any) -> None:
+def walk_in(path: Path, world: Any) -> None:
+    """Walk a path in a ``MemoryWorld``."""
+    before = CLOCK.set(lambda: world.interpreter.now)
+    try:
+        at_once(path.walk(world))
+    finally:
+        CLOCK.reset(before)
+
+
+def at_once(coroutine: Any) -> None:
     """Carry out what never waits: in memory nothing does."""
     try:
         cast("Coroutine[Any, Any, Any]", coroutine).send(None)
@@ -136,12 +140,13 @@ class MemoryWorld:
         pieces: int = 1,
         freight: int = 0,
         tenders: list[tuple[str, str, int]] | None = None,
+        spent: dict[str, int] | None = None,
         paid_at: datetime | None = None,
         **facts: Any,
     ) -> str:
         """See World."""
-        lines = lines or {"1": 10_000}
-        total = sum(lines.values()) + freight
+        lines, spent = lines or {"1": 10_000}, spent or {}
+        total = sum(lines.values()) + freight - sum(spent.values())
         order = OrderFacts(
             order_no=self.fresh("o"),
             marketplace=marketplace or self.marketplace,
@@ -152,14 +157,20 @@ class MemoryWorld:
                 OrderLine(line=line, sku=f"sku-{line}", quantity=pieces, paid=paid) for line, paid in lines.items()
             ),
             freight=freight,
-            tenders=tuple(
-                Tender(tender=tender, kind=TenderKind(kind), paid=paid)
-                for tender, kind, paid in tenders or [("t1", "wallet", total)]
+            tenders=(
+                *(
+                    Tender(tender=tender, kind=TenderKind(kind), paid=paid)
+                    for tender, kind, paid in tenders or ([("t1", "wallet", total)] if total else [])
+                ),
+                *(
+                    Tender(tender=f"of-{each}", kind=TenderKind.ALLOWANCE, paid=paid, allowance_id=each)
+                    for each, paid in spent.items()
+                ),
             ),
             paid_at=paid_at or self.interpreter.now - timedelta(days=30),
             **facts,
         )
-        self.interpreter.shop.orders[order.order_no] = order
+        assert self.interpreter.shop.take_order(order) is None
         return order.order_no
 
     async def shipped_order(self, **changes: Any) -> str:
@@ -183,6 +194,11 @@ class MemoryWorld:
         )
         self.interpreter.shop.accounts[facts.allowance_id] = Account(facts)
         return facts.allowance_id
+
+    async def left_of(self, allowance_id: str) -> tuple[int, int]:
+        """See World."""
+        account = self.interpreter.shop.accounts[allowance_id]
+        return account.withdrawable, account.balance - account.withdrawable
 
     async def refund(self, amount: int = 10_000, *, order_no: str | None = None, **changes: Any) -> MemoryCase:
         """See World."""
@@ -310,7 +326,9 @@ class MemoryAftersales:
         """See Aftersales."""
         return self.opened(request)
 
-    open_return = open_merchant_refund = open_price_protection = open_dispute = schedule_expiry = open
+    open_return = open_merchant_refund = open_price_protection = open_resend = open_repair = open_dispute = (
+        schedule_expiry
+    ) = open
 
     def case(self, case: str) -> MemoryCase:
         """See Aftersales."""

@@ -10,6 +10,8 @@ from tests.replay import (
     negotiation_paths,
     price_protection_paths,
     refund_paths,
+    repair_paths,
+    resend_paths,
     return_paths,
     virtual_number_paths,
 )
@@ -19,6 +21,8 @@ BY_SUBJECT = (
     refund_paths,
     return_paths,
     price_protection_paths,
+    repair_paths,
+    resend_paths,
     dispute_paths,
     late_shipment_paths,
     negotiation_paths,

@@ -1,6 +1,6 @@
 """Records the history of every path anew, and what it came to: ``python -m tests.replay.record``.
 
-With ``ends`` only the latter, of all paths or of those that are named, which leaves the histories as they are.
+Of all paths, or of those that are named. With ``ends`` before them only the latter, which leaves histories as they are.
 """
 
 import asyncio
@@ -43,14 +43,16 @@ async def record(names: Collection[str], *, only_ends: bool = False) -> None:
     if only_ends:
         return
     for file in recorded.FOLDER.glob("*.json"):
-        file.unlink()
+        if file.stem in names or file.stem not in PATHS:
+            file.unlink()
     for name, history in histories.items():
         recorded.write(name, history)
 
 
 if __name__ == "__main__":
     only_ends = sys.argv[1:2] == ["ends"]
-    asyncio.run(record(sys.argv[2:] or list(PATHS), only_ends=only_ends))
+    named = sys.argv[2:] if only_ends else sys.argv[1:]
+    asyncio.run(record(named or list(PATHS), only_ends=only_ends))
     # The interpreter may abort while it tears the SDK's threads down: everything is written, so leave.
     sys.stdout.flush()
     os._exit(0)

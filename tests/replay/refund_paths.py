@@ -495,6 +495,11 @@ async def reconciliation(world: World) -> Handle:
     return await _scheduled(world, "Reconciliation")
 
 
+@path("One round of moving closed cases", "section 11", None)
+async def closed_cases(world: World) -> Handle:
+    return await _scheduled(world, "ClosedCases")
+
+
 # What they share ---------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ def replayer() -> Replayer:
         workflows=WORKFLOWS,
         workflow_runner=runner_for(sandboxed=True, versioned=False),
         data_converter=data_converter,
+        debug_mode=True,  # two seconds without an answer are no deadlock on a machine with too much to do
     )
 
 

@@ -61,10 +61,10 @@ RECIPES: Final = (
         r"\1takes(AskForProof, MERCHANT, _ask_for_proof, proof_asked_for=PRICE_PROOF),",
     ),
     ("stage: what it is", KIND, r"\ndef process\(\) -> Process:", STAGE),
-    ("command: import", "workflows/definitions.py", r"(commands import \()", r"\1AskForProof, "),
+    ("command: import", "workflows/definitions/price_protection.py", r"(commands import \()", r"\1AskForProof, "),
     (
         "command: its update",
-        "workflows/definitions.py",
+        "workflows/definitions/price_protection.py",
         r'(has bought."""\n)',
         r"\1    ask_for_proof = update(AskForProof)\n",
     ),
@@ -80,7 +80,7 @@ STORY: Final = """
 from datetime import UTC, datetime, timedelta
 from starter.interpreter.example import order
 from starter.interpreter.interpreter import Interpreter
-from workflows import definitions
+from workflows.definitions import every_kind
 from workflows.kinds.diagrams import page
 from workflows.messages.actors import merchant
 from workflows.messages.commands import AskForProof

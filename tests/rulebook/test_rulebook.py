@@ -4,7 +4,7 @@ import pytest
 
 from tests.rulebook import where
 
-NUMBERS = {"R": 9, "T": 12, "D": 9, "A": 6, "L": 5, "P": 8, "B": 3, "N": 6}
+NUMBERS = {"R": 9, "T": 12, "D": 9, "A": 7, "L": 5, "P": 8, "B": 3, "N": 6, "C": 6, "M": 5}
 LATER = [
     "R10",
     "R11",
@@ -31,6 +31,7 @@ LATER = [
     "G4",
     "G5",
     "G6",
+    "G7",
 ]
 """Rules beyond the unbroken rows above."""
 EVERY_RULE = [f"{letter}{number}" for letter, most in NUMBERS.items() for number in range(1, most + 1)] + LATER

@@ -13,8 +13,8 @@ HEADING = "## Where each rule is carried out and tested"
 CODE = ("workflows", "activities", "starter")
 OTHER_CODE = ("worker.py",)
 
-_NUMBER = re.compile(r"\b[RTDALPBXGN]\d+\b")
-_ROW = re.compile(r"^\| ([RTDALPBXGN]\d+) \|", re.MULTILINE)
+_NUMBER = re.compile(r"\b[RTDALPBXGNCM]\d+\b")
+_ROW = re.compile(r"^\| ([RTDALPBXGNCM]\d+) \|", re.MULTILINE)
 
 
 def rules() -> list[str]:

@@ -32,7 +32,12 @@ def lost(before: object, after: object, where: str = "") -> list[str]:
         fields = cast("dict[str, object]", before)
         found = cast("dict[str, object]", after) if isinstance(after, dict) else {}
         return [each for name in fields for each in lost(fields[name], found.get(name), f"{where}.{name}")]
-    if isinstance(before, list) and isinstance(after, list):  # sets are written in any order
+    if isinstance(before, list) and isinstance(after, list):
+        one, other = cast("list[object]", before), cast("list[object]", after)
+        if len(one) == len(other) and all(isinstance(each, dict) for each in one):  # which may have got new fields
+            pairs = enumerate(zip(one, other, strict=True))
+            return [each for at, (was, now) in pairs for each in lost(was, now, f"{where}.{at}")]
+        # Sets are written in any order.
         before = sorted(map(str, cast("list[object]", before)))
         after = sorted(map(str, cast("list[object]", after)))
     return [] if before == after or before in (None, [], {}, "", 0, False) else [where]

@@ -10,7 +10,7 @@ from activities.gateways.payment_stub import Behaviour, Mode, PaymentGatewayStub
 from activities.policies import Policies
 from activities.postgres import casebook, ledger, reservations
 from workflows.messages.actors import CLOCK, officer
-from workflows.messages.cases import CaseKey, LogEntry, Step
+from workflows.messages.cases import CaseKey, NewEntry, Step
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.money import Money
 from workflows.messages.openings import OpenCase, Opened
@@ -126,15 +126,16 @@ async def open_case(
     order_no: str | None = None,
     method: Method | None = None,
     payer: Payer = Payer.MERCHANT,
+    buyer_id: str | None = None,
 ) -> Payout:
-    """A case in the case book, of a merchant of its own, whose payout has its room."""
+    """A case in the case book, of a merchant of its own and this buyer or one of its own; its payout has its room."""
     wanted = wanted or {"line:1": 10_000}
     order_no = order_no or await open_order(pool)
     request = RefundRequest(
         request_key=some_id("k"),
         order_no=order_no,
         merchant_id=some_id("m"),
-        buyer_id="b-1",
+        buyer_id=buyer_id or some_id("b"),
         lines=(LineAmount(line="1", quantity=1, amount=1),),
         reason=RefundReason.OTHER,
     )
@@ -146,9 +147,11 @@ async def open_case(
         policy=POLICY,
         asked=Money(amount=wish.amount, currency="CNY"),
     )
-    entry = LogEntry(event="opened", by=CLOCK, rule="R1", at=NOON)
+    entry = NewEntry(event="opened", by=CLOCK, rule="R1", at=NOON)
     async with pool.acquire() as connection, connection.transaction():
-        await casebook.write_opening(connection, opening, opened, entry=entry, work_list=None, buyer_id="b-1")
+        await casebook.write_opening(
+            connection, opening, opened, entry=entry, work_list=None, buyer_id=request.buyer_id
+        )
     assert (await reserve(pool, wish)).reservation is Reservation.RESERVED
     return wish
 
@@ -159,7 +162,7 @@ def closing(wish: Payout, *, outcome: OutcomeKind = OutcomeKind.REFUNDED, at: da
         case=_key(wish),
         step=1,
         at=at,
-        entries=(LogEntry(event="refund_succeeded", by=CLOCK, rule="section 10", at=at),),
+        entries=(NewEntry(event="refund_succeeded", by=CLOCK, rule="section 10", at=at),),
         kind=CaseKind.UNSHIPPED_REFUND,
         stage=StageName.CLOSED,
         work_list=None,

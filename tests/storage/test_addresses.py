@@ -14,7 +14,7 @@ from activities.postgres.addresses import ContactOfOthers, DefaultAddressNeeded
 from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, minutes
 from tests.storage.own_keys import vault
-from workflows.messages.addresses import CLAUSE_TEXTS, Region, ReturnAddress, ReturnClause, SaveAddress
+from workflows.messages.addresses import Region, ReturnAddress, SaveAddress
 from workflows.messages.persons import Contact
 
 GUANGZHOU = Region(province="广东省", city="广州市", district="天河区")
@@ -167,13 +167,6 @@ async def test_a_version_is_never_rewritten(pool: asyncpg.Pool, merchant_id: str
 def test_a_region_has_no_room_for_a_person(part: str) -> None:  # P6
     with pytest.raises(ValidationError):
         Region(province="广东省", city="广州市", district=part)
-
-
-def test_every_clause_has_its_fixed_words() -> None:  # T2
-    assert set(CLAUSE_TEXTS) == set(ReturnClause)
-    assert [CLAUSE_TEXTS[each][0] for each in ReturnClause] == ["拒收到付", "拒收EMS", "拒收顺丰", "拒收邮政包邮"]
-    with pytest.raises(TypeError):
-        CLAUSE_TEXTS[ReturnClause.NO_EMS] = ("", "")  # pyright: ignore[reportIndexIssue]
 
 
 async def test_an_address_has_no_other_merchants_contact(pool: asyncpg.Pool, merchant_id: str) -> None:  # T2

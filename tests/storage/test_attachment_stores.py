@@ -2,13 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import boto3  # pyright: ignore[reportMissingTypeStubs]
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 from temporalio.client import Client
 
@@ -26,6 +23,7 @@ from starter.settings import Settings, SettingsError
 from starter.vault import attachment_store
 from starter.virtual_numbers import VirtualNumbers
 from tests.storage.money import open_case, some_id
+from tests.storage.s3_server import s3_with
 from workflows.messages.actors import officer
 from workflows.messages.evidence import MAX_ATTACHMENT_BYTES, MediaType
 from workflows.rules.media_types import is_of_type
@@ -36,21 +34,8 @@ PICTURE = b"\x89PNG\r\n\x1a\n a scratched lid"
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """A server that is not ours and speaks S3, with a bucket."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    sdk: Any = boto3
-    client = sdk.session.Session().client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        region_name="us-east-1",
-        aws_access_key_id="k",
-        aws_secret_access_key="s",
-    )
-    client.create_bucket(Bucket="evidence")
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_with("evidence") as endpoint:
+        yield endpoint
 
 
 def bucket(endpoint: str, name: str = "evidence") -> S3Attachments:

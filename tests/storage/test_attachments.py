@@ -22,7 +22,8 @@ from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.persons import buyer_person
 
 PICTURE = b"\x89PNG\r\n\x1a\n a scratched lid"
-ABOUT = buyer_person("b-1")
+BUYER = "b-with-pictures"
+ABOUT = buyer_person(BUYER)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -45,7 +46,7 @@ async def whose(pool: asyncpg.Pool, case_id: str) -> tuple[Actor, Actor, str]:
 async def test_only_a_cases_own_read_its_attachments_and_each_reading_is_recorded(
     pool: asyncpg.Pool, vault: Vault, privacy: Privacy
 ) -> None:
-    case_id = (await open_case(pool)).case_id
+    case_id = (await open_case(pool, buyer_id=BUYER)).case_id
     shop, person, _ = await whose(pool, case_id)
     kept = await privacy.keep_attachment(case_id, "k-1", MediaType.PNG, PICTURE)
     readers = [shop, person, officer("o-1")]
@@ -64,10 +65,10 @@ async def test_only_a_cases_own_read_its_attachments_and_each_reading_is_recorde
 
 
 async def test_a_reference_opens_nothing_in_another_case(pool: asyncpg.Pool, privacy: Privacy) -> None:
-    own, other = [(await open_case(pool, {"line:1": 1})).case_id for _ in range(2)]
+    own, other = [(await open_case(pool, {"line:1": 1}, buyer_id=BUYER)).case_id for _ in range(2)]
     shop, person, order_no = await whose(pool, other)
     kept = await privacy.keep_attachment(own, "k-1", MediaType.PNG, PICTURE)
-    of_same_order = (await open_case(pool, {"line:1": 1}, order_no=order_no)).case_id
+    of_same_order = (await open_case(pool, {"line:1": 1}, buyer_id=BUYER, order_no=order_no)).case_id
     shared = await privacy.keep_attachment(other, "k-1", MediaType.PNG, PICTURE)
 
     for reader in (shop, person, officer("o-1")):
@@ -78,7 +79,7 @@ async def test_a_reference_opens_nothing_in_another_case(pool: asyncpg.Pool, pri
 
 
 async def test_evidence_names_what_is_kept_for_its_order_and_person(pool: asyncpg.Pool, privacy: Privacy) -> None:
-    case_id = (await open_case(pool)).case_id
+    case_id = (await open_case(pool, buyer_id=BUYER)).case_id
     _, _, order_no = await whose(pool, case_id)
     kept = await privacy.keep_attachment(case_id, "k-1", MediaType.PNG, PICTURE)
 
@@ -91,7 +92,7 @@ async def test_evidence_names_what_is_kept_for_its_order_and_person(pool: asyncp
 
     elsewhere = evidence("shop:pictures/1")
     nowhere = evidence(f"vault:evidence/{'ab' * 16}")
-    account = await privacy.keep_bank_account("b-1", some_id("k"), ACCOUNT)
+    account = await privacy.keep_bank_account(BUYER, some_id("k"), ACCOUNT)
     assert await missing() is None
     assert await missing(elsewhere, evidence()) is None, "what other stores keep they must be asked for"
     assert await missing(elsewhere, nowhere) == 1

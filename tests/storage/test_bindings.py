@@ -98,12 +98,15 @@ class Books:
                 await self.keep_recipient(connection, order_no, phone)
         return NumberSubject(scope=Scope.ORDER, id=order_no)
 
-    async def keep_recipient(self, connection: bindings.Connection, order_no: str, phone: SecretStr = PHONE) -> None:
+    async def keep_recipient(
+        self, connection: bindings.Connection, order_no: str, phone: SecretStr = PHONE, country: str | None = None
+    ) -> None:
         recipient = Recipient(
             name=SecretStr("欧阳小明"),
             phone=phone,
             region=Region(province="广东省", city="广州市", district="天河区"),
             street=SecretStr("体育西路 1 号"),
+            country=country,
         )
         await self.vault.keep_recipient(connection, order_no, self.merchant, self.buyer, recipient, NOON)
 
@@ -164,6 +167,16 @@ async def test_a_binding_is_in_both_books(books: Books) -> None:
     assert len(await books.kept(subject)) == 1
 
 
+async def test_a_german_phone_is_told_to_the_provider_with_its_code(books: Books) -> None:  # P3, P7, G6
+    subject = await books.order(phone=None)
+    async with books.pool.acquire() as connection:
+        await books.keep_recipient(connection, subject.id, SecretStr("0170 / 1234567"), "DE")
+
+    number = await books.number(subject)
+
+    assert await books.provider.leads_to(number, SecretStr("+49 170 1234567"))
+
+
 async def test_what_was_bound_before_is_found_again(books: Books) -> None:
     subject = await books.order()
     fresh = await books.found(subject)
@@ -177,6 +190,18 @@ async def test_what_was_bound_before_is_found_again(books: Books) -> None:
     await books.activities.keep_number_facts(KeepNumberFacts(subject=subject, facts=facts, at=minutes(2)))
     assert await books.found(subject) == fresh.model_copy(update={"facts": facts, "unbound": 1, "lapsed": first})
     assert await books.provider_has(subject) == 0
+
+
+async def test_the_number_of_an_order_that_was_completed_before_begins_as_such(books: Books) -> None:  # P3, X2
+    subject = await books.order()
+    await books.pool.execute("UPDATE shop.orders SET completed_at = $2 WHERE order_no = $1", subject.id, minutes(-5))
+
+    found = await books.found(subject)
+    told_otherwise = NumberFacts(completed_at=minutes(-9), closed_unclaimed=True)
+    await books.activities.keep_number_facts(KeepNumberFacts(subject=subject, facts=told_otherwise, at=minutes(2)))
+
+    assert found.facts == NumberFacts(completed_at=minutes(-5))
+    assert (await books.found(subject)).facts == told_otherwise, "what the number was told stands"
 
 
 async def test_a_lost_answer_is_in_doubt_in_our_book(books: Books) -> None:

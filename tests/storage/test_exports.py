@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic import SecretStr, ValidationError
 
 import starter.disclosures
-from activities.postgres import exports, looks
+from activities.postgres import exports, flags, looks
 from activities.postgres.exports import ExportOver, OtherExportUnderKey, OtherPurchaseUnderKey, QuotaTooSmall
 from activities.postgres.looks import Looker
 from activities.postgres.pool import open_pool
@@ -23,6 +23,7 @@ from tests.storage.shop import MASKED, NAME, PHONE, STREET, case_of, sent_order
 from workflows.messages.actors import Actor, buyer, merchant, officer
 from workflows.messages.cases import Refusal
 from workflows.messages.disclosures import BuyQuota, Export, ExportKind, ExportRow, StartExport
+from workflows.messages.flags import AddRemark
 from workflows.messages.stages import StageName, WorkList
 from workflows.rules.refusals import refused
 
@@ -155,6 +156,20 @@ class TestTheRows:
         assert [row.row for row in rows] == [1, 2, 3, 4, 5, 6, 7]
         assert (rows[1].opened_at, rows[1].paid_at, rows[1].asked) == (minutes(1), NOON, 5900)
         assert (rows[0].stage, rows[0].work_list) == (StageName.MERCHANT_REVIEW, WorkList.UNSHIPPED_REFUNDS)
+
+    async def test_say_how_much_is_noted_and_never_what(
+        self, pool: asyncpg.Pool, vault: Vault, merchant_id: str
+    ) -> None:  # section 12, P5
+        noted_at, plain = await cases(pool, vault, merchant_id, 2)
+        noted = {"subject": noted_at, "merchant_id": merchant_id, "text": "13912345678", "key": "k"}
+        async with pool.acquire() as connection, connection.transaction():
+            wished = AddRemark.model_validate({**noted, "by": merchant(merchant_id)})
+            await flags.add_remark(connection, vault.keys, wished, NOON)
+
+        rows = await all_rows(desk(pool, vault), wish(merchant_id))
+
+        assert {each.order_no: (each.remarks, each.order_remarks) for each in rows} == {noted_at: (0, 1), plain: (0, 0)}
+        assert "13912345678" not in "".join(each.model_dump_json() for each in rows)
 
     async def test_are_none_where_there_are_no_cases(self, pool: asyncpg.Pool, vault: Vault, merchant_id: str) -> None:
         mine = desk(pool, vault)
@@ -358,9 +373,9 @@ class TestTheEnd:
 
         async with pool.acquire() as connection:
             last = export.ends_at - timedelta(microseconds=1)
-            assert len(await exports.page(connection, vault, export, 0, 9, last)) == 2
+            assert len(await exports.page(connection, vault, export, ExportRow, 0, 9, last)) == 2
             with pytest.raises(ExportOver):
-                await exports.page(connection, vault, export, 0, 9, export.ends_at)
+                await exports.page(connection, vault, export, ExportRow, 0, 9, export.ends_at)
         assert export.ends_at == NOON + timedelta(days=7)
 
     async def test_takes_the_rows_along_when_the_next_begins(

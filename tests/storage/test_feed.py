@@ -23,7 +23,7 @@ from starter.events_http import routes
 from tests.storage.money import NOON, some_id
 from tests.storage.shop import case_of
 from tests.storage.test_repeated_steps import SHOP, step, write
-from workflows.messages.cases import LogEntry
+from workflows.messages.cases import NewEntry
 from workflows.messages.events import EventType
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 
@@ -47,8 +47,8 @@ async def told(pool: asyncpg.Pool) -> list[tuple[str, int, str]]:
 
 async def test_a_step_tells_what_it_did_and_names_nobody(pool: asyncpg.Pool) -> None:  # X4
     case = await a_case(pool)
-    line = LogEntry(event="approved", by=SHOP, rule="R2", at=NOON, command_key="a1", facts={"account": "vault:x/1"})
-    by_the_way = LogEntry(event="command_refused", by=SHOP, rule="R2", at=NOON)
+    line = NewEntry(event="approved", by=SHOP, rule="R2", at=NOON, command_key="a1", facts={"account": "vault:x/1"})
+    by_the_way = NewEntry(event="command_refused", by=SHOP, rule="R2", at=NOON)
 
     await write(pool, step(case, 1, "evidence_submitted", "e1"))
     await write(pool, step(case, 2, "approved", entries=(by_the_way, line), stage=StageName.PAYING))

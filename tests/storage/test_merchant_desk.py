@@ -24,7 +24,7 @@ from workflows.messages.policy import LimitsPolicy
 from workflows.messages.scores import ScoreCause, ScoreChange
 from workflows.messages.statements import EvidenceGiven, WriteStatement
 
-BUYER = buyer("b-1")
+BUYER = buyer("b-of-the-desk")
 CONCRETE = "11月28日18:00前退款"
 
 
@@ -42,8 +42,8 @@ def desk(pool: asyncpg.Pool) -> MerchantDesk:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def case(pool: asyncpg.Pool) -> Payout:
-    """A case of the buyer b-1 with a merchant of its own."""
-    return await open_case(pool)
+    """A case of `BUYER` with a merchant of its own."""
+    return await open_case(pool, buyer_id=BUYER.id)
 
 
 def address(merchant_id: str, address_id: str) -> SaveAddress:
@@ -116,7 +116,7 @@ async def test_who_has_to_do_with_a_case_writes_about_it(desk: MerchantDesk, cas
     assert await desk.read_statement("statement:0", BUYER) is None
 
 
-@pytest.mark.parametrize("by", [buyer("somebody"), merchant("somebody"), merchant("b-1")])
+@pytest.mark.parametrize("by", [buyer("somebody"), merchant("somebody"), merchant(BUYER.id)])
 async def test_nobody_else_does(desk: MerchantDesk, pool: asyncpg.Pool, case: Payout, by: Actor) -> None:
     """Section 12: the merchant is told that the case is not its own, before what it wrote is looked at."""
     with pytest.raises(RefusedStatement) as refused:

@@ -1,7 +1,7 @@
 """Notices: queued with their step, sent after it, once for the recipient, whatever fails in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -16,10 +16,11 @@ from activities.notices.channel_stubs import ChannelStub, fail_next, stub_channe
 from activities.notices.channels import Channel, ChannelName, OutgoingNotice
 from activities.notices.resend import NoticeActivities
 from activities.notices.sender import NoticeSender
+from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
 from starter.worker.runner import runner_for
 from tests.patience import PATIENCE
-from workflows.messages.actors import GATEWAY, Actor, buyer, merchant, officer
+from workflows.messages.actors import GATEWAY, Actor, Role, buyer, merchant, officer
 from workflows.messages.cases import Notice, NoticeTemplate
 from workflows.messages.notices import NoticeResendRequest, ResendNotices, SendReport
 from workflows.notices import NoticeResend
@@ -49,9 +50,21 @@ def goods_underway(to: Actor, **more: str | int) -> Notice:
     return Notice(template=NoticeTemplate.GOODS_UNDERWAY, to=to, fields={"subject": "DY-1001", **more})
 
 
+async def queue_in(
+    connection: Connection,
+    *notices: Notice,
+    step: int = 1,
+    case: str = CASE,
+    routes: Mapping[Role, tuple[ChannelName, ...]] = outbox.ROUTES,
+) -> None:
+    """As a step does, in its transaction."""
+    statement = outbox.insertion(4, case_id="$1", step="$2", at="$3")
+    await connection.execute(statement, case, step, AT, *outbox.arguments(notices, routes))
+
+
 async def queue(pool: asyncpg.Pool, *notices: Notice, step: int = 1, case: str = CASE) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await outbox.queue(connection, case, step, notices, AT)
+        await queue_in(connection, *notices, step=step, case=case)
 
 
 async def sent(pool: asyncpg.Pool) -> list[tuple[str, str, str]]:
@@ -93,7 +106,7 @@ async def test_routes_can_be_set(pool: asyncpg.Pool, sender: NoticeSender) -> No
     async with pool.acquire() as connection:
         routes = {buyer("b-1").role: (ChannelName.E_MAIL,)}
         notices = (goods_underway(buyer("b-1")), goods_underway(merchant("m-1")))
-        await outbox.queue(connection, CASE, 1, notices, AT, routes=routes)
+        await queue_in(connection, *notices, routes=routes)
     await sender.send_due(NOW, 100)
     assert await sent(pool) == [("buyer:b-1", "e_mail", TEXT)]
 
@@ -101,7 +114,7 @@ async def test_routes_can_be_set(pool: asyncpg.Pool, sender: NoticeSender) -> No
 async def test_a_step_that_is_rolled_back_tells_nobody(pool: asyncpg.Pool, sender: NoticeSender) -> None:
     async def broken_step() -> None:
         async with pool.acquire() as connection, connection.transaction():
-            await outbox.queue(connection, CASE, 1, (goods_underway(buyer("b-1")),), AT)
+            await queue_in(connection, goods_underway(buyer("b-1")))
             raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
@@ -176,7 +189,7 @@ async def test_a_sender_that_dies_after_sending_leaves_one_delivery(pool: asyncp
     dying = NoticeSender(pool, dict.fromkeys(ChannelName, channel), "en", send_timeout=60)
     await queue(pool, goods_underway(officer("o-1")))
     process = asyncio.create_task(dying.send_due(NOW, 100))
-    await asyncio.wait_for(channel.delivered.wait(), 10)
+    await asyncio.wait_for(channel.delivered.wait(), PATIENCE)
     process.cancel()
     await asyncio.wait([process])
     assert await waiting(pool) == [("in_station", None, 1)]
@@ -369,9 +382,9 @@ async def test_stopping_ends_what_is_being_sent_and_leaves_the_rest(pool: asyncp
             await gate.entered.wait()
 
     stopping = asyncio.create_task(until_told_to_stop())
-    await asyncio.wait_for(gate.entered.wait(), 10)
+    await asyncio.wait_for(gate.entered.wait(), PATIENCE)
     gate.open.set()
-    await asyncio.wait_for(stopping, 10)
+    await asyncio.wait_for(stopping, PATIENCE)
     done = len(await sent(pool))
     assert 0 < done < 25
     assert [attempts for _, _, attempts in await waiting(pool)] == [0] * (25 - done)

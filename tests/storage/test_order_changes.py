@@ -3,29 +3,38 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from pydantic import ValidationError
 
+from activities.gateways.limits import NO_LIMITS
 from activities.gateways.order_records import OrderChange
 from activities.opening import Opening
 from activities.policies import Policies
-from activities.postgres import ledger, parcels
+from activities.postgres import bindings, disclosures, ledger, parcels, past_funds
 from activities.postgres.loading import load_orders
+from activities.postgres.lookup import phone_lookup
 from activities.postgres.order_changes import Outcome, RefusedChange, Taken, take
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.pool import open_pool
+from activities.postgres.vault import Vault
+from activities.quoting import Asking, quotes_of
 from tests.storage import test_orders
 from tests.storage.money import some_id
 from tests.storage.own_keys import vault
+from workflows.messages.actors import Role
 from workflows.messages.cases import CaseKey
 from workflows.messages.openings import OpenCase
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.policy import Window, WindowsPolicy
 from workflows.messages.requests import RefundRequest
+from workflows.messages.surfaces import Surface
+from workflows.messages.virtual_numbers import NumberFacts, NumberSubject, Scope
 from workflows.rules.allocation import order_parts
 from workflows.rules.identity import case_id, order_fund
 
@@ -50,10 +59,10 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     await pool.close()
 
 
-async def push(pool: asyncpg.Pool, record: dict[str, Any], **changes: object) -> Taken:
+async def push(pool: asyncpg.Pool, record: dict[str, Any], into: Vault | None = None, **changes: object) -> Taken:
     change = OrderChange.model_validate_json(json.dumps({"version": 1, **record, **changes}))
     async with pool.acquire() as connection, connection.transaction():
-        return await take(connection, vault(), change, NOW)
+        return await take(connection, into or vault(), change, NOW)
 
 
 async def found(pool: asyncpg.Pool, record: dict[str, Any]) -> OrderFacts:
@@ -239,6 +248,54 @@ async def test_the_recipient_goes_into_the_vault_and_an_old_one_does_not_come_ba
     assert kept.street.get_secret_value() == "新街2号"
 
 
+@pytest.mark.parametrize(
+    ("profile", "phone", "region", "number"),
+    [
+        ("eu", "0170 / 1234567", None, "+49 170 1234567"),
+        ("eu", "+43 664 1234567", None, "0043 664 1234567"),
+        ("eu", "0664 1234567", "AT", "+43 664 1234567"),  # the order system knows better
+        ("douyin", "13912345678", None, "+86 139 1234 5678"),
+        ("no-such-profile", "13912345678", None, "+86 139 1234 5678"),
+    ],
+)
+async def test_a_phone_without_a_country_code_is_one_of_the_profiles_region(
+    pool: asyncpg.Pool, profile: str, phone: str, region: str | None, number: str
+) -> None:  # P7, G6
+    keeps = Vault(vault().keys, vault().lookup_key, phone_region=Policies().phone_region)
+    record = order(marketplace=profile, recipient={**RECIPIENT, "phone": phone, "country": region})
+
+    assert (await push(pool, record, into=keeps)).outcome is Outcome.NEW
+    assert (await push(pool, record, into=keeps)).outcome is Outcome.UNCHANGED
+
+    hashed = phone_lookup(keeps.lookup_key, number)
+    found = await pool.fetchval(
+        "SELECT subject FROM vault.lookups WHERE hash = $1 AND subject = $2", hashed, record["order_no"]
+    )
+    assert found == record["order_no"]
+    async with pool.acquire() as connection:
+        kept = await keeps.recipient(connection, record["order_no"])
+    assert kept
+    shown = disclosures.as_shown(kept, Surface.DEFAULT, Role.MERCHANT)["phone"].get_secret_value()
+    assert shown == f"{phone.lstrip('+')[0]}******{phone[-4:]}"
+    assert kept.phone.get_secret_value() == phone, "kept as it was typed"
+
+
+async def test_what_the_buyer_reads_is_kept_and_changed_with_the_order(pool: asyncpg.Pool) -> None:  # G6
+    record = order(language="de")
+    await push(pool, record)
+    assert (await found(pool, record)).language == "de"
+
+    await push(pool, record, version=2, language="en")
+    assert (await found(pool, record)).language == "en"
+    with pytest.raises(ValueError, match="language"):
+        await push(pool, record, version=3, language="fr")
+
+
+def test_a_country_that_there_is_not_is_refused_by_name() -> None:  # P7
+    with pytest.raises(ValueError, match="country must be one of ISO 3166"):
+        OrderChange.model_validate(order(version=1, recipient={**RECIPIENT, "country": "XX"}))
+
+
 # Parcels -------------------------------------------------------------------------------------------------
 
 
@@ -314,3 +371,90 @@ def test_a_change_that_cannot_be_is_refused_by_field(changes: dict[str, Any], fi
     with pytest.raises(ValueError, match=why) as refused:
         OrderChange.model_validate_json(json.dumps({"version": 1, **order(), **changes}))
     assert field in str(refused.value)
+
+
+async def test_the_first_word_on_when_an_order_was_completed_stands(pool: asyncpg.Pool) -> None:  # R18, G2
+    record = order()
+    at, later = "2026-03-03T00:00:00+00:00", "2026-03-04T00:00:00+00:00"
+
+    await push(pool, record)
+    assert (await found(pool, record)).completed_at is None
+    await push(pool, record, version=2, completed_at=at)
+    await push(pool, record, version=3)
+    await push(pool, record, version=4, completed_at=later)
+
+    assert (await found(pool, record)).completed_at == datetime.fromisoformat(at)
+    with pytest.raises(ValidationError, match="completed_at"):
+        await push(pool, record, version=5, completed_at="2001-01-01T00:00:00+00:00")
+    with pytest.raises(ValidationError, match="completed_at"):
+        await push(pool, record, version=5, completed_at="2099-01-01T00:00:00+00:00")
+
+
+async def test_nothing_is_asked_for_once_the_order_system_says_so(pool: asyncpg.Pool) -> None:  # G2, G5
+    record = order()
+    policy = Policies().get("douyin")
+    assert policy
+
+    async def options(at: datetime) -> set[tuple[datetime | None, str | None]]:
+        async with pool.acquire() as connection:
+            asking = Asking(at=at, limits=NO_LIMITS)
+            (quoted,) = await quotes_of(connection, [(await found(pool, record), policy)], asking)
+        return {(each.until, each.refusal and each.refusal.code) for each in quoted.options if each.asked == "refund"}
+
+    ends, later = datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 4, 10, tzinfo=UTC)
+    await push(pool, record, refundable_until=ends.isoformat())
+    facts = await found(pool, record)
+    await open_fund_of(pool, facts)
+    assert await options(ends) == {(ends, None)}
+    assert await options(ends + timedelta(microseconds=1)) == {(None, "refunds_over")}
+
+    async with pool.acquire() as connection:
+        moved = await past_funds.move(connection, later, later, 100_000)
+        assert (moved.funds, await ledger.parts_of(connection, order_fund(facts.order_no))) == (1, ())
+    await push(pool, record, version=2, refundable_until=later.isoformat())
+    await push(pool, record, version=3)
+    assert await options(later) == {(later, None)}
+    async with pool.acquire() as connection:
+        assert await ledger.parts_of(connection, order_fund(facts.order_no)), "what was paid of it counts again"
+
+
+async def test_what_can_be_asked_for_ends_so_long_after_the_completion(pool: asyncpg.Pool) -> None:  # G2, G5
+    record = order()
+    window = Window(since="completion", days=7)
+    douyin = Policies().get("douyin")
+    assert douyin
+    policy = douyin.model_copy(update={"windows": WindowsPolicy(unshipped_refund=window, refund_only=window)})
+    asking = Asking(at=NOW, limits=NO_LIMITS)
+
+    async def ends() -> set[datetime | None]:
+        async with pool.acquire() as connection:
+            (quoted,) = await quotes_of(connection, [(await found(pool, record), policy)], asking)
+        return {each.until for each in quoted.options if each.asked == "refund" and not each.refusal}
+
+    await push(pool, record)
+    assert await ends() == {None}, "what the order system does not tell ends no window"
+    await push(pool, record, version=2, completed_at="2026-03-03T00:00:00+00:00")
+    assert await ends() == {datetime(2026, 3, 10, tzinfo=UTC)}
+
+
+async def test_an_order_that_is_completed_tells_its_number_until_that_knows(pool: asyncpg.Pool) -> None:  # P3
+    record, without = order(), order()
+    subject = NumberSubject(scope=Scope.ORDER, id=record["order_no"])
+    at = "2026-03-03T00:00:00+00:00"
+    for each in (record, without):
+        await push(pool, each)
+    async with pool.acquire() as connection:
+        await bindings.begin_subject(connection, subject, record["order_no"], record["merchant_id"], NOW)
+
+    told = await push(pool, record, version=2, completed_at=at)
+    again = await push(pool, record, version=2, completed_at=at)
+    nobody = await push(pool, without, version=2, completed_at=at)
+    assert told.completed
+    async with pool.acquire() as connection:
+        facts = NumberFacts(completed_at=told.completed.completed_at)
+        await bindings.keep_facts(connection, subject, facts, NOW)
+    known = await push(pool, record, version=3)
+
+    assert (told.completed.subject, told.completed.completed_at) == (subject, datetime.fromisoformat(at))
+    assert (again.outcome, again.completed) == (Outcome.UNCHANGED, told.completed)
+    assert (nobody.completed, known.completed) == (None, None)

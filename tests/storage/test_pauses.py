@@ -13,6 +13,7 @@ from activities.postgres import pauses
 from activities.postgres.connection import Connection
 from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.pool import open_pool
+from tests.patience import PATIENCE
 from tests.storage.money import NOON
 from workflows.messages.actors import officer
 from workflows.messages.pauses import (
@@ -73,7 +74,7 @@ async def connection(database: str) -> AsyncIterator[Connection]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to a database of its own: what these tests declare is committed."""
-    pool = await open_pool(own_database, max_size=4, statement_timeout=10)
+    pool = await open_pool(own_database, max_size=4, statement_timeout=PATIENCE)
     yield pool
     await pool.close()
 

@@ -20,6 +20,7 @@ from activities.postgres.books import BookTotal, side_by_side
 from activities.postgres.casebook import StepOutOfOrder, write_step
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import VaultAccounts
+from tests.patience import PATIENCE
 from tests.storage.money import (
     NOON,
     PROOF,
@@ -39,7 +40,7 @@ from tests.storage.money import (
 from tests.storage.own_keys import vault
 from tests.storage.test_vault import ACCOUNT
 from workflows.messages.actors import CLOCK
-from workflows.messages.cases import LogEntry
+from workflows.messages.cases import NewEntry
 from workflows.messages.commands import GatewayCallback
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
@@ -108,7 +109,7 @@ async def bench(database: str) -> AsyncIterator[Bench]:
     pool, theirs = await open_pool(database), await open_pool(database, application_name="gateway")
     gateway = PaymentGatewayStub(theirs)
     woken: list[None] = []
-    payments = Payments(pool, gateway, lambda: woken.append(None), gateway_timeout=20)
+    payments = Payments(pool, gateway, lambda: woken.append(None), gateway_timeout=PATIENCE)
     yield Bench(pool, gateway, payments, woken)
     await gateway.clear_behaviours()
     await theirs.close()
@@ -149,7 +150,7 @@ async def test_a_payment_is_known_also_where_the_case_has_gone_on_meanwhile(benc
     wish = await open_case(bench.pool)
     settling = settle(wish)
     closing = settling.closing
-    attention = LogEntry(event="attention_raised", by=CLOCK, rule="section 10", at=NOON)
+    attention = NewEntry(event="attention_raised", by=CLOCK, rule="section 10", at=NOON)
     other = closing.model_copy(
         update={"stage": StageName.PAYMENT_ATTENTION, "outcome": None, "refunded": 0, "entries": (attention,)}
     )
@@ -772,7 +773,7 @@ async def test_no_transaction_is_open_while_the_gateway_is_called(bench: Bench, 
     only_one = await open_pool(database, max_size=1)
     wish = await open_case(bench.pool)
     await told(bench.gateway, wish, Mode.CALL_BACK_NEVER, settle_after_seconds=60)
-    careful = Payments(only_one, NeedsTheDatabase(only_one, bench.gateway), lambda: None, gateway_timeout=10)
+    careful = Payments(only_one, NeedsTheDatabase(only_one, bench.gateway), lambda: None, gateway_timeout=PATIENCE)
     try:
         assert states(await careful.settle(settle(wish))) == [LegState.PROCESSING]
         manual = await careful.settle_manually(by_hand(wish))
@@ -880,7 +881,7 @@ async def test_nothing_is_paid_by_hand_that_was_sent_after_the_gateway_had_answe
     async def sent_again() -> None:
         assert states(await bench.settle(wish, at=minutes(1))) == [LegState.UNKNOWN]
 
-    payments = Payments(bench.pool, Interrupted(bench.gateway, sent_again), lambda: None, gateway_timeout=20)
+    payments = Payments(bench.pool, Interrupted(bench.gateway, sent_again), lambda: None, gateway_timeout=PATIENCE)
     refused = await payments.settle_manually(by_hand(wish, at=minutes(2)))
 
     assert refused.refusal is not None

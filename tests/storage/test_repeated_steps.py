@@ -14,7 +14,7 @@ from activities.postgres.pool import open_pool
 from tests.storage.money import NOON, some_id
 from tests.storage.shop import case_of
 from workflows.messages.actors import CLOCK, Actor, merchant
-from workflows.messages.cases import CaseKey, LogEntry, Step, Stepped
+from workflows.messages.cases import CaseKey, NewEntry, Step, Stepped
 from workflows.messages.stages import CaseKind, StageName, WorkList
 
 SHOP = merchant("m-1")
@@ -48,7 +48,7 @@ def step(case: str, number: int, event: str, key: str = "", *, by: Actor = CLOCK
         "case": CaseKey(case_id=case, run_id="r-1"),
         "step": number,
         "at": at,
-        "entries": (LogEntry(event=event, by=by, rule="R2", at=at, command_key=key),),
+        "entries": (NewEntry(event=event, by=by, rule="R2", at=at, command_key=key),),
         "kind": CaseKind.SHIPPED_REFUND,
         "stage": StageName.SHIPPED_REVIEW,
         "work_list": WorkList.REFUND_ONLY,

@@ -14,7 +14,7 @@ from tests.storage.money import NOON, POLICY, some_id
 from tests.storage.own_keys import KEYS
 from workflows.messages.actors import CLOCK, Actor, buyer, merchant, officer
 from workflows.messages.addresses import Region, SaveAddress
-from workflows.messages.cases import CaseKey, LogEntry, Refusal, Span, Step, Stepped
+from workflows.messages.cases import CaseKey, NewEntry, Refusal, Span, Step, Stepped
 from workflows.messages.money import Money
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
@@ -69,7 +69,7 @@ async def case(connection: Connection) -> str:
         asked=Money(amount=3_000, currency="CNY"),
     )
     opening = OpenCase(case=CaseKey(case_id=case_id(request), run_id="run-1"), at=NOON, request=request)
-    entry = LogEntry(event="opened", by=CLOCK, rule="L1", at=NOON)
+    entry = NewEntry(event="opened", by=CLOCK, rule="L1", at=NOON)
     await casebook.write_opening(connection, opening, opened, entry=entry, work_list=None, buyer_id=BUYER.id)
     return opening.case.case_id
 
@@ -86,7 +86,7 @@ def step(case: str, **needs: object) -> Step:
             "case": CaseKey(case_id=case, run_id="run-1"),
             "step": 1,
             "at": NOON,
-            "entries": (LogEntry(event="something", by=CLOCK, rule="L2", at=NOON),),
+            "entries": (NewEntry(event="something", by=CLOCK, rule="L2", at=NOON),),
             "kind": CaseKind.LATE_SHIPMENT,
             "stage": StageName.CLAIM_REVIEW,
             "work_list": None,

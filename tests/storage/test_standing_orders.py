@@ -21,7 +21,7 @@ from starter.merchant_desk import MerchantDesk
 from tests.storage.money import some_id
 from workflows.messages.actors import CLOCK, merchant
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import CaseKey, LogEntry, Step
+from workflows.messages.cases import CaseKey, NewEntry, Step
 from workflows.messages.openings import OpenCase
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest
 from workflows.messages.stages import CaseKind, StageName
@@ -175,7 +175,7 @@ async def test_what_is_applied_for_again_is_looked_at_once(
         case=opening.case,
         step=1,
         at=NOW,
-        entries=(LogEntry(event="amended", by=CLOCK, rule="R6", at=NOW),),
+        entries=(NewEntry(event="amended", by=CLOCK, rule="R6", at=NOW),),
         kind=CaseKind.SHIPPED_REFUND,
         stage=StageName.SHIPPED_REVIEW,
         work_list=None,

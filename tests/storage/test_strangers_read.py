@@ -18,6 +18,7 @@ from temporalio.client import Client
 from activities.postgres.pool import open_pool
 from activities.postgres.vault import Vault
 from activities.postgres.work_lists import WorkQuery
+from starter.allowance_lists import AllowanceLists
 from starter.cases import Case
 from starter.client import Aftersales
 from starter.disclosures import Disclosures
@@ -27,19 +28,19 @@ from starter.privacy import Privacy
 from starter.virtual_numbers import VirtualNumbers
 from tests.storage.money import open_case
 from workflows.messages.actors import Actor, Role, buyer, carrier, merchant, officer
-from workflows.messages.disclosures import ExportKind, Reveal, RevealField, StartExport
+from workflows.messages.disclosures import ExportKind, Reveal, RevealField, StartExport, StartOrderExport
 from workflows.messages.evidence import MediaType
 from workflows.messages.flags import AddRemark
 from workflows.messages.statements import WriteStatement
 from workflows.messages.surfaces import Surface
 
-PARTS: Final = (Aftersales, Case, MerchantDesk, Disclosures, Privacy, VirtualNumbers)
+PARTS: Final = (Aftersales, AllowanceLists, Case, MerchantDesk, Disclosures, Privacy, VirtualNumbers)
 PICTURE: Final = b"\x89PNG\r\n\x1a\n"
 SENDS: Final = "Case.act Case.act_and_wait Case.tell VirtualNumbers.obtain VirtualNumbers.renew VirtualNumbers.release"
 """Commands: tried in ``tests/workflow/test_strangers.py``."""
 WRITES: Final = """
     Aftersales.open Aftersales.open_refund Aftersales.open_merchant_refund Aftersales.open_return
-    Aftersales.open_price_protection
+    Aftersales.open_price_protection Aftersales.open_resend Aftersales.open_repair
     Aftersales.open_dispute Aftersales.open_withdrawal Aftersales.order_paid Aftersales.schedule_expiry
     Aftersales.gateway_callback
     Aftersales.check MerchantDesk.save_address MerchantDesk.remove_address MerchantDesk.set_flag MerchantDesk.add_remark
@@ -53,8 +54,9 @@ WRITES_ABOUT: Final = {"Privacy.forget", "Privacy.keep_reach"}
 """Of those, what names the person that it is about, not one who asks."""
 MADE_SURE: Final = """
     Aftersales.case Aftersales.take_up Aftersales.request Aftersales.currency_of Aftersales.escalation_ladder
-    Aftersales.quote Aftersales.late_shipment_of Case.view Case.log
-    Case.timeline Case.outcome Case.now MerchantDesk.evidence MerchantDesk.address_book MerchantDesk.score
+    Aftersales.quote Aftersales.askable Aftersales.disputable Aftersales.late_shipment_of
+    Aftersales.time_zone_of Case.view Case.log Case.timeline Case.outcome Case.now MerchantDesk.evidence
+    MerchantDesk.address_book MerchantDesk.score
     MerchantDesk.standing_orders MerchantDesk.score_changes Disclosures.quota VirtualNumbers.view
 """
 """They name nobody, or one merchant whose own all of it is: whoever calls has made sure who that is."""
@@ -102,6 +104,20 @@ async def start_export(known: Known, by: Actor) -> int:
     return (await known.disclosures.start_export(wish)).rows
 
 
+async def export_orders(known: Known, by: Actor) -> list[Any]:
+    wish = StartOrderExport(key=f"oe-{by.id}", merchant_id=by.id, by=by, kind=ExportKind.MASKED_CONTACT)
+    return [row async for row in known.disclosures.export_orders(wish)]
+
+
+async def start_order_export(known: Known, by: Actor) -> int:
+    wish = StartOrderExport(key=f"os-{by.id}", merchant_id=by.id, by=by, kind=ExportKind.WITHOUT_CONTACT)
+    return (await known.disclosures.start_order_export(wish)).rows
+
+
+async def work_counts(known: Known, by: Actor) -> Any:
+    return (await known.aftersales.work_counts(WorkQuery(merchant_id=by.id, order_no=known.order_no))).lists
+
+
 async def reveal(known: Known, by: Actor) -> Any:
     fields = (RevealField.NAME, RevealField.ADDRESS)
     return await known.disclosures.reveal(Reveal(key="r", by=by, subject=known.case_id, fields=fields, why="to_call"))
@@ -127,6 +143,8 @@ ASKS: Final[dict[str, Callable[[Known, Actor], Awaitable[Any]]]] = {
     "Disclosures.looks": lambda known, by: known.disclosures.looks(by, subject=known.case_id),
     "Disclosures.export": export,
     "Disclosures.start_export": start_export,
+    "Disclosures.export_orders": export_orders,
+    "Disclosures.start_order_export": start_order_export,
     "Privacy.read_attachment": lambda known, by: known.privacy.read_attachment(known.case_id, known.attachment, by),
     "MerchantDesk.read_statement": lambda known, by: known.desk.read_statement(known.statement, by),
     "MerchantDesk.write_statement": write_statement,
@@ -134,11 +152,11 @@ ASKS: Final[dict[str, Callable[[Known, Actor], Awaitable[Any]]]] = {
     "MerchantDesk.dossier": lambda known, by: known.desk.dossier(known.case_id, by),
     "MerchantDesk.remarks": remarks,
     "MerchantDesk.flag": lambda known, by: known.desk.flag(by.id, known.order_no),
+    "AllowanceLists.campaigns": lambda known, by: AllowanceLists(known.pool).campaigns(by, known.merchant),
+    "AllowanceLists.of_buyer": lambda known, by: AllowanceLists(known.pool).of_buyer(by, known.buyer),
     "Aftersales.orders_of_buyer": lambda known, by: known.aftersales.orders_of_buyer(by.id, known.buyer),
     "Aftersales.work_list": work,
-    "Aftersales.work_counts": lambda known, by: known.aftersales.work_counts(
-        WorkQuery(merchant_id=by.id, order_no=known.order_no)
-    ),
+    "Aftersales.work_counts": work_counts,
 }
 REFUSED: Final = (UnknownCase, UnknownOrder, RefusedStatement, ValueError)
 

@@ -73,7 +73,7 @@ async def page_plans(book: asyncpg.Connection, query: WorkQuery) -> list[Plan]:
 
 async def middle(book: asyncpg.Connection, query: WorkQuery) -> str | None:
     """The key of a page in the midst of the list."""
-    in_all = sum((await count_work(book, query)).values())
+    in_all = (await count_work(book, query, exact=True)).in_all
     return (await find_work(book, query.model_copy(update={"limit": max(in_all // 2, 1), "after": None}))).next
 
 

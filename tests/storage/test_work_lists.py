@@ -14,8 +14,9 @@ from pydantic import ValidationError
 
 from activities.postgres import casebook, flags
 from activities.postgres.connection import Connection
+from activities.postgres.page_keys import PageKey
 from activities.postgres.pool import open_pool
-from activities.postgres.work_lists import PageKey, WorkItem, WorkQuery, count_work, find_work
+from activities.postgres.work_lists import WorkItem, WorkQuery, count_work, find_work
 from tests.patience import PATIENCE
 from tests.storage.money import NOON, POLICY, some_id
 from workflows.messages.actors import CLOCK, merchant
@@ -124,7 +125,7 @@ async def test_counts_go_by_the_flag_as_well(pool: asyncpg.Pool, merchant_id: st
         flagged = await count_work(connection, WorkQuery(merchant_id=merchant_id, flag=Colour.GREEN))
         all_cases = await count_work(connection, WorkQuery(merchant_id=merchant_id))
 
-    assert (flagged, all_cases) == ({"unshipped_refunds": 2}, {"unshipped_refunds": 3})
+    assert (flagged.lists, all_cases.lists) == ({"unshipped_refunds": 2}, {"unshipped_refunds": 3})
 
 
 async def test_an_allowance_has_a_flag_too(pool: asyncpg.Pool, merchant_id: str) -> None:
@@ -292,8 +293,8 @@ async def test_filters_and_counts_agree(
         counts = await count_work(connection, asked.model_copy(update={"limit": 1}))
 
     assert found == [cases[name] for name in named]
-    assert sum(counts.values()) == len(found)
-    assert counts.get("rulings", 0) == named.count("f")
+    assert counts.in_all == len(found)
+    assert counts.lists.get("rulings", 0) == named.count("f")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -19,6 +19,7 @@ from starter.connection import connect
 from starter.settings import Settings
 from starter.stack import Stack, ports
 from starter.telemetry import exported
+from tests.patience import PATIENCE
 from tests.telemetry.receiver import Received, receiving
 from tests.workflow.world import World
 from worker import running_worker
@@ -76,7 +77,7 @@ async def fetched(url: str) -> str:
     """A page, read without stopping the loop."""
 
     def fetch() -> str:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             return answer.read().decode()
 
     return await asyncio.to_thread(fetch)

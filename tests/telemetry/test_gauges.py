@@ -9,8 +9,8 @@ from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from activities.gauges import OpenWorkGauges
 from activities.postgres import schema, standing
+from activities.postgres.kept_figures import Figure
 from activities.postgres.pool import open_pool
-from activities.postgres.standing import Figure
 from tests.storage.money import open_case
 
 HOUR = timedelta(hours=1)
@@ -37,7 +37,7 @@ async def test_figures_of_what_is_open(pool: asyncpg.Pool) -> None:
         now - 2 * HOUR,
     )
     async with pool.acquire() as connection:
-        measured = await standing.measure(connection)
+        measured, _ = await standing.figures(connection, every=timedelta(0))
 
     def value(name: str, **labels: str) -> float:
         (found,) = [each.value for each in measured if each.name == name and each.labels == labels]

@@ -22,7 +22,7 @@ from activities.postgres.pool import open_pool
 from activities.tally import Tally, Written
 from tests.storage.money import NOON, by_hand, closing, open_case, settle, told
 from workflows.messages.actors import CLOCK, Actor, merchant
-from workflows.messages.cases import LogEntry, Step
+from workflows.messages.cases import NewEntry, Step
 from workflows.messages.stages import StageName
 
 
@@ -115,7 +115,7 @@ class Left:
 
     def written(self, step: Step) -> Written:
         at = NOON + self.after
-        entry = LogEntry(event="left", by=self.by, rule="R1", at=at)
+        entry = NewEntry(event="left", by=self.by, rule="R1", at=at)
         changes = {"at": at, "stage": StageName.PAYING, "outcome": None, "entries": (entry,)}
         return Written(step.model_copy(update=changes), self.stage, since=NOON, due=NOON + 48 * HOURS)
 

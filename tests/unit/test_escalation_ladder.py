@@ -6,7 +6,8 @@ import pytest
 
 from activities.calendar.working_days import SHANGHAI
 from activities.escalation import ladder_at
-from workflows.rules.escalation_ladder import LADDER
+from tests.profiles import BUILT_IN
+from workflows.rules.escalation_ladder import LADDER, ladder_of
 
 
 def shanghai(month: int, day: int, hour: int = 0, minute: int = 0, *, year: int = 2026) -> datetime:
@@ -16,6 +17,13 @@ def shanghai(month: int, day: int, hour: int = 0, minute: int = 0, *, year: int 
 def test_the_ladder_goes_from_the_platform_to_the_hotline() -> None:  # L4
     assert [rung.code for rung in LADDER] == ["platform_service", "senior_service", "12315"]
     assert all(rung.chinese and rung.english for rung in LADDER)
+
+
+def test_the_hotline_of_china_is_for_profiles_that_name_it() -> None:  # L4, G6
+    with_hotline = {name for name, policy in BUILT_IN.items() if ladder_of(policy) == LADDER}
+
+    assert with_hotline == {"douyin", "cn-2026", "jd-pop", "jd-self"}
+    assert [rung.code for rung in ladder_of(BUILT_IN["eu"])] == ["platform_service", "senior_service"]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +41,7 @@ def test_the_ladder_goes_from_the_platform_to_the_hotline() -> None:  # L4
     ],
 )
 def test_the_hotline_answers_on_working_days(at: datetime, opens: datetime | None) -> None:  # L4
-    *service, hotline = ladder_at(at)
+    *service, hotline = ladder_at(at, BUILT_IN["douyin"])
 
     assert hotline.open_now is (opens is None)
     assert hotline.opens_at == (opens or at)
@@ -44,7 +52,7 @@ def test_the_hotline_answers_on_working_days(at: datetime, opens: datetime | Non
 
 def test_in_a_year_that_nobody_knows_the_hotline_warns() -> None:  # section 9
     # 2 July 1998 is a Thursday; the calendar begins with 2001.
-    _, senior, hotline = ladder_at(shanghai(7, 2, 20, year=1998))
+    _, senior, hotline = ladder_at(shanghai(7, 2, 20, year=1998), BUILT_IN["douyin"])
 
     assert (hotline.opens_at, hotline.warnings) == (shanghai(7, 3, 8, 30, year=1998), ("calendar_unknown_year",))
     assert senior.warnings == ()
@@ -52,4 +60,4 @@ def test_in_a_year_that_nobody_knows_the_hotline_warns() -> None:  # section 9
 
 def test_a_moment_needs_its_offset() -> None:
     with pytest.raises(ValueError, match="offset"):
-        ladder_at(datetime(2026, 3, 3, 9))  # noqa: DTZ001 -- the point of the test
+        ladder_at(datetime(2026, 3, 3, 9), BUILT_IN["douyin"])  # noqa: DTZ001 -- the point of the test

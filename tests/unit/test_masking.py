@@ -182,6 +182,41 @@ def phones(draw: st.DrawFn) -> tuple[str, str]:
     return typed, number
 
 
+@pytest.mark.parametrize(
+    ("region", "country", "shown_as"),
+    [
+        (("Berlin", "Berlin", "Mitte"), "DE", "Berlin****"),
+        (("Baden-Württemberg", "Freiburg im Breisgau", None), "DE", "Baden-Württemberg****"),
+        (("Brandenburg", "Frankfurt (Oder)", None), "DE", "Brandenburg****"),
+        (("Invalidenstraße", "Berlin", None), "DE", "****"),
+        (("11", "11000", None), "DE", "****"),  # the code of Berlin; in China it is Beijing's
+        (("Wien", "Wien", "Leopoldstadt"), "AT", "****"),
+        (("广东省", "广州市", "天河区"), "CN", "广东省广州市天河区****"),
+        (("11", "01", None), None, "北京市****"),
+    ],
+)
+def test_of_an_address_abroad_no_more_than_the_province_is_shown(
+    region: tuple[str, str, str | None], country: str | None, shown_as: str
+) -> None:  # P1, G6
+    province, city, district = region
+
+    assert masked_region(Region(province=province, city=city, district=district), country) == shown_as
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Invalidenstraße 117, 10115 Berlin",
+        "10115 Berlin, Invalidenstr. 117",
+        "110101 Berlin",
+        "An der Alster 3/4, 20099 Hamburg",
+        "Straße des 17. Juni 135",
+    ],
+)
+def test_of_a_german_address_nothing_is_shown_that_could_be_a_street(address: str) -> None:  # P1, G6
+    assert masked_address(address) == "****"
+
+
 class TestPhones:
     @given(phones())
     def test_the_first_digit_and_the_last_four_are_shown(self, phone: tuple[str, str]) -> None:

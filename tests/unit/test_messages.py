@@ -97,6 +97,20 @@ def test_a_misspelt_field_is_an_error_that_names_it() -> None:
     assert wrong.value.errors()[0]["loc"] == ("reson",)
 
 
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [(Identifier, "an id of"), (CaseId, "a case's id"), (Code, "a code of"), (Reference, "a reference")],
+)
+def test_a_text_of_another_form_is_told_which_is_meant(kind: Any, meant: str) -> None:  # section 11
+    with pytest.raises(ValidationError) as wrong:
+        TypeAdapter(kind).validate_python("张三 called")
+
+    (told,) = problems(wrong.value)
+
+    assert told.reason.startswith(f"must be {meant}")
+    assert "^" not in told.reason, "and no pattern"
+
+
 def test_what_is_wrong_is_looked_at_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:  # section 11
     """A workflow task has two seconds; a message of a million unknown fields would take hours, again and again."""
     compared: list[str] = []

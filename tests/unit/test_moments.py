@@ -19,8 +19,8 @@ from activities.postgres.work_lists import WorkQuery
 from starter.commands.failures import UsageError
 from starter.commands.wording import moment
 from workflows import at_start
+from workflows.kinds import details
 from workflows.kinds.admission import open_commands
-from workflows.kinds.details import current_details
 from workflows.kinds.stage import STAGES, Stage
 from workflows.messages.actors import GATEWAY, buyer, carrier, merchant, officer
 from workflows.messages.cases import CaseView, Clock, LogEntry, Refusal, Span
@@ -368,7 +368,7 @@ def test_the_page_of_a_case_never_fails(
         log=(LogEntry(event="of_tomorrow", by=buyer("b-1"), rule="R1", at=at),),
     )
 
-    assert current_details(view, request_, language)
+    assert details.page(view, request_, language)
     assert at_start.details(request_)
     if due:
         shown = at_start.whole_minute(due)

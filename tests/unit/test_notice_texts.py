@@ -42,6 +42,18 @@ def test_an_own_text_stands_in_the_place_of_ours(tmp_path: Path) -> None:
     assert BUILT_IN.render(OPENED, FIELDS, "en").subject == "After-sales: DY-1001"
 
 
+def test_an_own_text_is_taken_of_the_language_that_the_notice_has(tmp_path: Path) -> None:  # G6
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de" / "request_opened.txt").write_text("$subject: $amount, bis $due $time_zone")
+    there: dict[str, str | int] = {**FIELDS, "language": "de", "time_zone": "Europe/Berlin"}
+
+    told = own_texts(tmp_path).render(OPENED, there, "zh")
+
+    assert (told.language, told.subject) == ("de", "Kundenservice: DY-1001")
+    assert told.text == "DY-1001: 59,00 CNY, bis 25.11.2026, 05:00 Uhr (Europe/Berlin)"
+    assert own_texts(tmp_path).render(OPENED, FIELDS, "zh") == BUILT_IN.render(OPENED, FIELDS, "zh")
+
+
 def test_values_are_escaped_in_a_page(tmp_path: Path) -> None:
     own = own_texts(texts(tmp_path, html="<b>$subject</b> $amount $due", txt="$subject $amount $due"))
     due = {"attention": "outcome_unknown"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.test_masking import any_text
-from workflows.rules.phone_numbers import read_phone
+from workflows.rules.phone_numbers import in_full, is_region, masked_phone, read_phone
 
 MOBILE = "13812345678"
 
@@ -61,6 +61,70 @@ def test_other_numbers(typed: str, international: str, dialled: str, extension: 
 
     assert phone
     assert (phone.international, phone.dialled, phone.extension) == (international, dialled, extension)
+
+
+@pytest.mark.parametrize(
+    ("typed", "international", "extension"),
+    [
+        ("0170 1234567", "+491701234567", None),
+        ("0170/1234567", "+491701234567", None),
+        ("0170-123 45 67", "+491701234567", None),
+        ("(0170) 1234567", "+491701234567", None),
+        ("+49 170 1234567", "+491701234567", None),
+        ("+49 (0)170 1234567", "+491701234567", None),
+        ("+49 (0) 170 / 1234567", "+491701234567", None),
+        ("0049 170 1234567", "+491701234567", None),
+        ("49 170 1234567", "+491701234567", None),
+        ("tel:+49-170-1234567", "+491701234567", None),
+        ("０１７０　１２３４５６７", "+491701234567", None),
+        ("0170\u200b1234567", "+491701234567", None),
+        ("030 / 901820", "+4930901820", None),
+        # What is behind a dash is dialled through, as the number's own.
+        ("030 90182-0", "+4930901820", None),
+        ("030 90182-123", "+493090182123", None),
+        ("0 30 / 90 18 20", "+4930901820", None),
+        ("07021 12345", "+49702112345", None),
+        ("030 901820 Durchwahl 12", "+4930901820", "12"),
+        ("+43 1 588580", "+431588580", None),
+        ("0041 44 668 18 00", "+41446681800", None),
+        ("+86 138 1234 5678", "+8613812345678", None),
+    ],
+)
+def test_a_number_without_a_code_is_one_of_the_profiles_region(
+    typed: str, international: str, extension: str | None
+) -> None:  # P7, G6
+    phone = read_phone(typed, "DE")
+
+    assert phone
+    assert (phone.international, phone.extension) == (international, extension)
+    assert in_full(typed, "DE") == in_full(in_full(typed, "DE")) == international, "the same wherever it is read"
+
+
+def test_a_german_number_is_none_of_china_nor_the_other_way_round() -> None:  # G6
+    assert read_phone("0170 1234567") is None
+    assert read_phone(MOBILE, "DE") is None
+    assert (in_full("0170 1234567"), in_full(MOBILE, "DE")) == ("0170 1234567", MOBILE), "as they were typed"
+
+
+@given(st.sampled_from("5678").flatmap(lambda each: st.from_regex(f"01{each}[0-9]{{8,9}}", fullmatch=True)), separators)
+def test_a_german_mobile_is_one_number_with_its_code_and_without(number: str, separator: str) -> None:  # P7, G6
+    national = number[1:]
+    ways = [number, f"+49{national}", f"0049{national}", f"49{national}", f"+49 (0){national}"]
+    typed = [separator.join((way[:-7], way[-7:-4], way[-4:])) for way in ways]
+
+    assert {in_full(each, "DE") for each in typed} == {f"+49{national}"}
+    assert {masked_phone(each, "DE") for each in typed} <= {f"{first}******{number[-4:]}" for first in "01"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "region"), [("391 234 5678", "IT"), ("415 555 2671", "US"), ("1 415 555 2671", "US"), (MOBILE, "XX")]
+)
+def test_other_regions(typed: str, region: str) -> None:  # G6
+    phone = read_phone(typed, region)
+
+    expected = {"IT": "+393912345678", "US": "+14155552671"}
+    assert (phone.international if phone else None) == expected.get(region)
+    assert is_region(region) is (region != "XX")
 
 
 @pytest.mark.parametrize(

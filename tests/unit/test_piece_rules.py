@@ -147,7 +147,7 @@ def test_the_dearer_piece_may_come_first_or_last() -> None:  # R13
 def test_one_of_ten_pieces_is_not_worth_all_ten(use: PieceUse) -> None:
     """R13: always on returns; on refunds without goods where the profile does not say otherwise."""
     wanted, of = {"1": (1, 10_000)}, {"1": (10, 10_000)}
-    always = use in (PieceUse.RETURN, PieceUse.EXCHANGE)
+    always = use in (PieceUse.RETURN, PieceUse.EXCHANGE, PieceUse.REPAIR)
 
     assert refusal(use, wanted, of) == "amount_too_high lines.0.amount"
     assert refusal(use, wanted, of, by_pieces=False) == ("amount_too_high lines.0.amount" if always else "")

@@ -1,5 +1,6 @@
 """G6: a profile counts by its own zone, calendar, working hours and currency."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -113,6 +114,21 @@ def test_goods_that_have_not_come_can_be_withdrawn_from() -> None:
 
 def test_each_reason_in_the_eu_has_a_german_label() -> None:
     assert all(each.label.de for each in eu().reasons)
+
+
+def test_each_article_that_the_profile_names_is_told_of_in_the_docs() -> None:
+    named = re.findall(r"\b(?:CRD|SGD|TR) ([0-9]+a?)", Path("workflows/rules/policies/eu.toml").read_text("utf-8"))
+    section = Path("docs/profiles.md").read_text("utf-8").partition("## The profile for the European Union")[2]
+    rows = " ".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+    several = {
+        str(number)
+        for first, last in re.findall(r"([0-9]+) to ([0-9]+)", rows)
+        for number in range(int(first), int(last) + 1)
+    }
+
+    assert len(named) > 20
+    assert set(named) <= several | set(re.findall(r"[0-9]+a?", rows))
+    assert "A lawyer must check it" in section
 
 
 @pytest.mark.parametrize(

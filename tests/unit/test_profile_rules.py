@@ -10,7 +10,7 @@ from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.policy import Policy, WindowsPolicy
 from workflows.messages.requests import LineAmount, ReturnRequest
 from workflows.messages.stages import CaseKind
-from workflows.rules.reasons import USUAL, given_with
+from workflows.rules.reasons import USUAL, given_with, label_of
 from workflows.rules.windows import refused_by_profile
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -76,7 +76,9 @@ def test_goods_that_cannot_come_back_do_where_they_are_at_fault() -> None:  # G2
 def test_a_profile_that_says_nothing_takes_the_usual_reasons_for_ever() -> None:  # G1, G2
     policy = profile()
 
-    assert given_with(policy, CaseKind.SHIPPED_REFUND, None) == USUAL
+    assert given_with(policy, CaseKind.SHIPPED_REFUND, None) == tuple(
+        each for each in USUAL if CaseKind.SHIPPED_REFUND in (each.asked_with or CaseKind)
+    )
     assert (
         refused_by_profile(request(), CaseKind.RETURN, order(signed_at=NOON), policy, NOON.replace(year=2040)) is None
     )
@@ -85,3 +87,16 @@ def test_a_profile_that_says_nothing_takes_the_usual_reasons_for_ever() -> None:
 def test_a_code_stands_once_in_a_catalogue() -> None:  # G1
     with pytest.raises(ValidationError, match="stands more than once"):
         Policy.model_validate({**profile().model_dump(), "reasons": [USUAL[0], USUAL[0]]})
+
+
+@pytest.mark.parametrize(
+    ("language", "label"),
+    [(None, "不想要了 · no longer wanted"), ("zh", "不想要了"), ("en", "no longer wanted")],
+)
+def test_a_reason_is_read_in_the_profiles_language(language: str | None, label: str) -> None:  # G1, G6
+    place = profile().place.model_copy(update={"language": language})
+    policy = profile().model_copy(update={"place": place})
+
+    assert label_of("no_longer_wanted", policy) == label
+    assert label_of("a_reason_of_long_ago", policy) is None
+    assert label_of("no_longer_wanted", None) is label_of(None, policy) is None

@@ -125,6 +125,19 @@ def test_the_last_day_of_an_order(at: datetime, ends: datetime) -> None:
     assert window_ends(at, TERMS) == ends
 
 
+def test_the_last_day_is_that_of_the_profile() -> None:  # G6
+    at = datetime(2026, 7, 31, 20, tzinfo=UTC)  # July in Berlin, August in Shanghai
+
+    ends = window_ends(at, TERMS, "Europe/Berlin")
+
+    assert ends == datetime(2026, 11, 1, tzinfo=ZoneInfo("Europe/Berlin")), "winter time by then"
+    refusal = obtainable(Scope.ORDER, completed(at), TERMS, ends, "Europe/Berlin")
+    assert isinstance(refusal, Refusal)
+    assert "2026-11-01 00:00 Europe/Berlin" in refusal.explanation
+    before = ends - timedelta(microseconds=1)
+    assert isinstance(obtainable(Scope.ORDER, completed(at), TERMS, before, "Europe/Berlin"), Grant)
+
+
 # Who may have one ----------------------------------------------------------------------------------------
 
 
@@ -362,7 +375,7 @@ def test_the_view(
     assert (view.stage, view.until, view.why_none) == (stage, until, why_none)
     assert (view.number is not None) is (stage is NumberStage.BOUND)
     assert bool(view.no_deadline_because) is (until is None)
-    page = rules.current_details(view, Language.EN)
+    page = rules.page(view, Language.EN)
     assert NUMBER.number not in page
     assert ("until" in page) or view.no_deadline_because in page
     assert f"{scope} `{IDS[scope]}`" in page

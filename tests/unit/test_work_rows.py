@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from activities.postgres.work_lists import WorkItem
-from starter.commands.work_rows import Column, cell, countdown, layout, shortened
+from starter.commands.work_rows import Column, cell, countdown, layout, printed, shortened
 from workflows.messages.stages import Attention, CaseKind, StageName, WorkList
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -25,6 +26,8 @@ ITEM = WorkItem(
     policy="douyin/1",
     opened_at=NOW,
     due_at=NOW + timedelta(hours=3),
+    reason="quality_fault",
+    reason_label="质量问题 · a quality fault, of whichever kind",
     attention=Attention.ARRIVAL_OVERDUE,
     outcome=None,
     flag=None,
@@ -41,7 +44,26 @@ def test_a_row_fits_and_tells_how_long_which_case_has(width: int) -> None:
 
 
 def test_wider_terminals_tell_more() -> None:
-    assert [len(layout(width).widths) for width in (40, 62, 80, 100, 160)] == [2, 3, 4, 5, 6]
+    assert [len(layout(width).widths) for width in (40, 62, 80, 100, 160)] == [2, 3, 4, 5, 7]
+
+
+def test_on_paper_ids_are_whole_and_say_what_else_there_is_room_for() -> None:
+    console = Console(width=150, record=True)
+
+    console.print(printed([ITEM], 150, NOW))
+
+    page = console.export_text()
+    assert ITEM.case_id in page
+    assert "质量问题 · a quality" in page
+    assert "! arrival over" in page, "for which there is a column in wider pages"
+
+
+def test_a_row_has_the_words_of_its_reason_and_else_its_code() -> None:  # G1
+    shape = layout(160)
+
+    assert cell(ITEM, Column.REASON, shape, NOW).plain.startswith("质量问题 · a quality")
+    unknown = ITEM.model_copy(update={"reason_label": None})
+    assert cell(unknown, Column.REASON, shape, NOW).plain == "quality_fault"
 
 
 def test_a_case_that_needs_somebody_says_so_in_every_width() -> None:

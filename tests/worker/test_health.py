@@ -109,6 +109,6 @@ async def test_keys_that_are_taken_away(settings: Settings, client: Client, data
     file = tmp_path / "keys"
     with_file = settings.model_copy(update={"key_file": file})
     file.write_text(new_key("k1"))
-    assert await found(with_file, client, database) == {}
+    await until(lambda: found(with_file, client, database), lambda reasons: reasons == {})
     file.unlink()
-    assert set(await found(with_file, client, database)) == {"keys"}
+    await until(lambda: found(with_file, client, database), lambda reasons: set(reasons) == {"keys"})

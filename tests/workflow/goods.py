@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from starter.client import Case
-from starter.errors import RefusedRequest
+from starter.errors import RefusedCommand, RefusedRequest
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages.actors import buyer, carrier, merchant
 from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import (
     AgreeReturn,
+    Command,
     ConfirmReceipt,
     ConvertToRefund,
     EnterTracking,
@@ -122,6 +123,13 @@ async def refused(world: World, request: ReturnRequest) -> Refusal:
     with pytest.raises(RefusedRequest) as caught:
         await world.aftersales.open_return(request)
     return caught.value.refusal
+
+
+async def refused_command(case: Case, command: Command) -> tuple[str, str]:
+    """Why a command is refused: code and rule."""
+    with pytest.raises(RefusedCommand) as caught:
+        await case.act(command)
+    return caught.value.refusal.code, caught.value.refusal.rule
 
 
 async def sent_text(world: World, template: NoticeTemplate, recipient: str) -> str:

@@ -93,7 +93,7 @@ class AftersalesInMemory(MemoryAftersales):
         """See Aftersales."""
         return self.opened(request)
 
-    open = open_return = open_merchant_refund = open_price_protection = open_refund
+    open = open_return = open_merchant_refund = open_price_protection = open_resend = open_repair = open_refund
     open_dispute = open_withdrawal = schedule_expiry = open_refund
 
     async def work_list(self, query: WorkQuery) -> "Page":

@@ -22,6 +22,7 @@ from activities.postgres import loading
 from activities.postgres.vault import Vault
 from activities.virtual_numbers import VirtualNumbers as Activities
 from starter.virtual_numbers import RefusedNumber, VirtualNumbers, case, order
+from starter.worker.operators_page import OperatorsPage
 from starter.worker.runner import runner_for
 from tests.storage.money import open_case, some_id
 from workflows.messages.actors import Actor, merchant, officer
@@ -57,6 +58,7 @@ async def keeping_numbers(
         activities=[activities.find_number_subject, activities.keep_number_facts],
         workflow_runner=RUNNER,
         max_cached_workflows=cached,
+        interceptors=[OperatorsPage()],
     )
     outside = Worker(
         client,
@@ -91,12 +93,14 @@ class NumberDesk:
     def handle(self, subject: NumberSubject) -> WorkflowHandle[Any, NumberView]:
         return self.skipper.client.get_workflow_handle(subject.workflow_id, result_type=NumberView)
 
-    async def order(self, order_no: str | None = None, *, recipient: bool = True) -> NumberSubject:
+    async def order(
+        self, order_no: str | None = None, *, recipient: bool = True, marketplace: str = "douyin"
+    ) -> NumberSubject:
         """An order in the directory, and its recipient in the vault."""
         order_no = order_no or some_id("o")
         record = {
             "order_no": order_no,
-            "marketplace": "douyin",
+            "marketplace": marketplace,
             "merchant_id": self.merchant,
             "buyer_id": self.buyer,
             "currency": "CNY",

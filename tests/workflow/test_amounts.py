@@ -117,7 +117,7 @@ async def test_what_was_paid_back_cannot_be_asked_for_again(world: World) -> Non
     with pytest.raises(RefusedRequest) as refused:
         await world.refund(1_001, order_no=order_no)
 
-    assert refused.value.refusal.explanation == "line 1 has 1000 left to refund"
+    assert refused.value.refusal.explanation == "line 1 has 1000 minor units left to refund"
 
 
 async def test_of_two_cases_on_one_line_one_is_paid(world: World) -> None:  # R8, section 11

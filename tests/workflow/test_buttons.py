@@ -3,10 +3,12 @@
 import json
 import re
 import shlex
+from functools import partial
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.enums.v1 import BatchOperationState, EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import (
+    ListBatchOperationsRequest,
     ListWorkflowExecutionsRequest,
     PauseActivityRequest,
     PauseWorkflowExecutionRequest,
@@ -23,7 +25,7 @@ from tests import pages, temporals_command_line
 from tests.workflow.world import EVIDENCE, World, until
 from worker import running_worker
 from workflows.messages.actors import buyer, merchant
-from workflows.messages.commands import Approve, Reject, RejectReason, SubmitEvidence
+from workflows.messages.commands import Approve, Command, Reject, RejectReason, SubmitEvidence
 from workflows.messages.stages import OutcomeKind, StageName, Stopped
 from workflows.rules.worker_roles import WorkerRole
 
@@ -175,6 +177,48 @@ async def test_a_batch_of_signals_is_checked_like_each_of_them(world: World, sta
     assert (await first.outcome()).outcome is OutcomeKind.REFUNDED
     await until(lambda: world.events(second), lambda events: "command_refused" in events)
     assert (await second.view()).stage is StageName.MERCHANT_REVIEW
+
+
+async def test_a_batch_of_signals_that_is_sent_twice_is_one(world: World, stack: Stack) -> None:  # section 11
+    order_no = await world.order()
+    case, other = await world.refund(order_no=order_no), await world.refund()
+    for each in (case, other):
+        await world.at(each, StageName.MERCHANT_REVIEW)
+    query = f'MerchantId = "{world.merchant}" AND ExecutionStatus = "Running"'
+    await until(lambda: world.aftersales.temporal.count_workflows(query), lambda counted: counted.count == 2)
+
+    async def batch(name: str, command: Command) -> None:
+        await until(lambda: batches_of(world), lambda count: count == 0)  # the server takes one at a time
+        signal = ["temporal", "workflow", "signal", "--name", name, "--input", command.model_dump_json()]
+        await typed(stack, shlex.join([*signal, "--query", query, "--reason", "agreed", "--yes"]), case)
+
+    evidence = SubmitEvidence(key="batch-1", by=buyer(world.buyer), evidence=EVIDENCE)
+    for _ in range(2):
+        await batch("submit_evidence", evidence)
+    await until(lambda: signals_of(other), lambda count: count == 2)
+    await batch("submit_evidence", evidence.model_copy(update={"final": True}))
+    for each in (case, other):
+        await until(partial(world.events, each), lambda events: "command_refused" in events)
+        assert (await world.events(each)).count("evidence_submitted") == 1
+        assert [line.facts["code"] for line in await each.log() if line.event == "command_refused"] == ["key_reused"]
+    for _ in range(2):
+        await batch("approve", approve(world, key="batch-2"))
+
+    assert [(await each.outcome()).outcome for each in (case, other)] == [OutcomeKind.REFUNDED] * 2
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+
+
+async def batches_of(world: World) -> int:
+    """How many batches are under way."""
+    listed = await world.aftersales.temporal.workflow_service.list_batch_operations(
+        ListBatchOperationsRequest(namespace="default")
+    )
+    return sum(each.state == BatchOperationState.BATCH_OPERATION_STATE_RUNNING for each in listed.operation_info)
+
+
+async def signals_of(case: Case) -> int:
+    kind = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    return sum([each.event_type == kind async for each in case.handle.fetch_history_events()])
 
 
 # After a restore -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from starter.client import Case
 from starter.errors import NotYours, RefusedCommand, RefusedRequest, UnknownCase
 from tests.workflow.world import EVIDENCE, World, until
-from workflows.definitions import Refund
+from workflows.definitions.refund import Refund
 from workflows.messages.actors import buyer, carrier, merchant
 from workflows.messages.cases import CaseView
 from workflows.messages.commands import (

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from activities.working_time import add_working_time
+from activities.working_time import use_up, working_time
 from starter.client import Case
 from starter.errors import NotYours, VagueReply
 from tests.workflow.disputes import (
@@ -139,7 +139,7 @@ async def test_jd_counts_4_working_hours(world: World) -> None:  # D5
     _, dispute = await demanded_in_working_hours(world)
     began = (await entry(dispute, "intervened")).at
 
-    assert (await dispute.view()).due == add_working_time(began, 240)[0]
+    assert (await dispute.view()).due == use_up(working_time(began), timedelta(hours=4))[0]
     assert await world.notices(dispute, NoticeTemplate.EVIDENCE_DEMANDED) == 1
 
 

@@ -180,12 +180,14 @@ async def test_what_the_carrier_tells_meanwhile_counts_once_the_case_goes_on(wor
     dispute = await intervened(world, case)
 
     await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
-    await entry_of(world, case, "goods_signed")
+    recorded = await entry_of(world, case, "report_recorded")
     locked = await case.view()
     await dispute.act_and_wait(resolution(world))
 
     assert locked.stage is StageName.LOCKED
+    assert recorded.facts["told"] == ParcelEvent.SIGNED
     await world.at(case, StageName.RETURN_RECEIVED)
+    assert (await entry(case, "goods_signed")).command_key == recorded.command_key
 
 
 async def test_both_the_parcel_and_the_receipt_count(world: World) -> None:  # D3, T6
@@ -195,11 +197,14 @@ async def test_both_the_parcel_and_the_receipt_count(world: World) -> None:  # D
     dispute = await intervened(world, case)
     await case.act(receipt(world))
     await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
-    await entry_of(world, case, "goods_signed")
+    await entry_of(world, case, "report_recorded")
 
     await dispute.act_and_wait(resolution(world))
     outcome = await case.outcome()
 
+    told = [(each.command_key, each.event) for each in await case.log() if each.command_key]
+    assert len(told) == len({*told}), "recorded under the lock, and then carried out: each is told once"
+    assert {"receipt_recorded", "receipt_confirmed", "report_recorded"} <= {event for _, event in told}
     assert (outcome.outcome, outcome.decided_by) == (OutcomeKind.REFUNDED, Role.MERCHANT)
     assert await paid(world, (await case.view()).order_no) == 10_000
 

@@ -36,6 +36,8 @@ async def test_a_withdrawal_is_confirmed_and_paid_with_its_freight(world: World)
     case = await withdrawn(world, order_no, freight=490)
 
     assert await world.notices(case, NoticeTemplate.REQUEST_CONFIRMED) == 1
+    first = await world.at(case, StageName.RETURN_REVIEW)
+    assert first.time_zone == "Europe/Berlin"
     await world.forward(case, hours=25)
     await world.at(case, StageName.AWAITING_RETURN)  # nobody has to agree to it
     parcel = world.parcel()

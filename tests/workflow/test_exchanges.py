@@ -172,6 +172,27 @@ async def test_the_merchant_can_confirm_receipt_of_an_exchange(world: World, rea
     assert await paid(world, view.order_no) == 0
 
 
+@pytest.mark.parametrize("reach", BEFORE_RECEIPT)
+async def test_who_has_confirmed_receipt_of_an_exchange_cannot_reject_it(
+    world: World, reach: Reached
+) -> None:  # T6, T8
+    case = await reach(world, await world.shipped_order())
+    view = await case.act(receipt(world))
+
+    why = await refusal(case, rejection(world))
+
+    assert (why.code, why.field, why.rule) == ("receipt_confirmed", "command", "T6")
+    assert (await case.view()).stage is view.stage is StageName.RESHIPMENT
+
+
+async def test_an_exchange_that_only_the_carrier_calls_received_can_be_rejected(world: World) -> None:  # T6
+    case = await received(world)
+
+    view = await case.act(rejection(world))
+
+    assert view.stage is StageName.RECEIPT_REJECTED
+
+
 async def test_an_exchange_is_for_all_of_it(world: World) -> None:  # T8, T11
     case, _ = await on_its_way(world, exchange=True, quantity=2)
 

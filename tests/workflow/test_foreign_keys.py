@@ -13,8 +13,10 @@ from starter.client import Case
 from starter.settings import Settings
 from starter.vault import key_provider
 from starter.worker.runner import runner_for
+from tests.patience import PATIENCE
 from tests.workflow.world import World, until
-from workflows.definitions import Refund
+from workflows.definitions.dispute import Dispute
+from workflows.definitions.refund import Refund
 from workflows.messages.actors import merchant
 from workflows.messages.commands import Approve
 from workflows.messages.requests import RefundRequest
@@ -45,7 +47,7 @@ async def started(client: Client, request: RefundRequest) -> str:
 async def replayed(history: WorkflowHistory, settings: Settings) -> Exception | None:
     """What today's code makes of a history, with our ring."""
     replayer = Replayer(
-        workflows=[Refund],
+        workflows=[Refund, Dispute],
         workflow_runner=runner_for(sandboxed=False, versioned=False),
         data_converter=encrypting_converter(key_provider(settings)),
     )
@@ -56,7 +58,7 @@ async def test_a_start_that_cannot_be_opened_fails(world: World, foreign: Client
     identifier = await started(foreign, world.refund_request(await world.order()))
 
     with pytest.raises(WorkflowFailureError) as failed:
-        await asyncio.wait_for(world.aftersales.temporal.get_workflow_handle(identifier).result(), 20)
+        await asyncio.wait_for(world.aftersales.temporal.get_workflow_handle(identifier).result(), PATIENCE)
 
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "ValidationError"
@@ -74,11 +76,11 @@ async def test_a_command_that_cannot_be_opened_does_not_stall_the_case(
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await asyncio.wait_for(
             theirs.execute_update("approve", approve, id="u"),  # pyright: ignore[reportUnknownMemberType]
-            20,
+            PATIENCE,
         )
     await theirs.signal("approve", approve)
     await until(lambda: world.events(case), lambda events: "command_refused" in events)
-    outcome = await asyncio.wait_for(case.act_and_wait(approve), 20)
+    outcome = await asyncio.wait_for(case.act_and_wait(approve), PATIENCE)
 
     assert isinstance(refused.value.cause, ApplicationError)
     assert refused.value.cause.type == "Refused.malformed"

@@ -153,6 +153,20 @@ async def test_an_amount_that_both_agree_on_is_paid_and_the_log_says_who(world: 
     assert await world.refunded(str(view.order_no)) == 4_000
 
 
+async def test_a_request_in_words_and_a_proposal_in_words_are_agreed_on(world: World) -> None:  # N1, N3, R10
+    order_no = await world.order(shipped_at=YESTERDAY)
+    asked = {"lines": line(10_000), "reason": RefundReason.DAMAGED, "evidence": EVIDENCE}
+    talk = Talk(world, await world.refund(10_000, order_no=order_no, words="statement:asked", **asked))
+
+    number = await talk.proposes(talk.merchant, AnotherAmount(lines=line(4_000)), words="statement:proposed")
+    await talk.accepts(talk.buyer, number)
+
+    (proposed,), (accepted,) = await talk.told("proposed"), await talk.told("proposal_accepted")
+    assert (proposed.facts["words"], accepted.facts["words"]) == ("statement:proposed", "statement:asked")
+    assert (await talk.asks()).words == "statement:asked"
+    assert await talk.paid() == 4_000
+
+
 async def test_an_unshipped_refund_can_be_agreed_on_for_less(world: World) -> None:  # N1
     talk = Talk(world, await world.refund(10_000, order_no=await world.order()))
 
@@ -678,7 +692,7 @@ async def test_the_thread_is_read_by_both_sides_and_the_platform_and_by_nobody_e
     page = await world.aftersales.work_list(WorkQuery(merchant_id=world.merchant))
     dossier = await desk.dossier(talk.case.id, officer_)
 
-    assert not_theirs == ("unknown_statement", "statement")
+    assert not_theirs == ("unknown_statement", "words")
     assert read
     assert read.text == text
     assert any((each.by, each.subject) == (talk.merchant, written.reference) for each in looks)

@@ -183,7 +183,7 @@ async def test_commands_and_looks_are_answered_at_once_and_nobody_acts_as_anothe
         f"UNAUTHORIZED, for good: {nobody}",
         "UNAUTHORIZED, for good: through this endpoint nobody acts as buyer in cases of this merchant (section 12)",
         "BAD_REQUEST, for good: malformed: lines.0.amount: Input should be greater than or equal to 0 (section 11)",
-        "BAD_REQUEST, for good: amount_too_high: lines.0.amount: line 1 has 10000 left to refund (R8)",
+        "BAD_REQUEST, for good: amount_too_high: lines.0.amount: line 1 has 10000 minor units left to refund (R8)",
         f"BAD_REQUEST, for good: request_key_reused: request_key: {USED} (section 11)",
         "BAD_REQUEST, for good: not_yours: buyer_id: it belongs to another buyer (section 12)",
         ("paying", None),

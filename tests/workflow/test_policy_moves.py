@@ -43,7 +43,9 @@ class Profile:
             assert before
             for line in before:
                 text = text.replace(line, f"{field} = {number}")
-        self._file.write_text(text)
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(text)
+        draft.replace(self._file)  # a worker that looks meanwhile finds one version or the other, whole
 
     def withdraw(self) -> None:
         """Remove the file: a wrong one keeps every worker from starting that comes after."""
@@ -119,7 +121,7 @@ async def test_a_move_is_seen_everywhere(world: World, profile: Profile) -> None
 async def test_a_shorter_time_that_is_over_decides_now_and_not_in_the_past(world: World, profile: Profile) -> None:
     case = await reviewed(world, profile)
     await world.forward(case, hours=10)
-    profile.publish(2, unshipped_review_hours=1)
+    profile.publish(2, unshipped_review_hours=1, reminder_hours=1)
     now = await world.now(case)
 
     moved = await case.act(move())
@@ -306,7 +308,7 @@ async def test_a_version_that_was_overtaken_is_not_moved_to(world: World, profil
 async def test_only_an_officer_moves_a_case(world: World, profile: Profile, role: Role) -> None:  # section 12
     case = await reviewed(world, profile)
     party = {Role.MERCHANT: merchant(world.merchant), Role.BUYER: buyer(world.buyer)}[role]
-    profile.publish(2, unshipped_review_hours=1)
+    profile.publish(2, unshipped_review_hours=1, reminder_hours=1)
 
     with pytest.raises(RefusedCommand) as refused:
         await case.act(MovePolicy(key="m1", by=party, version=2, reason="impatient"))

@@ -1,13 +1,14 @@
 """Cases that another run takes over: they go on where the book stands (section 11)."""
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from activities.gateways.payment_stub import Behaviour, Mode
-from starter.adrift import Why, adrift
+from starter.adrift import Adrift, Why, adrift
 from starter.client import Case
 from starter.recovery import Stranded, stranded
 from starter.resetting import begun_again
@@ -205,10 +206,10 @@ async def test_a_case_whose_end_was_made_up_is_found_and_goes_on_from_its_book(w
 # One of the two was restored to an earlier moment --------------------------------------------------------
 
 
-async def differs(world: World, case: Case) -> Why | None:
-    """How a running case and its book differ."""
-    aftersales = world.aftersales
-    found = [each async for each in adrift(world.pool, aftersales.temporal, aftersales.runs, [case.id], compare=True)]
+async def differs(world: World, case: Case, since: datetime | None = None) -> Why | None:
+    """How a running case and its book differ, or one that has ended since then."""
+    temporal, runs = world.aftersales.temporal, world.aftersales.runs
+    found = [each async for each in adrift(world.pool, temporal, runs, [case.id], compare=True, since=since)]
     return found[0].why if found else None
 
 
@@ -287,3 +288,46 @@ async def test_a_book_that_has_forgotten_is_found_and_written_anew(world: World,
     row = await world.pool.fetchrow("SELECT stage, attention FROM casebook.cases WHERE case_id = $1", case.id)
     assert row is not None
     assert tuple(row.values()) == (StageName.REJECTED, None)
+
+
+async def test_a_forgotten_case_is_found_however_its_workflow_has_ended(world: World) -> None:
+    began = world.wall_clock()
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await forgotten(world, case, after=-1)
+    await case.handle.terminate("by an operator")
+
+    await until(lambda: differs(world, case, began), lambda why: why is Why.NOT_IN_BOOK)
+    assert await begun_again(world.aftersales.temporal, world.aftersales.runs, case.id, "restored")
+
+    await until(lambda: written(world, case), lambda events: events == ["opened"])
+    assert await differs(world, case, began) is None
+
+
+async def test_what_is_about_another_case_is_written_after_it(world: World) -> None:
+    case = await disputes.rejected_refund(world, order_no=await world.shipped_order(marketplace="jd-pop"))
+    dispute = await disputes.disputed(world, case)
+    for each in (dispute, case):
+        await forgotten(world, each, after=-1)
+
+    found = await drifting(world, dispute.id, case.id)
+
+    assert [(each.case_id, each.after) for each in found] == [(case.id, None), (dispute.id, case.id)]
+    assert await begun_again(world.aftersales.temporal, world.aftersales.runs, case.id, "restored")
+    await until(lambda: written(world, case), lambda events: "rejected" in events)
+    (left,) = await until(lambda: drifting(world, dispute.id), lambda found: [each.after for each in found] == [None])
+    assert (left.case_id, left.why) == (dispute.id, Why.NOT_IN_BOOK)
+
+
+async def drifting(world: World, *among: str) -> list[Adrift]:
+    """Which of these cases do not agree with their book."""
+    temporal, runs = world.aftersales.temporal, world.aftersales.runs
+    return [each async for each in adrift(world.pool, temporal, runs, among, compare=True)]
+
+
+async def test_a_case_that_no_worker_answers_for_is_told_as_such(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    monkeypatch.setattr("starter.adrift._PATIENCE", timedelta(milliseconds=1))
+
+    assert await differs(world, case) is Why.UNANSWERED, "and not as one that agrees with its book"

@@ -12,6 +12,7 @@ from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
 from starter.commands import acting, wording
 from starter.commands.acting import COMMANDS
+from tests.workflow import repairs
 from tests.workflow.disputes import (
     escalated_cancellation,
     evidence,
@@ -113,6 +114,18 @@ async def resend_failed(world: World) -> Case:
     return case
 
 
+async def repair_overdue(world: World) -> Case:
+    case = await repairs.received(world)
+    await world.forward(case, days=18, hours=1)
+    return case
+
+
+async def repair_failed(world: World) -> Case:
+    case, _ = await repairs.sent_back(world)
+    await world.forward(case, days=10, hours=1)
+    return case
+
+
 async def to_be_sent_again(world: World) -> Case:
     case = await world.refund(order_no=await world.shipped_order(), reason=RefundReason.DAMAGED)
     await world.at(case, StageName.SHIPPED_REVIEW)
@@ -189,6 +202,8 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.RESHIP_FAILED: reship_failed,
     Attention.RESEND_OVERDUE: resend_overdue,
     Attention.RESEND_FAILED: resend_failed,
+    Attention.REPAIR_OVERDUE: repair_overdue,
+    Attention.REPAIR_FAILED: repair_failed,
     Attention.RULING_OVERDUE: ruling_overdue,
     Attention.DISPUTE_BROKEN_OFF: dispute_broken_off,
     Attention.REFUND_DECLINED: payment(Mode.DECLINE),

@@ -18,11 +18,11 @@ from starter.settings import Settings
 from starter.vault import key_provider
 from starter.worker.runner import runner_for
 from tests.workflow.world import World, until
-from workflows.definitions import Refund
+from workflows.definitions.refund import Refund
 from workflows.messages.actors import merchant
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Approve
-from workflows.messages.converter import data_converter
+from workflows.messages.converter import SEALED, UNOPENED, WHY, data_converter
 from workflows.messages.sealed import require_sealed
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -114,6 +114,33 @@ async def test_in_production_a_command_in_clear_is_refused(world: World, in_clea
     assert "it is not encrypted" in str(failed.value.cause)
     await case.act(approval(world))
     assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+
+
+MADE_UP: dict[str, tuple[dict[str, bytes], str]] = {
+    "sealed for this case": ({"encoding": b"json/plain", SEALED: b"bound"}, "not_sealed"),
+    "sealed for no case": ({"encoding": b"json/plain", SEALED: b"unbound"}, "not_sealed"),
+    "sealed somehow": ({"encoding": b"json/plain", SEALED: b"\xff"}, "not_sealed"),
+    "not to be opened": ({"encoding": UNOPENED}, "malformed"),
+    "not to be opened, and why": ({"encoding": UNOPENED, WHY: b"\xff"}, "malformed"),
+}
+
+
+@pytest.mark.parametrize("name", MADE_UP)
+async def test_marks_that_the_sender_has_made_up_open_no_door_and_stall_nothing(
+    world: World, in_clear: Client, strict: None, name: str
+) -> None:
+    """What our codec notes of an envelope travels with the payload, and anybody can write the same there."""
+    metadata, code = MADE_UP[name]
+    case = await waiting(world)
+    forged = RawValue(Payload(metadata=metadata, data=approval(world, case=case.id).model_dump_json().encode()))
+
+    assert (await failed(in_clear, case, forged)).type == f"Refused.{code}"
+    await in_clear.get_workflow_handle(case.id).signal("approve", forged)
+    log = await until(case.log, lambda lines: any(line.event == "command_refused" for line in lines))
+
+    assert [line.facts["code"] for line in log if line.event == "command_refused"] == [code]
+    assert (await case.view()).stage is StageName.MERCHANT_REVIEW
+    assert (await case.act_and_wait(approval(world))).outcome is OutcomeKind.REFUNDED
 
 
 async def test_where_nothing_else_is_set_it_is_taken(world: World, in_clear: Client) -> None:

@@ -303,6 +303,30 @@ async def test_what_is_signalled_to_a_paused_case_comes_before_its_silence(world
     assert (await waits).outcome is OutcomeKind.WITHDRAWN
 
 
+async def test_a_deadline_that_passes_while_a_case_is_paused_is_decided_afterwards(
+    world: World,
+) -> None:  # R1
+    order_no = await world.order()
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.MERCHANT_REVIEW)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    await case.act(MoveDeadline(key="m1", by=officer("o-1"), until=soon, reason="to_be_paused"))
+    await pause(world, case)
+    await until(lambda: asyncio.sleep(0, datetime.now(UTC)), lambda now: now > soon + timedelta(seconds=1))
+    view = await case.view()
+    assert (view.stage, view.stopped) == (StageName.MERCHANT_REVIEW, Stopped.PAUSED)
+    assert await world.paid_by_gateway(order_no) == 0
+    with pytest.raises(RefusedCommand) as late:
+        await case.act(Withdraw(key="w1", by=buyer(world.buyer)))
+    assert late.value.refusal.code == "paused"
+
+    await unpause(world, case)
+
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert (await world.events(case)).count("approved_by_silence") == 1
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+
+
 # Commands that the kind does not take ---------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from starter.contract.workflows import Contract, contracts
 from starter.errors import NotYours, RefusedCommand, RefusedRequest
 from starter.virtual_numbers import RefusedNumber
 from tests.contract.samples import sample
-from tests.workflow import disputes
+from tests.workflow import disputes, repairs, resends
 from tests.workflow.numbers import NumberDesk, keeping_numbers
 from tests.workflow.price_protection import fallen
 from tests.workflow.world import World
@@ -100,6 +100,8 @@ OPENINGS: dict[str, Callable[[World], Awaitable[Case]]] = {
     "MerchantRefund": merchant_refund,
     "Return": lambda world: world.returned(),
     "PriceProtection": price_protection,
+    "Resend": resends.asked,
+    "Repair": repairs.asked,
     "Dispute": dispute,
     "LateShipment": late_shipment,
     "Compensation": compensation,

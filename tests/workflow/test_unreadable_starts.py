@@ -11,6 +11,7 @@ from temporalio.client import WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import RawValue, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
+from tests.patience import PATIENCE
 from tests.workflow.world import World
 from worker import WORKFLOWS
 
@@ -47,7 +48,7 @@ async def failure_of(world: World, workflow: str, sent: list[Any]) -> Applicatio
     )
     try:
         with pytest.raises(WorkflowFailureError) as failed:
-            await asyncio.wait_for(handle.result(), 20)
+            await asyncio.wait_for(handle.result(), PATIENCE)
     except TimeoutError:
         await handle.terminate("it hangs")
         raise
@@ -86,6 +87,6 @@ async def test_a_signal_before_such_a_start_does_not_keep_it_from_ending(world: 
     )
 
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(handle.result(), 20)
+        await asyncio.wait_for(handle.result(), PATIENCE)
     with pytest.raises(WorkflowQueryFailedError, match="order_no: Field required"):
         await handle.query("view")

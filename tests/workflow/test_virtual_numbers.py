@@ -25,6 +25,7 @@ from activities.postgres import bindings
 from activities.postgres.vault import Vault
 from starter.running import Runs
 from starter.virtual_numbers import RefusedNumber, case, order, sub_order
+from tests.patience import PATIENCE
 from tests.storage.money import some_id
 from tests.workflow.numbers import OFFICER, NumberDesk, keeping_numbers
 from tests.workflow.world import until
@@ -70,7 +71,7 @@ async def at(desk: NumberDesk, subject: NumberSubject, stage: NumberStage) -> Nu
 
 async def ended(desk: NumberDesk, subject: NumberSubject) -> NumberView:
     """How the subject stood when its workflow ended."""
-    return await asyncio.wait_for(desk.handle(subject).result(), 30)
+    return await asyncio.wait_for(desk.handle(subject).result(), PATIENCE)
 
 
 async def unbound(desk: NumberDesk, subject: NumberSubject) -> None:
@@ -146,14 +147,19 @@ async def test_after_completion_a_number_is_obtained_for_two_days_again_and_agai
     assert await desk.ever_bound_by_provider(subject) == 4
 
 
-async def test_after_three_months_nothing_can_be_obtained_and_the_workflow_ends(desk: NumberDesk) -> None:
-    subject = await desk.order()
+@pytest.mark.parametrize(("marketplace", "zone"), [("douyin", "Asia/Shanghai"), ("eu", "Europe/Berlin")])
+async def test_after_three_months_nothing_can_be_obtained_and_the_workflow_ends(
+    desk: NumberDesk, marketplace: str, zone: str
+) -> None:  # G6: days are those of the order's profile
+    there = ZoneInfo(zone)
+    subject = await desk.order(marketplace=marketplace)
     completed = datetime.now(UTC)
     view = await desk.completed(subject, completed)
     await until(lambda: desk.view(subject), lambda view: view.until is not None)
-    last_day = months_after(completed.astimezone(SHANGHAI).date(), 3)
-    ends = datetime(last_day.year, last_day.month, last_day.day, tzinfo=SHANGHAI) + timedelta(days=1)
+    last_day = months_after(completed.astimezone(there).date(), 3) + timedelta(days=1)
+    ends = datetime(last_day.year, last_day.month, last_day.day, tzinfo=there)
     assert view.until == ends
+    assert view.time_zone == (None if zone == "Asia/Shanghai" else zone)
 
     await desk.forward(subject, seconds=(ends - await desk.now(subject) - timedelta(minutes=10)).total_seconds())
     late = await desk.obtain(subject)  # still the last day: for all of two days
@@ -411,12 +417,12 @@ async def test_a_start_that_is_none_ends(desk: NumberDesk) -> None:
     temporal = desk.skipper.client
     handle = await temporal.start_workflow("VirtualNumber", {"no": 1}, id=some_id("w"), task_queue=desk.task_queue)
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(handle.result(), 30)
+        await asyncio.wait_for(handle.result(), PATIENCE)
 
     misnamed = await temporal.start_workflow(
         "VirtualNumber", NumberStart(subject=subject), id=some_id("w"), task_queue=desk.task_queue
     )
-    await asyncio.wait_for(misnamed.result(), 30)
+    await asyncio.wait_for(misnamed.result(), PATIENCE)
 
     assert await desk.ever_bound_by_provider(subject) == 0
 
@@ -577,8 +583,10 @@ async def test_while_the_provider_is_away_nothing_else_waits_for_it(desk: Number
     assert not await desk.leads_here(number)
 
 
-@pytest.mark.slow
-async def test_who_asks_while_the_last_number_does_not_leave_is_told_so(desk: NumberDesk) -> None:
+async def test_who_asks_while_the_last_number_does_not_leave_is_told_so(
+    desk: NumberDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflows.virtual_number.ALL_CALLS", timedelta(seconds=2))
     subject = await desk.order()
     number = await desk.number(subject)
     await desk.behave(subject, Mode.UNREACHABLE)

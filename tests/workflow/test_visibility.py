@@ -1,6 +1,7 @@
 """Section 12: what operators and merchants see of a case."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -91,6 +92,21 @@ async def test_a_closed_case_has_its_outcome_and_no_deadline(world: World) -> No
     assert attributes.DUE not in found
 
 
+async def test_the_page_of_a_case_abroad_tells_the_time_there(world: World) -> None:  # G6
+    order_no = await world.order(marketplace="eu", currency="EUR")
+    case = await world.refund(order_no=order_no, reason="withdrawal")
+    view = await world.at(case, StageName.MERCHANT_REVIEW)
+    assert view.due is not None
+
+    page = (await metadata(case)).current_details
+
+    assert f"**{view.due.astimezone(ZoneInfo('Europe/Berlin')):%Y-%m-%d %H:%M} Europe/Berlin**" in page
+    assert "北京时间" not in page
+    found = (await case.handle.describe()).typed_search_attributes
+    assert found[attributes.DUE] == whole_minute(view.due), "the same moment, in UTC"
+    assert (await world.aftersales.quote(order_no)).time_zone == view.time_zone == "Europe/Berlin"
+
+
 async def test_the_page_of_a_case_says_where_it_stands_and_what_can_be_done(world: World) -> None:
     case = await world.refund()
     view = await world.at(case, StageName.MERCHANT_REVIEW)
@@ -147,7 +163,7 @@ async def test_work_lists_are_counted(world: World) -> None:
 
     counts = await world.aftersales.work_counts(WorkQuery(merchant_id=world.merchant))
 
-    assert counts == {WorkList.UNSHIPPED_REFUNDS: 2, WorkList.WITHDRAWALS: 1}
+    assert counts.lists == {WorkList.UNSHIPPED_REFUNDS: 2, WorkList.WITHDRAWALS: 1}
 
 
 async def test_spending_during_a_pending_withdrawal_is_refused(world: World) -> None:  # A5, section 11
@@ -181,7 +197,7 @@ async def test_work_lists_are_right_as_soon_as_a_command_returns(world: World) -
             if page.next is None:
                 break
             query = mine.model_copy(update={"after": page.next})
-        assert await world.aftersales.work_counts(mine) == {name: len(cases) for name, cases in found.items()}
+        assert (await world.aftersales.work_counts(mine)).lists == {name: len(cases) for name, cases in found.items()}
         return found
 
     at_first = await lists()

@@ -79,19 +79,21 @@ class World:
         pieces: int = 1,
         freight: int = 0,
         tenders: list[tuple[str, str, int]] | None = None,
+        spent: dict[str, int] | None = None,
         outbound_at: datetime | None = None,
         shipped_at: datetime | None = None,
         on_delivery_run_at: datetime | None = None,
         paid_at: datetime | None = None,
         freight_insured: int = 0,
         recipient: Recipient | None = None,
+        language: str | None = None,
     ) -> str:
         """An order: ``lines`` by number and what was paid for all ``pieces`` of each, in minor units.
 
-        Paid 30 days ago by default.
+        Paid 30 days ago by default, with what was ``spent`` of each allowance and the rest from a wallet.
         """
-        lines = lines or {"1": 10_000}
-        total = sum(lines.values()) + freight
+        lines, spent = lines or {"1": 10_000}, spent or {}
+        total = sum(lines.values()) + freight - sum(spent.values())
         record = OrderRecord.model_validate(
             {
                 "order_no": self.fresh("o"),
@@ -107,9 +109,14 @@ class World:
                 "tenders": [
                     {"tender": tender, "kind": kind, "paid": paid}
                     for tender, kind, paid in tenders or ([("t1", "wallet", total)] if total else [])
+                ]
+                + [
+                    {"tender": f"of-{allowance}", "kind": "allowance", "paid": paid, "allowance_id": allowance}
+                    for allowance, paid in spent.items()
                 ],
                 "paid_at": paid_at or datetime.now(UTC) - timedelta(days=30),
                 "freight_insured": freight_insured,
+                "language": language,
                 "recipient": recipient,
                 "outbound_at": outbound_at,
                 "shipped_at": shipped_at,
@@ -352,6 +359,13 @@ class World:
     async def events(self, case: Case) -> list[str]:
         """The case log's events, oldest first."""
         return [entry.event for entry in await case.log()]
+
+    async def left_of(self, allowance_id: str) -> tuple[int, int]:
+        """What of an allowance's principal and bonus can be spent, in minor units (A1)."""
+        async with self.pool.acquire() as connection:
+            account = await allowances.account(connection, allowance_id)
+        assert account is not None
+        return account.withdrawable, account.balance - account.withdrawable
 
     async def spend(self, allowance_id: str, amount: int) -> allowances.Spending:
         """Spend from an allowance, as the shop's checkout does."""

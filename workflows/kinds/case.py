@@ -8,7 +8,7 @@ from workflows.kinds.decisions import Decision, StepPlan, Then, Ticks
 from workflows.kinds.stage import CLOSED, STAGES, Stage
 from workflows.kinds.state import Decided, State
 from workflows.messages.actors import CLOCK, Actor, Role
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Span
+from workflows.messages.cases import LogEntry, NewEntry, Notice, NoticeTemplate, Span
 from workflows.messages.commands import Command, SubmitEvidence
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
@@ -19,10 +19,10 @@ from workflows.messages.requests import Application, Request
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import BalanceChange
-from workflows.rules import admission
+from workflows.rules import admission, told_again
 from workflows.rules.admission import Parties
 from workflows.rules.identity import subject
-from workflows.rules.opening import told_at
+from workflows.rules.opening import told_as
 from workflows.rules.silence import silence_of
 
 
@@ -151,7 +151,7 @@ class Case:
         self, event: str, by: Actor, rule: str, because: Command | None = None, /, **facts: str | int
     ) -> LogEntry:
         """A line for the case log, and the command that has brought it about."""
-        return LogEntry.made_of(
+        return NewEntry.made_of(
             event=event,
             by=by,
             rule=rule,
@@ -159,6 +159,7 @@ class Case:
             command_key=because.key if because else "",
             command_digest=admission.fingerprint(because) if because else "",
             facts=facts,
+            command=told_again.content(because) if because else None,
         )
 
     def obeyed(self, command: Command, event: str, **facts: str | int) -> LogEntry:
@@ -173,7 +174,8 @@ class Case:
         """A notice about this case; none where the recipient is not known."""
         if to is None:
             return ()
-        told = {"subject": subject(self.request), **told_at(self.opened.policy), **fields}
+        policy = self.state.policy or self.opened.policy
+        told = {"subject": subject(self.request), **told_as(policy, self.opened.order, to), **fields}
         return (Notice.made_of(template=template, to=to, fields=told),)
 
     def notice_to_both(self, template: NoticeTemplate, **fields: str | int) -> tuple[Notice, ...]:

@@ -1,22 +1,28 @@
 """What the Web UI shows of a case without decoding anything (section 12): one page of Markdown."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 from urllib.parse import quote
 
 from workflows.kinds.examples import example
 from workflows.kinds.stage import STAGES
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, Clock, LogEntry
+from workflows.messages.dossiers import DOSSIER
+from workflows.messages.flags import REMARKS
 from workflows.messages.money import in_print
 from workflows.messages.payouts import LegState
 from workflows.messages.requests import Request
+from workflows.messages.stages import CaseKind
 from workflows.rules.bilingual import Language, said
-from workflows.rules.local_time import local, minute
+from workflows.rules.local_time import local, minute, time_left
+from workflows.rules.log_facts import readable
 from workflows.rules.wording import (
     ATTENTION_MEANS,
     KINDS,
     OUTCOMES,
+    OWN_BOOKS,
     PROPOSALS,
     ROLES,
     SILENCE_MEANS,
@@ -29,6 +35,9 @@ MOST_SHOWN = 20
 LONGEST_FACT = 120
 """Characters of one fact of a log line on the page; the case book has all of it."""
 
+_OF_EACH_VERSION: Final = frozenset({"version", "proposal"})
+"""Facts of a version that do not say what was changed, but how it is numbered."""
+
 IN_FLIGHT = frozenset({LegState.RESERVED, LegState.SUBMITTED, LegState.PROCESSING, LegState.UNKNOWN})
 
 HOW_TO_SEND = (
@@ -38,10 +47,10 @@ HOW_TO_SEND = (
 )
 
 
-def current_details(view: CaseView, request: Request, language: Language) -> str:
+def page(view: CaseView, request: Request, language: Language, now: datetime | None = None) -> str:
     """What the case is, where it stands, until when and why then, what silence does, what is open, its last log lines.
 
-    Ids, codes, references and amounts only (P6).
+    Ids, codes, references and amounts only (P6). With ``now`` it says how much time is left.
     """
 
     def says(text: str) -> str:
@@ -54,8 +63,14 @@ def current_details(view: CaseView, request: Request, language: Language) -> str
             f"**⚠ {says('待关注 · needs attention')}: `{view.attention}`** {says(ATTENTION_MEANS[view.attention])}",
             "",
         ]
-    lines += [f"- **{says(name)}**: {value}" for name, value in _facts(view, language)]
+    lines += [f"- **{says(name)}**: {value}" for name, value in _facts(view, language, now)]
     lines += _money(view, language)
+    # Not within a line: behind it the codec server puts a list (D8).
+    dossier = ["", f"#### {says('案卷 · dossier')}", "", f"{DOSSIER}{view.case_id}"] if view.application else []
+    # What was said comes before a decision, and a remedy before what may be read at leisure.
+    decided_by_it = view.kind is CaseKind.DISPUTE or bool(view.talk.messages or view.talk.proposals)
+    if decided_by_it:
+        lines += dossier
     if view.commands:
         lines += ["", f"#### {says('可用指令 · open commands')}", ""]
         lines += [
@@ -64,7 +79,11 @@ def current_details(view: CaseView, request: Request, language: Language) -> str
             for command in view.commands
         ]
         lines += ["", f"*{says(HOW_TO_SEND)}*"]
+    if not decided_by_it:
+        lines += dossier
     when, event, by = says("时间 · when"), says("事件 · event"), says("操作人 · by")
+    if view.time_zone:
+        when += f" ({view.time_zone})"
     lines += [
         "",
         f"#### {says('案件日志 · case log')}",
@@ -72,15 +91,15 @@ def current_details(view: CaseView, request: Request, language: Language) -> str
         f"| {when} | {event} | {by} | {says('规则 · rule')} |",
         "|---|---|---|---|",
     ]
-    lines += [_log_line(entry, language) for entry in view.log]
+    lines += [_log_line(entry, language, view.time_zone, _currency(view) or None) for entry in view.log]
     return "\n".join(lines)
 
 
-def counted(clock: Clock, warnings: tuple[str, ...], language: Language) -> str:
+def counted(clock: Clock, warnings: tuple[str, ...], language: Language, zone: str | None = None) -> str:
     """Why a deadline is when it is: ``48 h from 2026-05-01 10:00``."""
-    span, since = clock.span, minute(clock.since)
+    span, since = clock.span, minute(clock.since, zone)
     if span.until and span.arrival:
-        arrival = minute(span.arrival)
+        arrival = minute(span.arrival, zone)
         why = f"预计 {arrival} 前到账，加宽限 · the money is to arrive by {arrival}, and a grace"
     elif span.until:
         why = "指定时刻 · set to this moment"
@@ -100,20 +119,22 @@ def counted(clock: Clock, warnings: tuple[str, ...], language: Language) -> str:
     return "; ".join(parts)
 
 
-def _facts(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
+def _facts(view: CaseView, language: Language, now: datetime | None) -> Iterator[tuple[str, str]]:
     """What is known, by its name; all names are ``中文 · English``."""
     if view.kind:
         yield "案件 · case", f"{said(KINDS[view.kind], language)} `{view.order_no or view.allowance_id}`"
     yield "商家 / 买家 · merchant / buyer", f"`{view.merchant_id}` / `{view.buyer_id or '-'}`"
     yield "规则 · rule", f"{view.rule}; policy {view.policy or '-'}"
+    # Beside it the codec server says what stands there, to whom it may (P6).
+    yield "备注 · remarks", f"`{REMARKS}{view.case_id}`"
     if view.application:
         yield from _application(view, view.application, language)
-    yield from _talk(view, language)
+    yield from _talk(view, language, now)
     if view.outcome:
         yield "结果 · outcome", f"{said(OUTCOMES[view.outcome], language)} (`{view.outcome}`)"
     elif view.due:
-        why = f" ({counted(view.clock, view.warnings, language)})" if view.clock else ""
-        yield "截止 · until", f"**{local(view.due)}**{why}"
+        why = f" ({counted(view.clock, view.warnings, language, view.time_zone)})" if view.clock else ""
+        yield "截止 · until", f"**{local(view.due, view.time_zone)}**{_left(view.due, now, language)}{why}"
         yield "超时 · on silence", said(SILENCE_MEANS[view.on_silence], language)
     else:
         yield "无截止 · no deadline", said(view.no_deadline_because, language)
@@ -138,11 +159,14 @@ def _application(view: CaseView, asks: ApplicationVersion, language: Language) -
     if asks.compensation:
         freight += f", {said('赔付 · compensation', language)} {in_print(asks.compensation, currency)}"
     amount = f"{in_print(asks.amount, currency)} {currency}"
-    yield "申请 · application", f"**{number}** ({local(asks.at)}): {amount}, {why}, `{asks.route}`"
+    yield "申请 · application", f"**{number}** ({local(asks.at, view.time_zone)}): {amount}, {why}, `{asks.route}`"
     lines = [f"`{each.line}` × {each.quantity}: {in_print(each.amount, currency)}" for each in asks.lines]
+    yield from _changed(view, language)
     yield "申请明细 · lines", ", ".join(_some(lines)) + freight
     if asks.replacements:
         yield "换货 · in exchange", ", ".join(_some([f"`{each.line}`: `{each.sku}`" for each in asks.replacements]))
+    if asks.parts:
+        yield "补寄部件 · parts to send", ", ".join(_some([f"`{each.line}`: `{each.sku}`" for each in asks.parts]))
     if asks.dispute_reason:
         yield "纠纷原因 · disputed because", f"`{asks.dispute_reason}`"
     if asks.words:
@@ -152,18 +176,40 @@ def _application(view: CaseView, asks: ApplicationVersion, language: Language) -
         yield "买家凭证 · evidence", ", ".join(_some(given))
 
 
-def _talk(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
+def _talk(view: CaseView, language: Language, now: datetime | None) -> Iterator[tuple[str, str]]:
     """N1, N5: what is proposed, by whom and until when; how much was said, and never what."""
     for each in view.talk.proposals:
         amount = "" if each.amount is None else f", {in_print(each.amount, _currency(view))} {_currency(view)}"
         terms = f"{said(PROPOSALS[each.terms.kind], language)} (`{each.terms.kind}`)"
-        until = said(f"{local(each.until)} 前有效 · until {local(each.until)}, then it lapses", language)
+        ends = local(each.until, view.time_zone)
+        until = said(f"{ends} 前有效 · until {ends}, then it lapses", language)
         yield (
             f"协商方案 {each.number} · proposal {each.number}",
-            f"{said(ROLES[each.by.role], language)}: {terms}{amount}; **{until}**",
+            f"{said(ROLES[each.by.role], language)}: {terms}{amount}; **{until}**{_left(each.until, now, language)}",
         )
     if view.talk.messages:
         yield "留言 · messages", str(view.talk.messages)
+
+
+def _left(until: datetime, now: datetime | None, language: Language) -> str:
+    return f", {said(time_left(until, now), language)}" if now else ""
+
+
+def _changed(view: CaseView, language: Language) -> Iterator[tuple[str, str]]:
+    """R10, R12: what the current version has changed in the one before it, as far as the last log lines tell."""
+    # A proposal has a version and lines as well, and no method: it is none that anybody has asked for.
+    versions = [each.facts for each in view.log if {"version", "method"} <= each.facts.keys()]
+    if len(versions) < 2 or view.application is None or versions[-1]["version"] != view.application.version:
+        return
+    before, current = (readable(each, view.time_zone, _currency(view) or None) for each in versions[-2:])
+    told = [
+        f"{name} `{before.get(name, '–')}` → **`{current.get(name, '–')}`**"
+        for name in {**before, **current}
+        if name not in _OF_EACH_VERSION and before.get(name) != current.get(name)
+    ]
+    if told:
+        since = f"与第 {before['version']} 版相比 · since version {before['version']}"
+        yield "改动 · changed", f"{said(since, language)}: {'; '.join(told)}"
 
 
 def _some(shown: list[str]) -> list[str]:
@@ -184,18 +230,18 @@ def _money(view: CaseView, language: Language) -> list[str]:
     }
     amounts = [f"{said(name, language)} {in_print(amount, currency)}" for name, amount in states.items() if amount]
     lines = [f"- **{said('金额 · money', language)}** ({currency}): {', '.join(amounts)}"]
-    if view.legs:
-        heads = ("退款单 · refund no.", "金额 · amount", "状态 · state")
-        lines += ["", "| " + " | ".join(said(each, language) for each in heads) + " |", "|---|---|---|"]
-        lines += [f"| `{leg.refund_no}` | {in_print(leg.amount, currency)} | {leg.state} |" for leg in view.legs]
+    for leg in view.legs:
+        state = said(OWN_BOOKS[leg.paid_by], language) if leg.paid_by in OWN_BOOKS else leg.state
+        number = f"{said('退款单 · refund no.', language)}** `{leg.refund_no}`"
+        lines.append(f"- **{number}: {in_print(leg.amount, currency)}, {state}")
     return lines
 
 
-def _log_line(entry: LogEntry, language: Language) -> str:
-    facts = ", ".join(f"{name}={_short(str(value))}" for name, value in entry.facts.items())
+def _log_line(entry: LogEntry, language: Language, zone: str | None, currency: str | None) -> str:
+    facts = ", ".join(f"{name}={_short(value)}" for name, value in readable(entry.facts, zone, currency).items())
     event = said(event_words(entry.event), language) + (f" ({facts})" if facts else "")
     by = f"{said(ROLES[entry.by.role], language)} `{entry.by.id}`"
-    return f"| {minute(entry.at)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
+    return f"| {minute(entry.at, zone)} | {event.replace('|', '/')} | {by} | {entry.rule} |"
 
 
 def _short(text: str) -> str:

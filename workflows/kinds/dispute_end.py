@@ -1,6 +1,7 @@
 """How a dispute ends: who carries its ruling out, who is told, and what it costs the merchant (D8, D9, T10)."""
 
 from dataclasses import replace
+from typing import Final
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, TellCase
@@ -9,7 +10,8 @@ from workflows.kinds.order_money import refund
 from workflows.kinds.owed import compensation_of
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
-from workflows.messages.commands import Command, DisputeIntervened, RulingTold
+from workflows.messages.commands import CaseSettled, Command, DisputeIntervened, RulingTold
+from workflows.messages.message import CaseId
 from workflows.messages.payouts import Part, Remainder
 from workflows.messages.requests import CompensationCause, CompensationRequest, DisputeRequest, OriginalRoute
 from workflows.messages.rulings import Fault, FreightBearer, Ruling, Verdict
@@ -28,6 +30,9 @@ ENDS = {
     Verdict.RULED: OutcomeKind.RULED,
 }
 """How a dispute ends whose ruling somebody else carries out, or that pays nothing."""
+
+LEFT_TO_CASE: Final = frozenset(ENDS.values())
+"""The same as ends."""
 
 
 RULES = {Verdict.RESOLVED: "D2", Verdict.SETTLED: "D2", Verdict.RULED: "D8"}
@@ -53,7 +58,8 @@ def end(
     """D8, D9: told to whoever carries it out, or carried out; a lost ruling costs points.
 
     The server asks for the cancellation of a dispute whose case has been stopped; others may ask for it as well. Only
-    then the case is looked for, by a word that it knows already: who was to carry the ruling out may run no more.
+    then, and where another run has carried the dispute before, the case is looked for, by telling it the ruling: who
+    was to carry it out may run no more.
     ``said`` are log lines that come before that of the end.
     """
     case = case.but(ruling=ruling)
@@ -71,19 +77,36 @@ def end(
         reason=ruling.reason,
     )
     if case.carried_out_by and case.detached:
-        (told,) = told_of_intervention(case)
-
+        # The run that waits for this dispute's result may be another one than carries the case now.
         def looked_for(case: Case, runs: bool) -> Decision:
-            if not runs:
-                stopped = case.entry("disputed_case_stopped", CLOCK, "D8")
-                return _ended(case, ruling, rule, charges, *said, entry, stopped, own=True)
-            ended = _ended(case, ruling, rule, charges, *said, entry, own=False)
-            # The run that waits for this dispute's result may be another one than carries the case now.
-            ruled_on = RulingTold(key=ruling_key(case.case_id), by=CLOCK, ruling=ruling)
-            return replace(ended, first=(*ended.first, TellCase(told.case, ruled_on)))
+            case = case.but(claim=case.state.claim.but(told_ruling=True))
+            if runs or isinstance(command, CaseSettled):  # which the case itself has told: it has gone its way
+                return _ended(case, ruling, rule, charges, *said, entry, own=False)
+            stopped = case.entry("disputed_case_stopped", CLOCK, "D8")
+            return _ended(case, ruling, rule, charges, *said, entry, stopped, own=True)
 
+        told = _tell_ruling(case, case.carried_out_by, ruling)
         return Decision(effect=told, state=case.state, then=looked_for)
     return _ended(case, ruling, rule, charges, *said, entry, own=case.carried_out_by is None)
+
+
+def untold(case: Case) -> TellCase | None:
+    """D8: the ruling of an ended dispute that its case is yet to be told; None where nothing is to be told.
+
+    It is the result of the dispute's workflow, and so is told to the run that has started it. Since it ended that run
+    may have been followed by another one, which waits for no result.
+    """
+    ruling = case.state.ruling
+    if case.carried_out_by is None or not case.detached or ruling is None or case.state.claim.told_ruling:
+        return None
+    decided_itself = ruling.verdict is Verdict.RESOLVED and ruling.by == CLOCK
+    if decided_itself or case.state.outcome not in LEFT_TO_CASE:
+        return None
+    return _tell_ruling(case, case.carried_out_by, ruling)
+
+
+def _tell_ruling(case: Case, to: CaseId, ruling: Ruling) -> TellCase:
+    return TellCase(to, RulingTold(key=ruling_key(case.case_id), by=CLOCK, ruling=ruling))
 
 
 def _ended(

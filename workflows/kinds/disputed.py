@@ -16,7 +16,7 @@ from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.process import Handler, On, Table, hears, takes
 from workflows.kinds.process import ruled as when_ruled
 from workflows.kinds.stage import BUYER, MERCHANT, STAGES, Stage
-from workflows.kinds.state import DisputeState, Standstill
+from workflows.kinds.state import Standstill
 from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import LogEntry, Refusal, Span
 from workflows.messages.commands import (
@@ -78,22 +78,27 @@ def disputable(
     with_merchant: frozenset[Stage] = frozenset(),
     sends_back: tuple[Stage, ...] = (),
     underway: tuple[Stage, ...] = (),
+    other_goods: tuple[Stage, ...] = (),
     talks: tuple[On, ...] = (),
+    granted: tuple[Stage, ...] = PAID_BACK,
+    settled: tuple[Stage, ...] = (),
     free: bool = True,
 ) -> Table:
     """A kind's ``own`` table up to the decision to pay, what a dispute adds to it, and the money leg (D1 to D3, D8).
 
-    ``approve`` is what the merchant's word does in the negotiation, ``note_parcel`` what a carrier's does meanwhile,
-    and ``carry_out`` what a ruling does. A case of another kind may come to stand in ``comes_disputed`` with its
-    dispute open. What is not to be paid for ``sends_back`` what the merchant has, as it does in the stages
-    ``with_merchant``, and may since a case stands still; in the stages in which goods are ``underway`` to the buyer
-    they go on to it (T15). In the negotiation both sides talk as ``talks`` says (N1). What is granted may be ``free``
-    (R13).
+    ``approve`` is what the merchant's word does in the negotiation, and ``granted`` where that leads; ``note_parcel``
+    is what a carrier's does meanwhile, ``carry_out`` what a ruling does. A case of another kind may come to stand in
+    ``comes_disputed`` with its dispute open. What is not to be paid for ``sends_back`` what the merchant has, as it
+    does in the stages ``with_merchant``, and may since a case stands still; in the stages in which goods are
+    ``underway`` to the buyer they go on to it (T15); where these are ``other_goods`` than it had, the case goes on even
+    if it has them (R13). In the negotiation both sides talk as ``talks`` says (N1), and what they agree on leads to
+    ``settled``, where the word of the dispute may cross theirs (section 11). What is granted may be ``free`` (R13).
     """
-    goes_on, stops = _open_in(own, comes_disputed), tuple(each for each in own if _leads(own[each]) & {DISPUTED})
+    goes_on = _open_in(own, (*comes_disputed, *settled))
+    stops = tuple(each for each in own if _leads(own[each]) & {DISPUTED})
     locked = hears(DisputeIntervened, lock)
     ended = when_ruled(_end_of_dispute(carry_out))
-    carried_out = {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *sends_back, *underway)}
+    carried_out = {"ruling_carried_out": (*PAID_BACK, OutcomeKind.DISMISSED, *sends_back, *underway, *other_goods)}
 
     def back(to: tuple[Stage, ...]) -> dict[str, tuple[Stage, ...]]:
         return dict.fromkeys(("dispute_resolved", "dispute_broken_off"), to)
@@ -101,11 +106,11 @@ def disputable(
     def while_open(stage: Stage) -> tuple[On, On]:
         if stage not in goes_on:
             return locked, ended
-        dismissed = sends_back if stage in with_merchant else (OutcomeKind.DISMISSED,)
+        dismissed = () if stage in other_goods else sends_back if stage in with_merchant else (OutcomeKind.DISMISSED,)
         return locked.leading(locked=LOCKED), ended.leading(ruling_carried_out=(*PAID_BACK, *dismissed))
 
     standing_still = (
-        takes(Approve, MERCHANT, approve, approved=PAID_BACK),
+        takes(Approve, MERCHANT, approve, approved=granted),
         takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),
         takes(GiveRefundAccount, BUYER, order_money.take_account),
         *talks,
@@ -257,8 +262,8 @@ def lock(case: Case, told: DisputeIntervened) -> Decision:
     """
     current = case.state.dispute.current
     if case.state.stage in DECIDED or current is None or told.key != intervention_key(current):
-        return case.stay(case.entry("dispute_intervened", CLOCK, "D3"))
-    return _stand_still(case, LOCKED, case.entry("locked", CLOCK, "D3"))
+        return case.stay(case.entry("dispute_intervened", CLOCK, "D3", told))
+    return _stand_still(case, LOCKED, case.entry("locked", CLOCK, "D3", told))
 
 
 def _stand_still(
@@ -290,22 +295,25 @@ def _go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> D
 
 
 def _keep_receipt(case: Case, command: ConfirmReceipt) -> Decision:
-    """D3: recorded now, looked at when the case goes on."""
-    return keeping_evidence(case, command, "receipt_confirmed", lambda case, given: _keep(case, command, given))
+    """D3: recorded now, looked at when the case goes on: each is a line of its own name."""
+
+    def keep(case: Case, given: EvidenceGiven | None) -> Decision:
+        return _keep(case, command, case.obeyed(command, "receipt_recorded"), given)
+
+    return keeping_evidence(case, command, "receipt_recorded", keep)
 
 
 def _keep_report(case: Case, report: ReportParcel) -> Decision:
-    kept = case.but(dispute=_kept(case.state.dispute, report))
-    return replace(every_case.note_parcel(case, report), state=kept.state)
+    told = {"carrier": report.carrier, "tracking_no": report.tracking_no}
+    return _keep(case, report, case.obeyed(report, "report_recorded", told=report.event, **told))
 
 
-def _keep(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -> Decision:
-    noted = case.stay(case.obeyed(command, "receipt_confirmed"), evidence=given)
-    return replace(noted, state=case.but(dispute=_kept(case.state.dispute, command)).state)
-
-
-def _kept(dispute: DisputeState, event: ConfirmReceipt | ReportParcel) -> DisputeState:
-    return dispute.but(kept=(*dispute.kept, event))
+def _keep(
+    case: Case, event: ConfirmReceipt | ReportParcel, entry: LogEntry, given: EvidenceGiven | None = None
+) -> Decision:
+    dispute = case.state.dispute
+    kept = case.but(dispute=dispute.but(kept=(*dispute.kept, event)))
+    return replace(case.stay(entry, evidence=given), state=kept.state)
 
 
 # What the kinds that can be disputed decide -------------------------------------------------------------
@@ -341,9 +349,11 @@ def ruling_entry(case: Case, ruling: Ruling) -> LogEntry:
 
 
 def said_after_end(case: Case, ended: DisputeEnded) -> LogEntry | None:
-    """The log line of a ruling that came when the case had ended."""
+    """The log line of a ruling that came when the case had ended; none where it is what the case has carried out."""
     ruling = ruling_of(ended)
-    return case.entry("ruling_after_end", ruling.by, "D8", None, amount=ruling.amount) if ruling else None
+    if ruling is None or ruling == case.state.ruling:
+        return None
+    return case.entry("ruling_after_end", ruling.by, "D8", None, amount=ruling.amount)
 
 
 # What is refused ----------------------------------------------------------------------------------------

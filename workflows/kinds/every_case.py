@@ -1,6 +1,6 @@
 """What every kind of case does the same way: pauses, another policy, another deadline, reminders, facts for the log."""
 
-from workflows.kinds import demanding
+from workflows.kinds import demanding, open_proposals
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, StepPlan, Ticks
 from workflows.messages.actors import Actor, Role
@@ -108,12 +108,24 @@ def move_policy(case: Case, command: MovePolicy) -> Decision:
 
 
 def move_deadline(case: Case, command: MoveDeadline) -> Decision:
-    """Section 12: silence decides at another moment; the notice before it goes out unless it has gone."""
-    clock = case.state.clock
+    """Section 12: silence decides at another moment; the notice before it goes out unless it has gone.
+
+    N2, N6: a proposal stands until the stage ends at the latest; whoever is to answer one that is cut short is told.
+    """
+    clock, talk = case.state.clock, case.state.talk
     near = clock.span.reminder_minutes if clock.span and not clock.reminded else 0
+    facts: dict[str, str | int] = {"until": command.until.isoformat(), "reason": command.reason}
+    shortened = [
+        each.model_copy(update={"until": command.until}) for each in talk.proposals if each.until > command.until
+    ]
+    if shortened:
+        ends = {each.number: each for each in shortened}
+        case = case.but(talk=talk.but(proposals=tuple(ends.get(each.number, each) for each in talk.proposals)))
+        facts["proposals"] = ", ".join(str(number) for number in ends)
     return case.enter(
         case.stage,
-        case.obeyed(command, "deadline_set", until=command.until.isoformat(), reason=command.reason),
+        case.obeyed(command, "deadline_set", **facts),
         attention=case.state.attention,
         span=Span(until=command.until, reminder_minutes=near),
+        notices=tuple(notice for each in shortened for notice in open_proposals.told_of(case, each)),
     )

@@ -8,6 +8,8 @@ from workflows.kinds.merchant_refund import OFFICER_REVIEW
 from workflows.kinds.payment_stages import PAYING
 from workflows.kinds.price_protection import PRICE_REVIEW
 from workflows.kinds.refund import MERCHANT_REVIEW, SHIPPED_REVIEW
+from workflows.kinds.repair_stages import REPAIR_REVIEW
+from workflows.kinds.resend_stages import RESEND_REVIEW
 from workflows.kinds.return_stages import RETURN_REVIEW
 from workflows.kinds.stage import Stage
 from workflows.messages.orders import OrderFacts
@@ -18,6 +20,8 @@ from workflows.messages.requests import (
     OrderApplication,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
 )
 from workflows.messages.stages import CaseKind
@@ -42,6 +46,10 @@ def first_stage(
         return CaseKind.DISPUTE, NEGOTIATION  # D2
     if isinstance(request, PriceProtectionRequest):
         return CaseKind.PRICE_PROTECTION, PRICE_REVIEW  # B3
+    if isinstance(request, ResendRequest):
+        return CaseKind.RESEND, RESEND_REVIEW  # C2
+    if isinstance(request, RepairRequest):
+        return CaseKind.REPAIR, REPAIR_REVIEW  # M2
     if isinstance(request, ReturnRequest):
         return CaseKind.EXCHANGE if request.exchange else CaseKind.RETURN, RETURN_REVIEW  # T1
     if isinstance(request, MerchantRefundRequest):

@@ -10,6 +10,7 @@ from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision, Then
 from workflows.kinds.outgoing import heard_of, told_of_outgoing, with_goods
 from workflows.kinds.overdue import MERCHANT_OVERDUE
+from workflows.kinds.repair_stages import REPAIR_FAILED, REPAIR_OVERDUE, REPAIR_REVIEW, REPAIRING
 from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
@@ -39,11 +40,11 @@ from workflows.rules.returns import extended
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
 """The goods are with the carrier, and time is left (T6, T7)."""
 
-NOT_SENT = (RETURN_REVIEW, MERCHANT_OVERDUE, ADDRESS_MISSING, AWAITING_RETURN)
+NOT_SENT = (RETURN_REVIEW, REPAIR_REVIEW, MERCHANT_OVERDUE, ADDRESS_MISSING, AWAITING_RETURN)
 """The buyer is to send goods back, and has not yet (T1, T3)."""
 
-WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED)
-"""The merchant has the goods of an exchange and owes others (T8)."""
+WITH_MERCHANT = (RESHIPMENT, RESHIP_OVERDUE, RESHIP_FAILED, REPAIRING, REPAIR_OVERDUE, REPAIR_FAILED)
+"""The merchant has the goods of an exchange or repair, and owes others, or these (T8, M3)."""
 
 TRACKING_ENTERED = "tracking_entered"
 
@@ -132,7 +133,7 @@ def carrier_tells(case: Case, report: ReportParcel, once_signed: OnceSigned) -> 
     return replace(moved, state=with_goods(case, with_merchant=True).state) if stage in _MERCHANT_HAS else moved
 
 
-_MERCHANT_HAS = (RESHIP_FAILED, GOODS_HELD)
+_MERCHANT_HAS = (RESHIP_FAILED, REPAIR_FAILED, GOODS_HELD)
 
 
 def extend_receipt(case: Case, command: ExtendReceipt) -> Decision:

@@ -20,12 +20,16 @@ from workflows.kinds import (
     proposal_checks,
     refund,
     rejecting,
+    repairing,
+    resend,
+    resending,
     returning,
     withdrawal,
 )
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.events import DisputeEnded, Event
+from workflows.kinds.outgoing import OTHERS
 from workflows.kinds.process import Process
 from workflows.kinds.state import GoodsState, RunningClock, State
 from workflows.messages.cases import Refusal, StepAnswer
@@ -46,7 +50,7 @@ from workflows.messages.commands import (
     Rule,
     RulingTold,
 )
-from workflows.messages.requests import Application, Request, ReturnRequest
+from workflows.messages.requests import Application, RepairRequest, Request, ResendRequest, ReturnRequest
 from workflows.messages.seen import Deciding
 from workflows.messages.stages import CaseKind
 from workflows.messages.standing_orders import ByStandingOrder
@@ -60,9 +64,11 @@ PROCESSES: Final[Mapping[CaseKind, Process]] = {
     CaseKind.SHIPPED_REFUND: refund.shipped(),
     CaseKind.CANCELLATION: cancellation.process(),
     CaseKind.MERCHANT_REFUND: merchant_refund.process(),
-    CaseKind.RETURN: returning.process(exchange=False),
-    CaseKind.EXCHANGE: returning.process(exchange=True),
+    CaseKind.RETURN: returning.process(None, "Return 退货退款 (T1 to T15)"),
+    CaseKind.EXCHANGE: returning.process(OTHERS, "Exchange 换货 (T1 to T15)"),
     CaseKind.PRICE_PROTECTION: price_protection.process(),
+    CaseKind.REPAIR: repairing.process(),
+    CaseKind.RESEND: resend.process(),
     CaseKind.DISPUTE: dispute.process(),
     CaseKind.LATE_SHIPMENT: late_shipment.process(),
     CaseKind.FREIGHT_INSURANCE: compensation.process("Freight insurance 运费险 (T10)"),
@@ -160,7 +166,7 @@ def by_standing_order(case: Case, order: ByStandingOrder) -> Decision:
     key = f"standing-order-{order.number}-{order.version}-{case.version}"
     if order.does == "refund_without_return":
         command: Command = RefundDirectly(key=key, by=case.merchant)
-    elif case.kind in (CaseKind.RETURN, CaseKind.EXCHANGE):
+    elif case.kind in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.REPAIR):
         command = AgreeReturn(key=key, by=case.merchant)
     else:
         command = Approve(key=key, by=case.merchant)
@@ -225,7 +231,13 @@ _OF_EVERY_KIND: Final = (
     proposal_checks.refused_content,
 )
 _DISPUTABLE: Final[dict[str, Any]] = {
-    "refuses": (returning.refused_content, disputed.refused_content, rejecting.refused_content, _refused_account),
+    "refuses": (
+        returning.refused_content,
+        resending.refused_content,
+        disputed.refused_content,
+        rejecting.refused_content,
+        _refused_account,
+    ),
     "pays_order": True,
     "disputable": True,
 }
@@ -238,6 +250,8 @@ REFUND: Final = Kind(
 )
 RETURN: Final = Kind(of=(CaseKind.RETURN, CaseKind.EXCHANGE), **_DISPUTABLE)
 PRICE_PROTECTION: Final = Kind(of=(CaseKind.PRICE_PROTECTION,), **_DISPUTABLE)
+REPAIR: Final = Kind(of=(CaseKind.REPAIR, CaseKind.RETURN), **_DISPUTABLE)
+RESEND: Final = Kind(of=(CaseKind.RESEND,), **_DISPUTABLE)
 MERCHANT_REFUND: Final = Kind(
     of=(CaseKind.MERCHANT_REFUND,), opened=merchant_refund.opened, refuses=(_refused_account,), pays_order=True
 )
@@ -248,10 +262,17 @@ WITHDRAWAL: Final = Kind(of=(CaseKind.WITHDRAWAL,), opened=withdrawal.opened)
 EXPIRY: Final = Kind(of=(CaseKind.EXPIRY,), opened=withdrawal.expired)
 
 
+def wants_goods(request: Request) -> bool:
+    """Whether the buyer wants goods, and not money (T8, C1, M1)."""
+    return isinstance(request, ResendRequest | RepairRequest) or (
+        isinstance(request, ReturnRequest) and request.exchange
+    )
+
+
 def beginning(request: Request, now: datetime) -> State:
     """The state of a case that is being opened."""
     return State.made_of(
         clock=RunningClock.made_of(began_at=now),
         applied=version_of(request, now) if isinstance(request, Application) else None,
-        goods=GoodsState.made_of(exchange=isinstance(request, ReturnRequest) and request.exchange),
+        goods=GoodsState.made_of(exchange=wants_goods(request)),
     )

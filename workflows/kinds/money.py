@@ -25,7 +25,7 @@ from workflows.kinds.settling import (
 from workflows.kinds.stage import CLOSED, PLATFORM
 from workflows.kinds.state import PayoutState
 from workflows.messages.actors import GATEWAY, Actor
-from workflows.messages.cases import LogEntry, Notice, Refusal, StepAnswer
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Refusal, StepAnswer
 from workflows.messages.commands import (
     CloseCase,
     GatewayCallback,
@@ -167,9 +167,20 @@ def _nothing_to_pay(case: Case, _: StepAnswer) -> Decision:
 def _reserved(case: Case, stepped: StepAnswer) -> Decision:
     """R8: the room was taken under the fund's lock, in the transaction of the decision; or it is waited for."""
     if _came_to(stepped) is Reservation.CONTENDED:
-        waiting = looking_anew(case)
-        return waiting.enter(AWAITING_ROOM, case.entry("room_awaited", GATEWAY, "R8"), then=_wait_for_room)
+        waiting, holder = looking_anew(case), stepped.reserved.held_by if stepped.reserved else None
+        awaited = case.entry("room_awaited", GATEWAY, "R8")
+        if holder:  # A7: a withdrawal pays what its decider was shown; what comes back waits until it has ended
+            awaited = case.entry("room_awaited", GATEWAY, "A7", None, held_by=holder)
+        return waiting.enter(AWAITING_ROOM, awaited, notices=_told_of_withdrawal(case, holder), then=_wait_for_room)
     return _with_room(case, stepped)
+
+
+def _told_of_withdrawal(case: Case, holder: str | None) -> tuple[Notice, ...]:
+    """N6: the parties can do something about a withdrawal that is waited for, and nothing about payments of ours."""
+    if holder is None:
+        return ()
+    stage = {"stage": AWAITING_ROOM.name, "on_silence": AWAITING_ROOM.silence}
+    return case.notice_to_both(NoticeTemplate.STAGE_CHANGED, **stage)
 
 
 def _with_room(case: Case, stepped: StepAnswer) -> Decision:

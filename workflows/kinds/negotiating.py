@@ -184,9 +184,8 @@ def agreed(case: Case, command: AcceptProposal) -> Agreed:
         command.by,
         "N3",
         command,
-        **facts(proposal),
-        proposed_by=proposal.by.role,
-        **version_facts(version),
+        # Both may have words: the version's are those of the request, which goes on.
+        **{**facts(proposal), "proposed_by": proposal.by.role, **version_facts(version)},
     )
     return Agreed(without(case, proposal).but(amended=amendment), proposal, command, amendment, version, entry)
 
@@ -206,16 +205,18 @@ def pay_as_agreed(what: Agreed, use: PieceUse = PieceUse.REFUND) -> Decision:
 
 def go_on_as_agreed(what: Agreed, decision: Decision) -> Decision:
     """N3: a step that carries out what was agreed on, with the version; an open dispute about it is settled (D2)."""
-    return as_version(what, _settling(decision) if what.case.state.dispute.current else decision)
+    return as_version(what, settling(what.case, decision))
 
 
-def _settling(decision: Decision) -> Decision:
-    """The same, be it written or what is written instead: nothing stands still, and the dispute is told."""
+def settling(case: Case, decision: Decision) -> Decision:
+    """D2: the same, be it written or what is written instead; nothing stands still, and an open dispute is told."""
+    if case.state.dispute.current is None:
+        return decision
     instead = decision.if_refused
 
     def refused_step(case: Case, refusal: Refusal) -> Decision:
         assert instead is not None
-        return _settling(instead(case, refusal))
+        return settling(case, instead(case, refusal))
 
     state = decision.state
     if state:

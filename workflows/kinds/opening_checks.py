@@ -7,7 +7,7 @@ out with pause windows (``opening_span``).
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from workflows.kinds.first_stage import first_stage
 from workflows.kinds.late_shipment import CLAIMABLE
@@ -27,6 +27,8 @@ from workflows.messages.requests import (
     OrderApplication,
     OrderRequest,
     PriceProtectionRequest,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -41,7 +43,14 @@ from workflows.rules.pieces import Holder, not_to_ship, unsent_of
 from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent, shipped_by
-from workflows.rules.windows import Works, refused_by_profile, weekday
+from workflows.rules.windows import Works, refused_by_profile, refused_for_good, weekday
+
+OF_WHAT_WAS_SENT: Final[Mapping[type[OrderApplication], str]] = {
+    ReturnRequest: "T1",
+    ResendRequest: "C1",
+    RepairRequest: "M1",
+}
+"""Requests that are about goods which have shipped, and the rule that says so."""
 
 PolicyNow = Callable[[str], Policy | None]
 """The profile of a marketplace as it is in force; None where there is none."""
@@ -80,9 +89,9 @@ def look_at_application(
     ``settled``: what was paid back of each part of the order for good, in minor units. ``holders``: the cases that name
     pieces of the order. ``others``: what its other cases are about. ``works``: which days are working days (G6).
     """
-    if refusal := refused_application(request, order, policy, settled, holders):
+    if refusal := refused_for_good(order, at) or refused_application(request, order, policy, settled, holders):
         return Opened(refusal=refusal)
-    if isinstance(request, ReturnRequest) and (refusal := refused_unsent(request.lines, order)):
+    if (rule := OF_WHAT_WAS_SENT.get(type(request))) and (refusal := refused_unsent(request.lines, order, rule)):
         return Opened(refusal=refusal)
     prices = policy.price_protection
     if isinstance(request, PriceProtectionRequest) and (refusal := refused_protection(request, order, holders, prices)):
@@ -143,6 +152,9 @@ def look_at_dispute(
 
     ``holders`` and ``others`` are the other cases of the order, without the one that the dispute is about.
     """
+    carries_out = about is not None and about.carries_out
+    if not carries_out and (refusal := refused_for_good(order, at)):
+        return Opened(refusal=refusal)
     if refusal := refused_application(request, order, policy, {}, holders):
         return Opened(refusal=refusal)
     kind, stage = first_stage(request, order, policy)

@@ -11,14 +11,23 @@ from datetime import datetime
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import AskCarrier, Decision
+from workflows.kinds.repair_stages import REPAIR_FAILED, REPAIR_OVERDUE, REPAIR_REVIEW, REPAIR_UNDERWAY, REPAIRING
 from workflows.kinds.resend_stages import RESEND_FAILED, RESEND_UNDERWAY
-from workflows.kinds.return_stages import EXCHANGE_UNDERWAY, GOODS_HELD, RESHIP_FAILED, SENT_BACK
+from workflows.kinds.return_stages import (
+    EXCHANGE_UNDERWAY,
+    GOODS_HELD,
+    RESHIP_FAILED,
+    RESHIP_OVERDUE,
+    RESHIPMENT,
+    RETURN_REVIEW,
+    SENT_BACK,
+)
 from workflows.kinds.stage import Stage
 from workflows.kinds.state import GoodsState
 from workflows.messages.cases import LogEntry, NoticeTemplate
 from workflows.messages.commands import ReportParcel, Reship, SendBack
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
-from workflows.messages.stages import Attention, OutcomeKind
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind
 from workflows.messages.step_parts import ParcelWatch
 from workflows.rules.parcels import Told, came_back, signed_at
 
@@ -35,6 +44,70 @@ class Sending:
 EXCHANGE = Sending(EXCHANGE_UNDERWAY, RESHIP_FAILED, Attention.RESHIP_FAILED)
 BACK = Sending(SENT_BACK, GOODS_HELD, Attention.GOODS_HELD)
 AGAIN = Sending(RESEND_UNDERWAY, RESEND_FAILED, Attention.RESEND_FAILED)
+REPAIR = Sending(REPAIR_UNDERWAY, REPAIR_FAILED, Attention.REPAIR_FAILED)
+SENDINGS = (EXCHANGE, BACK, AGAIN, REPAIR)
+
+
+@dataclass(frozen=True)
+class Instead:
+    """What the buyer gets for goods that it has sent in, where that is not money."""
+
+    review: Stage
+    """Where the merchant decides."""
+    owed: Stage
+    """Where it has the goods, and owes what is to be sent."""
+    overdue: Stage
+    attention: Attention
+    """Why a person is called then."""
+    sending: Sending
+    outcome: OutcomeKind
+    rule: str
+    told_sent: NoticeTemplate
+    told_late: NoticeTemplate
+    sent: str
+    """The log lines: it has been sent, it is late, the buyer has it (or by silence)."""
+    late: str
+    confirmed: str
+    confirmed_by_silence: str
+
+
+OTHERS = Instead(
+    RETURN_REVIEW,
+    RESHIPMENT,
+    RESHIP_OVERDUE,
+    Attention.RESHIP_OVERDUE,
+    EXCHANGE,
+    OutcomeKind.EXCHANGED,
+    "T8",
+    NoticeTemplate.EXCHANGE_SHIPPED,
+    NoticeTemplate.INTERVENTION_OPEN,
+    "reshipped",
+    "reshipment_overdue",
+    "exchange_confirmed",
+    "exchange_confirmed_by_silence",
+)
+"""Other goods (T8)."""
+MENDED = Instead(
+    REPAIR_REVIEW,
+    REPAIRING,
+    REPAIR_OVERDUE,
+    Attention.REPAIR_OVERDUE,
+    REPAIR,
+    OutcomeKind.REPAIRED,
+    "M4",
+    NoticeTemplate.REPAIR_SHIPPED,
+    NoticeTemplate.REPAIR_LATE,
+    "repair_sent",
+    "repair_overdue",
+    "repair_confirmed",
+    "repair_confirmed_by_silence",
+)
+"""The same goods, mended (M3)."""
+
+
+def instead_in(case: Case) -> Instead:
+    """What is sent in this case for goods that have come back."""
+    return MENDED if case.kind is CaseKind.REPAIR else OTHERS
 
 
 def heard_of(case: Case, *told: Told) -> Case:
@@ -48,10 +121,11 @@ def with_goods(case: Case, **changed: object) -> Case:
 
 
 def reship(case: Case, command: Reship) -> Decision:
-    """T8: other goods, which the buyer is to confirm."""
-    entry = _sent(case, command, "reshipped")
+    """T8, M3: other goods, or the same mended, which the buyer is to confirm."""
+    instead = instead_in(case)
+    entry = _sent(case, command, instead.sent)
     sent = with_goods(case, outgoing=command.parcel, with_merchant=False, confirmed=True)
-    return _send(sent, command.parcel, entry, EXCHANGE_UNDERWAY, NoticeTemplate.EXCHANGE_SHIPPED)
+    return _send(sent, command.parcel, entry, instead.sending.underway, instead.told_sent)
 
 
 def send_back(case: Case, command: SendBack) -> Decision:
@@ -62,21 +136,22 @@ def send_back(case: Case, command: SendBack) -> Decision:
 
 
 def send_again(case: Case, command: Reship) -> Decision:
-    """N3: what both sides have agreed on, which the buyer is to confirm."""
+    """C3, N3: what was agreed to, which the buyer is to confirm."""
     entry = _sent(case, command, "sent_again")
     sent = with_goods(case, outgoing=command.parcel, with_merchant=False)
     return _send(sent, command.parcel, entry, RESEND_UNDERWAY, NoticeTemplate.GOODS_SENT_AGAIN)
 
 
 def exchanged(case: Case, entry: LogEntry) -> Decision:
-    """T8: the buyer has the other goods."""
-    notices = case.closed_notices(OutcomeKind.EXCHANGED)
-    return case.close(OutcomeKind.EXCHANGED, entry, rule="T8", by=entry.by, notices=notices)
+    """T8, M4: the buyer has the other goods, or has its own back."""
+    instead = instead_in(case)
+    notices = case.closed_notices(instead.outcome)
+    return case.close(instead.outcome, entry, rule=instead.rule, by=entry.by, notices=notices)
 
 
 def told_of_outgoing(case: Case, report: ReportParcel) -> Decision | None:
     """T14: where the case goes on what the carrier says of goods on their way to the buyer; None for nowhere."""
-    sending = next((each for each in (EXCHANGE, BACK, AGAIN) if case.stage in (each.underway, each.failed)), None)
+    sending = next((each for each in SENDINGS if case.stage in (each.underway, each.failed)), None)
     goods = case.state.goods
     if sending is None or report.parcel != goods.outgoing:
         return None

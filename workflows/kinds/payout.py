@@ -12,6 +12,9 @@ from workflows.messages.commands import CloseCase
 from workflows.messages.money import Money
 from workflows.messages.payouts import LegState
 from workflows.messages.stages import OutcomeKind
+from workflows.rules.closing import of_allowances
+from workflows.rules.paying import amount_of as sum_of
+from workflows.rules.paying import paid_out
 
 
 def payout_of(case: Case) -> PayoutState:
@@ -22,8 +25,20 @@ def payout_of(case: Case) -> PayoutState:
 
 
 def amount_of(case: Case) -> int:
-    """What is paid: what was left or missing, which is known once it is reserved (R14, D8)."""
-    return sum(leg.amount for leg in case.state.legs) or payout_of(case).payout.amount
+    """What is paid: what was left or missing, which is known once it is reserved (R14, D8); no lost bonus (A7)."""
+    return paid_out(case.state.legs) if case.state.legs else payout_of(case).payout.amount
+
+
+def used_of_order(case: Case) -> int:
+    """What of the order is done with by this payment: what is paid, and bonus that is lost (A7)."""
+    return sum_of(case.state.legs) or payout_of(case).payout.amount
+
+
+def bonus_voided(case: Case) -> Money | None:
+    """What bonus the buyer loses: with its allowance (A2), or of what was paid with one that is no more (A7)."""
+    payout, legs = payout_of(case), case.state.legs
+    lost = sum_of(legs) - paid_out(legs)
+    return Money.made_of(amount=lost, currency=payout.payout.currency) if lost else payout.bonus_voided
 
 
 def in_print(case: Case) -> str:
@@ -72,8 +87,8 @@ def closing_step(case: Case, by_hand: OutcomeKind | None = None, *entries: LogEn
     step = step_of(case, plan, CaseKey.made_of(case_id=case.case_id, run_id=""))
     if case.resumes:
         step = step.model_copy(update={"state": kept(planned(case, plan, "", decided))})
-    told = amount if payout.told is None else payout.told
-    if not may_change and amount >= told:
+    told = used_of_order(case) if payout.told is None else payout.told
+    if not may_change and used_of_order(case) >= told:
         return step
     reduction = Reduction(told=told, entry=reduced(case), notices=told_to_both(case, told))
     return step.model_copy(update={"reduction": reduction})
@@ -95,10 +110,10 @@ def told_to_both(case: Case, asked: int) -> tuple[Notice, ...]:
 
 def said_reduction(case: Case) -> tuple[tuple[LogEntry, ...], tuple[Notice, ...], Case]:
     """R14: told with the next step, where less is paid than was told before."""
-    payout, amount = payout_of(case), amount_of(case)
-    if payout.told is None or amount >= payout.told:
+    payout, used = payout_of(case), used_of_order(case)
+    if payout.told is None or used >= payout.told:
         return (), (), case
-    return (reduced(case),), told_to_both(case, payout.told), case.but(payout=payout.but(told=amount))
+    return (reduced(case),), told_to_both(case, payout.told), case.but(payout=payout.but(told=used))
 
 
 def unpaid(case: Case, outcome: OutcomeKind, rule: str) -> Decision:
@@ -118,17 +133,20 @@ def unpaid(case: Case, outcome: OutcomeKind, rule: str) -> Decision:
 def close_unpaid(case: Case, command: CloseCase) -> Decision:
     """An officer ends it: what has been paid stays paid, what was declined is given up."""
     payout = payout_of(case)
-    paid = sum(leg.amount for leg in case.state.legs if leg.state is LegState.SUCCEEDED)
+    settled = [leg for leg in case.state.legs if leg.state is LegState.SUCCEEDED]
+    paid = paid_out(settled)
     facts: dict[str, str | int] = {"reason": command.reason, "proof": command.proof}
     if paid:
         facts |= {"asked": payout.payout.amount, "paid": paid, "currency": payout.payout.currency}
-    outcome = OutcomeKind.CLOSED_BY_OFFICER
+    outcome, told = OutcomeKind.CLOSED_BY_OFFICER, told_as_paid(case, paid) if paid else ()
+    entries, notices = of_allowances(settled, told, case.now)
     return case.close(
         outcome,
         case.obeyed(command, "closed_by_officer", **facts),
+        *entries,
         rule=SECTION,
         by=command.by,
-        notices=(*case.closed_notices(outcome), *(told_as_paid(case, paid) if paid else ())),
+        notices=(*case.closed_notices(outcome), *told, *notices),
         balance=thawing(payout.balance, paid),
         refunded=0 if payout.compensates else paid,
         compensated=paid if payout.compensates else 0,

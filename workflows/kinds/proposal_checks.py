@@ -102,7 +102,8 @@ def _refused(case: Case, command: Propose) -> Refusal | None:
 
 
 def _refused_terms(case: Case, terms: Terms) -> Refusal | None:
-    comes_back, held = use_of(case) is not PieceUse.REFUND, merchant_has(case.state.goods)
+    comes_back = use_of(case) in (PieceUse.RETURN, PieceUse.EXCHANGE, PieceUse.REPAIR)
+    held = merchant_has(case.state.goods)
     return refused_terms(terms, case.application, case.order, comes_back=comes_back, held=held)
 
 

@@ -10,9 +10,18 @@ from workflows.kinds.evidence import keeping_evidence
 from workflows.kinds.incoming import WITH_MERCHANT, span_from, tracking_entered
 from workflows.kinds.negotiating import Agreed, accepted_notice, as_version
 from workflows.kinds.order_money import refund
-from workflows.kinds.outgoing import BACK, EXCHANGE, buyer_signed, came_back_from_buyer, heard_of, with_goods
+from workflows.kinds.outgoing import (
+    BACK,
+    REPAIR,
+    SENDINGS,
+    buyer_signed,
+    came_back_from_buyer,
+    heard_of,
+    instead_in,
+    with_goods,
+)
 from workflows.kinds.owed import freight_by_fault, insurance, return_freight
-from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RESHIPMENT, RETURN_RECEIVED
+from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RETURN_RECEIVED
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Span
@@ -49,7 +58,7 @@ def once_tracked(case: Case, _: object) -> Decision:
 def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision:
     """T6, T8, T10: by a sign-off."""
     case, owed = insurance(_has(case, min(happened_at, case.now)))
-    stage = RESHIPMENT if case.state.goods.exchange else RETURN_RECEIVED
+    stage = instead_in(case).owed if case.state.goods.exchange else RETURN_RECEIVED
     return with_owed(owed, _received(case, stage, entry, happened_at))
 
 
@@ -94,8 +103,8 @@ def _receive(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -
     owed: tuple[CompensationRequest, ...] = ()
     if case.state.goods.parcel:  # T10: who confirms it has signed for it, whatever the carrier says
         case, owed = insurance(case)
-    if case.state.goods.exchange:  # T8
-        return with_owed(owed, _with_evidence(_received(case, RESHIPMENT, entry, case.now), given))
+    if case.state.goods.exchange:  # T8, M3
+        return with_owed(owed, _with_evidence(_received(case, instead_in(case).owed, entry, case.now), given))
     rule = "T6" if stage in (RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD) else "T5"
     return with_owed(owed, _with_evidence(_refund_received(case, entry, rule=rule, receipt=command), given))
 
@@ -125,7 +134,7 @@ def pay_received_as_agreed(what: Agreed) -> Decision:
 
 def refund_directly(case: Case, command: RefundDirectly) -> Decision:
     """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
-    pieces = pieces_of(case.application, PieceUse.REFUND)
+    pieces = pieces_of(case.application, rejecting.money_for(case))
     entry = case.obeyed(command, "refunded_directly")
     return with_owed(freight_by_fault(case), refund(case, entry, by=command.by, rule="T1", pieces=pieces))
 
@@ -170,11 +179,12 @@ def carry_out(case: Case, ruling: Ruling) -> Decision:
         return _grant(case, ruling)
     stood = case.state.dispute.standstill.stage if case.state.dispute.standstill else case.stage.name
     case = heard_of(case, *(each for each in case.state.dispute.kept if isinstance(each, ReportParcel)))
-    underway = next((each.underway for each in (EXCHANGE, BACK) if each.underway.name is stood), None)
+    sending = next((each for each in SENDINGS if each.underway.name is stood), None)
     if _with_merchant(case):
         return _dismiss(case, ruling, RECEIPT_REJECTED)
-    if underway and not buyer_signed(case.state.goods):
-        return _dismiss(case, ruling, underway)
+    # R13, C6: who has other goods for a piece has them in this case, and asks for no money for it in the next one.
+    if sending and not (sending in (BACK, REPAIR) and buyer_signed(case.state.goods)):
+        return _dismiss(case, ruling, sending.underway)
     return _grant(case, ruling)
 
 

@@ -16,7 +16,7 @@ from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.overdue import MERCHANT_OVERDUE
 from workflows.kinds.process import Process, Table, hears, silence, takes
 from workflows.kinds.rejecting import REJECTED
-from workflows.kinds.resend_stages import RESEND
+from workflows.kinds.resend_stages import RESEND, RESEND_UNDERWAY
 from workflows.kinds.return_stages import ADDRESS_MISSING, AWAITING_RETURN, RETURN_REVIEW
 from workflows.kinds.returning import become_return, return_as_agreed
 from workflows.kinds.shipped_goods import (
@@ -159,7 +159,12 @@ def shipped() -> Process:
         "Refund only 已发货仅退款, and refunds whose goods have shipped meanwhile (R2, R6, R7)",
         opens=(SHIPPED_REVIEW,),
         table=disputed.disputable(
-            own, approve=_approve, note_parcel=_note_parcel, carry_out=disputed.carry_out_ruling, talks=talks
+            own,
+            approve=_approve,
+            note_parcel=_note_parcel,
+            carry_out=resending.carry_out,
+            other_goods=(RESEND_UNDERWAY,),
+            talks=talks,
         ),
     )
 

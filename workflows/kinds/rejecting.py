@@ -7,8 +7,8 @@ from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Refusal
 from workflows.messages.commands import Amend, Command, Reject
 from workflows.messages.parcels import Parcel, ParcelPurpose
-from workflows.messages.pieces import PieceUse
-from workflows.messages.requests import BankTransfer
+from workflows.messages.pieces import CasePieces, PieceUse
+from workflows.messages.requests import Application, BankTransfer, PartOfPiece
 from workflows.messages.stages import CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.step_parts import NamedAccount, ParcelWatch
 from workflows.rules.applications import version_facts, version_of
@@ -16,6 +16,8 @@ from workflows.rules.evidence import evidence_facts
 from workflows.rules.pieces import pieces_of
 from workflows.rules.reasons import refused_reason
 from workflows.rules.refund import refused_application, refused_worthless
+from workflows.rules.refusals import refused
+from workflows.rules.resending import refused_resend
 from workflows.rules.shipping import refused_unsent
 from workflows.rules.silence import silence_of
 from workflows.rules.standing_orders import may_decide
@@ -60,7 +62,7 @@ def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
         asks_standing_orders=may_decide(case.policy, case.kind),
         account=named,
         evidence=case.given(command, "amended"),
-        pieces=pieces_of(command, use_of(case)),
+        pieces=pieces_asked(case, command),
         claims=True,
         notices=case.notice(
             NoticeTemplate.REQUEST_AMENDED,
@@ -86,8 +88,32 @@ def close_as_rejected(case: Case, outcome: OutcomeKind = OutcomeKind.REJECTED) -
 
 def use_of(case: Case) -> PieceUse:
     """What the case does with the pieces that it names (R13)."""
-    uses = {CaseKind.RETURN: PieceUse.RETURN, CaseKind.EXCHANGE: PieceUse.EXCHANGE}
-    return uses.get(case.kind, PieceUse.REFUND)
+    match case.kind:
+        case CaseKind.RETURN:
+            return PieceUse.RETURN
+        case CaseKind.EXCHANGE:
+            return PieceUse.EXCHANGE
+        case CaseKind.REPAIR:
+            return PieceUse.REPAIR
+        case CaseKind.RESEND:
+            return PieceUse.RESEND_PART if parts_of(case) else PieceUse.RESEND
+        case _:
+            return PieceUse.REFUND
+
+
+def pieces_asked(case: Case, application: Application) -> CasePieces:
+    """The pieces that an application of the case names, and what happens to them (R13, C6)."""
+    return pieces_of(application, use_of(case), parts_of(case))
+
+
+def money_for(case: Case) -> PieceUse:
+    """What becomes of the pieces for which money is paid and nothing comes back (R13, C6)."""
+    return PieceUse.PRICE_ADJUSTMENT if parts_of(case) else PieceUse.REFUND
+
+
+def parts_of(case: Case) -> tuple[PartOfPiece, ...]:
+    """What of each piece is to be sent again; none where whole pieces are, or none is (C1)."""
+    return case.state.applied.parts if case.state.applied else ()
 
 
 def proven(command: Reject) -> ParcelWatch | None:
@@ -128,6 +154,10 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
 
 def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
     use = use_of(case)
+    if case.kind is CaseKind.RESEND and (refusal := refused_resend(command, parts_of(case))):
+        return refusal
+    if case.kind is CaseKind.REPAIR and command.freight:
+        return refused("freight_not_refundable", "freight", "M1", "who wants goods mended asks for no freight")
     given = bool(case.state.applied and case.state.applied.evidence)
     if refusal := refused_reason(command, case.kind, case.policy, has_evidence=given):
         return refusal
@@ -135,6 +165,8 @@ def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
         return refusal
     if use is PieceUse.REFUND:
         return refused_worthless(command, CaseKind.SHIPPED_REFUND)
+    if case.kind is CaseKind.RESEND:
+        return refused_unsent(command.lines, case.order, "C1")
     if not command.lines:
         return Refusal(
             code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"

@@ -1,22 +1,32 @@
-"""The stages of goods that the merchant sends again, as both sides have agreed (N1). What is done: ``resending``."""
+"""The stages of goods that are sent again, as asked for (C1 to C5) or agreed on (N1). What is done: ``resending``."""
 
 from workflows.kinds.stage import Stage, days, hours
 from workflows.messages.actors import Role
 from workflows.messages.stages import Silence, StageName, WorkList
 
+RESEND_REVIEW = Stage(
+    StageName.RESEND_REVIEW,
+    "C2",
+    "补寄待处理 · the goods, or a part, are to be sent again: the merchant decides",
+    waits_for=Role.MERCHANT,
+    silence=Silence.AGREE_TO_RESEND,
+    span=lambda policy: hours(policy.resend.review_hours, policy.resend.reminder_hours),
+    work_list=WorkList.RESENDS,
+)
+
 RESEND = Stage(
     StageName.RESEND,
-    "N3",
+    "C3",
     "补寄待发出 · agreed on: the merchant sends the goods, or a missing part, again",
     waits_for=Role.MERCHANT,
     silence=Silence.RIGHT_TO_INTERVENTION,
-    span=lambda policy: hours(policy.returns.reship_hours, policy.returns.reminder_hours),
+    span=lambda policy: hours(policy.resend.ship_hours, policy.resend.reminder_hours),
     work_list=WorkList.RESHIPMENTS,
 )
 
 RESEND_OVERDUE = Stage(
     StageName.RESEND_OVERDUE,
-    "N3",
+    "C3",
     "补寄超时未发 · not sent again in time: the buyer may ask the platform to intervene",
     waits_for=Role.MERCHANT,
     silence=Silence.NOTHING,
@@ -27,11 +37,11 @@ RESEND_OVERDUE = Stage(
 
 RESEND_UNDERWAY = Stage(
     StageName.RESEND_UNDERWAY,
-    "N3",
+    "C4",
     "补寄已发出，待买家确认 · sent again; the buyer confirms",
     waits_for=Role.BUYER,
     silence=Silence.CLOSE_AS_RESENT,
-    span=lambda policy: days(policy.returns.confirm_days),
+    span=lambda policy: days(policy.resend.confirm_days),
     work_list=WorkList.AWAITING_BUYER,
 )
 

@@ -1,4 +1,4 @@
-"""Goods that come back: a return or an exchange, from the merchant's decision to its outcome (T1 to T11, T14, T15).
+"""Goods that come back: a return, an exchange or a repair, from the merchant's decision to its outcome (T1 to T15).
 
 A refund whose goods have shipped meanwhile goes this way as well (R7). The module is long because a kind is read in one
 place, from top to bottom.
@@ -26,9 +26,12 @@ from workflows.kinds.negotiating import Agreed, go_on_as_agreed
 from workflows.kinds.order_money import PAID_BACK, refund
 from workflows.kinds.outgoing import (
     BACK,
-    EXCHANGE,
+    MENDED,
+    OTHERS,
+    Instead,
     buyer_signed,
     exchanged,
+    instead_in,
     merchant_has,
     once_the_buyer_has_them,
     reship,
@@ -36,7 +39,8 @@ from workflows.kinds.outgoing import (
     with_goods,
 )
 from workflows.kinds.overdue import MERCHANT_OVERDUE
-from workflows.kinds.process import Process, Table, hears, silence, takes
+from workflows.kinds.owed import freight_by_fault
+from workflows.kinds.process import On, Process, Table, hears, silence, takes
 from workflows.kinds.received import (
     carry_out,
     comes_to,
@@ -48,18 +52,15 @@ from workflows.kinds.received import (
     refund_by_silence,
     refund_directly,
     reject_receipt,
+    with_owed,
 )
 from workflows.kinds.rejecting import REJECTED
-from workflows.kinds.resend_stages import RESEND, RESEND_FAILED
+from workflows.kinds.resend_stages import RESEND, RESEND_FAILED, RESEND_UNDERWAY
 from workflows.kinds.return_stages import (
     ADDRESS_MISSING,
     AWAITING_RETURN,
-    EXCHANGE_UNDERWAY,
     GOODS_HELD,
     RECEIPT_REJECTED,
-    RESHIP_FAILED,
-    RESHIP_OVERDUE,
-    RESHIPMENT,
     RETURN_DELAYED,
     RETURN_EXTENDED,
     RETURN_IN_TRANSIT,
@@ -103,10 +104,11 @@ from workflows.rules.refusals import refused
 from workflows.rules.returns import refused_receipt
 
 
-def process(*, exchange: bool) -> Process:
-    """T1 to T15: what is decided, sent back, received, and paid or exchanged."""
-    signed = {"goods_signed": RESHIPMENT if exchange else RETURN_RECEIVED}
-    confirmed = RESHIPMENT if exchange else PAID_BACK
+def process(instead: Instead | None, title: str) -> Process:
+    """T1 to T15: what is decided, sent back, received, and paid, or answered with goods ``instead`` of money."""
+    review = instead.review if instead else RETURN_REVIEW
+    signed = {"goods_signed": instead.owed if instead else RETURN_RECEIVED}
+    confirmed = instead.owed if instead else PAID_BACK
     receipt = takes(ConfirmReceipt, MERCHANT, confirm_receipt, receipt_confirmed=confirmed)  # T5, T6, T8
     tracking = takes(EnterTracking, MAY_ENTER_TRACKING, _enter_tracking)  # T3, T13
     account = takes(GiveRefundAccount, BUYER, order_money.take_account)  # T4
@@ -144,9 +146,9 @@ def process(*, exchange: bool) -> Process:
     agreed = (*PAID_BACK, AWAITING_RETURN, ADDRESS_MISSING, RESEND)
     talks = negotiating.talks(_carry_out_agreed, *agreed)  # N1
     pays = negotiating.talks(_carry_out_agreed, *PAID_BACK)
-    pays_less = () if exchange else pays
+    pays_less = () if instead else pays
     own = {
-        RETURN_REVIEW: (
+        review: (
             takes(AgreeReturn, MERCHANT, _agree, return_agreed=AWAITING_RETURN),  # T1, T2
             takes(RefundDirectly, MERCHANT, refund_directly, refunded_directly=PAID_BACK),
             takes(Reject, MERCHANT, rejecting.reject, rejected=REJECTED),  # T1
@@ -166,9 +168,9 @@ def process(*, exchange: bool) -> Process:
             not_sent,
         ),
         REJECTED: (
-            takes(Amend, BUYER, _apply_again, amended=RETURN_REVIEW),  # R6
+            takes(Amend, BUYER, _apply_again, amended=review),  # R6
             stand_still,
-            *negotiating.talks(_carry_out_agreed, *agreed, RETURN_REVIEW),
+            *negotiating.talks(_carry_out_agreed, *agreed, review),
             parcel,
             silence(rejecting.close_as_rejected, closed_as_rejected=OutcomeKind.REJECTED),
         ),
@@ -238,53 +240,59 @@ def process(*, exchange: bool) -> Process:
             silence(refund_by_silence, approved_by_silence=PAID_BACK),
         ),
     }
-    reships = takes(Reship, MERCHANT, reship, reshipped=EXCHANGE_UNDERWAY)  # T8
+    if instead:
+        received = _goods_instead(instead, converts, account, dispute, close, pays)
+    return Process(
+        title,
+        opens=(review,),
+        table=disputed.disputable(
+            {**own, **received, **resending.table()},
+            approve=_approve,
+            note_parcel=_carrier_tells,
+            carry_out=carry_out,
+            comes_disputed=() if instead else (RETURN_REVIEW,),  # R7: a refund whose goods have shipped meanwhile
+            with_merchant=frozenset({RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD, RESEND_FAILED, *WITH_MERCHANT}),
+            talks=talks,
+            settled=(RESEND,),
+            sends_back=(RECEIPT_REJECTED,),
+            underway=(SENT_BACK, MENDED.sending.underway) if instead is MENDED else (SENT_BACK,),
+            other_goods=(RESEND_UNDERWAY, OTHERS.sending.underway) if instead is OTHERS else (RESEND_UNDERWAY,),
+        ),
+    )
+
+
+def _goods_instead(instead: Instead, converts: On, account: On, dispute: On, close: On, pays: tuple[On, ...]) -> Table:
+    """T8, M3, M4: what is owed for goods that the merchant has, sent, and confirmed."""
+    underway, failed = instead.sending.underway, instead.sending.failed
+    reships = takes(Reship, MERCHANT, reship, **{instead.sent: underway})
+    confirms = takes(ConfirmExchange, BUYER, _confirm_exchange, **{instead.confirmed: instead.outcome})
+    parcel = hears(ReportParcel, _carrier_tells)
+    not_received = parcel.leading(**_not_there(RETURN_REFUSED))
     owed = (reships, converts, account)
-    exchanging: Table = {
-        RESHIPMENT: (
+    return {
+        instead.owed: (
             reships,
             takes(Reject, MERCHANT, reject_receipt, rejected=RECEIPT_REJECTED),
             converts,
             account,
             *pays,
-            parcel.leading(**_not_there(RETURN_REFUSED)),
-            silence(_reshipment_overdue, reshipment_overdue=RESHIP_OVERDUE),
+            not_received,
+            silence(_reshipment_overdue, **{instead.late: instead.overdue}),
         ),
-        RESHIP_OVERDUE: (*owed, dispute, close, *pays, parcel.leading(**_not_there(RETURN_REFUSED))),
-        EXCHANGE_UNDERWAY: (
-            takes(ConfirmExchange, BUYER, _confirm_exchange, exchange_confirmed=OutcomeKind.EXCHANGED),
-            stand_still,
-            parcel.leading(**_not_there(RESHIP_FAILED)),
+        instead.overdue: (*owed, dispute, close, *pays, not_received),
+        underway: (
+            confirms,
+            takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),
+            parcel.leading(**_not_there(failed)),
             silence(
                 _exchange_by_silence,
-                exchange_confirmed_by_silence=OutcomeKind.EXCHANGED,
-                goods_not_signed=RESHIP_FAILED,
-                goods_came_back=RESHIP_FAILED,
+                **{instead.confirmed_by_silence: instead.outcome},
+                goods_not_signed=failed,
+                goods_came_back=failed,
             ),
         ),
-        RESHIP_FAILED: (
-            *owed,
-            dispute,
-            close,
-            takes(ConfirmExchange, BUYER, _confirm_exchange, exchange_confirmed=OutcomeKind.EXCHANGED),
-            parcel.leading(goods_signed=EXCHANGE_UNDERWAY),
-        ),
+        failed: (*owed, dispute, close, confirms, parcel.leading(goods_signed=underway)),
     }
-    return Process(
-        "Exchange 换货 (T1 to T15)" if exchange else "Return 退货退款 (T1 to T15)",
-        opens=(RETURN_REVIEW,),
-        table=disputed.disputable(
-            {**own, **(exchanging if exchange else received), **resending.table()},
-            approve=_approve,
-            note_parcel=_carrier_tells,
-            carry_out=carry_out,
-            comes_disputed=() if exchange else (RETURN_REVIEW,),  # R7: a refund whose goods have shipped meanwhile
-            with_merchant=frozenset({RETURN_RECEIVED, RECEIPT_REJECTED, GOODS_HELD, RESEND_FAILED, *WITH_MERCHANT}),
-            talks=talks,
-            sends_back=(RECEIPT_REJECTED,),
-            underway=(SENT_BACK, EXCHANGE_UNDERWAY) if exchange else (SENT_BACK,),
-        ),
-    )
 
 
 def _not_there(stage: Stage) -> dict[str, Stage]:
@@ -326,7 +334,7 @@ def _carry_out_agreed(case: Case, command: AcceptProposal) -> Decision:
         case SendAgain():
             return resending.resend_as_agreed(what)
         case MoreProof():
-            return negotiating.show_more(what, RETURN_REVIEW, rejecting.apply_again)
+            return negotiating.show_more(what, _review_in(case), rejecting.apply_again)
         case KeepGoods() | RefundInstead():
             return negotiating.pay_as_agreed(money)
         case _ if merchant_has(case.state.goods):
@@ -370,7 +378,11 @@ def _agree_by_silence(case: Case) -> Decision:
 
 
 def _apply_again(case: Case, command: Amend) -> Decision:
-    return rejecting.apply_again(case, command, RETURN_REVIEW)
+    return rejecting.apply_again(case, command, _review_in(case))
+
+
+def _review_in(case: Case) -> Stage:
+    return instead_in(case).review if case.state.goods.exchange else RETURN_REVIEW
 
 
 def _approve(case: Case, command: Approve) -> Decision:
@@ -402,21 +414,28 @@ def _want_address(case: Case, entry: LogEntry) -> Decision:
 
 
 def _reshipment_overdue(case: Case) -> Decision:
-    """T8: a right, and no decision."""
-    notices = case.notice(NoticeTemplate.INTERVENTION_OPEN, case.buyer)
-    entry = case.silent("reshipment_overdue")
-    return case.enter(RESHIP_OVERDUE, entry, notices=notices, attention=Attention.RESHIP_OVERDUE)
+    """T8, M3: a right, and no decision."""
+    instead = instead_in(case)
+    notices = case.notice(instead.told_late, case.buyer)
+    return case.enter(instead.overdue, case.silent(instead.late), notices=notices, attention=instead.attention)
 
 
 def _confirm_exchange(case: Case, command: ConfirmExchange) -> Decision:
-    return exchanged(case, case.obeyed(command, "exchange_confirmed"))
+    return _has_goods(case, case.obeyed(command, instead_in(case).confirmed))
 
 
 def _exchange_by_silence(case: Case) -> Decision:
-    """T8, T14."""
+    """T8, M4, T14."""
+    instead = instead_in(case)
     return once_the_buyer_has_them(
-        case, EXCHANGE, lambda case: exchanged(case, case.silent("exchange_confirmed_by_silence"))
+        case, instead.sending, lambda case: _has_goods(case, case.silent(instead.confirmed_by_silence))
     )
+
+
+def _has_goods(case: Case, entry: LogEntry) -> Decision:
+    """T10: who has had goods mended at fault of theirs is paid what sending them in has cost."""
+    done = exchanged(case, entry)
+    return with_owed(freight_by_fault(case), done) if case.kind is CaseKind.REPAIR else done
 
 
 def _hold_goods(case: Case) -> Decision:
@@ -437,17 +456,18 @@ def _rejected_for_good(case: Case) -> Decision:
 
 RECEIVABLE = frozenset(
     stage.name
-    for stage, lines in {**process(exchange=False).table, **process(exchange=True).table}.items()
+    for instead in (None, OTHERS, MENDED)
+    for stage, lines in process(instead, "").table.items()
     if any(each.event is ConfirmReceipt for each in lines)
 )
 """Where the merchant may confirm that it has the goods."""
 
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
-    """T4, T6, T7, T9, T11, T15: what a receipt, an extension, a tracking number, a conversion or an end must fit."""
+    """T4, T6, T7, T9, T11, T15: what is said of goods on their way back, or received, must fit how they stand."""
     goods, stood = case.state.goods, case.state.dispute.standstill
     match command:
-        case ConfirmReceipt() if case.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE):
+        case ConfirmReceipt() if case.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.REPAIR):
             return refused("nothing_to_receive", "command", "T5", "no goods come back in this case")
         case ConfirmReceipt() if (
             refusal := refused_receipt(command, case.application, exchange=goods.exchange)
@@ -462,6 +482,9 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
         case Withdraw() if goods.received and not buyer_signed(goods):
             explanation = "the goods have to be with the buyer again before: resolve takes the dispute back alone"
             return refused("goods_not_back", "command", "T15", explanation)
+        case Reject() if case.stage is instead_in(case).owed and goods.confirmed:
+            explanation = "the merchant has confirmed that it has received and accepted the goods"
+            return refused("receipt_confirmed", "command", "T6", explanation)
         case ConvertToRefund() if not goods.exchange:
             return refused("no_exchange", "command", "T9", "the case is not an exchange (any more)")
         case ConvertToRefund() if command.by.role in goods.wants_money:

@@ -19,6 +19,7 @@ from workflows.kinds.decisions import (
 from workflows.kinds.payment_stages import PAYING, PAYMENT_ATTENTION, SECTION, SETTLING
 from workflows.kinds.payout import (
     amount_of,
+    bonus_voided,
     close_unpaid,
     closing_step,
     in_print,
@@ -187,12 +188,12 @@ def _took(case: Case, booked: Booked) -> Decision:
 
 
 def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
-    closed = as_paid(closing, sum(leg.amount for leg in settled.legs))
+    closed = as_paid(closing, settled.legs)
     payout = payout_of(case)
     return Decision(
         state=case.state,
         closed=ClosedElsewhere(closed, settled.number),
-        verdict=Decided.made_of(rule=payout.rule, by=payout.by, bonus_voided=payout.bonus_voided),
+        verdict=Decided.made_of(rule=payout.rule, by=payout.by, bonus_voided=bonus_voided(case)),
     )
 
 

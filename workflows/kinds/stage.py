@@ -91,3 +91,6 @@ CLOSED: Final = Stage(
 
 PASSING: Final = frozenset({StageName.OPENING, StageName.PAYING})
 """Stages that last seconds: nobody is waited for."""
+
+INTERNAL: Final = frozenset({StageName.AWAITING_ROOM, StageName.ROOM_OVERDUE})
+"""Stages in which payments of ours wait for each other (R8): neither side has to do with them, or is told (N6)."""

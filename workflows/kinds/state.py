@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.applications import ApplicationVersion
-from workflows.messages.cases import Due, LogEntry, Notice, Span
+from workflows.messages.cases import Due, NewEntry, Notice, Span
 from workflows.messages.commands import Amend, ConfirmReceipt, OfferSettlement, ReportParcel
 from workflows.messages.message import CaseId, Instant, Reference, Value
 from workflows.messages.money import Minor, Money
@@ -75,7 +75,7 @@ class PayoutState(StateValue):
     """What both sides believe is paid, in minor units; None before anything is reserved (R14)."""
     overdue: bool = False
     """The time for its arrival is over."""
-    unsaid: tuple[LogEntry, ...] = ()
+    unsaid: tuple[NewEntry, ...] = ()
     """What an officer has done and no step has said yet."""
     retries: Ask | None = None
     """What the gateway is to be asked first, where an officer has said so."""
@@ -138,7 +138,7 @@ class GoodsState(StateValue):
     """Where the goods of a case are (R3, R7, T1 to T15)."""
 
     exchange: bool = False
-    """Other goods are wanted, not money."""
+    """Goods are wanted, not money (T8, C1)."""
     wants_money: frozenset[Role] = frozenset()
     """Who has said so far that an exchange is to become a refund (T9)."""
     out: tuple[Parcel, ...] = ()
@@ -187,6 +187,8 @@ class ClaimState(StateValue):
     """Who has given its final word (D6)."""
     offer: OfferSettlement | None = None
     proposal: Ruling | None = None
+    told_ruling: bool = False
+    """The case has been told by the dispute itself how it ends (D8)."""
 
 
 class TalkState(StateValue):

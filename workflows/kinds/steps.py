@@ -6,7 +6,7 @@ from typing import Any, Final
 from workflows.kinds import open_proposals
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import StepPlan, Ticks
-from workflows.kinds.stage import CLOSED, PASSING, STAGES
+from workflows.kinds.stage import CLOSED, INTERNAL, PASSING, STAGES
 from workflows.kinds.state import Decided, RunningClock, Standstill, State
 from workflows.messages.actors import officer
 from workflows.messages.cases import CaseKey, Due, LogEntry, Notice, NoticeTemplate, Span, Step, StepAnswer
@@ -73,8 +73,11 @@ def asked_span(case: Case, plan: StepPlan) -> Span | None:
 
 
 def told_of(case: Case, plan: StepPlan) -> tuple[Notice, ...]:
-    """N6: what the parties are told of a step; of a move that nothing else tells of, where the case stands now."""
-    moved = plan.stage is not case.stage and plan.stage.name not in PASSING
+    """N6: what the parties are told of a step; of a move that nothing else tells of, where the case stands now.
+
+    Not of one to a stage that is the platform's own affair.
+    """
+    moved = plan.stage is not case.stage and plan.stage.name not in PASSING | INTERNAL
     if plan.notices or not moved:
         return plan.notices
     if plan.outcome:

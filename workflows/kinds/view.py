@@ -43,6 +43,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         dispute=_dispute(case),
         ruling=state.ruling,
         opened_at=opened_at,
+        time_zone=policy.time_zone if policy else None,
         due=case.due,
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,

@@ -88,7 +88,7 @@ def _obtain(number: Number, let_go: bool) -> NumberDecision:
     state = number.state
     if state.binding and state.binding.number:
         return NumberDecision()
-    granted = rules.obtainable(number.subject.scope, state.facts, number.terms, number.now)
+    granted = rules.obtainable(number.subject.scope, state.facts, number.terms, number.now, state.time_zone)
     if isinstance(granted, Refusal):
         return NumberDecision(refuse=granted)
     no = state.unbound + 1

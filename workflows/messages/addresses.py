@@ -1,7 +1,5 @@
-"""The merchant's address book, and the fixed words that go with a return address (T2)."""
+"""The merchant's address book, and what can be told with a return address in fixed words (T2)."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import StringConstraints
@@ -9,12 +7,13 @@ from pydantic import StringConstraints
 from workflows.messages.message import Identifier, Input, Message, Reference
 from workflows.messages.words import Word
 
-_LETTER: Final = r"\p{Script=Han}A-Za-z"  # written as ECMAScript knows it too: patterns go into the published schemas
+# Written as ECMAScript knows it too: patterns go into the published schemas.
+_LETTER: Final = r"\p{Script=Han}\p{Script=Latin}"
 
 RegionPart = Annotated[
-    str, StringConstraints(pattern=rf"^(?:[0-9]{{2,9}}|[{_LETTER}](?:[{_LETTER}·.' -]{{0,30}}[{_LETTER}])?)$")
+    str, StringConstraints(pattern=rf"^(?:[0-9]{{2,9}}|[{_LETTER}](?:[{_LETTER}·.'()/ -]{{0,30}}[{_LETTER})])?)$")
 ]
-"""A name, such as ``广东省``, or a code of the national list, such as ``440106``; too short for a phone (P6)."""
+"""A name, such as ``广东省`` or ``Bayern``, or a code of China's list (``440106``); too short for a phone (P6)."""
 
 
 class Region(Input):
@@ -61,14 +60,3 @@ class ReturnClause(Word):
     NO_EMS = "no_ems"
     NO_SF_EXPRESS = "no_sf_express"
     NO_POSTAL_PARCEL = "no_postal_parcel"
-
-
-CLAUSE_TEXTS: Final[Mapping[ReturnClause, tuple[str, str]]] = MappingProxyType(
-    {
-        ReturnClause.NO_FREIGHT_COLLECT: ("拒收到付", "parcels sent freight collect are not taken in"),
-        ReturnClause.NO_EMS: ("拒收EMS", "parcels sent by EMS are not taken in"),
-        ReturnClause.NO_SF_EXPRESS: ("拒收顺丰", "parcels sent by SF Express are not taken in"),
-        ReturnClause.NO_POSTAL_PARCEL: ("拒收邮政包邮", "parcels sent by postal parcel service are not taken in"),
-    }
-)
-"""The clauses as the SMS words them, Chinese and English. Nobody can edit them (T2)."""

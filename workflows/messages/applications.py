@@ -7,7 +7,7 @@ from pydantic import Field
 from workflows.messages.evidence import EvidenceList
 from workflows.messages.message import Code, Instant, Message, Reference
 from workflows.messages.money import Minor
-from workflows.messages.requests import DisputeReason, LineAmount, Replacement
+from workflows.messages.requests import DisputeReason, LineAmount, PartOfPiece, Replacement
 
 
 class ApplicationVersion(Message):
@@ -26,6 +26,8 @@ class ApplicationVersion(Message):
     """Whether the buyer says that it has the goods (G1); None where it does not say."""
     replacements: tuple[Replacement, ...] = ()
     """What an exchange is to bring for its lines; the same goods for those that are not named (T8)."""
+    parts: tuple[PartOfPiece, ...] = ()
+    """What of each piece is to be sent again; none where whole pieces are, or where none is sent (C1)."""
     dispute_reason: DisputeReason | None = None
     """Why the platform is asked to decide, in a dispute (D1)."""
     evidence: EvidenceList = ()

@@ -13,7 +13,7 @@ from workflows.messages.money import Minor, Money
 from workflows.messages.parcels import CarrierEvent
 from workflows.messages.payouts import LegStatus, Payout, ReserveResult
 from workflows.messages.pieces import CasePieces
-from workflows.messages.place import Place
+from workflows.messages.place import Place, TimeZone
 from workflows.messages.policy import SharedPolicy
 from workflows.messages.proposals import Talk
 from workflows.messages.reasons import Reason
@@ -99,6 +99,16 @@ class LogEntry(Message):
     """Codes, ids, references and amounts in minor units. Never a person's data (P6)."""
 
 
+class NewEntry(LogEntry):
+    """A line as a step adds it: views, logs and events do not show the command's content."""
+
+    command: dict[str, dict[str, Any]] | None = None
+    """The command of ``command_key``, its content under its name, for telling the case again (G7); None without one.
+
+    Without key and sender, which stand beside it; of evidence only how many attachments came.
+    """
+
+
 class NoticeTemplate(Word):
     """What people are told."""
 
@@ -119,6 +129,9 @@ class NoticeTemplate(Word):
     RETURN_SIGNED = "return_signed"
     EXCHANGE_SHIPPED = "exchange_shipped"
     GOODS_SENT_BACK = "goods_sent_back"
+    REPAIR_SHIPPED = "repair_shipped"
+    REPAIR_LATE = "repair_late"
+    RESEND_AGREED = "resend_agreed"
     GOODS_SENT_AGAIN = "goods_sent_again"
     RESEND_LATE = "resend_late"
     INTERVENTION_OPEN = "intervention_open"
@@ -132,6 +145,8 @@ class NoticeTemplate(Word):
     COMPENSATION_PAID = "compensation_paid"
     REFUND_SUBMITTED = "refund_submitted"
     REFUND_SUCCEEDED = "refund_succeeded"
+    ALLOWANCE_REFUNDED = "allowance_refunded"
+    ALLOWANCE_PAID_OUT = "allowance_paid_out"
     PAYMENT_REDUCED = "payment_reduced"
     CASE_CLOSED = "case_closed"
     STAGE_CHANGED = "stage_changed"
@@ -181,7 +196,7 @@ class Step(Message):
     """Counts steps from 1; step 0 opens the case."""
     at: Instant
     """The workflow's time."""
-    entries: tuple[LogEntry, ...]
+    entries: tuple[NewEntry, ...]
     kind: CaseKind
     stage: StageName
     work_list: WorkList | None
@@ -274,6 +289,8 @@ class Resumed(Message):
     """Of a dispute: the case that carries its ruling out (D8)."""
     dispute_over: bool = False
     """The dispute that the state knows of as open has ended."""
+    dispute_ruling: Ruling | None = None
+    """What it came to, where that is left to the case; None where it has carried that out itself (D8)."""
     refunded: Minor = 0
     compensated: Minor = 0
     outcome: OutcomeKind | None = None
@@ -334,6 +351,8 @@ class CaseView(Message):
     """What the profile's catalogue says of the application's reason; None where it does not have it (G1)."""
     refunded: Money | None
     opened_at: Instant
+    time_zone: TimeZone | None = None
+    """In which people read the case's moments, by its profile (G6); None for Asia/Shanghai. All are in UTC here."""
     due: Instant | None
     clock: Clock | None = None
     """How ``due`` was counted; None where nothing is due."""

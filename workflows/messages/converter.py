@@ -30,6 +30,7 @@ AWAITED_OUTSIDE: Final = "awaited_outside"
 """The name of the memo and of the signal by which a case learns that its outcome is read without our keys."""
 
 _JSON: Final = "json/plain"
+_SEALED: Final = {each.encode(): each for each in Sealed}
 
 # The SDK makes a converter anew for each task, each activity and each command that it encodes (1.35.0). Pydantic's has
 # a cache of its own, dear to make and empty each time: all of ours share the parts of one.
@@ -81,7 +82,7 @@ class MessageConverter(PydanticPayloadConverter):
 
 def _told(value: dict[str, Any], payload: Payload) -> Told:
     told = Told(value)
-    told.sealed = Sealed(payload.metadata.get(SEALED, Sealed.IN_CLEAR.encode()).decode())
+    told.sealed = _SEALED.get(payload.metadata.get(SEALED, b""), Sealed.IN_CLEAR)
     return told
 
 

@@ -3,7 +3,7 @@
 Whatever is of a person is `SecretStr`: whoever is to read it opens it, everywhere else it is stars (P6).
 """
 
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -11,14 +11,14 @@ from workflows.messages.actors import Actor, Role
 from workflows.messages.addresses import Region
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Refusal
-from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment, Quantity
+from workflows.messages.flags import Colour
+from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment, Quantity, Subject
 from workflows.messages.money import Currency, Minor
+from workflows.messages.proposals import Talk
+from workflows.messages.reasons import LabelText
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.surfaces import Surface
 from workflows.messages.words import Word
-
-Subject: TypeAlias = Identifier | CaseId
-"""An order's number, or a case's id: only the latter has a slash."""
 
 
 class ShownRecipient(Message):
@@ -134,6 +134,36 @@ class StartExport(Input):
         return self
 
 
+class ExportedOrders(Word):
+    """Which orders an export of orders takes along."""
+
+    ALL = "all"
+    WITH_CASES = "with_cases"
+    """Those with a case, open or closed."""
+    WITHOUT_CASES = "without_cases"
+
+
+class StartOrderExport(Input):
+    """A merchant, or the platform for it, takes its orders along in bulk, each once, the first paid first (P5)."""
+
+    key: Identifier
+    """The same key of the same merchant is the same export, of the same rows; one of cases has another key."""
+    merchant_id: Identifier
+    by: Actor
+    kind: ExportKind
+    orders: ExportedOrders = ExportedOrders.ALL
+    paid_from: Moment | None = None
+    paid_until: Moment | None = None
+    """Orders that were paid at this moment are no longer in it."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _merchant_or_platform(self.by, self.merchant_id)
+        if self.paid_from and self.paid_until and self.paid_from >= self.paid_until:
+            raise ValueError("paid_from must come before paid_until")
+        return self
+
+
 class Export(Message):
     """An export that has begun: its rows are chosen, and stay the same for as long as it can be fetched."""
 
@@ -155,11 +185,44 @@ class ExportContact(Message):
     virtual_number: SecretStr | None = None
 
 
-class ExportRow(Message):
-    """One case as it stood when the export began. Amounts are minor units, moments UTC."""
+class _Exported(Message):
+    """What a row of either export has."""
 
     row: int
     """Counts from 1; an export that was interrupted goes on after the last one that arrived."""
+    contact: ExportContact | None = None
+    """None without contact, where no recipient is known, and where the person was forgotten."""
+    number_refused: Code | None = None
+    """Why there is no virtual number in an export of them; such a row debits nothing."""
+
+
+class OrderExportRow(_Exported):
+    """One order and what its cases came to, as it stood when the export began. Minor units, moments UTC."""
+
+    order_no: Identifier
+    marketplace: Identifier
+    buyer_id: Identifier
+    currency: Currency
+    paid: Minor
+    """Lines and freight."""
+    freight: Minor
+    paid_at: Instant
+    shipped_at: Instant | None
+    completed_at: Instant | None = None
+    flag: Colour | None
+    order_remarks: int = 0
+    """How many are noted at it (section 12)."""
+    cases: int
+    """Of whatever kind, open or closed."""
+    open_cases: int
+    refunded: Minor
+    """By all of its cases."""
+    compensated: Minor
+
+
+class ExportRow(_Exported):
+    """One case as it stood when the export began. Amounts are minor units, moments UTC."""
+
     case_id: CaseId
     kind: CaseKind
     stage: StageName
@@ -176,8 +239,18 @@ class ExportRow(Message):
     """Of the application, when the export began: the request is 1, each amendment the next (R10)."""
     reason: Code | None = None
     """Why it is asked for; None where nothing is applied for (R4)."""
+    reason_label: LabelText | None = None
+    """The same in words, as the profile in force has them, in its language (G1, G6)."""
+    policy: str | None = None
+    """Name and version of the profile that the case goes by: ``douyin/1``."""
+    talk: Talk = Talk()
+    """Proposals that were open, and how many messages there were (N1, N5)."""
     application: ApplicationVersion | None = None
     """All of that version: lines, freight, method, words and evidence as references (R10)."""
+    remarks: int = 0
+    """How many are noted at the case (section 12). Never what: nobody is told a phone for nothing so (P5)."""
+    order_remarks: int = 0
+    """How many are noted at its order or allowance."""
     refunded: Minor
     compensated: Minor
     opened_at: Instant
@@ -186,10 +259,6 @@ class ExportRow(Message):
     paid_at: Instant | None
     """When the order was paid."""
     shipped_at: Instant | None
-    contact: ExportContact | None = None
-    """None without contact, where no recipient is known, and where the person was forgotten."""
-    number_refused: Code | None = None
-    """Why there is no virtual number in an export of them; such a row debits nothing."""
 
 
 class BuyQuota(Input):

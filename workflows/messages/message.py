@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, Final, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Self, TypeAlias, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -44,19 +44,33 @@ def _no_placeholder(text: str, info: ValidationInfo) -> str:
 
 _Stated = AfterValidator(_no_placeholder)
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"), _Stated]
+_IDENTIFIER: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
+_CASE_ID: Final = r"^[a-z-]{3,32}/[A-Za-z0-9_.:/-]{1,200}$"
+_CODE: Final = r"^[a-z][a-z0-9_]{0,47}$"
+_REFERENCE: Final = r"^[a-z][a-z0-9+.-]{1,15}:[A-Za-z0-9/_.:%?=&#~-]{1,400}$"
+
+Identifier = Annotated[str, StringConstraints(pattern=_IDENTIFIER), _Stated]
 """An order number, a person's or a shop's id, a request key: 1 to 64 of A-Z a-z 0-9 _ . : -"""
 
-CaseId = Annotated[str, StringConstraints(pattern=r"^[a-z-]{3,32}/[A-Za-z0-9_.:/-]{1,200}$"), _Stated]
+CaseId = Annotated[str, StringConstraints(pattern=_CASE_ID), _Stated]
 """A case's id, such as ``refund/O-1/k-1``."""
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$"), _Stated]
+Subject: TypeAlias = Identifier | CaseId
+"""An order's number, an allowance's id, or a case's id: only the last has a slash."""
+
+Code = Annotated[str, StringConstraints(pattern=_CODE), _Stated]
 """A machine-readable word, such as ``goods_shipped``."""
 
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]{1,15}:[A-Za-z0-9/_.:%?=&#~-]{1,400}$"), _Stated
-]
+Reference = Annotated[str, StringConstraints(pattern=_REFERENCE), _Stated]
 """Where something is kept, as a URI: ``vault:evidence/7f3a``. It must not itself tell anything of a person."""
+
+PATTERNS_IN_WORDS: Final = {
+    _IDENTIFIER: "an id of 1 to 64 letters, digits and _ . : -",
+    _CASE_ID: "a case's id, such as refund/O-1/k-1",
+    _CODE: "a code of a-z, 0-9 and _, such as goods_shipped",
+    _REFERENCE: "a reference to what is kept elsewhere, such as vault:evidence/7f3a, and not what is kept itself",
+}
+"""What a sender is told whose text does not match one of these."""
 
 ProviderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:|*@-]{0,127}$"), _Stated]
 """A payment provider's own id of something: ``ch_3Nq``, ``4200000119201811``."""

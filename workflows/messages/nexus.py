@@ -18,6 +18,8 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -90,6 +92,8 @@ class AftersalesNexus:
     open_merchant_refund: Operation[MerchantRefundRequest, Outcome]
     open_return: Operation[ReturnRequest, Outcome]
     open_price_protection: Operation[PriceProtectionRequest, Outcome]
+    open_resend: Operation[ResendRequest, Outcome]
+    open_repair: Operation[RepairRequest, Outcome]
     open_dispute: Operation[DisputeRequest, Outcome]
     open_withdrawal: Operation[WithdrawalRequest, Outcome]
     act: Operation[CommandTo, CaseTold]

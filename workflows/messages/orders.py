@@ -7,6 +7,7 @@ from pydantic import Field
 from workflows.messages.message import Identifier, Instant, Message, Quantity
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.payouts import TenderKind
+from workflows.messages.place import Language
 
 Pieces = Annotated[int, Field(ge=0)]
 
@@ -32,6 +33,8 @@ class Tender(Message):
     tender: Identifier
     kind: TenderKind
     paid: PositiveMinor
+    allowance_id: Identifier | None = None
+    """Which allowance it was spent of; None for all other kinds (A7)."""
 
 
 class OrderFacts(Message):
@@ -56,13 +59,22 @@ class OrderFacts(Message):
     """When the last of its parcels was signed for that is known to have been; None where none is known to have (G2)."""
     completed_at: Instant | None = None
     """When it was completed; None before, and where the order system does not tell (G2)."""
+    refundable_until: Instant | None = None
+    """From then on nothing of it is paid back any more, by the order system; None as long as that does not say (G2)."""
     freight_insured: Minor = 0
     """What the freight insurance 运费险 pays for sending the goods back, in minor units; 0 without one (T10)."""
+    language: Language | None = None
+    """What the buyer reads, where the order system tells it; else it is told in the profile's language (G6)."""
 
     @property
     def cash_on_delivery(self) -> bool:
         """货到付款: the courier has the money, so that it cannot go back by the way it came (T4)."""
         return any(tender.kind is TenderKind.CASH for tender in self.tenders)
+
+    @property
+    def allowances(self) -> dict[str, str]:
+        """The allowances that have paid for it, by tender (A7)."""
+        return {each.tender: each.allowance_id for each in self.tenders if each.allowance_id}
 
     @property
     def goods_paid(self) -> int:

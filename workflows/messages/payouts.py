@@ -16,6 +16,8 @@ class TenderKind(Word):
     CREDIT_CARD = "credit_card"
     CASH = "cash"
     """货到付款: the courier has it. It cannot go back by the way it came, only by bank transfer (T4)."""
+    ALLOWANCE = "allowance"
+    """店铺膨胀金: stored value at this shop. It goes back there, never to an account (A7)."""
 
 
 class Payer(Word):
@@ -51,8 +53,13 @@ class Leg(Message):
     tender: Identifier | None
     """The tender that it goes back to; None for a bank transfer."""
     tender_kind: TenderKind | None
+    """With what it goes back; of principal that goes back as money, with what the allowance was paid in (A7)."""
     parts: tuple[Part, ...]
     """What it uses up. The tender parts sum to ``amount``; so do the others."""
+    principal: Minor | None = None
+    """Of what was paid with an allowance: how much of ``amount`` is principal. None for other tenders (A7)."""
+    booked: "PaidBy | None" = None
+    """How it is settled with its reservation, where no provider is told of it (A7)."""
 
 
 class Payout(Message):
@@ -110,6 +117,10 @@ class PaidBy(Word):
     """先行赔付 past the gateway: the platform's, to be recovered from the merchant."""
     OFFICER = "officer"
     """A transfer by hand."""
+    ALLOWANCE = "allowance"
+    """Nobody moved money: it went back to the allowance that it was spent of (A7)."""
+    LOST_BONUS = "lost_bonus"
+    """Nobody, and the buyer has not got it: bonus of an allowance that has been paid out or has expired (A7)."""
 
 
 class LegStatus(Message):
@@ -120,6 +131,8 @@ class LegStatus(Message):
     state: LegState
     tender: Identifier | None = None
     tender_kind: TenderKind | None = None
+    principal: Minor | None = None
+    """As in ``Leg``."""
     paid_by: PaidBy | None = None
     failure: Code | None = None
     raw: ProviderCode | None = None
@@ -153,6 +166,8 @@ class ReserveResult(Message):
     """What would be paid if there were room for all of it, in minor units: what is asked for, or what of a ruling is
     missing (D8). The legs sum to less where others have been paid meanwhile (R14)."""
     legs: tuple[LegStatus, ...] = ()
+    held_by: CaseId | None = None
+    """The withdrawal that is waited for, where an allowance's balance is frozen (A5, A7)."""
 
 
 class Ask(Word):

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from workflows.messages.addresses import Region
 from workflows.messages.message import Input
+from workflows.messages.place import PhoneRegion
 from workflows.messages.statements import legible
 
 PersonalText = Annotated[SecretStr, Field(min_length=1, max_length=200), AfterValidator(legible)]
@@ -30,6 +31,11 @@ class Recipient(Input):
     region: Region
     street: PersonalText
     """What follows the district: street, number, door."""
+    country: PhoneRegion | None = None
+    """Of the address: whose divisions its region has (P1), and where a phone without a country code is from (P7).
+
+    None for where the order's profile says that phones are from (G6).
+    """
 
 
 class BankAccount(Input):

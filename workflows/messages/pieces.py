@@ -27,6 +27,12 @@ class PieceUse(Word):
     """They are to come back for money."""
     EXCHANGE = "exchange"
     """They are to come back for other goods."""
+    REPAIR = "repair"
+    """They are to come back, be mended and go to the buyer again."""
+    RESEND = "resend"
+    """They are sent again, whole: the buyer has not got them, or not as they should be."""
+    RESEND_PART = "resend_part"
+    """Parts of them are sent again: they stay where they are."""
     BACK = "back"
     """They have come back and were accepted."""
 
@@ -37,6 +43,8 @@ class LinePieces(Message):
     line: Identifier
     quantity: Annotated[int, Field(ge=0)]
     amount: Minor = 0
+    parts: tuple[Identifier, ...] = ()
+    """What of each piece is to be sent again, by the merchant's codes (C1); none for whole pieces."""
 
 
 class CasePieces(Message):

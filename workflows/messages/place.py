@@ -1,6 +1,6 @@
 """Where a profile is: what its clocks and amounts are counted by (G6)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
@@ -13,11 +13,17 @@ TimeZone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")]
 CalendarName = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 """A country by ISO 3166-1, or a part of it by ISO 3166-2, whose public holidays count: ``DE-BE`` is Berlin."""
 
+Language: TypeAlias = Literal["zh", "en", "de"]
+"""What notices are written in, by ISO 639."""
+
+PhoneRegion = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""A country by ISO 3166-1."""
+
 Hour = Annotated[int, Field(ge=0, le=24)]
 
 
 class Place(Input):
-    """Time zone, calendar, working hours and currency."""
+    """Time zone, calendar, working hours, currency, phones and language."""
 
     time_zone: TimeZone = "Asia/Shanghai"
     calendar: CalendarName = "CN"
@@ -27,7 +33,9 @@ class Place(Input):
     """to this one."""
     currency: Currency | None = None
     """What orders must be paid in; None for any."""
-    language: Literal["zh", "en"] | None = None
+    phone_region: PhoneRegion = "CN"
+    """Where a phone that is typed without a country code is from (P7)."""
+    language: Language | None = None
     """Of notices; None for the service's own (``AFTERSALES_LANGUAGE``)."""
 
 

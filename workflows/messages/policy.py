@@ -19,6 +19,8 @@ Days = Annotated[int, Field(ge=1, le=365)]
 Points = Annotated[int, Field(ge=0, le=1000)]
 """Score points that a merchant loses (D9)."""
 WorkingDays = Annotated[int, Field(ge=0, le=60)]
+RungName = Literal["platform_service", "senior_service", "12315"]
+"""To whom a buyer can turn (L4): ``12315`` is China's hotline for consumers."""
 
 
 class Arrival(Input):
@@ -160,6 +162,31 @@ class PriceProtectionPolicy(Input):
     reminder_hours: Hours = 6
 
 
+class ResendPolicy(Input):
+    """C1 to C5. With defaults, so that cases opened before there were re-sends can be read."""
+
+    review_hours: Hours = 48
+    """How long the merchant has to decide (C2)."""
+    reminder_hours: Hours = 12
+    ship_hours: Hours = 72
+    """How long it has to send what it has agreed to, also by a proposal (C3, N3)."""
+    confirm_days: Days = 10
+    """How long the buyer has to confirm what has come (C4)."""
+
+
+class RepairPolicy(Input):
+    """M1 to M5. With defaults, so that cases opened before there were repairs can be read."""
+
+    review_hours: Hours = 48
+    """How long the merchant has to decide (M2)."""
+    reminder_hours: Hours = 12
+    repair_days: Days = 15
+    """How long it has to mend what it has received, and ``ship_hours`` more to send it (M3)."""
+    ship_hours: Hours = 72
+    confirm_days: Days = 10
+    """How long the buyer has to confirm what has come back (M4)."""
+
+
 class DecisionPolicy(Input):
     """R11. With defaults, so that cases opened before there were expectations can be read."""
 
@@ -185,6 +212,10 @@ class SilencePolicy(Input):
     """T1, for returns and exchanges. ``agree``: to the return, and not to a refund."""
     price_protection: Literal["refund", "close", "right_to_intervention"] = "refund"
     """B3."""
+    resend: Literal["agree", "close", "right_to_intervention"] = "agree"
+    """C2."""
+    repair: Literal["agree", "close", "right_to_intervention"] = "agree"
+    """M2."""
     right_days: Days = 7
     """How long the buyer has the right to intervention; unused, the case closes undecided."""
 
@@ -207,6 +238,8 @@ class WindowsPolicy(Input):
     refund_only: Window | None = None
     returns: Window | None = None
     exchange: Window | None = None
+    resend: Window | None = None
+    repair: Window | None = None
     not_returnable_skus: Annotated[tuple[str, ...], Field(max_length=500)] = ()
     """Patterns of goods that cannot come back unless they are at fault, such as ``food-*``."""
 
@@ -274,6 +307,8 @@ class Policy(Input):
     late_shipment: LateShipmentPolicy
     payment: PaymentPolicy
     price_protection: PriceProtectionPolicy = PriceProtectionPolicy()
+    resend: ResendPolicy = ResendPolicy()
+    repair: RepairPolicy = RepairPolicy()
     limits: LimitsPolicy = LimitsPolicy()
     decisions: DecisionPolicy = DecisionPolicy()
     silence: SilencePolicy = SilencePolicy()
@@ -281,6 +316,8 @@ class Policy(Input):
     place: Place = CHINA
     confirms_receipt: bool = False
     """Whether the buyer is told at once, in a notice that it can keep, what it has asked for and when."""
+    ladder: tuple[RungName, ...] = ("platform_service", "senior_service")
+    """To whom a buyer can turn, one after the other (L4)."""
     reasons: Annotated[tuple[Reason, ...], Field(max_length=60)] = ()
     """The catalogue of reasons (G1); empty for the usual one (``workflows.rules.reasons``)."""
     negotiation: NegotiationPolicy = NegotiationPolicy()
@@ -290,6 +327,11 @@ class Policy(Input):
     def counted_at(self) -> Place | None:
         """By whose calendar working time is counted; None for China's."""
         return None if self.place == CHINA else self.place
+
+    @property
+    def time_zone(self) -> str | None:
+        """In which people read its moments; None for Asia/Shanghai (G6)."""
+        return None if self.place.time_zone == CHINA.time_zone else self.place.time_zone
 
     @model_validator(mode="after")
     def _money_arrives_there(self) -> Self:

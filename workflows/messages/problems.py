@@ -6,11 +6,15 @@ a message that leaves us is made here.
 """
 
 import difflib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+
+from workflows.messages.message import PATTERNS_IN_WORDS
 
 UNKNOWN: Final = "?"
 """Stands for a field's name that is not ours."""
@@ -51,7 +55,7 @@ def problems(error: ValidationError) -> tuple[Problem, ...]:
     """
     found = error.errors(include_url=False, include_input=False)
     around = {each["loc"][:length] for each in found for length in range(len(each["loc"]))}
-    ours = frozenset(_names(BaseModel))
+    ours = _our_names(len(sys.modules))
     reasons: dict[tuple[str, str], list[str]] = {}
     wrong = [each for each in found if each["loc"] not in around]
     for each in wrong[:MOST_TOLD]:
@@ -67,6 +71,13 @@ def problems(error: ValidationError) -> tuple[Problem, ...]:
 def said(found: Sequence[Problem]) -> str:
     """All of them in one line."""
     return "; ".join(map(str, found))
+
+
+@lru_cache(maxsize=1)
+def _our_names(modules: int) -> frozenset[str]:
+    """The names of all our fields, found once: a module that is loaded later may bring others."""
+    del modules
+    return frozenset(_names(BaseModel))
 
 
 def _names(kind: type[BaseModel]) -> Iterator[str]:
@@ -98,5 +109,7 @@ def _reason(problem: Any, ours: frozenset[str]) -> str:
             return f"there is no field of this name{f'; perhaps {near[0]} is meant' if near else ''}"
         case "union_tag_invalid":
             return f"{problem['ctx']['discriminator']} must be one of {problem['ctx']['expected_tags']}"
+        case "string_pattern_mismatch" if meant := PATTERNS_IN_WORDS.get(problem["ctx"]["pattern"]):
+            return f"must be {meant}"
         case _:
             return str(problem["msg"]).removeprefix("Value error, ")

@@ -8,7 +8,7 @@ from workflows.messages.actors import Actor
 from workflows.messages.message import Code, Input, Instant, Message, Reference
 from workflows.messages.money import Minor, PositiveMinor
 from workflows.messages.pieces import LineQuantity
-from workflows.messages.requests import Lines
+from workflows.messages.requests import Lines, PartOfPiece
 from workflows.messages.words import Word
 
 
@@ -89,6 +89,8 @@ class SendAgain(Input):
     kind: Literal["send_again"] = "send_again"
     pieces: Annotated[tuple[LineQuantity, ...], Field(max_length=200)] = ()
     """Pieces of lines that the application names; all of them where none are named."""
+    parts: Annotated[tuple[PartOfPiece, ...], Field(max_length=200)] = ()
+    """What of each piece is sent, for each of these lines; whole pieces where nothing is named (C6)."""
 
 
 class MoreProof(Input):

@@ -5,11 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from workflows.messages.message import Code, Input
+from workflows.messages.place import Language
 
-AskedWith = Literal["unshipped_refund", "refund_only", "return", "exchange", "merchant_refund"]
+AskedWith = Literal["unshipped_refund", "refund_only", "return", "exchange", "merchant_refund", "resend", "repair"]
 """With what a reason can be given: ``unshipped_refund`` includes cancellations (R1, R3)."""
 
 Words = Annotated[str, StringConstraints(pattern=r"^[^@|<>\n\r]{1,60}$")]
+
+
+LabelText = Annotated[str, StringConstraints(pattern=r"^[^@|<>\n\r]{1,130}$")]
+"""A label in one language, or in two: ``不想要了 · no longer wanted``."""
 
 
 class Label(Input):
@@ -19,6 +24,11 @@ class Label(Input):
     en: Words
     de: Words | None = None
 
+    def read_in(self, language: Language | None) -> str:
+        """What somebody who reads this language is told; both others where it is not given, or nobody knows which."""
+        said = {"zh": self.zh, "en": self.en, "de": self.de}.get(language or "")
+        return said or f"{self.zh} · {self.en}"
+
 
 class Reason(Input):
     """One reason, and what follows from it (G1)."""
@@ -26,7 +36,8 @@ class Reason(Input):
     code: Code
     label: Label
     asked_with: tuple[AskedWith, ...] = ()
-    """Empty for all."""
+    """Empty for all; for goods that are to be sent again only what is wrong with them, or with their
+    way, and for those to be mended only the former (C1, M1)."""
     received: bool | None = None
     """Only for goods that the buyer has received, or has not; None for both."""
     fault: Literal["merchant", "buyer", "carrier", "nobody"]

@@ -23,6 +23,8 @@ class RefundReason(Word):
     DAMAGED = "damaged"
     NOT_AS_DESCRIBED = "not_as_described"
     WRONG_GOODS = "wrong_goods"
+    BROKEN_IN_USE = "broken_in_use"
+    MISSING_PARTS = "missing_parts"
     PRICE_ADJUSTMENT = "price_adjustment"
     OTHER = "other"
 
@@ -196,6 +198,82 @@ class ReturnRequest(Application):
         return replacements
 
 
+class PartOfPiece(Input):
+    """A part of the goods of a line that is missing or damaged, such as a charger (C1)."""
+
+    line: Identifier
+    sku: Identifier
+    """What is to be sent again, by the merchant's own code."""
+
+
+class ResendRequest(Application):
+    """A buyer has not got all that was bought, or has got it damaged, and wants it sent again (补寄, C1 to C5).
+
+    Nothing comes back, and no money moves. The amounts are what it becomes worth when it is converted to a refund (C5).
+    """
+
+    request_key: Identifier
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    evidence: EvidenceList = ()
+    parts: Annotated[tuple[PartOfPiece, ...], Field(max_length=200)] = ()
+    """The part of each line that is to be sent; none where whole pieces are."""
+
+    @field_validator("freight")
+    @classmethod
+    def _no_freight(cls, freight: int) -> int:
+        if freight:
+            raise ValueError("who asks for goods asks for no freight (C1)")
+        return freight
+
+    @field_validator("lines")
+    @classmethod
+    def _goods_are_sent(cls, lines: Lines) -> Lines:
+        if not lines:
+            raise ValueError("what is to be sent again must be named (C1)")
+        return lines
+
+    @field_validator("parts")
+    @classmethod
+    def _of_all_lines_or_none(cls, parts: tuple[PartOfPiece, ...], info: ValidationInfo) -> tuple[PartOfPiece, ...]:
+        lines = info.data.get("lines")
+        if parts and lines is not None and {each.line for each in parts} != {each.line for each in lines}:
+            raise ValueError("each line needs its part, or none does: ask for whole pieces apart (C1)")
+        if len(set(parts)) != len(parts):
+            raise ValueError("a part stands more than once (C1)")
+        return parts
+
+
+class RepairRequest(Application):
+    """A buyer sends goods in to have them mended, and wants the same goods back (维修, M1 to M5).
+
+    No money moves. The amounts are what it becomes worth when it is converted to a refund (M5).
+    """
+
+    request_key: Identifier
+    order_no: Identifier
+    merchant_id: Identifier
+    buyer_id: Identifier
+    evidence: EvidenceList = ()
+    wants: Literal["repair"] = "repair"
+    """Tells it from a refund, whose fields are the same."""
+
+    @field_validator("freight")
+    @classmethod
+    def _no_freight(cls, freight: int) -> int:
+        if freight:
+            raise ValueError("who wants goods mended asks for no freight (M1)")
+        return freight
+
+    @field_validator("lines")
+    @classmethod
+    def _goods_are_mended(cls, lines: Lines) -> Lines:
+        if not lines:
+            raise ValueError("what is to be mended must be named (M1)")
+        return lines
+
+
 class DisputeReason(Word):
     """Why the buyer asks the platform to decide (D1)."""
 
@@ -296,7 +374,9 @@ class ExpiryRequest(Input):
     valid_until: Moment
 
 
-OrderApplication = RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest
+OrderApplication = (
+    RefundRequest | MerchantRefundRequest | ReturnRequest | PriceProtectionRequest | ResendRequest | RepairRequest
+)
 """What is applied for on an order, disputes aside."""
 
 OrderRequest = OrderApplication | DisputeRequest | LateShipmentRequest | CompensationRequest
@@ -308,9 +388,9 @@ Request = OrderRequest | WithdrawalRequest | ExpiryRequest
 def opener(request: Request) -> Actor:
     """Who opened a case with this request."""
     match request:
-        case RefundRequest() | WithdrawalRequest() | ReturnRequest() | PriceProtectionRequest() | DisputeRequest():
-            return buyer(request.buyer_id)
         case MerchantRefundRequest():
             return merchant(request.merchant_id)
         case ExpiryRequest() | LateShipmentRequest() | CompensationRequest():
             return CLOCK
+        case _:
+            return buyer(request.buyer_id)

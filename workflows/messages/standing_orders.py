@@ -8,11 +8,14 @@ from workflows.messages.actors import Actor, Role
 from workflows.messages.message import Code, Identifier, Input, Instant, Message
 from workflows.messages.money import Minor, PositiveMinor
 
-DecidedKind: TypeAlias = Literal["unshipped_refund", "shipped_refund", "return", "exchange", "price_protection"]
+DecidedKind: TypeAlias = Literal[
+    "unshipped_refund", "shipped_refund", "return", "exchange", "price_protection", "resend", "repair"
+]
 """The kinds of case in which the merchant decides on what the buyer asks for."""
 
 Does: TypeAlias = Literal["agree", "refund_without_return"]
-"""``agree``: to a refund, or that the goods come back. ``refund_without_return``: pay, and leave the goods there."""
+"""``agree``: to a refund, that the goods come back, or that they are sent again. ``refund_without_return``: pay, and
+leave the goods there."""
 
 MOST_ORDERS = 50
 """How many standing orders a merchant may have in force in one profile (R16) [G]."""

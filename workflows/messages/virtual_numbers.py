@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId, Code, Identifier, Input, Instant, Message, Moment
+from workflows.messages.place import TimeZone
 from workflows.messages.words import Word
 
 
@@ -136,6 +137,8 @@ class NumberState(Message):
     merchant_id: Identifier
     order_no: Identifier
     """Whose recipient is called."""
+    time_zone: TimeZone | None = None
+    """By which its days are counted (P3): the profile's, as it was at first (G6). None for Asia/Shanghai."""
     facts: NumberFacts = NumberFacts()
     binding: Binding | None = None
     unbound: int = 0
@@ -183,6 +186,8 @@ class NumberView(Message):
     number: VirtualNumber | None = None
     until: Instant | None = None
     """When the number ends, or else the last moment at which one can be obtained; None without such a moment."""
+    time_zone: TimeZone | None = None
+    """In which people read it (G6); None for Asia/Shanghai. It is in UTC here."""
     no_deadline_because: str = ""
     why_none: Code | None = None
     """Why there is no number."""

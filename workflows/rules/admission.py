@@ -65,6 +65,16 @@ def for_another_case(command: Command, case_id: str) -> Refusal | None:
     return Refusal(code="wrong_case", field="case", rule="section 11", explanation="it is meant for another case")
 
 
+def between_runs() -> Refusal:
+    """The answer to what comes while a run that has grown long waits for what it has in hand: nothing is wrong."""
+    return Refusal(
+        code="between_runs",
+        field="command",
+        rule="section 11",
+        explanation="the case goes on in another run of its workflow in a moment: send it again",
+    )
+
+
 def not_sealed(why: str) -> Refusal:
     """The answer to a command that anybody could have written, or taken from another case (P6)."""
     return Refusal(code="not_sealed", field="command", rule="P6", explanation=why)

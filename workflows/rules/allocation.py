@@ -1,13 +1,14 @@
 """Which legs a payout takes, so that no part of a fund and no tender gives more than it got (R8, R14)."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from workflows.messages.orders import AllowanceFacts, OrderFacts
-from workflows.messages.payouts import Leg, Part, Payout, Reservation, TenderKind
-from workflows.messages.requests import BankTransfer, OriginalRoute
+from workflows.messages.payouts import Leg, PaidBy, Part, Payer, Payout, Reservation, TenderKind
+from workflows.messages.requests import BankTransfer
+from workflows.rules.allowance_refunds import Purse, divided_parts, shares
 
 FREIGHT = "freight"
 PRINCIPAL = "principal"
@@ -28,15 +29,19 @@ class FundPart:
     """Of a tender part only."""
     settled: int = 0
     held: int = 0
+    purse: Purse | None = None
+    """Of a tender that is an allowance: how that stands (A7)."""
 
     @property
     def room(self) -> int:
-        """What can be given back now, in minor units."""
+        """What can be given back now, in minor units; nothing while a withdrawal holds the allowance (A5, A7)."""
+        if self.purse and self.purse.held_by:
+            return 0
         return max(self.paid - self.settled - self.held, 0)
 
     @property
     def room_at_best(self) -> int:
-        """What could be given back if all legs in flight failed, in minor units."""
+        """What could be given back if all legs in flight failed and no withdrawal was open, in minor units."""
         return max(self.paid - self.settled, 0)
 
     @property
@@ -106,6 +111,8 @@ def plan_legs(
     The original route takes one leg for each tender that it uses: kinds in the policy's order, kinds not
     named last, ties by the tender's id (R4). Cash does not go back that way (T4). A bank transfer is one leg,
     and uses up the same tenders, cash first: what went to a bank account cannot go back to a card as well.
+    What was paid with an allowance goes back to it by a leg of its own, whatever the method; once that has been paid
+    out, its principal goes back as money, and a leg that nobody pays has the bonus that is lost (A7).
     Each leg carries its own share of the lines, so that its failure gives back exactly that. ``first`` is the number
     of the first leg within the payout.
 
@@ -185,12 +192,16 @@ def plan_again(
     kept: list[str] = []
     short: dict[str, Sequence[Part]] = {}
     for number, needs in failed.items():
-        fits = all(part.amount <= parts.get(part.name, _NOTHING).room for part in needs)
+        fits = all(part.amount <= parts.get(part.name, _NOTHING).room for part in needs) and all(
+            purse is None or shares(purse, part.amount).bonus == 0 for part, purse in _purses(needs, parts)
+        )
         goods = [part for part in needs if not part.name.startswith(_TENDER)]
         if fits and (owing is None or all(part.amount <= owing.get(part.name, 0) for part in goods)):
             kept.append(number)
-            for part in needs:
-                parts[part.name] = replace(parts[part.name], held=parts[part.name].held + part.amount)
+            for part, purse in _purses(needs, parts):
+                paid_again = purse and purse.with_principal(part.amount)
+                held = parts[part.name].held + part.amount
+                parts[part.name] = replace(parts[part.name], held=held, purse=paid_again)
                 if owing is not None and part.name in owing:
                     owing[part.name] -= part.amount
         else:
@@ -217,6 +228,11 @@ def plan_again(
             return Again(kept=tuple(kept), retired=numbers)
         case legs:
             return Again(kept=tuple(kept), retired=numbers, instead=legs)
+
+
+def _purses(needs: Iterable[Part], parts: Mapping[str, FundPart]) -> list[tuple[Part, Purse | None]]:
+    """Each part, with the allowance that it was spent of; what of that has failed was to go as principal (A7)."""
+    return [(part, parts.get(part.name, _NOTHING).purse) for part in needs]
 
 
 def waits_for(payout: Payout) -> str | None:
@@ -294,17 +310,53 @@ def _in_order(parts: Iterable[FundPart], payout: Payout) -> list[FundPart]:
 
 
 def _legs(payout: Payout, wanted: dict[str, int], tenders: list[FundPart], first: int) -> tuple[Leg, ...]:
-    shares = _share(wanted, tenders)
-    match payout.method:
-        case OriginalRoute():
-            return tuple(
-                _leg(payout, index, tender.tender, tender.tender_kind, (*taken, _part(tender, taken)))
-                for index, (tender, taken) in enumerate(shares, start=first)
-            )
-        case BankTransfer():
-            used = [_part(tender, taken) for tender, taken in shares]
-            everything = [Part.made_of(name=name, amount=amount) for name, amount in wanted.items()]
-            return (_leg(payout, first, None, None, (*everything, *used)),)
+    legs: list[Leg] = []
+    to_account: list[tuple[FundPart, tuple[Part, ...]]] = []
+    for tender, taken in _share(wanted, tenders):
+        if tender.tender_kind is TenderKind.ALLOWANCE:
+            legs += _of_allowance(payout, first + len(legs), tender, taken)
+        elif isinstance(payout.method, BankTransfer):
+            to_account.append((tender, taken))
+        else:
+            parts = (*taken, _part(tender, taken))
+            legs.append(_leg(payout, first + len(legs), tender.tender, tender.tender_kind, parts))
+    if to_account:
+        everything = _by_part(part for _, taken in to_account for part in taken)
+        used = [_part(tender, taken) for tender, taken in to_account]
+        parts = (*(Part.made_of(name=name, amount=amount) for name, amount in everything.items()), *used)
+        legs.append(_leg(payout, first + len(legs), None, None, parts))
+    return tuple(legs)
+
+
+def _of_allowance(payout: Payout, index: int, tender: FundPart, taken: tuple[Part, ...]) -> Iterator[Leg]:
+    """A7: what was paid with an allowance goes back to it, or its principal as money and its bonus to nobody."""
+    if tender.purse is None:
+        raise ValueError("how an allowance stands decides where a refund goes")
+    amount = sum(part.amount for part in taken)
+    divided = shares(tender.purse, amount)
+    if tender.purse.way == "allowance":
+        leg = _leg(payout, index, tender.tender, TenderKind.ALLOWANCE, (*taken, _part(tender, taken)))
+        yield leg.model_copy(update={"principal": divided.principal, "booked": PaidBy.ALLOWANCE})
+        return
+    of_principal, of_bonus = divided_parts(taken, divided.principal)
+    if of_principal:
+        kind = tender.purse.account.facts.tender_kind
+        leg = _leg(payout, index, tender.tender, kind, (*of_principal, _part(tender, of_principal)))
+        yield leg.model_copy(update={"principal": divided.principal})
+    if of_bonus:
+        index += bool(of_principal)
+        leg = _leg(payout, index, tender.tender, TenderKind.ALLOWANCE, (*of_bonus, _part(tender, of_bonus)))
+        yield leg.model_copy(update={"principal": 0, "booked": PaidBy.LOST_BONUS})
+
+
+def payer_of(payout: Payout, leg: Leg) -> Payer:
+    """Whose account a leg is paid from: principal is the merchant's to pay back, as in a withdrawal (A7)."""
+    return payout.payer if leg.principal is None else Payer.MERCHANT
+
+
+def held_by(parts: Iterable[FundPart]) -> str | None:
+    """The open withdrawal of an allowance that a payout out of these parts waits for (A7); None without one."""
+    return next((part.purse.held_by for part in parts if part.purse and part.purse.held_by), None)
 
 
 def _share(wanted: dict[str, int], tenders: list[FundPart]) -> list[tuple[FundPart, tuple[Part, ...]]]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
-from workflows.messages.requests import Application, DisputeRequest, Request, ReturnRequest
+from workflows.messages.requests import Application, DisputeRequest, Request, ResendRequest, ReturnRequest
 from workflows.messages.seen import Seen
 from workflows.rules.evidence import evidence_facts
 from workflows.rules.refusals import refused
@@ -20,13 +20,16 @@ def version_of(
 ) -> ApplicationVersion:
     """``application`` as the version after ``before``, applied for at ``at``. Accounts stay out of it (T4).
 
-    What an exchange is to bring is not amended (T8). ``proposal`` is the one by which both sides agreed on it (N3).
+    What an exchange is to bring, and what of the pieces is to be sent, is not amended (T8, C1). ``proposal`` is the one
+    by which both sides agreed on it (N3).
     """
     evidence: tuple[Evidence, ...] = getattr(application, "evidence", ())
     wanted = application.replacements if isinstance(application, ReturnRequest) else ()
+    parts = application.parts if isinstance(application, ResendRequest) else ()
     return ApplicationVersion.made_of(
         version=before.version + 1 if before else 1,
         replacements=before.replacements if before else wanted,
+        parts=before.parts if before else parts,
         dispute_reason=application.dispute_reason if isinstance(application, DisputeRequest) else None,
         lines=application.lines,
         freight=application.freight,
@@ -49,6 +52,7 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
     """
     freight = {"freight": version.freight} if version.freight else {}
     others = " ".join(f"{each.line}:{each.sku}" for each in version.replacements)
+    parts = " ".join(f"{each.line}:{each.sku}" for each in version.parts)
     return {
         "version": version.version,
         **({"proposal": version.proposal} if version.proposal else {}),
@@ -60,6 +64,7 @@ def version_facts(version: ApplicationVersion) -> dict[str, str | int]:
         "method": version.route,
         **({"goods_received": str(version.goods_received).lower()} if version.goods_received is not None else {}),
         **({"replacements": others} if others else {}),
+        **({"parts": parts} if parts else {}),
         **({"dispute_reason": version.dispute_reason} if version.dispute_reason else {}),
         **({"words": version.words} if version.words else {}),
         **evidence_facts(version.evidence),

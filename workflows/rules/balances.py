@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from workflows.messages.allowances import Standing
 from workflows.messages.orders import AllowanceFacts
 from workflows.messages.step_parts import Thaw
 from workflows.rules.allowance import split
@@ -69,6 +70,52 @@ class NoSuchAllowance:
 
 Freezing: TypeAlias = Held | HeldByOther | Empty | NoSuchAllowance
 ValidityEnd: TypeAlias = Held | HeldByOther | Empty | StillValid | NoSuchAllowance
+
+
+class Spending(StrEnum):
+    """What came of spending from an allowance."""
+
+    SPENT = "spent"
+    FROZEN = "frozen"
+    """A request is open (A5)."""
+    TOO_MUCH = "too_much"
+    VALIDITY_ENDED = "validity_ended"
+    VOID = "void"
+    UNKNOWN = "unknown"
+
+
+def standing(account: Account, at: datetime) -> Standing:
+    """How an allowance stands, for whoever reads it."""
+    if account.paid_back_at:
+        return "paid_out"
+    if account.voided_at or account.validity_ended_at or account.facts.valid_until <= at:
+        return "expired"
+    if account.frozen_by:
+        return "frozen"
+    return "valid" if account.balance else "empty"
+
+
+def spent(account: Account | None, amount: int, at: datetime) -> tuple[Spending, Account | None]:
+    """Spend ``amount`` minor units, as the shop's checkout did at ``at``; refused while a request is open (A5).
+
+    Raises:
+        ValueError: the amount is not positive.
+    """
+    if amount <= 0:
+        raise ValueError("an amount to spend is positive")
+    match account:
+        case None:
+            return Spending.UNKNOWN, None
+        case Account(voided_at=datetime()):
+            return Spending.VOID, account
+        case Account(facts=AllowanceFacts(valid_until=until)) if until <= at:
+            return Spending.VALIDITY_ENDED, account
+        case Account(frozen_by=str()):
+            return Spending.FROZEN, account
+        case Account(balance=left) if amount > left:
+            return Spending.TOO_MUCH, account
+        case Account(facts=facts):
+            return Spending.SPENT, replace(account, facts=facts.model_copy(update={"spent": facts.spent + amount}))
 
 
 def frozen(account: Account, case_id: str, at: datetime) -> tuple[Freezing, Account]:

@@ -23,6 +23,8 @@ DISPUTABLE = frozenset(
         CaseKind.RETURN,
         CaseKind.EXCHANGE,
         CaseKind.PRICE_PROTECTION,
+        CaseKind.RESEND,
+        CaseKind.REPAIR,
         CaseKind.LATE_SHIPMENT,
     }
 )

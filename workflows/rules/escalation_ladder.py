@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from datetime import time
 from typing import Final
 
+from workflows.messages.policy import Policy, RungName
+
 
 @dataclass(frozen=True)
 class Rung:
     """One rung of the ladder that the buyer sees."""
 
-    code: str
+    code: RungName
     chinese: str
     english: str
     hours: tuple[tuple[time, time], ...] | None
-    """From when to when on working days, in Asia/Shanghai; None for always."""
+    """From when to when on working days of China, in Asia/Shanghai; None for always."""
 
 
 LADDER: Final = (
@@ -27,3 +29,8 @@ LADDER: Final = (
     ),
 )
 """L4, from the first rung up. The guides name hours for the last one only."""
+
+
+def ladder_of(policy: Policy) -> tuple[Rung, ...]:
+    """The rungs that a profile names, from the first one up (L4)."""
+    return tuple(rung for rung in LADDER if rung.code in policy.ladder)

@@ -1,7 +1,8 @@
 """How much a case takes in, so that its history has an end and no side can lock the other out (R16).
 
-Temporal takes 2,000 updates and 51,200 events of one run, and a case can have no second run: it has children and open
-handlers. Evidence has a lower limit by the policy (``rules.evidence``); here is the limit for everything else.
+Temporal takes 2,000 updates and 51,200 events of one run. Well before that, a case goes on in another run, as soon as
+all is quiet (``shell.case``). Evidence has a limit by the policy (``rules.evidence``); here
+is that of a run for everything else.
 """
 
 from collections.abc import Mapping
@@ -53,7 +54,7 @@ MAY_LEAVE_ALL_AS_IT_IS: Final[Mapping[type[Command], frozenset[StageName]]] = {
 
 
 class Heard:
-    """What a case has been sent. Its state follows from the history alone."""
+    """What a run has been sent. Its state follows from the history alone."""
 
     def __init__(self) -> None:
         self._from: dict[Role, int] = {}

@@ -12,7 +12,9 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundRequest,
+    RepairRequest,
     Request,
+    ResendRequest,
     ReturnRequest,
     WithdrawalRequest,
 )
@@ -30,6 +32,10 @@ def case_id(request: Request) -> str:
             return f"{'exchange' if request.exchange else 'return'}/{request.order_no}/{request.request_key}"
         case PriceProtectionRequest():
             return f"price-protection/{request.order_no}/{request.request_key}"
+        case ResendRequest():
+            return f"resend/{request.order_no}/{request.request_key}"
+        case RepairRequest():
+            return f"repair/{request.order_no}/{request.request_key}"
         case DisputeRequest():
             return f"dispute/{request.about or f'order/{request.order_no}'}/{request.request_key}"
         case LateShipmentRequest():
@@ -40,6 +46,19 @@ def case_id(request: Request) -> str:
             return f"withdrawal/{request.allowance_id}/{request.request_key}"
         case ExpiryRequest():
             return f"expiry/{request.allowance_id}"
+
+
+def case_it_is_about(case: str) -> str | None:
+    """The case that a dispute or what is owed beside a refund is about, by its id; None for all other cases."""
+    kind, _, rest = case.partition("/")
+    match kind:
+        case "freight-insurance" | "return-freight":
+            return rest
+        case "dispute":
+            about = rest.rpartition("/")[0]
+            return None if about.startswith("order/") else about
+        case _:
+            return None
 
 
 def request_digest(request: Request) -> str:
@@ -71,6 +90,10 @@ def workflow_name(request: Request) -> str:
             return "Return"
         case PriceProtectionRequest():
             return "PriceProtection"
+        case ResendRequest():
+            return "Resend"
+        case RepairRequest(wants="repair"):
+            return "Repair"
         case DisputeRequest():
             return "Dispute"
         case LateShipmentRequest():
@@ -86,6 +109,12 @@ def workflow_name(request: Request) -> str:
 def order_fund(order_no: str) -> str:
     """The ledger's name for what was paid on an order."""
     return f"order/{order_no}"
+
+
+def order_of_fund(fund: str) -> str | None:
+    """The order that a fund is of; None for an allowance's, and for one of compensation."""
+    kind, _, number = fund.partition("/")
+    return number if kind == "order" else None
 
 
 def allowance_fund(allowance_id: str) -> str:

@@ -101,6 +101,10 @@ class Change:
     alert: AlertKind | None = None
 
 
+BY_NOBODY: Final = frozenset({PaidBy.ALLOWANCE, PaidBy.LOST_BONUS})
+"""What is settled in our own books as soon as it is reserved (A7)."""
+
+
 def counts(state: LegState) -> bool:
     """Whether a leg in this state uses up room: all but a confirmed failure (R8)."""
     return state is not LegState.FAILED
@@ -242,6 +246,8 @@ def _succeed(standing: LegRecord, event: LegEvent) -> Change:
         case _ if by_gateway and _had_come_back(standing, event):
             return Change(standing, moved=False)
         case LegState.MANUAL:
+            alert = None
+        case LegState.RESERVED if event.paid_by in BY_NOBODY:  # A7: no provider is ever told of it
             alert = None
         case _ if not by_gateway:
             # By hand is paid only what was first taken out of the gateway's hands.

@@ -8,7 +8,7 @@ from workflows.messages.actors import Role
 from workflows.messages.surfaces import Field, Surface
 from workflows.rules.bank_accounts import masked_account
 from workflows.rules.personal_names import masked_name
-from workflows.rules.phone_numbers import masked_phone
+from workflows.rules.phone_numbers import HOME, masked_phone
 from workflows.rules.postal_addresses import masked_address
 
 _CONTACT: Final = frozenset({Field.NAME, Field.PHONE, Field.ADDRESS})
@@ -42,11 +42,15 @@ MASKS: Final[Mapping[Field, Callable[[str], str]]] = MappingProxyType(
 """How each field is masked, on every surface (P1)."""
 
 
-def shown(surface: Surface, viewer: Role, field: Field, value: str) -> str:
+def shown(surface: Surface, viewer: Role, field: Field, value: str, *, phone_region: str | None = None) -> str:
     """What ``viewer`` sees of ``value`` on ``surface``: all of it, or its masked form (P1).
+
+    ``phone_region`` is where a phone without a country code is from; None for China.
 
     To reveal more is another matter: it is recorded, and gives a virtual number instead of the phone (P2).
     """
     if field in SHOWN_IN_FULL.get((surface, viewer), ()):
         return value
+    if field is Field.PHONE:
+        return masked_phone(value, phone_region or HOME)
     return MASKS[field](value)

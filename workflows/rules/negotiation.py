@@ -54,6 +54,7 @@ _OTHER_THAN_EXCHANGE: Final = frozenset(
         ProposalKind.MORE_PROOF,
     }
 )
+_OTHER_THAN_RESEND: Final = frozenset({ProposalKind.REFUND, ProposalKind.KEEP_GOODS, ProposalKind.MORE_PROOF})
 _TOO_LATE: Final = frozenset({ProposalKind.MORE_PROOF})
 """What is not for a case that is disputed, or whose merchant has let its time go by: evidence is given there (D6)."""
 
@@ -61,7 +62,14 @@ _AMOUNT_ALONE: Final = frozenset({ProposalKind.AMOUNT})
 _MONEY_INSTEAD: Final = frozenset({ProposalKind.RETURN})
 
 _REVIEWS: Final = frozenset(
-    {StageName.SHIPPED_REVIEW, StageName.RETURN_REVIEW, StageName.RETURN_RECEIVED, StageName.MERCHANT_OVERDUE}
+    {
+        StageName.SHIPPED_REVIEW,
+        StageName.RETURN_REVIEW,
+        StageName.RETURN_RECEIVED,
+        StageName.RESEND_REVIEW,
+        StageName.REPAIR_REVIEW,
+        StageName.MERCHANT_OVERDUE,
+    }
 )
 
 OPEN_TERMS: Final[Mapping[tuple[CaseKind, StageName], frozenset[ProposalKind]]] = {
@@ -82,6 +90,19 @@ OPEN_TERMS: Final[Mapping[tuple[CaseKind, StageName], frozenset[ProposalKind]]] 
     (CaseKind.EXCHANGE, StageName.DISPUTED): _OTHER_THAN_EXCHANGE - _TOO_LATE,
     (CaseKind.EXCHANGE, StageName.RESHIPMENT): _MONEY_INSTEAD,
     (CaseKind.EXCHANGE, StageName.RESHIP_OVERDUE): _MONEY_INSTEAD,
+    (CaseKind.REPAIR, StageName.REPAIR_REVIEW): _OTHER_THAN_EXCHANGE,
+    (CaseKind.REPAIR, StageName.REJECTED): _OTHER_THAN_EXCHANGE,
+    (CaseKind.REPAIR, StageName.MERCHANT_OVERDUE): _OTHER_THAN_EXCHANGE - _TOO_LATE,
+    (CaseKind.REPAIR, StageName.DISPUTED): _OTHER_THAN_EXCHANGE - _TOO_LATE,
+    (CaseKind.REPAIR, StageName.REPAIRING): _MONEY_INSTEAD,
+    (CaseKind.REPAIR, StageName.REPAIR_OVERDUE): _MONEY_INSTEAD,
+    (CaseKind.RESEND, StageName.RESEND_REVIEW): _OTHER_THAN_RESEND,
+    (CaseKind.RESEND, StageName.REJECTED): _OTHER_THAN_RESEND,
+    (CaseKind.RESEND, StageName.MERCHANT_OVERDUE): _OTHER_THAN_RESEND - _TOO_LATE,
+    (CaseKind.RESEND, StageName.DISPUTED): _OTHER_THAN_RESEND - _TOO_LATE,
+    (CaseKind.RESEND, StageName.RESEND): _OTHER_THAN_RESEND - _TOO_LATE,
+    (CaseKind.RESEND, StageName.RESEND_OVERDUE): _OTHER_THAN_RESEND - _TOO_LATE,
+    (CaseKind.RESEND, StageName.RESEND_FAILED): _OTHER_THAN_RESEND - _TOO_LATE,
     (CaseKind.LATE_SHIPMENT, StageName.CLAIM_REVIEW): frozenset({ProposalKind.COMPENSATION}),
     (CaseKind.DISPUTE, StageName.NEGOTIATION): frozenset({ProposalKind.AMOUNT, ProposalKind.COMPENSATION}),
 }
@@ -125,8 +146,10 @@ def terms_facts(terms: Terms) -> dict[str, str | int]:
         case AnotherAmount() | KeepGoods():
             lines = " ".join(f"{each.line}:{each.quantity}:{each.amount}" for each in terms.lines)
             return {"lines": lines, **({"freight": terms.freight} if terms.freight else {})}
-        case SendAgain(pieces=pieces) if pieces:
-            return {"pieces": " ".join(f"{each.line}:{each.quantity}" for each in pieces)}
+        case SendAgain():
+            pieces = " ".join(f"{each.line}:{each.quantity}" for each in terms.pieces)
+            parts = " ".join(f"{each.line}:{each.sku}" for each in terms.parts)
+            return {**({"pieces": pieces} if pieces else {}), **({"parts": parts} if parts else {})}
         case MoreProof():
             return {"wanted": terms.wanted}
         case _:
@@ -169,7 +192,7 @@ def refused_terms(
         case ReturnInstead():
             return refused_unsent(application.lines, order)
         case SendAgain():
-            return _refused_pieces(terms.pieces, application.lines)
+            return _refused_pieces(terms.pieces, application.lines) or _refused_parts(terms, application)
         case _:
             return None
 
@@ -209,6 +232,14 @@ def _refused_pieces(pieces: Iterable[LineQuantity], asked: Iterable[LineAmount])
             explanation = f"{named[each.line]} pieces of line {each.line} are asked about"
             return refused("quantity_too_high", f"terms.lines.{number}.quantity", "R13", explanation)
     return None
+
+
+def _refused_parts(terms: SendAgain, application: Application) -> Refusal | None:
+    """C6: of which pieces parts are sent must be clear, for the others stay as they are."""
+    lines = {each.line for each in terms.pieces or application.lines}
+    if not terms.parts or {each.line for each in terms.parts} == lines:
+        return None
+    return refused("part_missing", "terms.parts", "C6", "each line needs its part, or none does")
 
 
 def refused_answer(number: int, by: Actor, proposals: Iterable[Proposal], *, own: bool) -> Refusal | None:

@@ -1,10 +1,11 @@
 """What a case that opens has to do with its order or allowance, with other cases, and whom it tells."""
 
-from workflows.messages.actors import buyer, merchant
+from workflows.messages.actors import Actor, Role, buyer, merchant
 from workflows.messages.cases import Notice, NoticeTemplate, Refusal
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
 from workflows.messages.pieces import CasePieces
+from workflows.messages.place import Language
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     Application,
@@ -19,6 +20,7 @@ from workflows.rules.compensation import late_shipment_fund
 from workflows.rules.identity import compensation_fund, subject
 from workflows.rules.matters import Matter, refused_application_again, refused_beside_dispute
 from workflows.rules.pieces import pieces_of, use_of
+from workflows.rules.reasons import reason_of
 
 
 def refused_beside_others(
@@ -80,20 +82,36 @@ def opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:
             template, to = NoticeTemplate.COMPENSATION_CLAIMABLE, buyer(request.buyer_id)
         case _:
             template, to = NoticeTemplate.REQUEST_OPENED, merchant(request.merchant_id)
-    fields = {**fields, **told_at(opened.policy)}
-    told = (Notice.made_of(template=template, to=to, fields=fields),)
+    told = (Notice.made_of(template=template, to=to, fields={**fields, **told_as(opened.policy, opened.order, to)}),)
     if opened.policy and opened.policy.confirms_receipt and (asked_by := getattr(request, "buyer_id", None)):  # G6
-        confirmed = {**fields, "due": opening.at.isoformat()}
-        told += (Notice.made_of(template=NoticeTemplate.REQUEST_CONFIRMED, to=buyer(asked_by), fields=confirmed),)
+        to = buyer(asked_by)
+        confirmed = {
+            **fields,
+            **told_as(opened.policy, opened.order, to),
+            **_reason(opened, request),
+            "due": opening.at.isoformat(),
+        }
+        told += (Notice.made_of(template=NoticeTemplate.REQUEST_CONFIRMED, to=to, fields=confirmed),)
     return told
 
 
-def told_at(policy: Policy | None) -> dict[str, str | int]:
-    """In which zone and language a notice is put into words, where the profile says so (G6)."""
-    if policy is None or policy.counted_at is None:
-        return {}
-    language = {"language": policy.place.language} if policy.place.language else {}
-    return {"time_zone": policy.place.time_zone, **language}
+def _reason(opened: Opened, request: Request) -> dict[str, str | int]:
+    """G1: why it is asked for, as the buyer reads it."""
+    policy = opened.policy
+    reason = reason_of(request.reason, policy) if policy and isinstance(request, Application) else None
+    return {"reason": reason.label.read_in(_language_of(policy, opened.order, Role.BUYER))} if reason else {}
+
+
+def told_as(policy: Policy | None, order: OrderFacts | None, to: Actor) -> dict[str, str | int]:
+    """In which zone and language a notice is put into words, where that is known (G6)."""
+    zone, language = policy and policy.time_zone, _language_of(policy, order, to.role)
+    return {**({"time_zone": zone} if zone else {}), **({"language": language} if language else {})}
+
+
+def _language_of(policy: Policy | None, order: OrderFacts | None, role: Role) -> Language | None:
+    """The buyer's own, by its order; else the profile's; None for the service's."""
+    own = order.language if order and role is Role.BUYER else None
+    return own or (policy.place.language if policy else None)
 
 
 def not_theirs(request: Request, merchant_id: str, buyer_id: str) -> Refusal | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum, auto
 
-from workflows.messages.payouts import STRANDED, Ask, LegState, LegStatus
+from workflows.messages.payouts import STRANDED, Ask, LegState, LegStatus, PaidBy
 from workflows.rules.legs import GATEWAY, US, AlertKind, LegEvent
 
 
@@ -68,6 +68,11 @@ def is_stranded(leg: LegStatus) -> bool:
 def amount_of(legs: Iterable[LegStatus]) -> int:
     """What these legs are of together, in minor units."""
     return sum(leg.amount for leg in legs)
+
+
+def paid_out(legs: Iterable[LegStatus]) -> int:
+    """What of these legs the buyer gets, in minor units: all but bonus that is lost (A7)."""
+    return sum(leg.amount for leg in legs if leg.paid_by is not PaidBy.LOST_BONUS)
 
 
 def sending(at: datetime) -> LegEvent:

@@ -1,7 +1,7 @@
 """Pieces: how many of a line are left to ask about, and what they cost (R13)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from workflows.messages.cases import Refusal
@@ -12,8 +12,11 @@ from workflows.messages.requests import (
     Application,
     LineAmount,
     MerchantRefundRequest,
+    PartOfPiece,
     PriceProtectionRequest,
     RefundReason,
+    RepairRequest,
+    ResendRequest,
     ReturnRequest,
 )
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
@@ -54,18 +57,24 @@ class Taken:
 
     back: int = 0
     returning: int = 0
-    """In open returns."""
+    """In open returns, or being mended (M5)."""
     exchanged: int = 0
     """In open exchanges, or exchanged for good: for these the buyer gets goods."""
     refunded: int = 0
     """For these the buyer gets money and keeps them, or never got them."""
+    resending: int = 0
+    """Whole, in open re-sends."""
+    resent: int = 0
+    """Sent again, whole: the buyer has them now, as if they had come at first (C6)."""
+    parts: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Of how many pieces a part is being sent again, or has been, by the part."""
     over: int = 0
     """Minor units that were asked or paid beyond the even price of the pieces: see `price`."""
 
     @property
     def gone(self) -> int:
-        """Pieces that nobody can send back any more, or that somebody is sending back."""
-        return self.back + self.returning + self.exchanged
+        """Pieces that nobody can send back any more, or that somebody is sending, back or again."""
+        return self.back + self.returning + self.exchanged + self.resending
 
 
 NOTHING_TAKEN: Final = Taken()
@@ -84,7 +93,8 @@ def price(paid: int, bought: int, pieces: int, over: int = 0) -> int:
 
 def taken_of(line: OrderLine, holders: Iterable[Holder]) -> Taken:
     """What the other cases of an order have to do with the pieces of one of its lines."""
-    back = returning = exchanged = refunded = over = 0
+    back = returning = exchanged = refunded = resending = resent = over = 0
+    parts: dict[str, int] = {}
     even = line.paid // line.quantity
     for holder in holders:
         for held in holder.pieces.lines:
@@ -100,10 +110,18 @@ def taken_of(line: OrderLine, holders: Iterable[Holder]) -> Taken:
                     exchanged += held.quantity
                 case PieceUse.REFUND:
                     refunded += held.quantity
+                case PieceUse.RESEND if holder.outcome is None:
+                    resending += held.quantity
+                case PieceUse.RESEND:
+                    resent += held.quantity
+                    continue
+                case PieceUse.RESEND_PART:
+                    parts |= {part: parts.get(part, 0) + held.quantity for part in held.parts}
+                    continue
                 case _:
                     continue
             over += max(held.amount - even * held.quantity, 0)
-    return Taken(back, returning, exchanged, refunded, over)
+    return Taken(back, returning, exchanged, refunded, resending, resent, parts, over)
 
 
 def _use_of(holder: Holder, held: LinePieces, even: int) -> PieceUse | None:
@@ -113,9 +131,16 @@ def _use_of(holder: Holder, held: LinePieces, even: int) -> PieceUse | None:
             return holder.pieces.use
         case PieceUse.EXCHANGE, OutcomeKind.EXCHANGED:
             return PieceUse.EXCHANGE
-        case ((PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT), outcome) if outcome is None or outcome in PAID:
-            part_of_it = holder.pieces.use is PieceUse.PRICE_ADJUSTMENT and not _whole(held, even)
-            return None if part_of_it else PieceUse.REFUND
+        case ((PieceUse.RESEND | PieceUse.RESEND_PART), (None | OutcomeKind.RESENT)):
+            return holder.pieces.use
+        case (PieceUse.REFUND, None):
+            return PieceUse.REFUND
+        case PieceUse.REPAIR, None:
+            return PieceUse.RETURN
+        case ((PieceUse.REFUND | PieceUse.RESEND | PieceUse.REPAIR), outcome) if outcome in PAID:
+            return PieceUse.REFUND
+        case ((PieceUse.PRICE_ADJUSTMENT | PieceUse.RESEND_PART), outcome) if outcome is None or outcome in PAID:
+            return PieceUse.REFUND if _whole(held, even) else None
         case _:
             return None
 
@@ -156,18 +181,31 @@ def use_of(application: Application) -> PieceUse:
             return PieceUse.RETURN
         case MerchantRefundRequest(reason=RefundReason.PRICE_ADJUSTMENT) | PriceProtectionRequest():
             return PieceUse.PRICE_ADJUSTMENT
+        case RepairRequest():
+            return PieceUse.REPAIR
+        case ResendRequest():
+            return PieceUse.RESEND_PART if application.parts else PieceUse.RESEND
         case _:
             return PieceUse.REFUND
 
 
-def pieces_of(application: Application, use: PieceUse) -> CasePieces:
-    """The pieces that an application names."""
-    return named(application.lines, use)
+def pieces_of(application: Application, use: PieceUse, parts: Iterable[PartOfPiece] = ()) -> CasePieces:
+    """The pieces that an application names; ``parts`` of them, where it is amended and does not say so itself."""
+    return named(application.lines, use, application.parts if isinstance(application, ResendRequest) else parts)
 
 
-def named(lines: Iterable[LineAmount], use: PieceUse) -> CasePieces:
-    """These pieces, and what happens to them."""
-    pieces = [LinePieces.made_of(line=each.line, quantity=each.quantity, amount=each.amount) for each in lines]
+def named(lines: Iterable[LineAmount], use: PieceUse, parts: Iterable[PartOfPiece] = ()) -> CasePieces:
+    """These pieces, and what happens to them, or to parts of them."""
+    named_parts = tuple(parts) if use is PieceUse.RESEND_PART else ()
+    pieces = [
+        LinePieces.made_of(
+            line=each.line,
+            quantity=each.quantity,
+            amount=each.amount,
+            parts=tuple(part.sku for part in named_parts if part.line == each.line),
+        )
+        for each in lines
+    ]
     return CasePieces.made_of(use=use, lines=tuple(pieces))
 
 
@@ -183,7 +221,7 @@ def accepted_pieces(application: Application, accepted: Mapping[str, int], paid:
 
 
 def refused_pieces(
-    lines: Iterable[LineAmount],
+    lines: Iterable[LineAmount | LinePieces],
     use: PieceUse,
     order: OrderFacts,
     holders: Iterable[Holder],
@@ -194,7 +232,8 @@ def refused_pieces(
     """Why these pieces cannot be asked about in this way, or None (R13).
 
     Nobody asks for more pieces than are left of what was bought: those that are back, or in an open return or
-    exchange, are not. A piece is refunded or exchanged, never both. A merchant may pay back (``of_merchant``) what
+    exchange, or are being sent again, are not. A piece is refunded, exchanged or sent again, never two of these, though
+    one that was sent again can come back (C6). A merchant may pay back (``of_merchant``) what
     is in a return, which then pays what is left (R14). ``by_pieces``: whether a refund without goods is held to the
     price of its pieces; returns and exchanges always are.
     """
@@ -205,7 +244,7 @@ def refused_pieces(
         if line is None:
             return refused("unknown_line", f"lines.{number}.line", "R13", f"the order has no line {asked.line}")
         taken = taken_of(line, others)
-        left = _left(line, asked, use, taken, of_merchant=of_merchant)
+        left = pieces_left(line, use, taken, asked, of_merchant=of_merchant)
         if asked.quantity > left:
             return refused(
                 "quantity_too_high",
@@ -214,7 +253,7 @@ def refused_pieces(
                 f"line {line.line} has {max(left, 0)} of {line.quantity} pieces left to ask about",
             )
         most = price(line.paid, line.quantity, asked.quantity, taken.over)
-        if asked.amount > most and (by_pieces or use in (PieceUse.RETURN, PieceUse.EXCHANGE)):
+        if asked.amount > most and (by_pieces or use in (PieceUse.RETURN, PieceUse.EXCHANGE, PieceUse.REPAIR)):
             return refused(
                 "amount_too_high",
                 f"lines.{number}.amount",
@@ -231,13 +270,30 @@ def refused_pieces(
     return None
 
 
-def _left(line: OrderLine, asked: LineAmount, use: PieceUse, taken: Taken, *, of_merchant: bool) -> int:
+def pieces_left(
+    line: OrderLine,
+    use: PieceUse,
+    taken: Taken,
+    asked: LineAmount | LinePieces | None = None,
+    *,
+    of_merchant: bool = False,
+) -> int:
+    """How many pieces of a line can be asked about in this way: ``asked``, where it matters what is asked for them."""
+    left = line.quantity - taken.gone
     match use:
-        case PieceUse.PRICE_ADJUSTMENT if not _whole(asked, line.paid // line.quantity):
+        case PieceUse.PRICE_ADJUSTMENT if asked and not _whole(asked, line.paid // line.quantity):
             return line.quantity
-        case PieceUse.EXCHANGE:
-            return line.quantity - taken.gone - taken.refunded
+        case PieceUse.EXCHANGE | PieceUse.REPAIR:
+            return left - taken.refunded
+        case PieceUse.RESEND:
+            return left - taken.refunded - taken.resent
+        case PieceUse.RESEND_PART:
+            parts = asked.parts if isinstance(asked, LinePieces) else ()
+            sent = max((taken.parts.get(each, 0) for each in parts), default=0)
+            return min(left - taken.refunded, line.quantity - sent)
         case PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT if of_merchant:
-            return line.quantity - taken.exchanged
+            return line.quantity - taken.exchanged - taken.resending
+        case PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT:
+            return left - taken.resent
         case _:
-            return line.quantity - taken.gone
+            return left

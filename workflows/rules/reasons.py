@@ -12,9 +12,11 @@ from workflows.messages.requests import (
     MerchantRefundRequest,
     PriceProtectionRequest,
     RefundReason,
+    RepairRequest,
     ReturnRequest,
 )
 from workflows.messages.stages import CaseKind
+from workflows.rules.bilingual import SEPARATOR, Language, said
 from workflows.rules.refusals import refused
 
 
@@ -45,6 +47,10 @@ USUAL: Final[tuple[Reason, ...]] = (
     _fault(RefundReason.DAMAGED, "商品破损", "damaged"),
     _fault(RefundReason.NOT_AS_DESCRIBED, "与描述不符", "not as described"),
     _fault(RefundReason.WRONG_GOODS, "发错货", "wrong goods"),
+    _fault(RefundReason.MISSING_PARTS, "少件、漏发", "parts are missing"),
+    _usual(RefundReason.BROKEN_IN_USE, "使用中损坏", "broken in use").model_copy(
+        update={"fault": "buyer", "received": True, "asked_with": ("repair",)}
+    ),
     _usual(RefundReason.PRICE_ADJUSTMENT, "退差价", "price adjustment"),
     _usual(RefundReason.OTHER, "其他", "other"),
 )
@@ -64,6 +70,18 @@ def reason_of(code: str, policy: Policy) -> Reason | None:
 @lru_cache(maxsize=64)
 def _by_code(reasons: tuple[Reason, ...]) -> dict[str, Reason]:
     return {each.code: each for each in reasons}
+
+
+def label_of(code: str | None, policy: Policy | None) -> str | None:
+    """What people read of a reason, in the profile's language, or in both where it names none (G1, G6).
+
+    None where the profile has no such reason any more: then its code has to do.
+    """
+    reason = reason_of(code, policy) if code and policy else None
+    if reason is None or policy is None:
+        return None
+    language = Language(policy.place.language) if policy.place.language else Language.BOTH
+    return said(f"{reason.label.zh}{SEPARATOR}{reason.label.en}", language)
 
 
 def goods_at_fault(application: Application, policy: Policy) -> bool:
@@ -91,6 +109,8 @@ _ASKED_WITH: Final[dict[CaseKind, AskedWith]] = {
     CaseKind.RETURN: "return",
     CaseKind.EXCHANGE: "exchange",
     CaseKind.MERCHANT_REFUND: "merchant_refund",
+    CaseKind.RESEND: "resend",
+    CaseKind.REPAIR: "repair",
 }
 
 
@@ -100,9 +120,20 @@ def given_with(policy: Policy, kind: CaseKind, received: bool | None) -> tuple[R
     return tuple(
         each
         for each in catalogue(policy)
-        if (asked is None or not each.asked_with or asked in each.asked_with)
+        if (asked is None or (asked in each.asked_with if each.asked_with else _fits(each, kind)))
         and (received is None or each.received in (None, received))
     )
+
+
+def _fits(reason: Reason, kind: CaseKind) -> bool:
+    """C1, M1: goods are sent again for what is wrong with them, or with their way, and mended for the former alone."""
+    match kind:
+        case CaseKind.RESEND:
+            return reason.received is not None and reason.fault in ("merchant", "carrier")
+        case CaseKind.REPAIR:
+            return reason.goods_are_at_fault()
+        case _:
+            return True
 
 
 def _is_its_own(application: Application) -> bool:
@@ -133,7 +164,8 @@ def refused_reason(
     """
     if _is_its_own(application):
         return None
-    received = True if isinstance(application, ReturnRequest) else application.goods_received
+    comes_back = isinstance(application, ReturnRequest | RepairRequest)
+    received = True if comes_back else application.goods_received
     possible = given_with(policy, kind, received)
     reason = next((each for each in possible if each.code == application.reason), None)
     if reason is None:

@@ -15,7 +15,7 @@ from workflows.messages.requests import (
 )
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import CaseKind
-from workflows.rules.pieces import Holder, refused_pieces, use_of
+from workflows.rules.pieces import Holder, pieces_of, refused_pieces, use_of
 from workflows.rules.reasons import bears_freight, refused_code
 from workflows.rules.refusals import refused
 from workflows.rules.shipping import is_shipped
@@ -64,13 +64,12 @@ def refused_application(
                 "amount_too_high",
                 f"lines.{number}.amount",
                 "R8",
-                f"line {line.line} has {left} left to refund",
+                f"line {line.line} has {left} minor units left to refund",
             )
     of_merchant = isinstance(application, MerchantRefundRequest)
     by_pieces = policy.refund.by_pieces
-    refusal = refused_pieces(
-        application.lines, use or use_of(application), order, holders, of_merchant=of_merchant, by_pieces=by_pieces
-    )
+    named = pieces_of(application, use or use_of(application))
+    refusal = refused_pieces(named.lines, named.use, order, holders, of_merchant=of_merchant, by_pieces=by_pieces)
     if refusal:
         return refusal
     if application.freight and not freight_is_refundable(application, order, policy):
@@ -79,7 +78,7 @@ def refused_application(
         )
     left = order.freight - refunded.get("freight", 0)
     if application.freight > left:
-        return refused("amount_too_high", "freight", "R8", f"the freight has {left} left to refund")
+        return refused("amount_too_high", "freight", "R8", f"the freight has {left} minor units left to refund")
     return None
 
 

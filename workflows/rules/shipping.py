@@ -90,17 +90,17 @@ def parcel_concerns(
     return _gone((each for each in held if each.line in carried), order, gone, unsent)
 
 
-def refused_unsent(lines: Iterable[LineAmount], order: OrderFacts) -> Refusal | None:
-    """Why pieces cannot come back, or None: only what was sent can (T1, R15)."""
+def refused_unsent(lines: Iterable[LineAmount], order: OrderFacts, rule: str = "T1") -> Refusal | None:
+    """Why pieces cannot come back, or be sent again, or None: only what was sent can (T1, C1, R15)."""
     sent = {line.line: pieces_sent(order, line) for line in order.lines}
     if not any(sent.values()):
-        return refused("not_shipped", "order_no", "T1", "nothing has been sent that could come back")
+        return refused("not_shipped", "order_no", rule, "nothing has been sent yet")
     for number, each in enumerate(lines):
         if each.quantity > sent.get(each.line, 0):
             return refused(
                 "not_shipped",
                 f"lines.{number}.quantity",
-                "T1",
+                rule,
                 f"{sent.get(each.line, 0)} pieces of line {each.line} have been sent",
             )
     return None

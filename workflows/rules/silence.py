@@ -20,7 +20,14 @@ _DOES: Final[Mapping[str, Silence]] = MappingProxyType(
 )
 
 BY_PROFILE: Final = frozenset(
-    {StageName.MERCHANT_REVIEW, StageName.SHIPPED_REVIEW, StageName.RETURN_REVIEW, StageName.PRICE_REVIEW}
+    {
+        StageName.MERCHANT_REVIEW,
+        StageName.SHIPPED_REVIEW,
+        StageName.RETURN_REVIEW,
+        StageName.PRICE_REVIEW,
+        StageName.RESEND_REVIEW,
+        StageName.REPAIR_REVIEW,
+    }
 )
 """Stages in which a profile says what silence does."""
 
@@ -49,5 +56,9 @@ def silence_of(
             return _DOES[says.return_request]
         case StageName.PRICE_REVIEW:
             return _DOES[says.price_protection]
+        case StageName.RESEND_REVIEW:
+            return Silence.AGREE_TO_RESEND if says.resend == "agree" else _DOES[says.resend]
+        case StageName.REPAIR_REVIEW:
+            return Silence.AGREE_TO_REPAIR if says.repair == "agree" else _DOES[says.repair]
         case _:
             return None

@@ -14,7 +14,6 @@ from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, ParcelPurpose
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
-from workflows.messages.requests import LineAmount
 from workflows.messages.stages import CaseKind
 from workflows.messages.step_parts import ParcelWatch, ShipmentClaim
 from workflows.rules.matters import Matter, refused_application_again, refused_dispute_of_case
@@ -121,8 +120,7 @@ def refused_claim_of_pieces(pieces: CasePieces, order: OrderFacts, others: Itera
 
     What a refund without goods may come to was looked at before: it depends on the case's profile.
     """
-    lines = [LineAmount(line=each.line, quantity=each.quantity, amount=each.amount) for each in pieces.lines]
-    return refused_pieces(lines, pieces.use, order, others, by_pieces=False)
+    return refused_pieces(pieces.lines, pieces.use, order, others, by_pieces=False)
 
 
 def refused_step_beside_others(

@@ -13,6 +13,7 @@ import calendar
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import Refusal
@@ -85,14 +86,20 @@ def months_after(day: date, months: int) -> date:
     return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
 
 
-def window_ends(completed_at: datetime, terms: NumberTerms) -> datetime:
-    """When an order's number can no longer be obtained: the end of the last day, in Shanghai (P3)."""
-    last_day = months_after(completed_at.astimezone(SHANGHAI).date(), terms.again_months)
-    return datetime.combine(last_day + timedelta(days=1), time.min, SHANGHAI).astimezone(UTC)
+def window_ends(completed_at: datetime, terms: NumberTerms, zone: str | None = None) -> datetime:
+    """When an order's number can no longer be obtained: the end of the last day, in its profile's ``zone`` (P3, G6).
+
+    None for Shanghai's.
+    """
+    there = ZoneInfo(zone) if zone else SHANGHAI
+    last_day = months_after(completed_at.astimezone(there).date(), terms.again_months)
+    return datetime.combine(last_day + timedelta(days=1), time.min, there).astimezone(UTC)
 
 
-def obtainable(scope: Scope, facts: NumberFacts, terms: NumberTerms, now: datetime) -> Grant | Refusal:
-    """Whether a number may be obtained now, and until when it is valid then (P3)."""
+def obtainable(
+    scope: Scope, facts: NumberFacts, terms: NumberTerms, now: datetime, zone: str | None = None
+) -> Grant | Refusal:
+    """Whether a number may be obtained now, and until when it is valid then; days are those of ``zone`` (P3, G6)."""
     if facts.released:
         return refused("released", "subject", "P3", "the number was released for good")
     if scope is Scope.CASE:
@@ -102,10 +109,10 @@ def obtainable(scope: Scope, facts: NumberFacts, terms: NumberTerms, now: dateti
         return refused("parent_void", "subject.scope", "P3", explanation)
     if facts.completed_at is None:
         return Grant(None)
-    ends = window_ends(facts.completed_at, terms)
+    ends = window_ends(facts.completed_at, terms, zone)
     if now >= ends:
         return refused(
-            "too_late", "subject", "P3", f"after the order's completion this was possible until {local(ends)}"
+            "too_late", "subject", "P3", f"after the order's completion this was possible until {local(ends, zone)}"
         )
     # Obtained on the last day, it is valid for its whole time all the same.
     return Grant(now + timedelta(days=terms.again_days))
@@ -128,7 +135,7 @@ def is_over(scope: Scope, state: NumberState, terms: NumberTerms, now: datetime)
     """
     if state.binding:
         return False
-    return scope is Scope.CASE or isinstance(obtainable(scope, state.facts, terms, now), Refusal)
+    return scope is Scope.CASE or isinstance(obtainable(scope, state.facts, terms, now, state.time_zone), Refusal)
 
 
 def wanted(state: NumberState) -> VirtualNumber | None:
@@ -160,7 +167,7 @@ def refusal(
         return stranger
     match command:
         case ObtainNumber():
-            granted = obtainable(scope, state.facts, terms, now)
+            granted = obtainable(scope, state.facts, terms, now, state.time_zone)
             return granted if isinstance(granted, Refusal) else None
         case RenewNumber():
             return _unrenewable(scope, state, now)
@@ -226,10 +233,10 @@ def view_of(
         return _view(subject, NumberStage.BOUND, state, until=binding.until, number=binding.number)
     if binding:
         return _view(subject, NumberStage.IN_DOUBT, state, until=binding.until, why_none="provider_unreachable")
-    granted = obtainable(subject.scope, facts, terms, now)
+    granted = obtainable(subject.scope, facts, terms, now, state.time_zone)
     if isinstance(granted, Refusal):
         return _view(subject, NumberStage.ENDED, state, why_none=granted.code)
-    until = window_ends(facts.completed_at, terms) if facts.completed_at else None
+    until = window_ends(facts.completed_at, terms, state.time_zone) if facts.completed_at else None
     why_none = "lapsed" if state.lapsed else "not_obtained"
     return _view(subject, NumberStage.AVAILABLE, state, until=until, why_none=why_none)
 
@@ -258,6 +265,7 @@ def _view(
         released_because=state.facts.released_because if state else None,
         number=number,
         until=until,
+        time_zone=state.time_zone if state else None,
         no_deadline_because="" if until else _no_deadline(subject.scope, stage),
         why_none=why_none,
     )
@@ -274,7 +282,7 @@ def summary(subject: NumberSubject) -> str:
     return f"virtual number of {subject.scope} {subject.id}"
 
 
-def current_details(view: NumberView, language: Language) -> str:
+def page(view: NumberView, language: Language) -> str:
     """A page of Markdown for operators: what it is for, where it stands, until when. No whole number is on it."""
     facts = {
         "规则 · rule": "P3",
@@ -283,7 +291,7 @@ def current_details(view: NumberView, language: Language) -> str:
         "虚拟号 · number": f"`{view.number.masked}`" if view.number else "",
         "无号码 · no number": "" if view.number else f"`{view.why_none}`",
         "释放原因 · released because": f"`{view.released_because}`" if view.released_because else "",
-        "截止 · until": local(view.until) if view.until else "",
+        "截止 · until": local(view.until, view.time_zone) if view.until else "",
         "无截止 · no deadline": "" if view.until else view.no_deadline_because,
     }
     lines = [f"- **{said(name, language)}**: {value}" for name, value in facts.items() if value]

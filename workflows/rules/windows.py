@@ -24,6 +24,8 @@ _WINDOWS: Final[Mapping[CaseKind, str]] = MappingProxyType(
         CaseKind.SHIPPED_REFUND: "refund_only",
         CaseKind.RETURN: "returns",
         CaseKind.EXCHANGE: "exchange",
+        CaseKind.RESEND: "resend",
+        CaseKind.REPAIR: "repair",
     }
 )
 _SATURDAY: Final = 5
@@ -48,7 +50,8 @@ def window_ends(
     if window is None:
         return None
     since = {"payment": order.paid_at, "sign_off": order.signed_at, "completion": order.completed_at}[window.since]
-    days = (reason.window_days if reason else None) or window.days
+    own = reason.window_days if reason and kind is not CaseKind.REPAIR else None  # M1: of a guarantee, not of a return
+    days = own or window.days
     if since is None:
         return None
     return _end_of_day(since, days, policy.place, works) if window.whole_days else since + timedelta(days=days)
@@ -67,6 +70,18 @@ def comes_back(sku: str, reason: Reason | None, policy: Policy) -> bool:
     if reason is not None and reason.goods_are_at_fault():
         return True
     return not any(fnmatchcase(sku, pattern) for pattern in policy.windows.not_returnable_skus)
+
+
+def refused_for_good(order: OrderFacts, at: datetime) -> Refusal | None:
+    """G2: why nothing at all can be asked for on an order any more, by the word of the order system; None where it can.
+
+    Such an order's money leaves the ledger; a case that is open by then is carried on.
+    """
+    until = order.refundable_until
+    if until is None or at <= until:
+        return None
+    explanation = f"by the order system, nothing of this order is paid back after {until.isoformat()}"
+    return refused("refunds_over", "order_no", "G2", explanation)
 
 
 def refused_by_profile(

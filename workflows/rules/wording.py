@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from workflows.messages.actors import Role
+from workflows.messages.payouts import PaidBy
 from workflows.messages.proposals import ProposalKind
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, Stopped
 
@@ -29,6 +30,10 @@ SILENCE_MEANS: Final[Mapping[Silence, str]] = MappingProxyType(
         Silence.RIGHT_TO_INTERVENTION: "买家可申请平台介入 · the buyer gains the right to intervention",
         Silence.CLOSE_AS_EXCHANGED: "已签收则确认换货完成，否则转人工"
         " · signed for, the exchange counts as completed; else an operator is called",
+        Silence.AGREE_TO_REPAIR: "自动同意维修 · it is agreed to mend it",
+        Silence.CLOSE_AS_REPAIRED: "已签收则维修完成，否则转人工"
+        " · signed for, the repair counts as completed; else an operator is called",
+        Silence.AGREE_TO_RESEND: "自动同意补寄 · it is agreed to send it again",
         Silence.CLOSE_AS_RESENT: "已签收则补寄完成，否则转人工"
         " · signed for, what was sent again counts as received; else an operator is called",
         Silence.GO_TO_PLATFORM: "平台介入 · the platform steps in",
@@ -77,6 +82,10 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the goods of the exchange have not reached the buyer: reship, or convert_to_refund",
         Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship，或 convert_to_refund"
         " · the goods of the exchange have not been sent: press for reship, or convert_to_refund",
+        Attention.REPAIR_OVERDUE: "维修品未寄回，请催促：reship，或 convert_to_refund"
+        " · what was to be mended has not been sent back: press for reship, or convert_to_refund",
+        Attention.REPAIR_FAILED: "维修品未送达买家：reship 重发，或 convert_to_refund"
+        " · what was mended has not reached the buyer: reship, or convert_to_refund",
         Attention.RESEND_OVERDUE: "商家未补寄，请催促：reship，或 refund_directly"
         " · what was to be sent again has not been sent: press for reship, or refund_directly",
         Attention.RESEND_FAILED: "补寄商品未送达买家：reship 重发，或 refund_directly"
@@ -115,6 +124,8 @@ KINDS: Final[Mapping[CaseKind, str]] = MappingProxyType(
         CaseKind.RETURN: "退货退款 · return",
         CaseKind.EXCHANGE: "换货 · exchange",
         CaseKind.PRICE_PROTECTION: "保价 · price protection",
+        CaseKind.REPAIR: "维修 · repair",
+        CaseKind.RESEND: "补寄 · re-send",
         CaseKind.DISPUTE: "纠纷 · dispute",
         CaseKind.LATE_SHIPMENT: "延迟发货 · late shipment",
         CaseKind.FREIGHT_INSURANCE: "运费险 · freight insurance",
@@ -137,6 +148,7 @@ OUTCOMES: Final[Mapping[OutcomeKind, str]] = MappingProxyType(
         OutcomeKind.CLOSED_BY_OFFICER: "人工关闭 · closed by an officer",
         OutcomeKind.NOT_RETURNED: "买家未退货 · the goods were not returned",
         OutcomeKind.EXCHANGED: "已换货 · exchanged",
+        OutcomeKind.REPAIRED: "已维修 · repaired",
         OutcomeKind.RESENT: "已补寄 · sent again",
         OutcomeKind.RESOLVED: "已解决 · resolved",
         OutcomeKind.SETTLED: "已和解 · settled",
@@ -174,6 +186,14 @@ ROLES: Final[Mapping[Role, str]] = MappingProxyType(
     }
 )
 
+OWN_BOOKS: Final[Mapping[PaidBy | None, str]] = MappingProxyType(
+    {
+        PaidBy.ALLOWANCE: "已退回膨胀金 · back in the allowance",
+        PaidBy.LOST_BONUS: "权益金已失效 · bonus, lost with the allowance",
+    }
+)
+"""How a payment stands that no provider was told of (A7)."""
+
 WARNINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "paused": "暂停计时已顺延 · later because of a declared pause",
@@ -202,7 +222,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "compensation_claimed": "买家申请赔付 · compensation claimed",
         "compensation_owed": "产生赔付 · compensation owed",
         "compensation_paid": "赔付到账 · compensation paid",
-        "converted_to_refund": "换货转退款 · converted to a refund",
+        "converted_to_refund": "转为退款 · converted to a refund",
         "deadline_moved": "截止时间变更 · deadline moved",
         "deadline_set": "人工改期 · deadline set by an officer",
         "deadline_near": "临近截止提醒 · deadline near",
@@ -246,6 +266,8 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "paid_out_by_silence": "超时自动付款 · paid out by silence",
         "nothing_left": "已无可退金额 · nothing left to refund",
         "nothing_to_pay": "无需付款 · nothing to pay",
+        "allowance_refunded": "已退回店铺膨胀金 · back in the allowance",
+        "allowance_paid_out": "膨胀金已不存在，本金原路退回 · the allowance is no more: its principal went as money",
         "payment_reduced": "部分已由其他售后单支付 · others have been paid a part",
         "payment_retried": "重试付款 · payment retried",
         "proposed": "提出协商方案 · proposed",
@@ -257,6 +279,8 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "said": "留言 · said",
         "policy_moved": "规则版本变更 · policy moved",
         "receipt_confirmed": "确认收货 · receipt confirmed",
+        "receipt_recorded": "确认收货已记录，案件继续时处理 · receipt recorded: looked at once the case goes on",
+        "report_recorded": "物流消息已记录，案件继续时处理 · carrier's word recorded: looked at once the case goes on",
         "receipt_extended": "延长收货 · receipt extended",
         "refund_account_given": "提供退款账户 · refund account given",
         "refund_submitted": "已提交网关 · submitted to the gateway",
@@ -267,6 +291,10 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "rejected": "拒绝 · rejected",
         "reshipment_overdue": "换货超时未发 · re-shipment overdue",
         "reshipped": "换货已发出 · re-shipped",
+        "repair_sent": "维修品已寄回 · sent back, mended",
+        "repair_overdue": "维修超时未寄回 · repair overdue",
+        "repair_confirmed": "确认收到维修品 · repair confirmed",
+        "repair_confirmed_by_silence": "超时确认维修 · repair confirmed by silence",
         "resend_confirmed": "确认收到补寄 · what was sent again has arrived",
         "resend_confirmed_by_silence": "超时确认补寄 · sent again, confirmed by silence",
         "resend_overdue": "补寄超时未发 · not sent again in time",

@@ -150,17 +150,21 @@ class Book:
             tell=tell,
         )
         not_overtaken(stepped.ahead, fenced=stepped.fenced)
+        raise BookIsAheadError(await self.read())
+
+    async def read(self) -> Resumed:
+        """How far the case has come by its book."""
         if self.opening is None:
             raise ValueError("a case has no step before its opening")
-        opened = await host.answered(
+        opened = await self._running.host.answered(
             activities.open_case,
             self.opening,
             seconds=30,
             summary="how far the case has come by its book",
             fits=found_by_opening,
-            tell=tell,
+            tell=self.begun_anew,
         )
-        raise BookIsAheadError(opened.resumed or just_opened(self.opening.request, opened, self.opening.at))
+        return opened.resumed or just_opened(self.opening.request, opened, self.opening.at)
 
     def begun_anew(self, activity: str, why: str) -> None:
         """Section 11: an activity has failed for good, or was answered with what only a person can have made up."""

@@ -7,7 +7,7 @@ carries the run is the host's matter (``workflows.shell.host``): nothing here kn
 import asyncio
 from datetime import datetime
 
-from workflows.kinds import disputed, every_case, open_proposals, order_money, resuming
+from workflows.kinds import dispute_end, disputed, every_case, open_proposals, order_money, resuming
 from workflows.kinds.decisions import Decision, TellCase
 from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLook
 from workflows.kinds.kind import Kind
@@ -16,10 +16,11 @@ from workflows.messages.cases import Outcome, Resumed
 from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
 from workflows.messages.requests import Request
 from workflows.messages.stages import OutcomeKind
+from workflows.rules.dispute import ruling_key
 from workflows.shell.book import Book, BookIsAheadError, FencedError
 from workflows.shell.clock import Clock, Rings
 from workflows.shell.effects import Effects
-from workflows.shell.host import Host
+from workflows.shell.host import Host, RunIsLongError
 from workflows.shell.intake import Intake
 from workflows.shell.mailbox import Mailbox
 from workflows.shell.opening import Opening
@@ -41,13 +42,17 @@ class CaseRun:
         """The case as it stands."""
         self.mailbox = Mailbox(host)
         self._book = Book(self.running, self.mailbox.heard)
-        self.intake = Intake(self.running, self.mailbox, self._book)
+        self.intake = Intake(self.running, self.mailbox, self._book, self._hands_over)
         """Takes commands and facts in."""
         self._clock = Clock(self.running)
         self._writer = Writer(self.running, self._book, self._clock, self.mailbox)
         self._effects = Effects(self.running, self._book)
         self._opening = Opening(self.running, self._book)
         self._asides: list[asyncio.Task[None]] = []
+        self._long = False
+        """Whether the host takes little more of this run."""
+        self._leaves_dispute = False
+        """Whether another run is to go on though a dispute is open that this one has started."""
 
     # The life of a case -----------------------------------------------------------------------------------
 
@@ -59,10 +64,10 @@ class CaseRun:
 
         Raises:
             FencedError: another run carries the case; this one has left it all to that.
+            RunIsLongError: another run is to carry the case from where the book stands; nobody waits for this one.
         """
         try:
-            outcome = await undisturbed(self._live(), self._ignore_cancellation)
-            await self._leave_nothing_behind()
+            outcome = await undisturbed(self._live_and_leave(), self._ignore_cancellation)
         except FencedError:
             await self._give_up()
             raise
@@ -77,6 +82,11 @@ class CaseRun:
         self.mailbox.abandon()
         await self._host.wait_until(self._host.all_handlers_finished)
 
+    async def _live_and_leave(self) -> Outcome:
+        outcome = await self._live()
+        await self._leave_nothing_behind()
+        return outcome
+
     async def _live(self) -> Outcome:
         opened = await self._opening.open()
         if opened.refusal:
@@ -85,13 +95,18 @@ class CaseRun:
             return self._opening.unopened(OutcomeKind.SHIPPED_IN_TIME, rule="L1")
         if opened.opened_at:
             self._effects.taken_over()
-        decision = self._resume(opened.resumed) if opened.resumed else self._kind.begin(self.running.case)
+        if not opened.resumed:
+            self.intake.look_at_early()
+        if opened.resumed:
+            decision = await self._take_up(opened.resumed)
+        else:
+            decision = self._kind.begin(self.running.case)
         while self.running.outcome is None:
             try:
                 await self._carry_out(decision)
                 decision = await self._decide()
             except BookIsAheadError as found:
-                decision = self._resume(found.resumed)
+                decision = await self._take_up(found.resumed)
         for aside in self._asides:
             await aside
         return self.running.outcome
@@ -108,6 +123,25 @@ class CaseRun:
         else:
             event = woken_by
         return self._kind.handle(self.running.case, event)
+
+    async def _take_up(self, resumed: Resumed) -> Decision:
+        """Go on where the book stands, and find the dispute that is open about the case by its id (D8)."""
+        decision = self._resume(resumed)
+        dispute = self.running.state.dispute.current
+        if dispute is None or resumed.dispute_over or self.running.outcome or not self._host.finds_dispute_again():
+            return decision
+        if not await self._host.let_go(dispute):
+            self._hear_of_dispute(await self._book.read())
+        return decision
+
+    def _hear_of_dispute(self, resumed: Resumed) -> None:
+        """The book knows of the dispute's end: what it has told the case itself counts, if it has."""
+        dispute = self.running.state.dispute.current
+        if dispute is None or not resumed.dispute_over or self._effects.dispute_ended:
+            return
+        told = any(each.key == ruling_key(dispute) for each in self.mailbox.facts)
+        if not told or not self._host.finds_dispute_again():
+            self._effects.dispute_ended = DisputeEnded(resumed.dispute_ruling)
 
     def _resume(self, resumed: Resumed) -> Decision:
         """Go on where the book stands: what was carried out is not carried out again (section 11)."""
@@ -127,9 +161,9 @@ class CaseRun:
             self.mailbox.answer(left, refusal)
         elif left:
             self.mailbox.slot = left
+        self.intake.look_at_early()
         self._effects.taken_over()
-        if resumed.dispute_over and self._effects.dispute_ended is None:
-            self._effects.dispute_ended = DisputeEnded(None)
+        self._hear_of_dispute(resumed)
         return Decision() if running.outcome else resuming.go_on(running.case, resumed.last)
 
     async def _leave_nothing_behind(self) -> None:
@@ -164,6 +198,10 @@ class CaseRun:
         elif self._book.unwritten or (opened and self._book.has_more_to_say()):
             self.running.because("log")
             await self._carry_out(self.running.case.stay())
+        elif (told := dispute_end.untold(self.running.case)) and self._host.finds_dispute_again():
+            claim = self.running.state.claim.but(told_ruling=True)
+            self.running.state = self.running.state.but(claim=claim)
+            await self._effects.tell(told)
         elif self._host.all_handlers_finished():
             return True
         else:
@@ -185,6 +223,7 @@ class CaseRun:
         mailbox.free()
         while running.outcome is None:
             self._book.woken = True
+            self._look_at_length()
             if (command := mailbox.next_command()) is not None:
                 running.because_of(command)
                 match command:
@@ -214,9 +253,11 @@ class CaseRun:
                     return fact
                 else:
                     await self._note(fact)
-            elif self._book.unwritten:
+            elif self._book.unwritten or (self._can_hand_over() and self._book.has_more_to_say()):
                 running.because("log")
                 await self._carry_out(running.case.stay())
+            elif self._can_hand_over():
+                raise RunIsLongError
             elif (woken_by := await self._until_it_is_time(look_at)) is not None:
                 return woken_by
         return None
@@ -244,7 +285,27 @@ class CaseRun:
 
     def _stirred(self) -> bool:
         """Whether there is something to look at."""
-        return bool(self.mailbox.slot or self.mailbox.facts or self._book.unwritten or self._dispute_has_ended())
+        mailbox, unwritten = self.mailbox, self._book.unwritten
+        return bool(mailbox.slot or mailbox.facts or unwritten or self._dispute_has_ended() or self._can_hand_over())
+
+    def _can_hand_over(self) -> bool:
+        """Whether the run is long, and nothing is under way that the next one would not find in the book."""
+        self._look_at_length()
+        quiet = self._host.all_handlers_finished() and all(aside.done() for aside in self._asides)
+        return quiet and self._hands_over()
+
+    def _look_at_length(self) -> None:
+        self._long = self._long or self._host.has_run_long()
+        if self._long and self._effects.follows_dispute and not self._leaves_dispute:
+            self._leaves_dispute = self._host.finds_dispute_again()
+
+    def _hands_over(self) -> bool:
+        """Whether another run is to go on as soon as all is quiet.
+
+        A dispute that this run has started is the server's child of this run alone, and lives on without it: the
+        server asks it for its end, by which it knows that it has to tell the case how it ends, as after a reset.
+        """
+        return self._long and (self._leaves_dispute or not self._effects.follows_dispute)
 
     def _dispute_has_ended(self) -> bool:
         """Whether the dispute's end is to be looked at; what is being paid is finished first (section 11)."""

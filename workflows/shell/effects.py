@@ -82,6 +82,11 @@ class Effects:
         self.asks_first = True
         self._following = None  # and not cancelled: that would ask for the dispute's cancellation
 
+    @property
+    def follows_dispute(self) -> bool:
+        """Whether this run waits for the end of a dispute that it has started."""
+        return self._following is not None and not self._following.done()
+
     async def dispute_over(self) -> None:
         """Section 11: a case does not end before its dispute."""
         if self._following:
@@ -122,12 +127,19 @@ class Effects:
         try:
             dispute = await self._host.start_case(request)
         except CaseExistsError:
-            return case_id(request) if again else None
+            if not again:
+                return None
+            if self._host.finds_dispute_again():
+                await self._host.let_go(case_id(request))
+            return case_id(request)
         self._following = asyncio.create_task(self._follow(dispute))
         return dispute.id
 
     async def _follow(self, dispute: StartedCase) -> None:
         outcome = await dispute.outcome()
+        known = self._running.state.dispute
+        if known.opening is None and known.current != dispute.id:  # it has told the case itself how it ends (D8)
+            return
         if outcome is None:
             self.dispute_ended = DisputeEnded(None)
         else:

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from workflows.messages.cases import CaseView, Outcome
+from workflows.kinds.case import Case
+from workflows.messages.cases import Outcome
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
-from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
+from workflows.messages.requests import CompensationRequest, DisputeRequest
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -23,6 +24,10 @@ class CaseExistsError(Exception):
 
 class LastStepMissingError(Exception):
     """The book lacks the last step that this run has taken, and whoever asked can write it again."""
+
+
+class RunIsLongError(Exception):
+    """The host takes little more of this run: another one goes on from the book."""
 
 
 class StartedCase(Protocol):
@@ -79,6 +84,17 @@ class Host(Protocol):
         """Whether everybody who has sent a command has been answered."""
         ...
 
+    def has_run_long(self) -> bool:
+        """Whether the host takes little more of this run: another one is to go on from the book, once all is quiet."""
+        ...
+
+    def finds_dispute_again(self) -> bool:
+        """Whether a case and its dispute find each other by their ids, whichever run carries either (D8).
+
+        Not in a run that was there before this was so: it waits for the end of the dispute that it has started.
+        """
+        ...
+
     async def soon_answered(
         self,
         activity: Callable[[Given], Awaitable[Found]],
@@ -123,13 +139,14 @@ class Host(Protocol):
         """
         ...
 
+    async def let_go(self, case: CaseId) -> bool:
+        """Have a case that an earlier run has started tell its end by itself; False where it does not run."""
+        ...
+
     async def tell_case(self, case: CaseId, fact: Command) -> bool:
         """Send a fact to another case; False where it has ended."""
         ...
 
-    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
-        """Bring what operators see up to date; ``view`` is the case as it stands.
-
-        ``customer`` holds the keyed hashes by which the customer is found (section 12).
-        """
+    def show(self, case: Case) -> None:
+        """Bring what operators find the case by up to date (section 12)."""
         ...

@@ -1,5 +1,7 @@
 """How a case takes commands in: who may send them, which are refused as things stand, and which wait for their turn."""
 
+from collections.abc import Callable
+
 from workflows.kinds.admission import refused_in_stage, refused_stranger
 from workflows.messages.cases import CaseView, Refusal
 from workflows.messages.commands import Command
@@ -13,10 +15,12 @@ from workflows.shell.running import RunningCase
 class Intake:
     """What a command meets before it is carried out."""
 
-    def __init__(self, running: RunningCase, mailbox: Mailbox, book: Book) -> None:
+    def __init__(self, running: RunningCase, mailbox: Mailbox, book: Book, hands_over: Callable[[], bool]) -> None:
+        """``hands_over`` says whether another run is to go on as soon as all is quiet here."""
         self._running = running
         self._mailbox = mailbox
         self._book = book
+        self._hands_over = hands_over
 
     def stranger(self, command: Command) -> Refusal | None:
         """Section 12: who asks is looked at before anything else, the command's key included."""
@@ -46,6 +50,8 @@ class Intake:
             return flood
         if self._mailbox.was_seen(command):
             return self._mailbox.key_reused(command)
+        if self._hands_over():
+            return admission.between_runs()
         if self._busy():
             return None
         return self.refusal(command)
@@ -90,6 +96,13 @@ class Intake:
         order = running.opened.order if running.opened else None
         impossible = refused_moment(command, now=now, order=running.state.order or order)  # R18
         return impossible or running.kind.refusal(running.case, command)
+
+    def look_at_early(self) -> None:
+        """Refuse what was told before it was known what the case is, and does not fit it (R18)."""
+        for fact in [*self._mailbox.facts]:
+            if (refusal := self.stranger(fact) or self.refusal(fact)) is not None:
+                self._mailbox.facts.remove(fact)
+                self._mailbox.answer(fact, refusal)
 
     def view_for(self, command: Command) -> CaseView | None:
         """The case as it stands, for a refusal; None where the sender may not see it (section 12)."""

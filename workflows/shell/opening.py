@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from workflows.kinds.kind import beginning
 from workflows.kinds.resuming import opened_state
 from workflows.kinds.stage import CLOSED, OPENING
 from workflows.messages import activities
@@ -103,5 +104,5 @@ class Opening:
             raise ValueError("nothing was opened")
         facts = opening_facts(running.request, at)
         entry = LogEntry.made_of(event="opened", by=opener(running.request), rule=OPENING.rule, at=at, facts=facts)
-        running.state = opened_state(running.state, opened, at)
+        running.state = opened_state(beginning(running.request, at), opened, at)  # also where that was long ago
         running.arrive((entry,))

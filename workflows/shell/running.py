@@ -65,9 +65,18 @@ class RunningCase:
             state=state,
             now=now,
             carried_out_by=self.carried_out_by,
-            detached=bool(self.cancellations) or self.host.parent is None,
+            detached=self.is_detached,
             resumes=self.host.resumes,
         )
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether the run that has started this one may not be the one that carries its case now (D8).
+
+        After a reset nobody knows whether an earlier run was told that; so another run looks for the case itself.
+        """
+        resumed = self.opened is not None and self.opened.opened_at is not None
+        return resumed or bool(self.cancellations) or self.host.parent is None
 
     @property
     def key(self) -> CaseKey:
@@ -91,7 +100,7 @@ class RunningCase:
     def arrive(self, entries: tuple[LogEntry, ...] = ()) -> None:
         """Be where the state says: for the handlers, the view, and whoever looks."""
         self.log.extend(entries)
-        self.host.show(self.view, self.request, self.opened.customer if self.opened else ())
+        self.host.show(self.case)
 
     def ended(self, verdict: Decided, closed_at: datetime) -> None:
         """The case has ended, as its state says."""

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
@@ -11,14 +11,18 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ChildWorkflowHandle, ParentClosePolicy
 
 from workflows import at_start, visibility
-from workflows.messages.cases import CaseView, Outcome
+from workflows.kinds.case import Case
+from workflows.messages.cases import Outcome
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
-from workflows.messages.requests import CompensationRequest, DisputeRequest, Request
+from workflows.messages.requests import CompensationRequest, DisputeRequest
 from workflows.queues import queue_for
 from workflows.rules.identity import case_id, workflow_name
 from workflows.shell.answers import local_first, until_answered
 from workflows.shell.host import CaseExistsError
+
+_IN_ANOTHER_RUN: Final = "goes-on-in-another-run"
+_FINDS_DISPUTE_AGAIN: Final = "finds-dispute-again"
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -66,6 +70,14 @@ class TemporalHost:
     def all_handlers_finished(self) -> bool:
         """See Host."""
         return workflow.all_handlers_finished()
+
+    def has_run_long(self) -> bool:
+        """See Host: as the server says of events, bytes and updates, each well before it takes no more."""
+        return workflow.info().is_continue_as_new_suggested() and workflow.patched(_IN_ANOTHER_RUN)
+
+    def finds_dispute_again(self) -> bool:
+        """See Host."""
+        return workflow.patched(_FINDS_DISPUTE_AGAIN)
 
     async def soon_answered(
         self,
@@ -122,6 +134,14 @@ class TemporalHost:
         except WorkflowAlreadyStartedError as error:
             raise CaseExistsError from error
 
+    async def let_go(self, case: CaseId) -> bool:
+        """See Host: a request to cancel it, as the server makes one to the children of a run that is no more."""
+        try:
+            await workflow.get_external_workflow_handle(case).cancel()
+        except FailureError:
+            return False
+        return True
+
     async def tell_case(self, case: CaseId, fact: Command) -> bool:
         """See Host: a signal."""
         try:
@@ -130,9 +150,9 @@ class TemporalHost:
             return False
         return True
 
-    def show(self, view: Callable[[], CaseView], request: Request, customer: tuple[str, ...]) -> None:
-        """See Host: search attributes and current details."""
-        visibility.show(view(), request, customer)
+    def show(self, case: Case) -> None:
+        """See Host: search attributes."""
+        visibility.show(case)
 
 
 class StartedWorkflow:

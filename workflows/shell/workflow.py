@@ -1,13 +1,15 @@
 """A case as a Temporal workflow: its handlers, and a run on Temporal as its host."""
 
 from collections.abc import Sequence
-from typing import ClassVar, cast
+from datetime import datetime
+from typing import ClassVar, Final, cast
 
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from workflows.kinds import details
 from workflows.kinds.kind import Kind
 from workflows.messages.cases import CaseView, Outcome
 from workflows.messages.causes import Cause
@@ -26,13 +28,17 @@ from workflows.messages.commands import (
 )
 from workflows.messages.converter import AWAITED_OUTSIDE, for_outside
 from workflows.messages.requests import Request
-from workflows.rules import admission
+from workflows.rules import admission, bilingual
 from workflows.shell.book import FencedError
 from workflows.shell.case import CaseRun
 from workflows.shell.handlers import OTHER_SIGNALS_ARE_LOGGED, update
+from workflows.shell.host import RunIsLongError
 from workflows.shell.intake import Intake
 from workflows.shell.refusing import refused_command
 from workflows.shell.temporal import TemporalHost
+
+_SHOWN_BEFORE: Final = "shown_before"
+"""The name of the memo with the view that the run before has left."""
 
 
 class CaseWorkflow:
@@ -44,6 +50,8 @@ class CaseWorkflow:
 
     started_with: ClassVar[type[BaseModel]]
     """The message that starts it (``workflows.starts``)."""
+    started_by: BaseModel
+    """That message, as it was read."""
     unreadable: ApplicationError | None
     """Why it could not be read; there is no other state then."""
     case_kind: ClassVar[Kind]
@@ -79,20 +87,42 @@ class CaseWorkflow:
         return None if self.unreadable else self.carried.running.cause
 
     async def conduct(self) -> Outcome:
-        """Carry the case from its opening to its outcome: in clear, where another namespace waits for it."""
+        """Carry the case from its opening to its outcome: in clear, where another namespace waits for it.
+
+        Where the server takes little more of this run, another one goes on with the same start and finds the book.
+        """
         try:
             outcome = await self.carried.conduct()
             if self.awaited_outside or AWAITED_OUTSIDE in workflow.info().raw_memo:
                 return cast("Outcome", for_outside(outcome))
             return outcome
+        except RunIsLongError:
+            memo: dict[str, object] = {_SHOWN_BEFORE: self.carried.running.view()}
+            if self.awaited_outside or AWAITED_OUTSIDE in workflow.info().raw_memo:
+                memo[AWAITED_OUTSIDE] = True
+            workflow.continue_as_new(self.started_by, memo=memo)
         except FencedError:
             raise ApplicationError("another run carries the case now", type="Fenced", non_retryable=True) from None
+
+    def operators_page(self, at: datetime) -> str:
+        """The case's page in the Web UI, in Markdown; written when somebody asks for it, at ``at`` (section 12)."""
+        if self.unreadable:
+            return ""
+        running = self.carried.running
+        now = max(at, workflow.now())  # a case's own time has been moved ahead in tests
+        return details.page(self._view(), running.request, bilingual.in_force(), now)
 
     @workflow.query(name="view", description="The case as it stands.")
     def view_query(self) -> CaseView:
         """The case as it stands."""
         if self.unreadable:
             raise self.unreadable
+        return self._view()
+
+    def _view(self) -> CaseView:
+        """The case as it stands; in a run that goes on for another one, as that has left it until the book is read."""
+        if self.carried.running.opened is None and _SHOWN_BEFORE in workflow.info().raw_memo:
+            return workflow.memo_value(_SHOWN_BEFORE, type_hint=CaseView)
         return self.carried.running.view()
 
     @workflow.signal(name=AWAITED_OUTSIDE, description="A service in another namespace waits for the outcome.")

@@ -1,0 +1,227 @@
+"""Old months of closed cases: written to the archive, read back and compared, dropped, and brought back.
+
+A month is dropped only in the transaction in which every row of it was found in the archive, byte for byte. What is in
+the archive alone is still found by its slim row (``casebook.closed_keys``), and counts for the rules.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from activities import archive_files
+from activities.archive_files import ROWS_AT_ONCE, ArchivedFile, Manifest, TableFile
+from activities.gateways.archive_store import ArchiveDamaged, ArchiveStore, NotInArchive
+from activities.postgres import archives, recalled
+from activities.postgres.archives import CASES, LINES, TABLES, Part
+from activities.postgres.connection import Connection
+from workflows.messages.reading import read_own_json
+
+_MANIFEST: Final = "manifest.json"
+_FILES: Final = {CASES: "cases.parquet", LINES: "log.parquet"}
+
+
+class Archive:
+    """The archive of one database, in one store."""
+
+    def __init__(self, pool: asyncpg.Pool, store: ArchiveStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    async def export(self, month: date, at: datetime) -> Part:
+        """Write what the database has of a month into the archive; again, it takes the place of what was not dropped.
+
+        Raises:
+            NotInArchive: the database has nothing of the month.
+            ArchiveUnreachable: the store does not answer; nothing is noted.
+        """
+        with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
+            folder = Path(scratch)
+            async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+                number = 1 + max(
+                    (each.part for each in await archives.parts(connection, month) if each.dropped_at), default=0
+                )
+                files = [await _write(connection, table, month, folder / name) for table, name in _FILES.items()]
+                revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+            if not files[0].rows:
+                raise NotInArchive(f"the database has no closed cases of {month:%Y-%m}")
+            manifest = Manifest(month=f"{month:%Y-%m}", part=number, revision=revision, files=tuple(files))
+            (folder / _MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+            for name in (*_FILES.values(), _MANIFEST):  # the manifest last: where it is, the others are
+                await self._store.put(f"{manifest.folder()}/{name}", folder / name)
+            part = Part(
+                month=month,
+                part=number,
+                cases=files[0].rows,
+                lines=files[1].rows,
+                manifest=archive_files.digest_of(folder / _MANIFEST),
+                exported_at=at,
+                dropped_at=None,
+                restored_at=None,
+            )
+        async with self._pool.acquire() as connection, connection.transaction():
+            await archives.enter(connection, part)
+        return part
+
+    async def verify(self, month: date) -> list[Part]:
+        """Read all parts of a month back: hashes and counts; and row by row where the database has them as well.
+
+        Raises:
+            NotInArchive: there are none.
+            ArchiveDamaged: something is missing, or differs.
+            ArchiveUnreachable: the store does not answer.
+        """
+        async with self._pool.acquire() as connection:
+            found = await archives.parts(connection, month)
+        if not found:
+            raise NotInArchive(f"{month:%Y-%m} is not in the archive")
+        for part in found:
+            async with self._fetched(part) as (folder, manifest):
+                if part.dropped_at is None:
+                    async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+                        await _compare(connection, part, folder, manifest)
+        return found
+
+    async def drop(self, month: date, at: datetime) -> Part:
+        """Drop what the database has of a month: what is in the archive alone from now on.
+
+        Raises:
+            NotInArchive: it was not exported.
+            ArchiveDamaged: the archive has not the same rows, as where a case came back since; export it anew.
+            ArchiveUnreachable: the store does not answer.
+        """
+        async with self._pool.acquire() as connection:
+            exported = [each for each in await archives.parts(connection, month) if each.dropped_at is None]
+        if not exported:
+            raise NotInArchive(f"{month:%Y-%m} was not exported since it changed, or the database does not have it")
+        (part,) = exported
+        async with (
+            self._fetched(part) as (folder, manifest),
+            self._pool.acquire() as connection,
+            connection.transaction(),
+        ):
+            await archives.hold(connection, month)
+            await _compare(connection, part, folder, manifest)
+            await archives.drop(connection, part, at)
+        return part
+
+    async def restore(self, month: date, at: datetime) -> list[Part]:
+        """Write a month that is in the archive alone into the database again, all of it or nothing.
+
+        It stays until somebody drops it.
+
+        Raises:
+            NotInArchive: no part of it is in the archive alone.
+            ArchiveDamaged: the archive does not hold what was put there; nothing is written.
+            ArchiveUnreachable: the store does not answer.
+        """
+        async with self._pool.acquire() as connection:
+            dropped = [each for each in await archives.parts(connection, month) if each.dropped_at]
+        if not dropped:
+            raise NotInArchive(f"no part of {month:%Y-%m} is in the archive alone")
+        async with AsyncExitStack() as stack:
+            # All of it before anything is written: no transaction waits for a store.
+            fetched = [(part, *await stack.enter_async_context(self._fetched(part))) for part in dropped]
+            async with self._pool.acquire() as connection, connection.transaction():
+                await archives.make(connection, month)
+                for part, folder, manifest in fetched:
+                    for file in manifest.files:
+                        for rows in archive_files.rows_of(folder / file.name):
+                            await archives.put_back(connection, _table_of(file), file.columns, rows)
+                    await archives.restored(connection, part, at)
+        return dropped
+
+    async def read(self, case_id: str) -> dict[str, Any]:
+        """One case that is in the archive alone, with its log, as its rows were, JSON decoded.
+
+        Raises:
+            NotInArchive: it is not there, or the database has it.
+            ArchiveDamaged: the archive does not hold what was put there.
+            ArchiveUnreachable: the store does not answer.
+        """
+        found = await self._find(case_id)
+        return {"case": found[CASES][0], "log": found[LINES]}
+
+    async def recall(self, case_id: str) -> None:
+        """Have one case that is in the archive alone at hand, for some days, for whoever reads it (``recalled``).
+
+        Errors as in ``read``.
+        """
+        found = await self._find(case_id)
+        case = found[CASES][0]
+        del case["state"]  # which nobody reads who may not go on with the case, and may name an account (T4)
+        async with self._pool.acquire() as connection:
+            await recalled.keep(
+                connection,
+                case_id,
+                case["closed_at"],
+                json.dumps(case, default=datetime.isoformat),
+                json.dumps(found[LINES], default=datetime.isoformat),
+            )
+
+    async def _find(self, case_id: str) -> dict[str, list[dict[str, Any]]]:
+        """The rows of one case that is in the archive alone, by their tables."""
+        async with self._pool.acquire() as connection:
+            closed_at = await archives.closed_at(connection, case_id)
+            month = closed_at.astimezone(UTC).date().replace(day=1) if closed_at else None
+            parts = [each for each in await archives.parts(connection, month) if each.dropped_at] if month else []
+        for part in parts:
+            async with self._fetched(part) as (folder, manifest):
+                found = {
+                    _table_of(file): await asyncio.to_thread(
+                        archive_files.rows_of_case, folder / file.name, file.columns, case_id
+                    )
+                    for file in manifest.files
+                }
+                if found[CASES]:
+                    return found
+        raise NotInArchive(f"{case_id} is not in the archive alone")
+
+    @asynccontextmanager
+    async def _fetched(self, part: Part) -> AsyncGenerator[tuple[Path, Manifest]]:
+        """A part's files in a folder, each found to be what its manifest says."""
+        with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
+            folder, name = Path(scratch), archive_files.folder_of(f"{part.month:%Y-%m}", part.part)
+            await self._fetch(f"{name}/{_MANIFEST}", folder / _MANIFEST, part.manifest)
+            manifest = read_own_json(Manifest, (folder / _MANIFEST).read_text(encoding="utf-8"))
+            for file in manifest.files:
+                if file.name not in _FILES.values():
+                    raise ArchiveDamaged(f"{name} has a file that is not known here: {file.name}")
+                await self._fetch(f"{name}/{file.name}", folder / file.name, file.sha256)
+            if [each.rows for each in manifest.files] != [part.cases, part.lines]:
+                raise ArchiveDamaged(f"{name}: the manifest counts other rows than were written")
+            yield folder, manifest
+
+    async def _fetch(self, name: str, file: Path, sha256: str) -> None:
+        if not await self._store.get(name, file):
+            raise ArchiveDamaged(f"{name} is missing")
+        if await asyncio.to_thread(archive_files.digest_of, file) != sha256:
+            raise ArchiveDamaged(f"{name} is not what was written: its SHA-256 differs")
+
+
+async def _write(connection: Connection, table: str, month: date, path: Path) -> ArchivedFile:
+    columns = await archives.columns_of(connection, table)
+    with TableFile(path, f"casebook.{table}", columns) as file:
+        async for rows in archives.rows(connection, table, columns, month, ROWS_AT_ONCE):
+            await asyncio.to_thread(file.write, [tuple(row) for row in rows])
+    return await asyncio.to_thread(file.written)
+
+
+async def _compare(connection: Connection, part: Part, folder: Path, manifest: Manifest) -> None:
+    for file in manifest.files:
+        there = archives.rows(connection, _table_of(file), file.columns, part.month, ROWS_AT_ONCE)
+        if not await archive_files.same_rows(there, archive_files.rows_of(folder / file.name)):
+            raise ArchiveDamaged(f"{manifest.folder()}/{file.name} has other rows than the database: export it anew")
+
+
+def _table_of(file: ArchivedFile) -> str:
+    table = file.table.removeprefix("casebook.")
+    if table not in TABLES:
+        raise ArchiveDamaged(f"{file.name} is of a table that is not known here: {file.table}")
+    return table

@@ -1,0 +1,93 @@
+"""What is wrong with a policy profile, field by field, with its rule: for whoever writes the file (section 2)."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from workflows.messages.policy import Policy
+
+_RULES: Final = {
+    "refund": "R1 to R8",
+    "cancellation": "R3",
+    "merchant_refund": "R9",
+    "withdrawal": "A3",
+    "returns": "T1 to T11",
+    "dispute": "D1 to D9",
+    "late_shipment": "L1 to L3",
+    "price_protection": "B1 to B3",
+    "resend": "C1 to C6",
+    "repair": "M1 to M5",
+    "limits": "R16, R18",
+    "decisions": "R11",
+    "silence": "G3",
+    "windows": "G2",
+    "place": "G6",
+    "confirms_receipt": "G6",
+    "ladder": "L4",
+    "reasons": "G1",
+    "negotiation": "N1 to N5",
+    "payment": "R5",
+    "standing_orders": "G4",
+}
+"""Of each part of a profile."""
+_MOST_TOLD: Final = 5
+_REMINDERS: Final = (
+    ("refund.reminder_hours", "refund.unshipped_review_hours", "R1"),
+    ("refund.reminder_hours", "refund.shipped_review_hours", "R2"),
+    ("withdrawal.reminder_hours", "withdrawal.retention_hours", "A3"),
+    ("returns.reminder_hours", "returns.review_hours", "T1"),
+    ("dispute.evidence_reminder_hours", "dispute.evidence_hours", "D4"),
+    ("late_shipment.reminder_hours", "late_shipment.review_hours", "L2"),
+    ("price_protection.reminder_hours", "price_protection.review_hours", "B3"),
+    ("resend.reminder_hours", "resend.review_hours", "C2"),
+    ("repair.reminder_hours", "repair.review_hours", "M2"),
+)
+"""Which reminder belongs to which deadline."""
+
+
+def faults_in_words(error: ValidationError) -> str:
+    """What does not fit, fields that there are not first: where one is misspelt, another one is missing for it."""
+    found = error.errors(include_input=False, include_url=False)
+    found.sort(key=lambda each: each["type"] != "extra_forbidden")
+    told = "; ".join(_fault(each) for each in found[:_MOST_TOLD])
+    more = len(found) - _MOST_TOLD
+    return f"{told}; and {more} more" if more > 0 else told
+
+
+def reminders_too_early(policy: Policy) -> str:
+    """The reminders that would have to go before their time begins, and so never go; empty where there are none."""
+    faults = [
+        f"{reminder}: must not be more than {deadline}, or nobody is reminded ({rule})"
+        for reminder, deadline, rule in _REMINDERS
+        if _hours(policy, reminder) > _hours(policy, deadline)
+    ]
+    return "; ".join(faults)
+
+
+def _hours(policy: Policy, path: str) -> int:
+    part, field = path.split(".")
+    return getattr(getattr(policy, part), field)
+
+
+def _fault(found: Any) -> str:
+    location = found["loc"]
+    field = ".".join(map(str, location)) or "the profile"
+    rule = _RULES.get(str(location[0]) if location else "", "section 2")
+    match found["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(str(location[-1]), sorted(set(_fields(Policy))), n=1)
+            said = "there is no such field" + (f"; perhaps {near[0]} is meant" if near else "")
+        case "missing":
+            said = "is missing"
+        case _:
+            said = str(found["msg"]).removeprefix("Value error, ").replace("Input should be", "must be", 1)
+    return f"{field}: {said}" if said.endswith(")") else f"{field}: {said} ({rule})"
+
+
+def _fields(kind: type[BaseModel]) -> Iterator[str]:
+    for name, field in kind.model_fields.items():
+        yield name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation)

@@ -1,0 +1,172 @@
+"""``python -m tests.proofs.chaos.run``: thousands of cases while everything breaks, and what is true afterwards."""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from activities.gateways.payment_stub import PaymentGatewayStub
+from starter.errors import AftersalesError
+from tests.proofs.chaos import verdict
+from tests.proofs.chaos.faults import KINDS, Scene, make
+from tests.proofs.chaos.ground import Ground, prepared
+from tests.proofs.chaos.page import PAGE, page
+from tests.proofs.chaos.people import TROUBLE, People, end_all
+from tests.proofs.chaos.report import Report, Scale
+
+_CALLBACKS: Final = 1_000
+_SETTLED_SECONDS: Final = 30
+_KINDS: Final[dict[str, Callable[[str], Any]]] = {"int": int, "float": float, "str": str}
+
+
+async def chaos(folder: Path, scale: Scale, say: Callable[[str], None]) -> Report:
+    """The whole of it, on servers of its own in ``folder``."""
+    report, began = Report(), time.monotonic()
+    this = asyncio.current_task()
+    assert this
+    # Or workers, which have sessions of their own, would outlive it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+
+    def passed(what: str) -> None:
+        report.seconds[what] = round(time.monotonic() - began - sum(report.seconds.values()), 1)
+        say(f"{datetime.now(UTC):%H:%M:%S} {what}: {report.seconds[what]} s")
+
+    async with prepared(folder, scale.workers) as ground:
+        dice = random.Random(scale.seed)
+        people = People(ground, random.Random(f"{scale.seed} people"), scale.cases, scale.at_a_time, scale.plans)
+        scene = Scene(ground, people, dice, timedelta(seconds=scale.behind))
+        keeper = asyncio.create_task(ground.see_to_workers())
+        gateway = asyncio.create_task(_calls_back(ground))
+        passed("start")
+        living = asyncio.create_task(people.live())
+        try:
+            report.kills = await _break(scene, scale, living, say)
+            await living
+        finally:
+            living.cancel()
+        passed("chaos")
+        await ground.command("recover", "--announce", "--start", "--rate", "200", "--json")
+        await PaymentGatewayStub(ground.pool).clear_behaviours()
+        passed("raise what was lost")
+        report.differences += await end_all(ground, scale.at_a_time, people.early, timedelta(hours=1))
+        passed("end")
+        gateway.cancel()
+        await _look(ground, people, report)
+        passed("look")
+        keeper.cancel()
+    return report
+
+
+async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: Callable[[str], None]) -> int:
+    """Make faults while people live, and until enough was killed; how many processes were killed."""
+    kinds = [kind for kind in KINDS if scale.only in kind.name]
+    usual = [kind for kind in kinds for _ in range(kind.weight)]
+    killing = [kind for kind in usual if kind.kills]
+    rare = [kind for kind in kinds if kind.rare for _ in range(scale.restored)]
+    scene.dice.shuffle(rare)
+    apart = scale.cases / (len(rare) + 1)
+    kills = made = 0
+    while True:
+        pause = scene.dice.expovariate(1 / scale.pause)
+        if living.done():
+            await asyncio.sleep(pause)
+        else:
+            await asyncio.wait({living}, timeout=pause)
+        if living.done() and kills >= scale.kills:
+            break
+        due = rare and (living.done() or scene.people.begun > apart * (made + 1))
+        if not due and not usual:
+            continue
+        # Evenly over the cases: what is killed when all have ended shows little.
+        late = kills < scale.kills * scene.people.begun / scale.cases
+        kind = rare.pop() if due else scene.dice.choice(killing if late and killing else usual)
+        made += bool(due)
+        await make(kind, scene)
+        kills += kind.kills
+        if due or not sum(scene.ground.faults.values()) % 20:
+            say(f"{datetime.now(UTC):%H:%M:%S}   {scene.people.begun} cases, {kills} kills, last: {kind.name}")
+    return kills
+
+
+async def _calls_back(ground: Ground) -> None:
+    """The gateway's callbacks, as they fall due for each case's own clock, some of them twice."""
+    while True:
+        await asyncio.sleep(1)
+        with suppress(*TROUBLE):
+            gateway, at = PaymentGatewayStub(ground.pool), datetime.now(UTC)
+            for due in await gateway.due_callbacks(at + timedelta(days=1), limit=_CALLBACKS):
+                told = due.callback.model_copy(update={"settled_at": min(due.callback.settled_at, at)})
+                try:
+                    await ground.aftersales.gateway_callback(told)
+                except AftersalesError as error:
+                    ground.met[f"{type(error).__name__} told to the gateway"] += 1
+                else:
+                    await gateway.mark_delivered(due.id, at)
+
+
+async def _look(ground: Ground, people: People, report: Report) -> None:
+    pool = ground.pool
+    rows = await pool.fetch("SELECT case_id, kind, outcome, closed_at FROM casebook.cases")
+    report.begun, report.cases = people.begun, len(rows)
+    report.kinds = dict(sorted(Counter(row["kind"] for row in rows).items()))
+    report.outcomes = dict(sorted(Counter(str(row["outcome"]) for row in rows).items()))
+    deadline = time.monotonic() + _SETTLED_SECONDS
+    while await pool.fetchval("SELECT count(*) FROM notices.outbox WHERE sent_at IS NULL"):
+        if time.monotonic() > deadline:
+            break
+        await ground.command("notices", "retry", "--json")
+        await asyncio.sleep(1)
+    wrong, report.money = await verdict.money(ground, restored=any("book restored" in each for each in ground.faults))
+    unsent, report.notices = await verdict.told(ground)
+    report.differences += [
+        *wrong,
+        *unsent,
+        *await verdict.logs(ground),
+        *await verdict.workflows(ground, [row["case_id"] for row in rows if row["closed_at"]]),
+        *await verdict.strangers(ground),
+        *await verdict.plans(ground, people.lives),
+        *await verdict.whole(ground),
+        *people.early,
+        *ground.unexpected,
+    ]
+    alerts = await pool.fetch("SELECT kind, count(*) AS number FROM ledger.alerts GROUP BY kind ORDER BY kind")
+    report.alerts = {row["kind"]: row["number"] for row in alerts}
+    report.faults, report.met = dict(sorted(ground.faults.items())), dict(sorted(ground.met.items()))
+    report.moods = people.moods
+
+
+def main() -> int:
+    """Exit code 1 where something is not as it must be."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, usual in asdict(Scale()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=_KINDS[type(usual).__name__], default=usual)
+    parser.add_argument("--page", action="store_true", help="write docs/chaos.md")
+    given = vars(parser.parse_args())
+    writes = given.pop("page")
+    scale = Scale(**given)
+    with tempfile.TemporaryDirectory(prefix="aftersales-chaos-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        report = asyncio.run(chaos(Path(folder), scale, lambda line: print(line, file=sys.stderr, flush=True)))
+    print(json.dumps(asdict(report), indent=1, ensure_ascii=False))
+    if writes:
+        PAGE.write_text(page(scale, report), encoding="utf-8")
+    return 1 if report.differences else 0
+
+
+if __name__ == "__main__":
+    code = main()
+    # The interpreter may abort while it tears the SDK's threads down: everything is written, so leave.
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,315 @@
+"""The archive: a month leaves as a whole, is found again byte for byte, and nothing is dropped that is not there."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from activities.archive import Archive
+from activities.closed_cases import ClosedCases
+from activities.gateways.archive_s3 import ArchiveBucket
+from activities.gateways.archive_store import (
+    ArchiveDamaged,
+    ArchiveFolder,
+    ArchiveStore,
+    ArchiveUnreachable,
+    NotInArchive,
+)
+from activities.gateways.attachments_s3 import S3Settings
+from activities.postgres import archives, case_rows, casebook, closed_cases, recalled
+from activities.postgres.pool import open_pool
+from starter.archived_cases import ArchiveAway, ArchivedCases
+from starter.cases import PostgresCaseBook
+from tests.storage.money import NOON
+from tests.storage.s3_server import s3_with
+from tests.storage.test_closed_cases import closed_case, in_book, move, places
+from workflows.messages.closed_cases import ArchiveMonth, MoveClosed
+from workflows.messages.stages import Stopped
+
+NOVEMBER = date(2026, 11, 1)
+LATER = NOON + timedelta(days=500)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with s3_with("archive") as endpoint:
+        yield endpoint
+
+
+def bucket(endpoint: str, folder: str, name: str = "archive") -> ArchiveBucket:
+    key = SecretStr("k")
+    told = S3Settings(bucket=name, endpoint=endpoint, region="us-east-1", access_key=key, secret_key=key)
+    return ArchiveBucket(told, folder)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArchiveStore:
+    if request.param == "folder":
+        return ArchiveFolder(tmp_path / "archive")
+    return bucket(request.getfixturevalue("s3"), tmp_path.name)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def pool(own_database: str) -> AsyncIterator[asyncpg.Pool]:
+    async with await open_pool(own_database, max_size=6) as opened:
+        yield opened
+
+
+async def test_what_is_restored_is_what_left(pool: asyncpg.Pool, store: ArchiveStore) -> None:
+    cases = [await closed_case(pool, days=-day) for day in range(5)]
+    october = await closed_case(pool, days=-40)
+    await move(pool)
+    book, kept = await in_book(pool), Archive(pool, store)
+
+    exported = await kept.export(NOVEMBER, LATER)
+    assert await kept.verify(NOVEMBER) == [exported]
+    dropped = await kept.drop(NOVEMBER, LATER)
+    left = await in_book(pool)
+    assert await kept.verify(NOVEMBER)
+    restored = await kept.restore(NOVEMBER, LATER)
+
+    assert (exported.part, exported.cases, exported.lines) == (1, 5, 10)
+    assert dropped.manifest == exported.manifest
+    assert left.keys() == {october.case_id}
+    assert [each.part for each in restored] == [1]
+    assert await in_book(pool) == book
+    assert {each.case_id for each in cases} < book.keys()
+    assert (await pool.fetchval("SELECT count(*) FROM casebook.closed_keys")) == 6
+
+
+async def test_a_case_in_the_archive_alone_is_read_there_and_counts_here(
+    pool: asyncpg.Pool, store: ArchiveStore
+) -> None:
+    wish, other = await closed_case(pool), await closed_case(pool)
+    async with pool.acquire() as connection:
+        log = await case_rows.log_of(connection, wish.case_id)
+        found = await case_rows.find(connection, wish.case_id)
+        digest = await casebook.digest_of_request(connection, wish.case_id)
+    await move(pool)
+    kept = Archive(pool, store)
+    await kept.export(NOVEMBER, LATER)
+    with pytest.raises(NotInArchive):
+        await kept.read(wish.case_id)
+    await kept.drop(NOVEMBER, LATER)
+
+    told = await kept.read(wish.case_id)
+
+    assert told["case"]["case_id"] == wish.case_id
+    assert [each["event"] for each in told["log"]] == [each.event for each in log]
+    assert (await kept.read(other.case_id))["case"]["case_id"] == other.case_id
+    async with pool.acquire() as connection:
+        assert await case_rows.find(connection, wish.case_id) == found
+        assert await casebook.digest_of_request(connection, wish.case_id) == digest
+        assert not await closed_cases.bring_back(connection, wish.case_id)
+    with pytest.raises(NotInArchive):
+        await kept.read("refund/o/none")
+
+
+async def test_a_case_in_the_archive_alone_is_read_as_before(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    wish = await closed_case(pool)
+    kept = Archive(pool, ArchiveFolder(tmp_path))
+    book, there = PostgresCaseBook(pool), PostgresCaseBook(pool, ArchivedCases(pool, lambda: kept))
+
+    async def read(from_there: PostgresCaseBook) -> list[object]:
+        async with pool.acquire() as connection:
+            return [
+                await from_there.view(wish.case_id, Stopped.FORGOTTEN),
+                await from_there.outcome(wish.case_id),
+                await from_there.whole_log(wish.case_id),
+                await from_there.timeline(wish.case_id),
+                await case_rows.policies_of(connection, wish.case_id),
+                await case_rows.currency_of(connection, wish.case_id),
+            ]
+
+    before = await read(book)
+    view = await book.view(wish.case_id, Stopped.FORGOTTEN)
+    assert view
+    await move(pool)
+    await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+
+    slim = await book.view(wish.case_id, Stopped.FORGOTTEN)
+    assert slim
+    assert (slim.outcome, slim.refunded, slim.legs, slim.log) == (view.outcome, view.refunded, view.legs, ())
+    for ask in (book.whole_log, book.timeline, book.outcome):
+        with pytest.raises(ArchiveAway, match="2026-11 alone: AFTERSALES_ARCHIVE would say"):
+            await ask(wish.case_id)
+    assert await book.log(wish.case_id) == [], "which is asked for the key of a command that comes too late"
+    assert await read(there) == before
+    assert await read(book) == before, "it is at hand for some days"
+
+    await kept.restore(NOVEMBER, LATER)
+    assert await read(book) == before, "and is no second one where its month is back"
+    await kept.drop(NOVEMBER, LATER)
+    async with pool.acquire() as connection:
+        await recalled.drop_before(connection, datetime.now(UTC) + timedelta(days=1))
+    assert await book.log(wish.case_id) == []
+    (tmp_path / "2026-11" / "1" / "log.parquet").unlink()
+    with pytest.raises(ArchiveAway, match="missing"):
+        await there.timeline(wish.case_id)
+
+
+async def test_nothing_is_dropped_that_changed_since(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    wish, _ = await closed_case(pool), await closed_case(pool)
+    await move(pool)
+    kept = Archive(pool, ArchiveFolder(tmp_path))
+    with pytest.raises(NotInArchive):
+        await kept.drop(NOVEMBER, LATER)
+    await kept.export(NOVEMBER, LATER)
+    async with pool.acquire() as connection:
+        await closed_cases.bring_back(connection, wish.case_id)
+    book = await in_book(pool)
+
+    with pytest.raises(ArchiveDamaged, match="export it anew"):
+        await kept.drop(NOVEMBER, LATER)
+    assert await in_book(pool) == book
+
+    await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+    assert (await in_book(pool)).keys() == {wish.case_id}
+
+
+async def test_what_comes_to_a_month_later_is_another_part(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    await closed_case(pool)
+    await move(pool)
+    kept = Archive(pool, ArchiveFolder(tmp_path))
+    await kept.export(NOVEMBER, LATER)
+    first = await kept.drop(NOVEMBER, LATER)
+    await closed_case(pool)
+    await move(pool)
+    await kept.export(NOVEMBER, LATER)
+    second = await kept.drop(NOVEMBER, LATER)
+
+    assert (first.part, second.part) == (1, 2)
+    assert [each.part for each in await kept.restore(NOVEMBER, LATER)] == [1, 2]
+    assert await places(pool) == (0, 0, 2, 2, 4)
+    merged = await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+    assert (merged.part, merged.cases) == (1, 2)
+    assert len(await kept.restore(NOVEMBER, LATER)) == 1
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "cases.parquet", "log.parquet"])
+async def test_a_damaged_archive_is_told_and_changes_nothing(pool: asyncpg.Pool, tmp_path: Path, name: str) -> None:
+    await closed_case(pool)
+    await move(pool)
+    kept, file = Archive(pool, ArchiveFolder(tmp_path)), tmp_path / "2026-11" / "1" / name
+    await kept.export(NOVEMBER, LATER)
+    whole = file.read_bytes()
+
+    file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    for ask in (kept.verify(NOVEMBER), kept.drop(NOVEMBER, LATER)):
+        with pytest.raises(ArchiveDamaged, match="SHA-256"):
+            await ask
+    file.unlink()
+    with pytest.raises(ArchiveDamaged, match="missing"):
+        await kept.drop(NOVEMBER, LATER)
+    assert await places(pool) == (0, 0, 1, 1, 2)
+
+    file.write_bytes(whole)
+    await kept.drop(NOVEMBER, LATER)
+    file.write_bytes(b"")
+    with pytest.raises(ArchiveDamaged):
+        await kept.restore(NOVEMBER, LATER)
+    assert await places(pool) == (0, 0, 1, 0, 0)
+
+
+class Failing(ArchiveFolder):
+    """A store that is away from its n-th call on."""
+
+    def __init__(self, folder: Path, calls: int) -> None:
+        super().__init__(folder)
+        self.calls = calls
+
+    def _call(self) -> None:
+        self.calls -= 1
+        if self.calls < 0:
+            raise ArchiveUnreachable("away")
+
+    async def put(self, name: str, file: Path) -> None:
+        self._call()
+        await super().put(name, file)
+
+    async def get(self, name: str, file: Path) -> bool:
+        self._call()
+        return await super().get(name, file)
+
+
+async def there_and_back(kept: Archive) -> None:
+    await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+    await kept.restore(NOVEMBER, LATER)
+
+
+async def test_wherever_it_breaks_off_it_can_be_done_again(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    await closed_case(pool)
+    await move(pool)
+    book = await in_book(pool)
+
+    for calls in range(9):  # three files are put, fetched to be compared, and fetched to be restored
+        kept = Archive(pool, Failing(tmp_path, calls))
+        with pytest.raises(ArchiveUnreachable):
+            await there_and_back(kept)
+        async with pool.acquire() as connection:
+            alone = [each for each in await archives.parts(connection) if each.dropped_at]
+        if alone:
+            await Archive(pool, ArchiveFolder(tmp_path)).restore(NOVEMBER, LATER)
+        assert await in_book(pool) == book
+
+
+async def test_a_month_stays_while_its_drop_is_cut_off(pool: asyncpg.Pool, own_database: str, tmp_path: Path) -> None:
+    """The connection goes as with kill -9, once all was compared and the month is gone but for the commit."""
+    await closed_case(pool)
+    await move(pool)
+    kept, book = Archive(pool, ArchiveFolder(tmp_path)), await in_book(pool)
+    part = await kept.export(NOVEMBER, LATER)
+    connection = await asyncpg.connect(own_database)
+    await connection.execute("BEGIN")
+    await archives.hold(connection, NOVEMBER)
+    await archives.drop(connection, part, LATER)
+    connection.terminate()
+
+    assert await in_book(pool) == book
+    await kept.drop(NOVEMBER, LATER)
+
+
+async def test_a_schedule_archives_what_is_old_enough(pool: asyncpg.Pool, tmp_path: Path) -> None:
+    for days in (-40, -40, 0):
+        await closed_case(pool, days=days)
+    kept = Archive(pool, ArchiveFolder(tmp_path))
+    activity = ClosedCases(pool, timedelta(days=90), kept, months=13)
+
+    soon = await activity.move_closed_cases(MoveClosed(at=NOON + timedelta(days=100)))
+    due = await activity.move_closed_cases(MoveClosed(at=date_of(2027, 12)))
+    archived = await activity.archive_month(ArchiveMonth(at=LATER, month=due.months[0]))
+    again = await activity.archive_month(ArchiveMonth(at=LATER, month=due.months[0]))
+
+    assert (soon.cases, soon.months, due.months) == (3, (), ("2026-10",))
+    assert (archived.cases, archived.lines) == (2, 4)
+    assert again.cases == 0, "a round that breaks off after the drop finds nothing left to do"
+    assert len(await in_book(pool)) == 1
+    await kept.restore(date(2026, 10, 1), LATER)
+    assert (await activity.move_closed_cases(MoveClosed(at=date_of(2027, 12)))).months == (), "it was read back to stay"
+
+
+def date_of(year: int, month: int) -> Any:
+    return NOON.replace(year=year, month=month, day=1)
+
+
+async def test_an_unreachable_store_says_so(s3: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for store in (bucket(s3, "x", "nobodys"), ArchiveFolder(tmp_path / "file")):
+        with pytest.raises(ArchiveUnreachable):
+            await store.ping()
+        with pytest.raises(ArchiveUnreachable):
+            await store.put("2026-11/1/cases.parquet", tmp_path / "file")
+    for store in (bucket(s3, "x"), ArchiveFolder(tmp_path / "archive")):
+        assert await store.ping()
+        assert not await store.get("2026-11/1/cases.parquet", tmp_path / "got")
+        with pytest.raises(ValueError, match="YYYY-MM"):
+            await store.get("../../etc/passwd", tmp_path / "got")
