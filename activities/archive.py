@@ -5,7 +5,6 @@ the archive alone is still found by its slim row (``casebook.closed_keys``), and
 """
 
 import asyncio
-import json
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,9 +17,10 @@ import asyncpg
 from activities import archive_files
 from activities.archive_files import ROWS_AT_ONCE, ArchivedFile, Manifest, TableFile
 from activities.gateways.archive_store import ArchiveDamaged, ArchiveStore, NotInArchive
-from activities.postgres import archives, recalled
+from activities.postgres import archives
 from activities.postgres.archives import CASES, LINES, TABLES, Part
 from activities.postgres.connection import Connection
+from activities.postgres.recalled import Recalled
 from workflows.messages.reading import read_own_json
 
 _MANIFEST: Final = "manifest.json"
@@ -148,22 +148,12 @@ class Archive:
         found = await self._find(case_id)
         return {"case": found[CASES][0], "log": found[LINES]}
 
-    async def recall(self, case_id: str) -> None:
-        """Have one case that is in the archive alone at hand, for some days, for whoever reads it (``recalled``).
-
-        Errors as in ``read``.
-        """
+    async def recall(self, case_id: str) -> Recalled:
+        """One case that is in the archive alone, for whoever reads it (``recalled.show``). Errors as in ``read``."""
         found = await self._find(case_id)
-        case = found[CASES][0]
-        del case["state"]  # which nobody reads who may not go on with the case, and may name an account (T4)
-        async with self._pool.acquire() as connection:
-            await recalled.keep(
-                connection,
-                case_id,
-                case["closed_at"],
-                json.dumps(case, default=datetime.isoformat),
-                json.dumps(found[LINES], default=datetime.isoformat),
-            )
+        row = found[CASES][0]
+        del row["state"]  # which nobody reads who may not go on with the case, and may name an account (T4)
+        return Recalled(case_id, row["closed_at"], row, found[LINES])
 
     async def _find(self, case_id: str) -> dict[str, list[dict[str, Any]]]:
         """The rows of one case that is in the archive alone, by their tables."""

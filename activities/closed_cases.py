@@ -9,7 +9,7 @@ import asyncpg
 from temporalio import activity
 
 from activities.gateways.archive_store import NotInArchive
-from activities.postgres import archives, closed_cases, past_funds, recalled
+from activities.postgres import archives, closed_cases, past_funds
 from workflows.messages.closed_cases import (
     ArchivedMonth,
     ArchiveMonth,
@@ -26,8 +26,6 @@ _BEAT_SECONDS: Final = 10
 _LOOKED_AT: Final = 500
 """Funds in a transaction, most of which stay."""
 _WALKED_EVERY: Final = timedelta(hours=20)
-_SHOWN_FOR: Final = timedelta(days=7)
-"""How long a case that was read back from the archive is at hand."""
 
 
 class ClosedCases:
@@ -67,7 +65,6 @@ class ClosedCases:
         if self._archive is None:
             return report
         async with self._pool.acquire() as connection:
-            await recalled.drop_before(connection, request.at - _SHOWN_FOR)
             there = await archives.months(connection)
         return report.model_copy(
             update={

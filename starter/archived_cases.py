@@ -1,22 +1,22 @@
-"""Cases that are in the archive alone, as the client reads them: read back once somebody asks (``Archive.recall``)."""
+"""Cases that are in the archive alone, as the client reads them: there, whenever somebody asks (``Archive.recall``)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from activities.gateways.archive_store import ArchiveDamaged, ArchiveUnreachable, NotInArchive
 from activities.postgres import recalled
 from activities.postgres.connection import Connection
+from activities.postgres.recalled import Recalled
 from starter.database import answering, reading
 from starter.errors import Unreachable
 from starter.settings import variable_name
 
 if TYPE_CHECKING:
     from activities.archive import Archive  # which loads a library that not every installation has
-
-FoundT = TypeVar("FoundT")
 
 
 class ArchiveAway(Unreachable):
@@ -27,50 +27,49 @@ class ArchiveAway(Unreachable):
 
 
 class ArchivedCases:
-    """Reads cases back. Reading one takes as long as its month is large; afterwards it is read like any other."""
+    """Reads cases out of the archive, each for as long as somebody asks for it."""
 
     def __init__(self, pool: asyncpg.Pool, archive: "Callable[[], Archive] | None" = None) -> None:
         """Without an archive, there is nothing to read them from."""
         self._pool = pool
         self._archive = archive
 
-    async def fetch(self, case_id: str) -> bool:
-        """Read a case back that is away; whether it was: then whoever found nothing of it may look again.
+    @asynccontextmanager
+    async def whole(self, *case_ids: str, needed: bool = True) -> AsyncGenerator[Connection]:
+        """A connection to read with, on which these cases are read like any other, also those in the archive alone.
+
+        Where ``needed`` is false, one that cannot be read is what its slim row says.
 
         Raises:
-            ArchiveAway: it is away, and stays so.
+            ArchiveAway: one of them is in the archive alone, which cannot be read here and now.
             Unreachable: the database does not answer.
         """
+        found = [case for each in dict.fromkeys(case_ids) if (case := await self._recalled(each, needed=needed))]
+        async with reading(self._pool) as connection:
+            if not found:
+                yield connection
+                return
+            async with connection.transaction():
+                await recalled.show(connection, found)
+                yield connection
+
+    async def _recalled(self, case_id: str, *, needed: bool) -> Recalled | None:
         async with reading(self._pool) as connection:
             closed_at = await recalled.away_since(connection, case_id)
         if closed_at is None:
-            return False
+            return None
+        try:
+            return await self._read(case_id, closed_at)
+        except ArchiveAway:
+            if needed:
+                raise
+            return None
+
+    async def _read(self, case_id: str, closed_at: datetime) -> Recalled:
         if self._archive is None:
             raise ArchiveAway(case_id, closed_at, f"{variable_name('archive')} would say where that is")
         try:
             with answering():
-                await self._archive().recall(case_id)
+                return await self._archive().recall(case_id)
         except (ArchiveUnreachable, ArchiveDamaged, NotInArchive) as error:
             raise ArchiveAway(case_id, closed_at, str(error)) from error
-        return True
-
-    async def ask(
-        self, case_id: str, question: Callable[[Connection], Awaitable[FoundT]], *, needed: bool = True
-    ) -> FoundT:
-        """What the question finds in the database; where that is nothing, once more with the case read back.
-
-        ``needed``: errors as in ``fetch``; else nothing is found where the archive cannot be read.
-        """
-        async with reading(self._pool) as connection:
-            found = await question(connection)
-        if found or not await (self.fetch if needed else self.fetch_if_reached)(case_id):
-            return found
-        async with reading(self._pool) as connection:
-            return await question(connection)
-
-    async def fetch_if_reached(self, case_id: str) -> bool:
-        """As ``fetch``, for whoever can do with what the slim row says; False where the archive cannot be read."""
-        try:
-            return await self.fetch(case_id)
-        except ArchiveAway:
-            return False

@@ -37,12 +37,8 @@ class PostgresCaseBook:
 
     async def view(self, case_id: str, stopped: Stopped) -> CaseView | None:
         """See ``CaseBook``. Of a case in an archive that cannot be read, what its slim row says."""
-        async with reading(self._pool) as connection:
-            found = await book_views.view_in_book(connection, case_id, stopped)
-        if found and not found.log and await self._archived.fetch_if_reached(case_id):
-            async with reading(self._pool) as connection:
-                return await book_views.view_in_book(connection, case_id, stopped)
-        return found
+        async with self._archived.whole(case_id, needed=False) as connection:
+            return await book_views.view_in_book(connection, case_id, stopped)
 
     async def outcome(self, case_id: str) -> Outcome | None:
         """See ``CaseBook``.
@@ -50,7 +46,8 @@ class PostgresCaseBook:
         Raises:
             ArchiveAway: the case is in the archive alone, which cannot be read.
         """
-        return await self._archived.ask(case_id, lambda there: book_views.outcome_in_book(there, case_id))
+        async with self._archived.whole(case_id) as connection:
+            return await book_views.outcome_in_book(connection, case_id)
 
     async def log(self, case_id: str) -> list[LogEntry]:
         """See ``CaseBook``. Empty where the case is in an archive that cannot be read."""
@@ -65,7 +62,8 @@ class PostgresCaseBook:
         Raises:
             ArchiveAway: the case is in the archive alone, which cannot be read.
         """
-        return await self._archived.ask(case_id, lambda there: case_rows.log_of(there, case_id))
+        async with self._archived.whole(case_id) as connection:
+            return await case_rows.log_of(connection, case_id)
 
     async def timeline(self, case_id: str) -> list[Stay]:
         """The stages that a case has been in, oldest first; empty where the book has no such case.
@@ -73,7 +71,8 @@ class PostgresCaseBook:
         Raises:
             ArchiveAway: the case is in the archive alone, which cannot be read.
         """
-        return await self._archived.ask(case_id, lambda there: timeline_of(there, case_id))
+        async with self._archived.whole(case_id) as connection:
+            return await timeline_of(connection, case_id)
 
 
 def reached_with_book(temporal: Client, runs: Runs, book: PostgresCaseBook) -> Reached:

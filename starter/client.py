@@ -322,9 +322,8 @@ class Aftersales(OpensCases[Case]):
 
         None for Asia/Shanghai, and where there is no such thing.
         """
-        return await self._archived.ask(
-            subject, lambda connection: time_zone_of(connection, subject, self._policies.get), needed=False
-        )
+        async with self._archived.whole(subject, needed=False) as connection:
+            return await time_zone_of(connection, subject, self._policies.get)
 
     async def orders_of_buyer(self, merchant_id: str, buyer_id: str) -> list[str]:
         """The numbers of a buyer's orders at one merchant, the latest paid first: to open a refund on (R9)."""

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from activities.policies import Policies
 from activities.postgres import disclosures, exports, looks
+from activities.postgres.connection import Connection
 from activities.postgres.exports import RowT
 from activities.postgres.looks import Look, Looker
 from activities.postgres.vault import Vault
@@ -103,15 +104,16 @@ class Disclosures:
             ArchiveAway: the case is in the archive alone, which cannot be read.
         """
 
-        async def looked_up() -> ShownReturnAddress | Refusal | None:
-            async with transaction(self._pool) as connection:
-                return await disclosures.return_address(
-                    connection, self._vault, case_id, viewer, self._reveals_per_hour, datetime.now(UTC)
-                )
+        async def looked_up(connection: Connection) -> ShownReturnAddress | Refusal | None:
+            return await disclosures.return_address(
+                connection, self._vault, case_id, viewer, self._reveals_per_hour, datetime.now(UTC)
+            )
 
-        found = await looked_up()
-        if isinstance(found, Refusal) and await self._archived.fetch(case_id):
-            found = await looked_up()
+        async with transaction(self._pool) as connection:
+            found = await looked_up(connection)
+        if isinstance(found, Refusal):  # perhaps because its log is away; nobody but its parties learns that
+            async with self._archived.whole(case_id) as connection, connection.transaction():
+                found = await looked_up(connection)
         match found:
             case None:
                 raise UnknownCase(case_id)

@@ -298,8 +298,7 @@ class MerchantDesk:
             case = await case_rows.find(connection, case_id)
         if case is None or not may_see(reader, Parties(case.merchant_id, case.buyer_id)):
             raise UnknownCase(case_id)
-        await self._archived.fetch(case_id)
-        async with self._pool.acquire() as connection:
+        async with self._archived.whole(case_id) as connection:
             return await threads.thread_of(connection, case_id)
 
     async def dossier(self, case_id: str, officer: Actor) -> Dossier:
@@ -314,9 +313,7 @@ class MerchantDesk:
             raise UnknownCase(case_id)
         async with self._pool.acquire() as connection:
             about = await case_rows.matter_of(connection, case_id)
-        for each in {case_id, about or case_id}:
-            await self._archived.fetch(each)
-        async with self._pool.acquire() as connection:
+        async with self._archived.whole(case_id, about or case_id) as connection:
             found = await dossiers.dossier(connection, self._vault.keys, case_id)
         if found is None:
             raise UnknownCase(case_id)

@@ -1,12 +1,27 @@
-"""Cases in the archive alone that were read back for whoever asked: for some days, and for reading only.
+"""Cases in the archive alone, read back for whoever asked: seen by one transaction, and by nobody else.
 
-``whole_case`` and ``whole_log`` have them like any other. A case of which the database has no more than its slim row
-is *away*.
+``whole_case`` and ``whole_log`` have them there like any other. So whoever reads one has compared it with the archive's
+hashes itself, and can show nobody a false copy. A case of which the database has no more than its slim row is *away*.
 """
 
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from activities.postgres.connection import Connection
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """A case as it is in the archive."""
+
+    case_id: str
+    closed_at: datetime
+    row: Mapping[str, Any]
+    """By the names of the columns, JSON decoded; so are the lines."""
+    log: Sequence[Mapping[str, Any]]
 
 
 async def away_since(connection: Connection, case_id: str) -> datetime | None:
@@ -20,20 +35,14 @@ async def away_since(connection: Connection, case_id: str) -> datetime | None:
     )
 
 
-async def keep(connection: Connection, case_id: str, closed_at: datetime, case: str, log: str) -> None:
-    """Have a case's row and its log, both as JSON by the names of the columns, for whoever reads them next."""
+async def show(connection: Connection, cases: Collection[Recalled]) -> None:
+    """Have these cases read as any other, until the transaction ends; those that were shown before are not any more."""
     await connection.execute(
         """
-        INSERT INTO casebook.recalled (case_id, closed_at, row, log) VALUES ($1, $2, $3::text::jsonb, $4::text::jsonb)
-        ON CONFLICT DO NOTHING
+        SELECT set_config('casebook.read_back', (
+            SELECT jsonb_agg(given || jsonb_build_object('during', now()))::text
+            FROM jsonb_array_elements($1::text::jsonb) AS given
+        ), true)
         """,
-        case_id,
-        closed_at,
-        case,
-        log,
+        json.dumps([vars(each) for each in cases], default=datetime.isoformat),
     )
-
-
-async def drop_before(connection: Connection, moment: datetime) -> None:
-    """Whatever was read back before this moment is in the archive alone again."""
-    await connection.execute("DELETE FROM casebook.recalled WHERE recalled_at < $1", moment)

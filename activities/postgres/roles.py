@@ -83,7 +83,6 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "casebook.closed_keys": _each(worker=_READ, client=("SELECT", "UPDATE (flag)"), archive=_READ),
     "casebook.closed_cases": _each(worker=_APPEND, archive=_APPEND),
     "casebook.closed_log": _each(worker=_APPEND, archive=_APPEND),
-    "casebook.recalled": _each(worker=("SELECT", "INSERT", "DELETE"), client=_APPEND, archive=_READ),
     "casebook.archives": _each(worker=_ALL, client=_READ, archive=_ALL),
     "casebook.every_case": _each(
         worker=_READ,

@@ -43,8 +43,6 @@ STORED: Final[Mapping[str, type[BaseModel] | None]] = {
     "casebook.closed_log.facts": None,
     "casebook.log.command": None,
     "casebook.closed_log.command": None,
-    "casebook.recalled.row": None,
-    "casebook.recalled.log": None,
     "ledger.past_funds.document": None,
     "disputes.evidence.attachments": Evidence,
     "exports.jobs.asked": StartExport,

@@ -1,7 +1,8 @@
 """The archive: a month leaves as a whole, is found again byte for byte, and nothing is dropped that is not there."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ from activities.gateways.archive_store import (
     NotInArchive,
 )
 from activities.gateways.attachments_s3 import S3Settings
-from activities.postgres import archives, case_rows, casebook, closed_cases, recalled
+from activities.postgres import archives, case_rows, casebook, closed_cases, granting, recalled
+from activities.postgres.connection import Connection
 from activities.postgres.pool import open_pool
+from activities.postgres.recalled import Recalled
+from activities.postgres.roles import GRANTS, DatabaseRole
 from starter.archived_cases import ArchiveAway, ArchivedCases
 from starter.cases import PostgresCaseBook
+from tests.databases import log_in_as
 from tests.storage.money import NOON
 from tests.storage.s3_server import s3_with
 from tests.storage.test_closed_cases import closed_case, in_book, move, places
@@ -113,18 +118,22 @@ async def test_a_case_in_the_archive_alone_is_read_there_and_counts_here(
 async def test_a_case_in_the_archive_alone_is_read_as_before(pool: asyncpg.Pool, tmp_path: Path) -> None:
     wish = await closed_case(pool)
     kept = Archive(pool, ArchiveFolder(tmp_path))
-    book, there = PostgresCaseBook(pool), PostgresCaseBook(pool, ArchivedCases(pool, lambda: kept))
+    archived = ArchivedCases(pool, lambda: kept)
+    book, there = PostgresCaseBook(pool), PostgresCaseBook(pool, archived)
 
     async def read(from_there: PostgresCaseBook) -> list[object]:
-        async with pool.acquire() as connection:
-            return [
-                await from_there.view(wish.case_id, Stopped.FORGOTTEN),
-                await from_there.outcome(wish.case_id),
-                await from_there.whole_log(wish.case_id),
-                await from_there.timeline(wish.case_id),
+        async with archived.whole(wish.case_id, "refund/o/none", wish.case_id) as connection:
+            whole = [
                 await case_rows.policies_of(connection, wish.case_id),
                 await case_rows.currency_of(connection, wish.case_id),
             ]
+        return [
+            *whole,
+            await from_there.view(wish.case_id, Stopped.FORGOTTEN),
+            await from_there.outcome(wish.case_id),
+            await from_there.whole_log(wish.case_id),
+            await from_there.timeline(wish.case_id),
+        ]
 
     before = await read(book)
     view = await book.view(wish.case_id, Stopped.FORGOTTEN)
@@ -141,17 +150,59 @@ async def test_a_case_in_the_archive_alone_is_read_as_before(pool: asyncpg.Pool,
             await ask(wish.case_id)
     assert await book.log(wish.case_id) == [], "which is asked for the key of a command that comes too late"
     assert await read(there) == before
-    assert await read(book) == before, "it is at hand for some days"
+    assert await book.log(wish.case_id) == [], "only who has read it sees it"
 
     await kept.restore(NOVEMBER, LATER)
-    assert await read(book) == before, "and is no second one where its month is back"
+    assert await read(book) == before
+    async with pool.acquire() as connection, connection.transaction():
+        await recalled.show(connection, [await recalled_of(pool, wish.case_id)])
+        assert len(await case_rows.log_of(connection, wish.case_id)) == 2, "it is no second one where its month is back"
     await kept.drop(NOVEMBER, LATER)
-    async with pool.acquire() as connection:
-        await recalled.drop_before(connection, datetime.now(UTC) + timedelta(days=1))
-    assert await book.log(wish.case_id) == []
     (tmp_path / "2026-11" / "1" / "log.parquet").unlink()
     with pytest.raises(ArchiveAway, match="missing"):
         await there.timeline(wish.case_id)
+
+
+async def recalled_of(pool: asyncpg.Pool, case_id: str) -> Recalled:
+    """A case as the archive would have it."""
+    closed_at = await pool.fetchval("SELECT closed_at FROM casebook.closed_keys WHERE case_id = $1", case_id)
+    row = await pool.fetchval("SELECT to_jsonb(c) - 'state' FROM casebook.closed_cases c WHERE case_id = $1", case_id)
+    log = await pool.fetchval("SELECT jsonb_agg(to_jsonb(l)) FROM casebook.closed_log l WHERE case_id = $1", case_id)
+    return Recalled(case_id, closed_at, row, log)
+
+
+async def test_nobody_shows_another_a_false_copy(pool: asyncpg.Pool, own_database: str, tmp_path: Path) -> None:
+    """A login of the role `client` gives itself whatever it likes, and nobody else anything."""
+    wish = await closed_case(pool)
+    await move(pool)
+    true = await recalled_of(pool, wish.case_id)
+    false = replace(true, log=[{**each, "event": "never_was"} for each in true.log])
+    kept = Archive(pool, ArchiveFolder(tmp_path))
+    await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+    async with pool.acquire() as connection:
+        await granting.grant(connection, "tried", GRANTS)
+    login = await log_in_as(DatabaseRole.CLIENT, own_database, "tried")
+
+    async def events(connection: Connection) -> list[str]:
+        return [each.event for each in await case_rows.log_of(connection, wish.case_id)]
+
+    async with await open_pool(login, max_size=1) as theirs, theirs.acquire() as connection:
+        async with connection.transaction():
+            await recalled.show(connection, [false])
+            assert await events(connection) == ["never_was", "never_was"]
+            assert await PostgresCaseBook(pool).log(wish.case_id) == []
+            given = await connection.fetchval("SELECT current_setting('casebook.read_back')")
+        assert await events(connection) == []
+        # As a pooler would, which lets others use this connection afterwards.
+        await connection.execute("SELECT set_config('casebook.read_back', $1, false)", given)
+        assert await events(connection) == []
+    for table in ("cases", "log", "closed_keys", "closed_cases", "closed_log"):
+        async with await open_pool(login, max_size=1) as theirs:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await theirs.execute(f"INSERT INTO casebook.{table} DEFAULT VALUES")
+    there = PostgresCaseBook(pool, ArchivedCases(pool, lambda: kept))
+    assert [each.event for each in await there.log(wish.case_id)] == ["opened", "refund_succeeded"]
 
 
 async def test_nothing_is_dropped_that_changed_since(pool: asyncpg.Pool, tmp_path: Path) -> None:
