@@ -1,6 +1,7 @@
 """C1 to C6: what is missing or damaged is sent again, and what becomes of it where it is not."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -128,6 +129,36 @@ async def test_a_parcel_that_is_refused_is_not_done_and_another_may_be_sent(worl
     outcome = await case.act_and_wait(ConfirmExchange(key="got", by=buyer(world.buyer)))
 
     assert outcome.outcome is OutcomeKind.RESENT
+
+
+async def test_a_parcel_that_arrived_before_anybody_asked_for_one_is_another(world: World) -> None:  # C4, T14
+    old, refused_before = world.parcel(), world.parcel()
+    await world.carrier_tells(old, ParcelEvent.SIGNED, datetime.now(UTC) - timedelta(days=2))
+    await world.carrier_tells(refused_before, ParcelEvent.REFUSED, datetime.now(UTC) - timedelta(days=2))
+    case, another = await agreed(world), await agreed(world)
+    await case.act(Reship(key="old", by=merchant(world.merchant), parcel=old))
+    await another.act(Reship(key="old", by=merchant(world.merchant), parcel=refused_before))
+    await world.carrier_tells(refused_before, ParcelEvent.SIGNED, await world.now(another))
+
+    await world.forward(case, days=11)
+    await world.forward(another, days=11)
+
+    assert (await world.at(case, StageName.RESEND_FAILED)).attention is Attention.RESEND_FAILED
+    assert (await another.outcome()).outcome is OutcomeKind.RESENT
+
+
+async def test_the_same_holds_where_both_sides_have_agreed_on_it_in_another_case(world: World) -> None:  # N3, T14
+    parcel = world.parcel()
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, datetime.now(UTC) - timedelta(days=2))
+    case = await world.refund(order_no=await world.shipped_order(), reason=RefundReason.DAMAGED)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    await case.act(Propose(key="p", by=merchant(world.merchant), terms=SendAgain()))
+    await case.act(AcceptProposal(key="a", by=buyer(world.buyer), number=1))
+    await case.act(Reship(key="old", by=merchant(world.merchant), parcel=parcel))
+
+    await world.forward(case, days=11)
+
+    await world.at(case, StageName.RESEND_FAILED)
 
 
 @pytest.mark.on_servers
@@ -271,6 +302,22 @@ async def test_both_sides_agree_on_money(world: World, terms: Terms, paid: int) 
 
     assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "N3")
     assert await world.paid_by_gateway(await order_of(case)) == paid
+
+
+@pytest.mark.parametrize("event", [None, ParcelEvent.REFUSED])
+async def test_both_sides_agree_on_money_for_what_has_not_arrived(world: World, event: ParcelEvent | None) -> None:
+    # C5, N1, T14
+    case, parcel = await sent(world)
+    if event:
+        await world.carrier_tells(parcel, event, await world.now(case))
+    else:
+        await world.forward(case, days=11)
+    await world.at(case, StageName.RESEND_FAILED)
+
+    await case.act(Propose(key="p", by=merchant(world.merchant), terms=RefundInstead()))
+    outcome = await case.act_and_wait(AcceptProposal(key="a", by=buyer(world.buyer), number=1))
+
+    assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "N3")
 
 
 async def test_nothing_becomes_money_while_it_is_on_its_way(world: World) -> None:  # C5

@@ -217,5 +217,5 @@ def came_back_from_buyer(goods: GoodsState) -> bool:
 
 
 def _sent_since(goods: GoodsState) -> datetime | None:
-    """T14: what was told of before the merchant had the goods is of another parcel under the same number."""
+    """T14: what was told of before the merchant had the goods, or was asked, is of another parcel under the number."""
     return goods.received_at or goods.agreed_at

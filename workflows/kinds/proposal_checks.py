@@ -103,7 +103,7 @@ def _refused(case: Case, command: Propose) -> Refusal | None:
 
 def _refused_terms(case: Case, terms: Terms) -> Refusal | None:
     comes_back = use_of(case) in (PieceUse.RETURN, PieceUse.EXCHANGE, PieceUse.REPAIR)
-    held = merchant_has(case.state.goods)
+    held = comes_back and merchant_has(case.state.goods)  # what was to be sent again, the buyer has not sent in
     return refused_terms(terms, case.application, case.order, comes_back=comes_back, held=held)
 
 

@@ -99,7 +99,7 @@ def _approve_by_silence(case: Case) -> Decision:
 
 def _agreed(case: Case, entry: LogEntry) -> Decision:
     told = case.notice_to_others(entry.by, NoticeTemplate.RESEND_AGREED, hours=case.policy.resend.ship_hours)
-    return case.enter(RESEND, entry, notices=told)
+    return resending.asked_since(case).enter(RESEND, entry, notices=told)
 
 
 def _apply_again(case: Case, command: Amend) -> Decision:

@@ -17,6 +17,7 @@ from workflows.kinds.outgoing import (
     once_the_buyer_has_them,
     send_again,
     told_of_outgoing,
+    with_goods,
 )
 from workflows.kinds.process import On, Table, hears, silence, takes
 from workflows.kinds.received import refund_directly
@@ -86,8 +87,15 @@ def resend_as_agreed(what: Agreed) -> Decision:
     assert isinstance(terms, SendAgain)
     entry = what.entry.model_copy(update={"facts": {**what.entry.facts, **terms_facts(terms)}})
     pieces = agreed_pieces(terms, what.amendment)
-    agreed = what.case.enter(RESEND, entry, pieces=pieces, claims=True, notices=accepted_notice(what))
+    sends = asked_since(what.case)
+    agreed = sends.enter(RESEND, entry, pieces=pieces, claims=True, notices=accepted_notice(what))
     return go_on_as_agreed(what, agreed)
+
+
+def asked_since(case: Case) -> Case:
+    """T14: a parcel that had arrived before anybody asked for one is another, be it that it has the same number."""
+    asked = case.state.applied
+    return with_goods(case, agreed_at=asked.at) if asked else case
 
 
 def _overdue(case: Case) -> Decision:

@@ -150,6 +150,8 @@ class GoodsState(StateValue):
     tracking_by: Role | None = None
     """Who has told of it; the buyer where it is None (T13)."""
     agreed_at: Instant | None = None
+    """Since when journeys count: when it was agreed that the goods come back, or when it was asked that others be sent
+    again. What a carrier had told before is of another parcel under the same number (T6, T14)."""
     freight_paid: Minor = 0
     """What sending them back has cost the buyer, in minor units (T10)."""
     insurance_paid: Minor = 0
