@@ -174,6 +174,7 @@ async def disputable_cases(
             due_at=row["due_at"],
             order=order,
             policy=policy,
+            pieces=next((each.pieces for each in holders[order.order_no] if each.case_id == case.case_id), None),
             holders=[each for each in holders[order.order_no] if each.case_id != case.case_id],
             others=tuple(each for each in others[order.order_no] if each.case_id != case.case_id),
         )

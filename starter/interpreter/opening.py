@@ -152,6 +152,7 @@ class MemoryOpening:
             due_at=row.due,
             order=order,
             policy=policy,
+            pieces=row.pieces,
             holders=self._book.holders_of(order.order_no, case_id),
             others=self._book.matters_of(order.order_no, case_id),
         )

@@ -181,6 +181,17 @@ async def test_both_sides_turn_it_into_a_refund_of_goods_that_the_merchant_has(w
     assert await world.paid_by_gateway(await order_of(case)) == 10_000
 
 
+async def test_both_are_told_that_goods_on_their_way_come_back_for_money(world: World) -> None:  # M5, T9, N6
+    case, _ = await sent_in(world)
+    await case.act(money_instead(world, by_buyer=False))
+    told = await world.notices(case, NoticeTemplate.STAGE_CHANGED)
+    await case.act(money_instead(world, by_buyer=True))
+    view = await case.view()
+
+    assert (view.kind, view.stage) == (CaseKind.RETURN, StageName.RETURN_IN_TRANSIT)
+    assert await world.notices(case, NoticeTemplate.STAGE_CHANGED) == told + 2
+
+
 @pytest.mark.on_servers
 async def test_both_sides_agree_on_a_return_for_money(world: World) -> None:  # M5, N1, N3
     await world.address()

@@ -16,7 +16,7 @@ from workflows.messages.askable import Askable, AskableOrder, DisputableCase, Di
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import OpenDispute
 from workflows.messages.orders import OrderFacts, OrderLine
-from workflows.messages.pieces import PieceUse
+from workflows.messages.pieces import CasePieces, PieceUse
 from workflows.messages.policy import Policy
 from workflows.messages.quotes import Asking, Quote
 from workflows.messages.requests import DisputeReason, DisputeRequest, LineAmount, RefundReason
@@ -65,6 +65,8 @@ class Listed:
     order: OrderFacts
     policy: Policy
     """The order's profile as it is in force."""
+    pieces: CasePieces | None
+    """Those that it names."""
     holders: Sequence[Holder]
     """The cases of the order that name pieces, without this one."""
     others: tuple[Matter, ...]
@@ -104,6 +106,10 @@ class _Disputed:
     @property
     def asked(self) -> int:
         return self.listed.case.asked
+
+    @property
+    def pieces(self) -> CasePieces | None:
+        return self.listed.pieces
 
 
 def disputable(listed: Listed, at: datetime) -> DisputableCase:
@@ -200,7 +206,7 @@ def _request_about(
 def _most_of(line: OrderLine, listed: ListedOrder) -> LineAmount:
     """All pieces of a line that are left, for what they cost."""
     taken = taken_of(line, listed.holders)
-    pieces = max(pieces_left(line, PieceUse.REFUND, taken), 1)
+    pieces = max(pieces_left(line, PieceUse.REFUND, taken, by_platform=True), 1)
     amount = price(line.paid, line.quantity, pieces, taken.over) if listed.policy.refund.by_pieces else line.paid
     return LineAmount(line=line.line, quantity=pieces, amount=max(amount, 1) if line.paid else 0)
 

@@ -18,6 +18,7 @@ from workflows.messages.cases import Span
 from workflows.messages.money import Money
 from workflows.messages.openings import Opened
 from workflows.messages.orders import AllowanceFacts, OrderFacts
+from workflows.messages.pieces import CasePieces, PieceUse
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
     CompensationCause,
@@ -123,6 +124,8 @@ class Disputed(Protocol):
     def outcome(self) -> OutcomeKind | None: ...  # noqa: D102
     @property
     def asked(self) -> int: ...  # noqa: D102
+    @property
+    def pieces(self) -> CasePieces | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +158,11 @@ def look_at_dispute(
     carries_out = about is not None and about.carries_out
     if not carries_out and (refusal := refused_for_good(order, at)):
         return Opened(refusal=refusal)
-    if refusal := refused_application(request, order, policy, {}, holders):
+    # R13: what an open case asks for was looked at when it asked, and it holds its pieces.
+    beside = () if carries_out else holders
+    adjusts = about is not None and _adjusts(about.case)
+    use = PieceUse.PRICE_ADJUSTMENT if adjusts else PieceUse.REFUND
+    if refusal := refused_application(request, order, policy, {}, beside, use=use):
         return Opened(refusal=refusal)
     kind, stage = first_stage(request, order, policy)
     if refusal := refused_by_profile(request, kind, order, policy, at):
@@ -184,8 +191,15 @@ def look_at_dispute(
             "counts": request.about,
             "return_freight": disputed.return_freight,
             "insurance_paid": order.freight_insured if about.insured else 0,
+            "adjusts": adjusts,
         }
     )
+
+
+def _adjusts(disputed: Disputed) -> bool:
+    """R13, C6: whether money for it leaves the pieces bought, unless it comes to all of their price."""
+    use = disputed.pieces.use if disputed.pieces else None
+    return use in (PieceUse.PRICE_ADJUSTMENT, PieceUse.RESEND_PART)
 
 
 def time_to_ship(order: OrderFacts, policy: Policy) -> Span:

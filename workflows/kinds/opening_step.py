@@ -98,7 +98,7 @@ def first_step(opening: OpenCase, opened: Opened) -> FirstStep:
         work_list=STAGES[opened.stage].work_list if opened.stage else None,
         buyer_id=opened.order.buyer_id if opened.order else getattr(request, "buyer_id", None),
         application=version,
-        pieces=pieces_named(opening),
+        pieces=pieces_named(opening, opened),
         evidence=given,
         notices=opened_notices(opening, opened),
     )

@@ -164,7 +164,9 @@ def convert_to_refund(case: Case, command: ConvertToRefund) -> Decision:
     case = with_goods(case, exchange=False).but(kind=CaseKind.RETURN)
     if case.stage in WITH_MERCHANT:
         return _refund_received(case, entry, rule="T9")
-    return case.stay(entry, pieces=pieces_of(case.application, PieceUse.RETURN))  # R13: refunded, and not exchanged
+    # N6: it stays where it is, and is about something else.
+    told = case.notice_to_both(NoticeTemplate.STAGE_CHANGED, stage=case.stage.name, on_silence=case.on_silence)
+    return case.stay(entry, pieces=pieces_of(case.application, PieceUse.RETURN), notices=told)  # R13: and not exchanged
 
 
 # D8: ruled on -------------------------------------------------------------------------------------------
@@ -175,10 +177,10 @@ def carry_out(case: Case, ruling: Ruling) -> Decision:
 
     All of a claim to goods that cost nothing is granted without a payment (R13).
     """
+    case = heard_of(case, *(each for each in case.state.dispute.kept if isinstance(each, ReportParcel)))
     if ruling.amount or ruling.award is Award.FULL:
         return _grant(case, ruling)
     stood = case.state.dispute.standstill.stage if case.state.dispute.standstill else case.stage.name
-    case = heard_of(case, *(each for each in case.state.dispute.kept if isinstance(each, ReportParcel)))
     sending = next((each for each in SENDINGS if each.underway.name is stood), None)
     if _with_merchant(case):
         return _dismiss(case, ruling, RECEIPT_REJECTED)
@@ -190,8 +192,8 @@ def carry_out(case: Case, ruling: Ruling) -> Decision:
 
 def _grant(case: Case, ruling: Ruling) -> Decision:
     """D8: also who bears what sending the goods back has cost, and what a sign-off under the lock owes (T10)."""
-    case, owed = _owed_by(disputed.ruled(case), ruling)
     pieces = named(ruling.lines, comes_to(case)) if ruling.lines else None
+    case, owed = _owed_by(disputed.ruled(case), ruling)
     return with_owed(owed, disputed.carry_out(case, ruling, pieces))
 
 
@@ -227,5 +229,11 @@ def _signed_under_the_lock(case: Case) -> bool:
 
 
 def comes_to(case: Case) -> PieceUse:
-    """What a refund that is granted makes of the pieces: they stay where they are (R13)."""
-    return PieceUse.BACK if case.state.goods.received else PieceUse.REFUND
+    """What a refund that is granted makes of the pieces: they stay where they are (R13).
+
+    Goods that the merchant has sent to the buyer as they are, or mended, are the buyer's again (T15, M4).
+    """
+    goods, stood = case.state.goods, case.state.dispute.standstill
+    stage = stood.stage if stood else case.stage.name
+    to_buyer = any(each.underway.name is stage for each in (BACK, REPAIR)) and not came_back_from_buyer(goods)
+    return PieceUse.BACK if goods.received and not to_buyer else PieceUse.REFUND

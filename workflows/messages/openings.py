@@ -80,6 +80,8 @@ class Opened(Message):
     """What sending the goods of a disputed case back has cost the buyer, in minor units (T10)."""
     insurance_paid: Minor = 0
     """What of that the freight insurance has paid (T10)."""
+    adjusts: bool = False
+    """Of a dispute: whether money adjusts the price, and leaves the pieces bought (R13, C6)."""
     underway: tuple[Parcel, ...] = ()
     """Parcels with the goods of a cancellation that are out already (R3, R15)."""
     shipped_since: Instant | None = None

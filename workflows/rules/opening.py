@@ -4,7 +4,7 @@ from workflows.messages.actors import Actor, Role, buyer, merchant
 from workflows.messages.cases import Notice, NoticeTemplate, Refusal
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.orders import OrderFacts
-from workflows.messages.pieces import CasePieces
+from workflows.messages.pieces import CasePieces, PieceUse
 from workflows.messages.place import Language
 from workflows.messages.policy import Policy
 from workflows.messages.requests import (
@@ -36,14 +36,14 @@ def refused_beside_others(
     return refused_beside_dispute(request, order, others) or refused_application_again(request, 1, others, most)
 
 
-def pieces_named(opening: OpenCase) -> CasePieces | None:
+def pieces_named(opening: OpenCase, opened: Opened) -> CasePieces | None:
     """R13: a dispute that is a case's own leaves the pieces to the case, which carries the ruling out."""
     request = opening.request
     if not isinstance(request, Application):
         return None
     if isinstance(request, DisputeRequest) and opening.carried_out_by:
         return None
-    return pieces_of(request, use_of(request))
+    return pieces_of(request, PieceUse.PRICE_ADJUSTMENT if opened.adjusts else use_of(request))
 
 
 def compensates(request: Request) -> str | None:

@@ -227,6 +227,7 @@ def refused_pieces(
     holders: Iterable[Holder],
     *,
     of_merchant: bool = False,
+    by_platform: bool = False,
     by_pieces: bool = True,
 ) -> Refusal | None:
     """Why these pieces cannot be asked about in this way, or None (R13).
@@ -234,7 +235,8 @@ def refused_pieces(
     Nobody asks for more pieces than are left of what was bought: those that are back, or in an open return or
     exchange, or are being sent again, are not. A piece is refunded, exchanged or sent again, never two of these, though
     one that was sent again can come back (C6). A merchant may pay back (``of_merchant``) what
-    is in a return, which then pays what is left (R14). ``by_pieces``: whether a refund without goods is held to the
+    is in a return, which then pays what is left (R14). The platform may be asked for money for what was sent again
+    (``by_platform``, C6). ``by_pieces``: whether a refund without goods is held to the
     price of its pieces; returns and exchanges always are.
     """
     others = tuple(holders)
@@ -244,7 +246,7 @@ def refused_pieces(
         if line is None:
             return refused("unknown_line", f"lines.{number}.line", "R13", f"the order has no line {asked.line}")
         taken = taken_of(line, others)
-        left = pieces_left(line, use, taken, asked, of_merchant=of_merchant)
+        left = pieces_left(line, use, taken, asked, of_merchant=of_merchant, by_platform=by_platform)
         if asked.quantity > left:
             return refused(
                 "quantity_too_high",
@@ -277,6 +279,7 @@ def pieces_left(
     asked: LineAmount | LinePieces | None = None,
     *,
     of_merchant: bool = False,
+    by_platform: bool = False,
 ) -> int:
     """How many pieces of a line can be asked about in this way: ``asked``, where it matters what is asked for them."""
     left = line.quantity - taken.gone
@@ -293,7 +296,7 @@ def pieces_left(
             return min(left - taken.refunded, line.quantity - sent)
         case PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT if of_merchant:
             return line.quantity - taken.exchanged - taken.resending
-        case PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT:
+        case PieceUse.REFUND | PieceUse.PRICE_ADJUSTMENT if not by_platform:
             return left - taken.resent
         case _:
             return left

@@ -42,7 +42,8 @@ def refused_application(
     """Why ``application`` cannot be asked on ``order``, or None (R4, R8, R13).
 
     ``refunded`` is what has been paid back for good, by part, in minor units; ``holders`` are the other cases of the
-    order; ``use`` is what happens to the pieces of an amended application, which does not say so itself.
+    order; ``use`` is what happens to the pieces of an application that does not say so itself: one that is amended, or
+    disputed.
     """
     if refusal := refused_code(application, policy):  # G1: whose freight it is depends on it
         return refusal
@@ -66,10 +67,16 @@ def refused_application(
                 "R8",
                 f"line {line.line} has {left} minor units left to refund",
             )
-    of_merchant = isinstance(application, MerchantRefundRequest)
-    by_pieces = policy.refund.by_pieces
     named = pieces_of(application, use or use_of(application))
-    refusal = refused_pieces(named.lines, named.use, order, holders, of_merchant=of_merchant, by_pieces=by_pieces)
+    refusal = refused_pieces(
+        named.lines,
+        named.use,
+        order,
+        holders,
+        of_merchant=isinstance(application, MerchantRefundRequest),
+        by_platform=isinstance(application, DisputeRequest),
+        by_pieces=policy.refund.by_pieces,
+    )
     if refusal:
         return refusal
     if application.freight and not freight_is_refundable(application, order, policy):

@@ -107,7 +107,7 @@ CHINESE: Final = Texts(
             "【售后】{subject} 的商家希望您保留膨胀金；如您同意，请撤销提现申请，否则照常处理。"
         ),
         NoticeTemplate.CONVERSION_WANTED: (
-            "【售后】{subject} 的对方希望将换货转为退款；如您同意，请确认，否则换货照常进行。"
+            "【售后】{subject} 的对方希望不再换货、维修或补寄，而转为退款；如您同意，请确认，否则照常进行。"
         ),
         NoticeTemplate.ATTENTION_RAISED: "【售后】{subject} 的售后单需要人工处理：{attention}。",
     },

@@ -156,8 +156,8 @@ ENGLISH: Final = Texts(
             "request; if you do not, it goes on."
         ),
         NoticeTemplate.CONVERSION_WANTED: (
-            "[After-sales] {subject}: the other side wants a refund instead of the exchange. If you agree, say "
-            "so; if you do not, the exchange goes on."
+            "[After-sales] {subject}: the other side wants a refund instead of the goods. If you agree, say so; if you "
+            "do not, the case goes on as it is."
         ),
         NoticeTemplate.ATTENTION_RAISED: "[After-sales] {subject}: the case needs a person: {attention}.",
     },

@@ -170,8 +170,8 @@ GERMAN: Final = Texts(
             "ziehen Sie bitte den Antrag zurück; andernfalls läuft er weiter."
         ),
         NoticeTemplate.CONVERSION_WANTED: (
-            "[Kundenservice] {subject}: Die andere Seite wünscht statt des Umtauschs eine Erstattung. Wenn Sie "
-            "einverstanden sind, stimmen Sie bitte zu; andernfalls läuft der Umtausch weiter."
+            "[Kundenservice] {subject}: Die andere Seite wünscht statt der Ware eine Erstattung. Wenn Sie "
+            "einverstanden sind, stimmen Sie bitte zu; andernfalls läuft der Vorgang weiter."
         ),
         NoticeTemplate.ATTENTION_RAISED: (
             "[Kundenservice] {subject}: Der Vorgang muss von Hand bearbeitet werden: {attention}."
