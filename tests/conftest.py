@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.service import RetryConfig
+from xdist.remote import Producer  # pyright: ignore[reportMissingTypeStubs]
+from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from activities.postgres import schema
 from activities.postgres.roles import DatabaseRole
@@ -32,7 +34,16 @@ _FIRST = {"test_pauses.py"}
 """Tells each open case of the stack that there is a pause: while other tests have left few."""
 _WITHOUT_SERVERS = {"gateways", "processes", "rulebook", "unit"}
 _INSTALLED_BY = re.compile(r"on Debian: apt install ([a-z0-9. -]+)")
+_SERVERS_OF_THEIR_OWN = ("tests/browser/", "tests/cli/")
 _session = pytest.StashKey[pytest.Session]()
+
+
+class ByServers(LoadFileScheduling):
+    """A file's tests in one process, and those of a folder with servers of its own, which would start in each."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        together = (folder for folder in _SERVERS_OF_THEIR_OWN if nodeid.startswith(folder))
+        return next(together, super()._split_scope(nodeid))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,9 +73,22 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a slow test come first and those that need no server last, so that parallel processes end together."""
+    """Folders that stay together come first, then files with a slow test, and those that need no server last.
+
+    So that parallel processes end together.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow") or item.path.name in _FIRST}
-    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name in _WITHOUT_SERVERS))
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool]:
+        together = item.nodeid.startswith(_SERVERS_OF_THEIR_OWN)
+        return not together, item.path not in slow, item.path.parent.name in _WITHOUT_SERVERS
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return ByServers(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

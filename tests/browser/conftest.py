@@ -41,7 +41,7 @@ _FLAGS = (
 )
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> "AsyncIterator[Browser]":
     """Chromium, for all tests of a session."""
     chromium = next(filter(None, map(shutil.which, _BROWSERS)), None)
@@ -83,7 +83,7 @@ def picture(pytestconfig: pytest.Config) -> Picture:
 # A stack of their own: the one that all tests share has no codec server.
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def codec_settings(state_dirs: Path) -> CodecServerSettings:
     """A codec server's settings, before the stack runs whose Web UI must know its port."""
     folder = StateFolder.at(state_dirs / "browser")
@@ -91,7 +91,7 @@ async def codec_settings(state_dirs: Path) -> CodecServerSettings:
     return await development_settings(ring, port=ports.choose(["codec"], folder.ports)["codec"])
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stack(browser: "Browser", state_dirs: Path, codec_settings: CodecServerSettings) -> AsyncIterator[Stack]:
     """Temporal with its Web UI, and PostgreSQL; not without a browser to look at them with."""
     del browser
@@ -101,7 +101,7 @@ async def stack(browser: "Browser", state_dirs: Path, codec_settings: CodecServe
         yield running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(stack: Stack, state_dirs: Path) -> Settings:
     """Settings that lead to `stack`."""
     return Settings.model_validate(
@@ -109,33 +109,33 @@ def settings(stack: Stack, state_dirs: Path) -> Settings:
     )
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def client(stack: Stack, settings: Settings) -> Client:
     """A connection to the stack's Temporal server."""
     return await connect(settings, target=stack.temporal_address)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def database(stack: Stack, settings: Settings, client: Client) -> str:
     """The address of the stack's database, with everything that cases need."""
     await prepare(settings, client, stack.database_url)
     return stack.database_url
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     async with await open_pool(database, application_name="tests") as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def vault(settings: Settings, database: str) -> AsyncIterator[Vault]:
     """This stack's own: the one of all tests, once made, would stay on the other stack."""
     async with opened_vault(settings, database) as opened:
         yield opened
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def codec_server(
     stack: Stack, settings: Settings, codec_settings: CodecServerSettings, pool: asyncpg.Pool, vault: Vault
 ) -> AsyncIterator[CodecServerSettings]:
@@ -146,7 +146,7 @@ async def codec_server(
         yield complete
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def world(
     settings: Settings, client: Client, database: str, pool: asyncpg.Pool, vault: Vault
 ) -> AsyncIterator[World]:

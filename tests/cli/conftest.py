@@ -28,26 +28,26 @@ TASK_QUEUE = "cli"
 # A stack of their own: the books that these tests compare must not hold what other tests have done to them.
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stack(state_dirs: Path) -> AsyncIterator[Stack]:
     """Temporal and PostgreSQL for the tests of the command line."""
     async with servers(Settings(state_dir=state_dirs / "cli")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def settings(stack: Stack, state_dirs: Path) -> Settings:
     """Settings that lead to `stack`."""
     return Settings.model_validate({"state_dir": state_dirs / "cli", "database_url": stack.database_url})
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def client(stack: Stack, settings: Settings) -> Client:
     """A connection to the stack's Temporal server."""
     return await connect(settings, target=stack.temporal_address)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def database(stack: Stack, settings: Settings) -> str:
     """The address of the stack's database, with the schema that this code knows."""
     await schema.upgrade(stack.database_url)
@@ -55,7 +55,7 @@ async def database(stack: Stack, settings: Settings) -> str:
     return stack.database_url
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shell(settings: Settings, database: str) -> AsyncIterator[Shell]:
     """The command line on the tests' stack, with the schema at head."""
     del database
@@ -73,7 +73,7 @@ async def shell(settings: Settings, database: str) -> AsyncIterator[Shell]:
         yield Shell(environment, loaded)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def worker_process(shell: Shell) -> AsyncIterator[Shell]:
     """The shell, with ``aftersales worker`` running beside it; at the end it must stop by itself, with code 0."""
     process = await shell.start("worker")
