@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
+from temporalio.converter import ActivitySerializationContext, WorkflowSerializationContext
 from temporalio.worker import (
     ExecuteWorkflowInput,
     Interceptor,
@@ -32,14 +33,23 @@ class ApartFromActivations(WorkflowInstance):
 
     def __init__(self, inner: WorkflowInstance) -> None:
         self._inner = inner
+        info = inner.get_info()
+        self._context = WorkflowSerializationContext(namespace=info.namespace, workflow_id=info.workflow_id)
 
     def activate(self, act: Any) -> Any:
         """See base class."""
         return self._inner.activate(Activation(act))  # pyright: ignore[reportArgumentType]
 
     def get_serialization_context(self, command_info: Any) -> Any:
-        """See base class."""
-        return self._inner.get_serialization_context(command_info)
+        """See base class.
+
+        What an activity is given and gives back is bound to its workflow alone, so the data converter that the SDK has
+        made for the workflow does for it; for another context it makes one, three times a payload.
+        """
+        if command_info is None:
+            return self._context
+        context = self._inner.get_serialization_context(command_info)
+        return self._context if isinstance(context, ActivitySerializationContext) else context
 
     def get_external_store_context(self, command_info: Any) -> Any:
         """See base class."""
