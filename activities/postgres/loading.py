@@ -15,7 +15,7 @@ from activities.postgres import campaigns, flags, lookups, person_locks
 from activities.postgres.allowances import account
 from activities.postgres.campaigns import CampaignRecord
 from activities.postgres.connection import Connection
-from activities.postgres.lookup import LookupKey, account_lookup
+from activities.postgres.lookup import LookupKey, account_lookup, is_blank
 from activities.postgres.order_changes import RefusedChange, keep_recipient, load_order
 from activities.postgres.vault import Vault
 from workflows.messages.message import EARLIEST, Identifier, Input
@@ -70,7 +70,7 @@ class AllowanceRecord(Charged):
     @field_validator("account_name")
     @classmethod
     def _not_blank(cls, name: SecretStr | None) -> SecretStr | None:
-        if name is not None and not name.get_secret_value().strip():
+        if name is not None and is_blank(name.get_secret_value()):
             raise ValueError("an account name must not be blank")
         return name
 

@@ -68,6 +68,11 @@ LOOKUPS: Final[Mapping[Kind, Callable[[LookupKey | bytes, str], str]]] = Mapping
 """The hash of each kind of text that a customer is found by."""
 
 
+def is_blank(text: str) -> bool:
+    """Whether nothing is left of a text once what makes no difference is taken away: no one can be found by it."""
+    return not _folded(text)
+
+
 def of_kind(key: LookupKey | bytes, kind: Kind, plain_hash: str) -> str:
     """The hash of a kind, from the keyed hash of the normalised text alone.
 

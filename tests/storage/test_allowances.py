@@ -204,6 +204,7 @@ async def test_a_line_that_contradicts_the_store_is_a_problem(pool: asyncpg.Pool
         ({"spent": 10001}, "spent"),
         ({"tender_kind": "cash"}, "tender_kind"),
         ({"account_name": "　 "}, "account_name"),
+        ({"account_name": "\u200b\u2060"}, "account_name"),
         ({"valid_until": "3026-06-01T00:00:00Z"}, "valid_until"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from activities.postgres import orders
 from activities.postgres.loading import LineProblem, LoadReport, load_orders
+from activities.postgres.lookup import name_lookup
 from activities.postgres.orders import (
     PostgresOrders,
     UnknownOrderLine,
@@ -178,6 +179,18 @@ async def test_a_report_repeats_nothing_of_the_line(pool: asyncpg.Pool) -> None:
     assert len(report.problems) >= 5
     for word in secret.split():
         assert word not in repr(report)
+
+
+@pytest.mark.parametrize("phone", ["-", "()", "+86", "\u2060"])
+async def test_who_has_no_phone_is_found_by_name(pool: asyncpg.Pool, phone: str) -> None:  # P7
+    region = {"province": "上海市", "city": "上海市", "district": "黄浦区"}
+    name = f"王{uuid4().hex}"
+    told = order(recipient={"name": name, "phone": phone, "region": region, "street": "南京东路 1"})
+
+    assert (await load(pool, told)).loaded == 1
+    query = "SELECT field, hash FROM vault.lookups WHERE subject = $1"
+    found = [tuple(row) for row in await pool.fetch(query, told["order_no"])]
+    assert found == [("name", name_lookup(vault().lookup_key, name))]
 
 
 @pytest.mark.parametrize(
