@@ -45,6 +45,30 @@ def test_a_dispute_tells_its_case_how_it_ends_whichever_runs_were_lost(
     assert lost.told.ledger.refunded("order/O-1") == plain.told.ledger.refunded("order/O-1")
 
 
+@pytest.mark.parametrize(
+    ("world", "turns"),
+    [
+        (
+            "douyin",
+            (
+                *("open refund", "0 reject merchant", "0 agree_return merchant", "0 enter_tracking buyer 0"),
+                *("parcel 0 signed", "0 open_dispute buyer", "1 rule platform nothing buyer"),
+            ),
+        ),
+        (
+            "jd-pop",
+            ("open refund", "watch 2", "parcel 2 shipped", "wait 0", "0 open_dispute buyer", "1 resolve buyer"),
+        ),
+    ],
+)
+def test_a_dispute_that_is_lost_as_it_ends_tells_its_case_once(world: str, turns: tuple[str, ...]) -> None:  # D8
+    """The case hears of it twice: by the dispute's next run, and by the result of the one that it has started."""
+    plain, lost = tell(world, turns), tell(world, (*turns[:-1], "crash 1", turns[-1]))
+
+    assert lost.told.crashed
+    assert log(lost) == log(plain)
+
+
 RULED = ("1 submit_evidence merchant final", "wait 1", "1 rule platform full")
 """What rules on a dispute in negotiation."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from workflows.messages.commands import Command
+from workflows.messages.message import CaseId
 from workflows.messages.rulings import Ruling
 
 
@@ -25,6 +26,8 @@ class DisputeEnded:
     """None where its workflow was stopped from outside, or nothing was opened."""
     refused: bool = False
     """Nothing was opened: another dispute was quicker (D10)."""
+    dispute: CaseId | None = None
+    """Which one; None where it has told the case itself."""
 
 
 Event: TypeAlias = Command | DeadlinePassed | TimeToLook | DisputeEnded

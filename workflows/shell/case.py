@@ -137,11 +137,11 @@ class CaseRun:
     def _hear_of_dispute(self, resumed: Resumed) -> None:
         """The book knows of the dispute's end: what it has told the case itself counts, if it has."""
         dispute = self.running.state.dispute.current
-        if dispute is None or not resumed.dispute_over or self._effects.dispute_ended:
+        if dispute is None or not resumed.dispute_over or self._ended_dispute():
             return
         told = any(each.key == ruling_key(dispute) for each in self.mailbox.facts)
         if not told or not self._host.finds_dispute_again():
-            self._effects.dispute_ended = DisputeEnded(resumed.dispute_ruling)
+            self._effects.dispute_ended = DisputeEnded(resumed.dispute_ruling, dispute=dispute)
 
     def _resume(self, resumed: Resumed) -> Decision:
         """Go on where the book stands: what was carried out is not carried out again (section 11)."""
@@ -172,7 +172,7 @@ class CaseRun:
             running.state = running.state.but(dispute=running.state.dispute.but(told_settled=True))
             await self._effects.tell_dispute(told)
         await self._effects.dispute_over()
-        if ended := self._effects.dispute_ended:
+        if ended := self._ended_dispute():
             line = disputed.said_after_end(running.case, ended)
             self._book.unwritten += [line] if line else []
         self._effects.dispute_ended = None
@@ -234,8 +234,8 @@ class CaseRun:
                     case _:
                         return command
                 mailbox.free()
-            elif self._dispute_has_ended():
-                ended, self._effects.dispute_ended = self._effects.dispute_ended, None
+            elif ended := self._end_to_look_at():
+                self._effects.dispute_ended = None
                 mailbox.taken = True
                 running.because("ruling")
                 return ended
@@ -286,7 +286,7 @@ class CaseRun:
     def _stirred(self) -> bool:
         """Whether there is something to look at."""
         mailbox, unwritten = self.mailbox, self._book.unwritten
-        return bool(mailbox.slot or mailbox.facts or unwritten or self._dispute_has_ended() or self._can_hand_over())
+        return bool(mailbox.slot or mailbox.facts or unwritten or self._end_to_look_at() or self._can_hand_over())
 
     def _can_hand_over(self) -> bool:
         """Whether the run is long, and nothing is under way that the next one would not find in the book."""
@@ -307,9 +307,14 @@ class CaseRun:
         """
         return self._long and (self._leaves_dispute or not self._effects.follows_dispute)
 
-    def _dispute_has_ended(self) -> bool:
-        """Whether the dispute's end is to be looked at; what is being paid is finished first (section 11)."""
-        return self._effects.dispute_ended is not None and self._kind.ended_dispute_counts(self.running.state)
+    def _end_to_look_at(self) -> DisputeEnded | None:
+        """The dispute's end, where it counts by now; what is being paid is finished first (section 11)."""
+        return self._ended_dispute() if self._kind.ended_dispute_counts(self.running.state) else None
+
+    def _ended_dispute(self) -> DisputeEnded | None:
+        """The end of the dispute that is open; of one that has told the case itself how it ends, nothing more (D8)."""
+        ended = self._effects.dispute_ended
+        return ended if ended and ended.dispute == self.running.state.dispute.current else None
 
     # Carrying out -----------------------------------------------------------------------------------------
 

@@ -137,10 +137,5 @@ class Effects:
 
     async def _follow(self, dispute: StartedCase) -> None:
         outcome = await dispute.outcome()
-        known = self._running.state.dispute
-        if known.opening is None and known.current != dispute.id:  # it has told the case itself how it ends (D8)
-            return
-        if outcome is None:
-            self.dispute_ended = DisputeEnded(None)
-        else:
-            self.dispute_ended = DisputeEnded(outcome.ruling, refused=outcome.refusal is not None)
+        ruling, refused = (outcome.ruling, outcome.refusal is not None) if outcome else (None, False)
+        self.dispute_ended = DisputeEnded(ruling, refused, dispute.id)
