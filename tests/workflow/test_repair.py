@@ -5,22 +5,31 @@ import pytest
 from starter.client import Case
 from starter.errors import RefusedRequest
 from tests.workflow.disputes import in_list, opening, rejection, ruling
-from tests.workflow.goods import agreement, direct_refund, money_instead, receipt, refused_command, tracking
+from tests.workflow.goods import (
+    agreement,
+    direct_refund,
+    money_instead,
+    receipt,
+    refused_command,
+    signed_for,
+    tracking,
+)
 from tests.workflow.repairs import asked, received, repair_request, sent_back, sent_in
 from tests.workflow.resends import resend_request
 from tests.workflow.world import World
-from workflows.messages.actors import buyer, merchant
+from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.cases import NoticeTemplate
 from workflows.messages.commands import (
     AcceptProposal,
     Command,
     ConfirmExchange,
     Propose,
+    RefundDirectly,
     Reship,
     SendBack,
     Withdraw,
 )
-from workflows.messages.parcels import ParcelEvent
+from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.proposals import ReturnInstead
 from workflows.messages.requests import RefundReason
 from workflows.messages.rulings import Award, Fault
@@ -211,6 +220,33 @@ async def test_the_merchant_may_pay_instead(world: World) -> None:  # M2, M5
     outcome = await case.act_and_wait(direct_refund(world))
 
     assert outcome.outcome is OutcomeKind.REFUNDED
+
+
+@pytest.mark.parametrize("exchange", [False, True])
+async def test_whoever_is_called_can_pay_for_goods_that_were_ruled_on_and_have_not_arrived(
+    world: World, exchange: bool
+) -> None:  # M4, T8, T14, D10
+    case, parcel = await (reshipped(world) if exchange else sent_back(world))
+    await case.act(opening(world))
+    await rule(world, case, ruling(refund=Award.NOTHING, fault=Fault.BUYER))
+    await world.carrier_tells(parcel, ParcelEvent.REFUSED, await world.now(case))
+    failed = StageName.RESHIP_FAILED if exchange else StageName.REPAIR_FAILED
+    await world.at(case, failed)
+
+    assert (await refused_command(case, opening(world, "again")))[0] == "ruled_before"
+    by = officer("f-1")
+    outcome = await case.act_and_wait(RefundDirectly(key="p", by=by))
+
+    assert (outcome.outcome, outcome.decided_by) == (OutcomeKind.REFUNDED, by.role)
+    assert await world.paid_by_gateway(await order_of(case)) == 10_000
+
+
+async def reshipped(world: World) -> tuple[Case, Parcel]:
+    """An exchange whose goods are on their way to the buyer, and the parcel that they are in (T8)."""
+    case, _ = await signed_for(world, exchange=True)
+    parcel = world.parcel()
+    await case.act(Reship(key="out", by=merchant(world.merchant), parcel=parcel))
+    return case, parcel
 
 
 @pytest.mark.on_servers

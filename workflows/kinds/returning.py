@@ -241,7 +241,7 @@ def process(instead: Instead | None, title: str) -> Process:
         ),
     }
     if instead:
-        received = _goods_instead(instead, converts, account, dispute, close, pays)
+        received = _goods_instead(instead, converts, account, dispute, (close, directly), pays)
     return Process(
         title,
         opens=(review,),
@@ -261,8 +261,15 @@ def process(instead: Instead | None, title: str) -> Process:
     )
 
 
-def _goods_instead(instead: Instead, converts: On, account: On, dispute: On, close: On, pays: tuple[On, ...]) -> Table:
-    """T8, M3, M4: what is owed for goods that the merchant has, sent, and confirmed."""
+def _goods_instead(
+    instead: Instead, converts: On, account: On, dispute: On, officers: tuple[On, On], pays: tuple[On, ...]
+) -> Table:
+    """T8, M3, M4: what is owed for goods that the merchant has, sent, and confirmed.
+
+    Of what ``officers`` may do: whoever is called because nothing has arrived (T14) can also have it paid for, since
+    what has been ruled on is disputed no more (D10).
+    """
+    close, directly = officers
     underway, failed = instead.sending.underway, instead.sending.failed
     reships = takes(Reship, MERCHANT, reship, **{instead.sent: underway})
     confirms = takes(ConfirmExchange, BUYER, _confirm_exchange, **{instead.confirmed: instead.outcome})
@@ -291,7 +298,7 @@ def _goods_instead(instead: Instead, converts: On, account: On, dispute: On, clo
                 goods_came_back=failed,
             ),
         ),
-        failed: (*owed, dispute, close, confirms, parcel.leading(goods_signed=underway)),
+        failed: (*owed, dispute, close, confirms, directly, parcel.leading(goods_signed=underway)),
     }
 
 
