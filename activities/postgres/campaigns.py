@@ -86,7 +86,7 @@ async def of_merchant(
           AND CASE $3::boolean WHEN true THEN starts_at <= $2 AND $2 < ends_at WHEN false THEN ends_at <= $2
                                ELSE true END
           AND ($4::text IS NULL OR (starts_at, campaign_id) < (
-              SELECT starts_at, campaign_id FROM shop.allowance_campaigns WHERE campaign_id = $4
+              SELECT starts_at, campaign_id FROM shop.allowance_campaigns WHERE campaign_id = $4 AND merchant_id = $1
           ))
         ORDER BY starts_at DESC, campaign_id DESC LIMIT $5
         """,

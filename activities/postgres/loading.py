@@ -263,9 +263,12 @@ async def _compare_allowance(connection: Connection, record: AllowanceRecord, lo
     for name in now:
         if now[name] > was[name] if name in moves else now[name] != was[name]:
             return name
-    stored_lookup = await connection.fetchval(
-        "SELECT account_lookup FROM shop.allowances WHERE allowance_id = $1", record.allowance_id
+    kept = await connection.fetchrow(
+        "SELECT account_lookup, campaign_id FROM shop.allowances WHERE allowance_id = $1", record.allowance_id
     )
+    stored_lookup, campaign_id = kept or (None, None)
+    if record.campaign_id not in {None, campaign_id}:
+        return "campaign_id"
     if lookup in {None, stored_lookup}:
         return None
     # Of whoever was forgotten there is nothing left to compare with.

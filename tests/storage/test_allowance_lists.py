@@ -157,6 +157,27 @@ async def test_an_allowance_names_a_campaign_of_its_own_shop(pool: asyncpg.Pool,
     assert [(each.field, each.reason.endswith("(A1)")) for each in report.problems] == [("campaign_id", True)]
 
 
+async def test_an_allowance_stays_of_the_campaign_that_it_came_of(pool: asyncpg.Pool) -> None:
+    shop = some_id("m")
+    await told(pool, first := campaign(shop), second := campaign(shop))
+    line = test_allowances.record(campaign_id=first["campaign_id"], merchant_id=shop)
+    bare = {name: value for name, value in line.items() if name != "campaign_id"}
+    lines = [line, bare, {**line, "campaign_id": second["campaign_id"]}]
+
+    async with pool.acquire() as connection:
+        report = await load_allowances(connection, map(json.dumps, lines), vault())
+
+    assert (report.loaded, report.unchanged) == (1, 1)
+    assert [(each.line, each.field) for each in report.problems] == [(3, "campaign_id")]
+
+
+async def test_a_page_begins_behind_none_of_another_shop(pool: asyncpg.Pool) -> None:  # section 12
+    shop, other = some_id("m"), some_id("m")
+    await told(pool, campaign(shop, begins=-2), theirs := campaign(other, begins=-1))
+
+    assert await AllowanceLists(pool).campaigns(merchant(shop), shop, after=theirs["campaign_id"]) == ()
+
+
 @pytest.mark.parametrize("limit", [0, MOST + 1])
 async def test_a_page_has_its_bounds(pool: asyncpg.Pool, limit: int) -> None:
     lists = AllowanceLists(pool)
