@@ -16,7 +16,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.commands import Approve, OpenDispute, RefundDirectly, Reject
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.money import Money
-from workflows.messages.orders import OrderFacts, OrderLine, Tender
+from workflows.messages.orders import AllowanceFacts, OrderFacts, OrderLine, Tender
 from workflows.messages.payouts import TenderKind
 from workflows.messages.quotes import Asked, Asking, Option
 from workflows.messages.requests import (
@@ -28,6 +28,7 @@ from workflows.messages.requests import (
     ReturnRequest,
 )
 from workflows.messages.stages import CaseKind, StageName
+from workflows.rules.balances import Account
 from workflows.rules.dispute import DECIDED
 
 NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
@@ -48,6 +49,12 @@ def worlds(draw: st.DrawFn) -> tuple[OrderFacts, tuple[Quoted, ...]]:
     shipped = draw(st.booleans())
     signed = draw(st.sampled_from((None, 3, 10, 20))) if shipped else None
     total = sum(price for _, price in bought) + freight
+    spent = draw(st.integers(0, total))
+    allowance_id = draw(st.sampled_from(("valid", "paid-out")))
+    paid_with = (
+        (Tender(tender="t", kind=TenderKind.WALLET, paid=total - spent),) if total - spent else (),
+        (Tender(tender="a", kind=TenderKind.ALLOWANCE, paid=spent, allowance_id=allowance_id),) if spent else (),
+    )
     order = OrderFacts(
         order_no="O-1",
         marketplace=profile,
@@ -59,7 +66,7 @@ def worlds(draw: st.DrawFn) -> tuple[OrderFacts, tuple[Quoted, ...]]:
             for number, (pieces, paid) in enumerate(bought)
         ),
         freight=freight,
-        tenders=(Tender(tender="t", kind=TenderKind.WALLET, paid=total),) if total else (),
+        tenders=(*paid_with[0], *paid_with[1]),
         paid_at=NOW - timedelta(days=30),
         shipped_at=NOW - timedelta(days=25) if shipped else None,
         signed_at=NOW - timedelta(days=signed) if signed else None,
@@ -88,11 +95,32 @@ def world_of(order: OrderFacts, before: tuple[Quoted, ...]) -> Interpreter:
     """A world in which that has been asked for; the first of it is paid."""
     world = Interpreter(NOW, profiles.ALL)
     world.shop.orders[order.order_no] = order
+    for tender in order.tenders:
+        if tender.allowance_id:
+            world.shop.accounts[tender.allowance_id] = account_of(order, tender)
     for number, each in enumerate(before):
         case = world.open(each)
         if not number and not refusal_of(world, case):
             grant(world, case)
     return world
+
+
+def account_of(order: OrderFacts, tender: Tender) -> Account:
+    """The allowance behind a tender: of three quarters principal, and paid out where it is called so (A7)."""
+    facts = AllowanceFacts(
+        allowance_id=tender.allowance_id or "",
+        marketplace=order.marketplace,
+        merchant_id=order.merchant_id,
+        buyer_id=order.buyer_id,
+        currency=order.currency,
+        principal=tender.paid + 7,
+        bonus=tender.paid // 3,
+        spent=tender.paid,
+        tender_kind=TenderKind.WALLET,
+        valid_until=NOW + timedelta(days=400),
+    )
+    gone = NOW - timedelta(days=1) if tender.allowance_id == "paid-out" else None
+    return Account(facts, frozen_by="withdrawal/1" if gone else None, voided_at=gone, paid_back_at=gone)
 
 
 def refusal_of(world: Interpreter, case: str) -> Refusal | None:
