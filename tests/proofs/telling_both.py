@@ -43,6 +43,7 @@ class Telling:
         self.commands = 0
         self.dispute: ModelCase | None = None
         self._dispute_case: Case | None = None
+        self._ended_disputes: set[str] = set()
         self._last: tuple[Case, Command] | None = None
         self._exemption = "peak"
 
@@ -235,6 +236,8 @@ class Telling:
             self.dispute = ModelCase(stages, first, model.asked, await self.world.now(self._dispute_case))
         if isinstance(to, Ruled):
             self.model.ruled |= bool({"ruled", "dismissed"} & {*to.outcomes})
+            if self._dispute_case:
+                self._ended_disputes.add(self._dispute_case.id)
             self.dispute, self._dispute_case = None, None
             self.model.now = await self.world.now(self._case)
             await self._go(self.model, to.case_goes)
@@ -249,7 +252,11 @@ class Telling:
             case str():
                 return await self._once(case, lambda view: view.stage == to)
             case _:
-                return await case.view()
+                return await self._once(case, lambda _: True)
+
+    def _is_behind(self, view: CaseView) -> bool:
+        """Whether the case has not yet heard of a dispute's end, which its dispute has told us."""
+        return view.dispute in self._ended_disputes
 
     async def _settled(self, case: Case, model: ModelCase) -> CaseView:
         return await self._once(case, lambda view: _same(model.stage, view.stage))
@@ -258,7 +265,7 @@ class Telling:
         if not self.on_servers:
             return await case.view()
         try:
-            return await until(case.view, good, seconds=20)
+            return await until(case.view, lambda view: good(view) and not self._is_behind(view), seconds=20)
         except AssertionError:
             return await case.view()
 
