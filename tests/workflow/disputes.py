@@ -138,6 +138,12 @@ async def intervened(world: World, case: Case, stage: StageName = StageName.EVID
     return dispute
 
 
+async def demanded_in_working_hours(world: World) -> tuple[Case, Case]:
+    """A case and its dispute, in which the merchant has the working hours of JD (D5)."""
+    case = await rejected_refund(world, order_no=await world.shipped_order(marketplace="jd-pop"))
+    return case, await intervened(world, case, StageName.EVIDENCE_WORKING_HOURS)
+
+
 async def apart(world: World, request: DisputeRequest) -> Case:
     """A dispute that carries its ruling out itself, when the platform has stepped in (D1)."""
     dispute = await world.aftersales.open_dispute(request)

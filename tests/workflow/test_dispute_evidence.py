@@ -10,6 +10,7 @@ from starter.errors import NotYours, VagueReply
 from tests.workflow.disputes import (
     OFFICER,
     charged,
+    demanded_in_working_hours,
     disputed,
     entry,
     entry_of,
@@ -51,11 +52,6 @@ def attachment(number: int, size: int = 1024) -> Evidence:
 async def demanded(world: World) -> tuple[Case, Case]:
     case = await rejected_refund(world)
     return case, await intervened(world, case)
-
-
-async def demanded_in_working_hours(world: World) -> tuple[Case, Case]:
-    case = await rejected_refund(world, order_no=await world.shipped_order(marketplace="jd-pop"))
-    return case, await intervened(world, case, StageName.EVIDENCE_WORKING_HOURS)
 
 
 async def standings(world: World, dispute: Case) -> list[tuple[Role, EvidenceStanding]]:

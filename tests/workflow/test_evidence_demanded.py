@@ -10,6 +10,7 @@ from tests.workflow.disputes import (
     OFFICER,
     apart,
     charged,
+    demanded_in_working_hours,
     entry,
     evidence,
     intervened,
@@ -22,7 +23,7 @@ from tests.workflow.disputes import (
 from tests.workflow.world import World
 from workflows.messages.actors import Role, buyer, merchant
 from workflows.messages.cases import NoticeTemplate
-from workflows.messages.commands import DemandEvidence
+from workflows.messages.commands import ConfirmProposal, DemandEvidence
 from workflows.messages.rulings import Fault, Verdict
 from workflows.messages.scores import ScoreCause
 from workflows.messages.stages import OutcomeKind, StageName
@@ -172,3 +173,19 @@ async def test_what_is_wanted_is_the_officers_own_words_in_the_vault(world: Worl
     assert read.text.get_secret_value() == words
     history = await dispute.handle.fetch_history()
     assert words not in history.to_json()
+
+
+async def test_jd_nothing_is_proposed_any_more_once_the_merchant_was_asked_again(world: World) -> None:  # D4, D5
+    _, dispute = await demanded_in_working_hours(world)
+    due = (await dispute.view()).due
+    assert due is not None
+    await world.forward(dispute, seconds=(due - await world.now(dispute)).total_seconds() + 60)
+    await world.at(dispute, StageName.RULING_PROPOSED)
+
+    await dispute.act(demand(Role.MERCHANT, key="again"))
+    await dispute.act(evidence(merchant(world.merchant), final=True))
+    await world.forward(dispute, hours=49)
+    await world.at(dispute, StageName.RULING_OVERDUE)
+
+    confirm = ConfirmProposal(key="confirm", by=OFFICER, reason="merchant_silent")
+    assert (await refusal(dispute, confirm)).code == "nothing_proposed"

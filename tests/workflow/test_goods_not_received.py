@@ -275,6 +275,21 @@ async def test_an_exchange_whose_goods_came_back_is_not_done(world: World, event
     assert called(await case.view()) == (StageName.RESHIP_FAILED, Attention.RESHIP_FAILED, Silence.NOTHING)
 
 
+@pytest.mark.parametrize("by_buyer", [True, False])
+async def test_who_wanted_money_before_the_goods_were_sent_says_so_anew(world: World, by_buyer: bool) -> None:  # T9
+    case, _ = await signed_for(world, exchange=True)
+    await case.act(money_instead(world, by_buyer=not by_buyer))
+    parcel = world.parcel()
+    await case.act(Reship(key="reship", by=merchant(world.merchant), parcel=parcel))
+    await tells(world, case, parcel, REFUSED)
+    await world.at(case, StageName.RESHIP_FAILED)
+
+    await case.act(money_instead(world, by_buyer=by_buyer))
+
+    assert (await case.view()).stage is StageName.RESHIP_FAILED
+    assert await paid(world, (await case.view()).order_no) == 0
+
+
 @pytest.mark.on_servers
 @pytest.mark.parametrize("known", [(), (REFUSED, SIGNED)])
 async def test_silence_on_goods_that_nobody_has_signed_for_calls_a_person(

@@ -20,10 +20,15 @@ DEMANDED: Final = (EVIDENCE, EVIDENCE_WORKING_HOURS, EVIDENCE_OF_BUYER)
 
 
 def demand(case: Case, command: DemandEvidence) -> Decision:
-    """D4: an officer says what is wanted, and of whom; whoever is asked may speak again, and has the time anew."""
+    """D4: an officer says what is wanted, and of whom; whoever is asked may speak again, and has the time anew.
+
+    What was proposed for the merchant's silence (D5) falls where it is asked again.
+    """
     asked, claim = frozenset(command.of), case.state.claim
+    proposal = None if Role.MERCHANT in asked else claim.proposal
     facts: dict[str, str | int] = {"of": " ".join(sorted(asked)), "statement": command.wanted}
-    again = claim.but(demanded=asked, gave=claim.gave - asked, finals=claim.finals - asked, evidence_ended=None)
+    silent = claim.but(gave=claim.gave - asked, finals=claim.finals - asked)
+    again = silent.but(demanded=asked, evidence_ended=None, proposal=proposal)
     return case.but(claim=again).enter(
         stage_of(case, asked),
         case.obeyed(command, "evidence_demanded", **facts),

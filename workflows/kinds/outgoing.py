@@ -24,6 +24,7 @@ from workflows.kinds.return_stages import (
 )
 from workflows.kinds.stage import Stage
 from workflows.kinds.state import GoodsState
+from workflows.messages.actors import Role
 from workflows.messages.cases import LogEntry, NoticeTemplate
 from workflows.messages.commands import ReportParcel, Reship, SendBack
 from workflows.messages.parcels import Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
@@ -188,7 +189,8 @@ def _all_heard(case: Case, history: ParcelHistory) -> Case:
 
 
 def _send(case: Case, parcel: Parcel, entry: LogEntry, stage: Stage, template: NoticeTemplate) -> Decision:
-    return case.enter(
+    """Goods go to the buyer: who wanted money instead before has to say so anew (T9)."""
+    return with_goods(case, wants_money=frozenset[Role]()).enter(
         stage,
         entry,
         watch=ParcelWatch(parcel=parcel, purpose=ParcelPurpose.RESHIPMENT),
