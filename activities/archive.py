@@ -6,7 +6,7 @@ the archive alone is still found by its slim row (``casebook.closed_keys``), and
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final
 import asyncpg
 
 from activities import archive_files
-from activities.archive_files import ROWS_AT_ONCE, ArchivedFile, Manifest, TableFile
+from activities.archive_files import CASES_IN_A_FILE, ArchivedFile, Manifest, Row, Slice
 from activities.gateways.archive_store import ArchiveDamaged, ArchiveStore, NotInArchive
 from activities.postgres import archives
 from activities.postgres.archives import CASES, LINES, TABLES, Part
@@ -24,7 +24,12 @@ from activities.postgres.recalled import Recalled
 from workflows.messages.reading import read_own_json
 
 _MANIFEST: Final = "manifest.json"
-_FILES: Final = {CASES: "cases.parquet", LINES: "log.parquet"}
+Columns = Mapping[str, Mapping[str, str]]
+"""Of each table the columns in their order, with their types."""
+Rows = Mapping[str, Sequence[Row]]
+"""Of each table."""
+_FILES: Final = {CASES: "cases", LINES: "log"}
+"""What the names of a table's files begin with."""
 
 
 class Archive:
@@ -47,19 +52,27 @@ class Archive:
                 number = 1 + max(
                     (each.part for each in await archives.parts(connection, month) if each.dropped_at), default=0
                 )
-                files = [await _write(connection, table, month, folder / name) for table, name in _FILES.items()]
+                columns = {table: await archives.columns_of(connection, table) for table in TABLES}
+                slices: list[Slice] = []
+                after = ""
+                while (rows := await archives.cases_after(connection, columns, month, after, CASES_IN_A_FILE))[CASES]:
+                    slices.append(await asyncio.to_thread(_write, folder, len(slices) + 1, columns, rows))
+                    after = _ids(columns, rows)[-1]
                 revision = await connection.fetchval("SELECT version_num FROM alembic_version")
-            if not files[0].rows:
+            if not slices:
                 raise NotInArchive(f"the database has no closed cases of {month:%Y-%m}")
-            manifest = Manifest(month=f"{month:%Y-%m}", part=number, revision=revision, files=tuple(files))
+            manifest = Manifest(
+                month=f"{month:%Y-%m}", part=number, revision=revision, columns=columns, slices=tuple(slices)
+            )
             (folder / _MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
-            for name in (*_FILES.values(), _MANIFEST):  # the manifest last: where it is, the others are
+            names = [file.name for each in slices for file in each.files.values()]
+            for name in (*names, _MANIFEST):  # the manifest last: where it is, the others are
                 await self._store.put(f"{manifest.folder()}/{name}", folder / name)
             part = Part(
                 month=month,
                 part=number,
-                cases=files[0].rows,
-                lines=files[1].rows,
+                cases=manifest.rows(CASES),
+                lines=manifest.rows(LINES),
                 manifest=archive_files.digest_of(folder / _MANIFEST),
                 exported_at=at,
                 dropped_at=None,
@@ -107,6 +120,8 @@ class Archive:
             connection.transaction(),
         ):
             await archives.hold(connection, month)
+            if manifest.columns != {table: await archives.columns_of(connection, table) for table in TABLES}:
+                raise ArchiveDamaged(f"{manifest.folder()} has other columns than the database: export it anew")
             await _compare(connection, part, folder, manifest)
             await archives.drop(connection, part, at)
         return part
@@ -131,9 +146,10 @@ class Archive:
             async with self._pool.acquire() as connection, connection.transaction():
                 await archives.make(connection, month)
                 for part, folder, manifest in fetched:
-                    for file in manifest.files:
-                        for rows in archive_files.rows_of(folder / file.name):
-                            await archives.put_back(connection, _table_of(file), file.columns, rows)
+                    for each in manifest.slices:
+                        for table, file in each.files.items():
+                            rows = await asyncio.to_thread(archive_files.rows_of, folder / file.name)
+                            await archives.put_back(connection, table, manifest.columns[table], rows)
                     await archives.restored(connection, part, at)
         return dropped
 
@@ -162,31 +178,47 @@ class Archive:
             month = closed_at.astimezone(UTC).date().replace(day=1) if closed_at else None
             parts = [each for each in await archives.parts(connection, month) if each.dropped_at] if month else []
         for part in parts:
-            async with self._fetched(part) as (folder, manifest):
-                found = {
-                    _table_of(file): await asyncio.to_thread(
-                        archive_files.rows_of_case, folder / file.name, file.columns, case_id
-                    )
-                    for file in manifest.files
-                }
-                if found[CASES]:
-                    return found
+            with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
+                manifest = await self._manifest(part, Path(scratch))
+                for each in manifest.slices:
+                    if each.may_have(case_id):
+                        await self._fetch_slice(manifest, each, Path(scratch))
+                        found = {
+                            table: await asyncio.to_thread(
+                                archive_files.rows_of_case, Path(scratch) / file.name, manifest.columns[table], case_id
+                            )
+                            for table, file in each.files.items()
+                        }
+                        if found[CASES]:
+                            return found
         raise NotInArchive(f"{case_id} is not in the archive alone")
 
     @asynccontextmanager
     async def _fetched(self, part: Part) -> AsyncGenerator[tuple[Path, Manifest]]:
         """A part's files in a folder, each found to be what its manifest says."""
         with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
-            folder, name = Path(scratch), archive_files.folder_of(f"{part.month:%Y-%m}", part.part)
-            await self._fetch(f"{name}/{_MANIFEST}", folder / _MANIFEST, part.manifest)
-            manifest = read_own_json(Manifest, (folder / _MANIFEST).read_text(encoding="utf-8"))
-            for file in manifest.files:
-                if file.name not in _FILES.values():
-                    raise ArchiveDamaged(f"{name} has a file that is not known here: {file.name}")
-                await self._fetch(f"{name}/{file.name}", folder / file.name, file.sha256)
-            if [each.rows for each in manifest.files] != [part.cases, part.lines]:
-                raise ArchiveDamaged(f"{name}: the manifest counts other rows than were written")
+            folder = Path(scratch)
+            manifest = await self._manifest(part, folder)
+            for each in manifest.slices:
+                await self._fetch_slice(manifest, each, folder)
             yield folder, manifest
+
+    async def _manifest(self, part: Part, folder: Path) -> Manifest:
+        name = archive_files.folder_of(f"{part.month:%Y-%m}", part.part)
+        await self._fetch(f"{name}/{_MANIFEST}", folder / _MANIFEST, part.manifest)
+        try:
+            manifest = read_own_json(Manifest, (folder / _MANIFEST).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ArchiveDamaged(f"{name} was written in another form than this release reads") from error
+        if any(each.files.keys() != set(TABLES) for each in manifest.slices):
+            raise ArchiveDamaged(f"{name} has other tables than are known here")
+        if (manifest.rows(CASES), manifest.rows(LINES)) != (part.cases, part.lines):
+            raise ArchiveDamaged(f"{name}: the manifest counts other rows than were written")
+        return manifest
+
+    async def _fetch_slice(self, manifest: Manifest, wanted: Slice, folder: Path) -> None:
+        for file in wanted.files.values():
+            await self._fetch(f"{manifest.folder()}/{file.name}", folder / file.name, file.sha256)
 
     async def _fetch(self, name: str, file: Path, sha256: str) -> None:
         if not await self._store.get(name, file):
@@ -195,23 +227,29 @@ class Archive:
             raise ArchiveDamaged(f"{name} is not what was written: its SHA-256 differs")
 
 
-async def _write(connection: Connection, table: str, month: date, path: Path) -> ArchivedFile:
-    columns = await archives.columns_of(connection, table)
-    with TableFile(path, f"casebook.{table}", columns) as file:
-        async for rows in archives.rows(connection, table, columns, month, ROWS_AT_ONCE):
-            await asyncio.to_thread(file.write, [tuple(row) for row in rows])
-    return await asyncio.to_thread(file.written)
+def _write(folder: Path, number: int, columns: Columns, rows: Rows) -> Slice:
+    ids = _ids(columns, rows)
+    files: dict[str, ArchivedFile] = {
+        table: archive_files.write(folder / f"{name}-{number:05}.parquet", columns[table], rows[table])
+        for table, name in _FILES.items()
+    }
+    return Slice(first=min(ids), last=max(ids), files=files)
+
+
+def _ids(columns: Columns, rows: Rows) -> list[str]:
+    where = list(columns[CASES]).index("case_id")
+    return [row[where] for row in rows[CASES]]
 
 
 async def _compare(connection: Connection, part: Part, folder: Path, manifest: Manifest) -> None:
-    for file in manifest.files:
-        there = archives.rows(connection, _table_of(file), file.columns, part.month, ROWS_AT_ONCE)
-        if not await archive_files.same_rows(there, archive_files.rows_of(folder / file.name)):
-            raise ArchiveDamaged(f"{manifest.folder()}/{file.name} has other rows than the database: export it anew")
-
-
-def _table_of(file: ArchivedFile) -> str:
-    table = file.table.removeprefix("casebook.")
-    if table not in TABLES:
-        raise ArchiveDamaged(f"{file.name} is of a table that is not known here: {file.table}")
-    return table
+    after = ""
+    for each in manifest.slices:
+        there = await archives.cases_after(connection, manifest.columns, part.month, after, each.files[CASES].rows)
+        for table, file in each.files.items():
+            if there[table] != await asyncio.to_thread(archive_files.rows_of, folder / file.name):
+                raise ArchiveDamaged(
+                    f"{manifest.folder()}/{file.name} has other rows than the database: export it anew"
+                )
+        after = _ids(manifest.columns, there)[-1]
+    if (await archives.cases_after(connection, manifest.columns, part.month, after, 1))[CASES]:
+        raise ArchiveDamaged(f"the database has more cases than {manifest.folder()}: export it anew")

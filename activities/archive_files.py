@@ -1,22 +1,23 @@
 """A month of closed cases as files: Parquet, with a manifest of what is in them (``Manifest``).
 
-A column of JSON is kept as its text, so that it comes back to the letter. Rows are sorted by case, so that one case is
-found without reading all.
+A file has some cases only, all of whose lines are in another one beside it: so one case is read without the rest of its
+month. A column of JSON is kept as its text, so that it comes back to the letter.
 """
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal
 
 import pyarrow  # pyright: ignore[reportMissingTypeStubs]
 from pyarrow import compute, parquet  # pyright: ignore[reportMissingTypeStubs]
+from pydantic import Field
 
 from workflows.messages.message import Message
 
-ROWS_AT_ONCE: Final = 5_000
+CASES_IN_A_FILE: Final = 1_000
+"""Reading one case reads so many, and the manifest names a month's cases by so many."""
 
 Row = tuple[Any, ...]
 
@@ -38,32 +39,49 @@ _TYPES: Final[Mapping[str, Any]] = {
 class ArchivedFile(Message):
     """One file of a month, and what must be found in it."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z]+-[0-9]+\.parquet$")]
     """Without the folder."""
-    table: str
-    """Whose rows it has."""
-    columns: dict[str, str]
-    """In their order, each with its PostgreSQL type."""
     rows: int
     bytes: int
     sha256: str
 
 
+class Slice(Message):
+    """Some cases of a month, whole."""
+
+    first: str
+    """The least id of its cases by code point. Where the database sorts otherwise, slices overlap."""
+    last: str
+    """The greatest."""
+    files: dict[str, ArchivedFile]
+    """By the table whose rows they have."""
+
+    def may_have(self, case_id: str) -> bool:
+        """Whether the case can be one of its."""
+        return self.first <= case_id <= self.last
+
+
 class Manifest(Message):
     """What a part of a month consists of. It is written after its files, so that where it is they are."""
 
-    format: int = 1
+    format: Literal[2] = 2
     month: str
     """``YYYY-MM``: in which its cases closed, by UTC."""
     part: int
     """Mostly 1; a month from which cases came back and closed anew elsewhere, or late ones came, has more."""
     revision: str
     """Of the database's schema."""
-    files: tuple[ArchivedFile, ...]
+    columns: dict[str, dict[str, str]]
+    """Of each table the columns in their order, each with its PostgreSQL type."""
+    slices: tuple[Slice, ...]
 
     def folder(self) -> str:
         """What the names of its files begin with."""
         return folder_of(self.month, self.part)
+
+    def rows(self, table: str) -> int:
+        """How many rows of a table it has."""
+        return sum(each.files[table].rows for each in self.slices)
 
 
 def folder_of(month: str, part: int) -> str:
@@ -71,48 +89,18 @@ def folder_of(month: str, part: int) -> str:
     return f"{month}/{part}"
 
 
-class TableFile:
-    """Writes rows of one table into a file."""
+def write(path: Path, columns: Mapping[str, str], rows: Sequence[Row]) -> ArchivedFile:
+    """Write rows into a file; what must be found in it. ``columns``: in the rows' order, with their PostgreSQL types.
 
-    def __init__(self, path: Path, table: str, columns: Mapping[str, str]) -> None:
-        """``columns`` are those of the rows, in their order, each with its PostgreSQL type.
-
-        Raises:
-            ValueError: a type is not known here.
-        """
-        if unknown := {each for each in columns.values() if each not in _TYPES}:
-            raise ValueError(f"no column of {table} can be archived that is {', '.join(sorted(unknown))}")
-        self._path, self._table, self._columns = path, table, dict(columns)
-        self._schema = _arrow.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
-        self._file: Any = None
-        self._rows = 0
-
-    def __enter__(self) -> Self:
-        self._file = _parquet.ParquetWriter(self._path, self._schema, compression="zstd")
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._file.close()
-
-    def write(self, rows: Sequence[Row]) -> None:
-        """Add rows."""
-        if not rows:
-            return
-        columns = list(zip(*rows, strict=True))
-        arrays = [_arrow.array(values, type=field.type) for values, field in zip(columns, self._schema, strict=True)]
-        self._file.write_table(_arrow.table(arrays, schema=self._schema))
-        self._rows += len(rows)
-
-    def written(self) -> ArchivedFile:
-        """What must be found in the file, once it is closed."""
-        return ArchivedFile(
-            name=self._path.name,
-            table=self._table,
-            columns=self._columns,
-            rows=self._rows,
-            bytes=self._path.stat().st_size,
-            sha256=digest_of(self._path),
-        )
+    Raises:
+        ValueError: a type is not known here.
+    """
+    if unknown := {each for each in columns.values() if each not in _TYPES}:
+        raise ValueError(f"no column can be archived that is {', '.join(sorted(unknown))}")
+    schema = _arrow.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
+    arrays = [_arrow.array([row[number] for row in rows], type=field.type) for number, field in enumerate(schema)]
+    _parquet.write_table(_arrow.table(arrays, schema=schema), path, compression="zstd")
+    return ArchivedFile(name=path.name, rows=len(rows), bytes=path.stat().st_size, sha256=digest_of(path))
 
 
 def digest_of(path: Path) -> str:
@@ -121,12 +109,10 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def rows_of(path: Path) -> Iterator[list[Row]]:
-    """The rows of a file, some thousands at a time, in their order."""
-    file: Any = _parquet.ParquetFile(path)
-    for batch in file.iter_batches(batch_size=ROWS_AT_ONCE):
-        columns = [column.to_pylist() for column in batch.columns]
-        yield list(zip(*columns, strict=True))
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a file, in their order."""
+    table = _parquet.read_table(path)
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 
 def rows_of_case(path: Path, columns: Mapping[str, str], case_id: str) -> list[dict[str, Any]]:
@@ -136,18 +122,3 @@ def rows_of_case(path: Path, columns: Mapping[str, str], case_id: str) -> list[d
         {name: json.loads(value) if value and columns[name] == "jsonb" else value for name, value in row.items()}
         for row in rows
     ]
-
-
-async def same_rows(there: AsyncIterator[Sequence[Row]], kept: Iterator[list[Row]]) -> bool:
-    """Whether both have the same rows in the same order, however they are divided."""
-    left: list[Row] = []
-    async for batch in there:
-        while len(left) < len(batch):
-            more = next(kept, None)
-            if more is None:
-                return False
-            left += more
-        if left[: len(batch)] != [tuple(row) for row in batch]:
-            return False
-        del left[: len(batch)]
-    return not left and next(kept, None) is None

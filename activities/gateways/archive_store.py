@@ -15,7 +15,7 @@ from activities.gateways.whole_files import whole_file
 
 Done = TypeVar("Done")
 
-_NAME: Final = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+/[a-z]+\.[a-z]+")
+_NAME: Final = re.compile(r"[0-9]{4}-[0-9]{2}/[0-9]+/[a-z]+(-[0-9]+)?\.[a-z]+")
 
 
 class ArchiveUnreachable(Exception):  # noqa: N818 -- named after what happened
@@ -31,7 +31,7 @@ class ArchiveDamaged(Exception):  # noqa: N818 -- named after what happened
 
 
 class ArchiveStore(Protocol):
-    """Keeps whole files under names such as ``2026-11/1/cases.parquet``."""
+    """Keeps whole files under names such as ``2026-11/1/cases-00001.parquet``."""
 
     async def put(self, name: str, file: Path) -> None:
         """Keep a copy of ``file`` under ``name``, in place of what was there: all of it or nothing.

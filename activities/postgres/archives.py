@@ -1,6 +1,6 @@
 """Months of closed cases as the database has them, and which are in the archive (``casebook.archives``)."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -9,8 +9,8 @@ from activities.postgres.connection import Connection
 
 CASES: Final = "closed_cases"
 LINES: Final = "closed_log"
-TABLES: Final[Mapping[str, str]] = {CASES: "case_id", LINES: "case_id, position"}
-"""What a month has, each by what its rows are sorted."""
+TABLES: Final = (CASES, LINES)
+"""What a month has."""
 
 _OF_MONTH: Final = """
     closed_at >= $1::date::timestamp AT TIME ZONE 'UTC'
@@ -86,18 +86,35 @@ async def columns_of(connection: Connection, table: str) -> dict[str, str]:
     return {row["attname"]: row["kind"] for row in rows}
 
 
-async def rows(
-    connection: Connection, table: str, columns: Mapping[str, str], month: date, at_once: int
-) -> AsyncIterator[Sequence[Any]]:
-    """A month's rows of a table, in order, so many at a time, JSON as text; within a transaction."""
-    names = ", ".join(f"{name}::text" if kind == "jsonb" else name for name, kind in columns.items())
-    cursor = await connection.cursor(
-        f"SELECT {names} FROM casebook.{table} WHERE {_OF_MONTH} ORDER BY {TABLES[table]}",  # noqa: S608 -- constants
+async def cases_after(
+    connection: Connection, columns: Mapping[str, Mapping[str, str]], month: date, after: str, at_most: int
+) -> dict[str, list[tuple[Any, ...]]]:
+    """So many cases of a month behind this one, in the database's order, with all of their lines: by table.
+
+    JSON as text. Without a case where there are no more.
+    """
+    cases = await connection.fetch(
+        f"""
+        SELECT {_written(columns[CASES])} FROM casebook.{CASES}
+        WHERE {_OF_MONTH} AND case_id > $2 ORDER BY case_id LIMIT $3
+        """,  # noqa: S608 -- names of columns
         month,
+        after,
+        at_most,
     )
-    while batch := await cursor.fetch(at_once):
-        yield batch
-    await connection.execute("CLOSE ALL")  # a cursor that is left open would keep its table from being dropped
+    lines = await connection.fetch(
+        f"""
+        SELECT {_written(columns[LINES])} FROM casebook.{LINES}
+        WHERE {_OF_MONTH} AND case_id = ANY ($2) ORDER BY case_id, position
+        """,  # noqa: S608 -- the same
+        month,
+        [row["case_id"] for row in cases],
+    )
+    return {CASES: [tuple(row) for row in cases], LINES: [tuple(row) for row in lines]}
+
+
+def _written(columns: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}::text" if kind == "jsonb" else name for name, kind in columns.items())
 
 
 async def enter(connection: Connection, part: Part) -> None:
@@ -147,7 +164,7 @@ async def put_back(
         INSERT INTO casebook.{table} ({", ".join(columns)})
         SELECT {cast} FROM unnest({arrays}) AS given ({", ".join(columns)})
         """,  # noqa: S608 -- names of columns
-        *(list(values) for values in zip(*given, strict=True)),
+        *([row[number] for row in given] for number in range(len(columns))),
     )
 
 

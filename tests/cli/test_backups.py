@@ -158,13 +158,13 @@ async def test_what_does_not_belong_together_is_said(
     await lives.backed_up(tmp_path / "later")
 
     await older_keys.restored(tmp_path / "later", keys_of=tmp_path / "earlier")
-    (older_keys.folder / "archive" / "2020-03" / "1" / "log.parquet").unlink()
+    (older_keys.folder / "archive" / "2020-03" / "1" / "log-00001.parquet").unlink()
 
     found = await wrong(shell, older_keys)
     assert found.keys() == {"persons' keys", "forgotten persons", "archive"}
     assert f"buyer/{new}" in found["persons' keys"]
     assert f"buyer/{forgotten}" in found["forgotten persons"]
-    assert "log.parquet is missing" in found["archive"]
+    assert "log-00001.parquet is missing" in found["archive"]
 
     await keys_back.restored(tmp_path / "later")
     assert await wrong(shell, keys_back) == {}

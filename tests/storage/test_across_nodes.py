@@ -55,7 +55,7 @@ ACROSS: Mapping[str, set[str]] = {
         *("past_cases.stories", "past_cases.subjects"),
     },
     "a month of closed cases is written away, or read back": {
-        *("archives.counted", "archives.put_back", "archives.rows"),
+        *("archives.cases_after", "archives.counted", "archives.put_back"),
     },
     "whether orders can be read at all": {"orders.ping"},
     "none: what is composed names the case, the order or the merchant": {

@@ -1,6 +1,7 @@
 """The archive: a month leaves as a whole, is found again byte for byte, and nothing is dropped that is not there."""
 
-from collections.abc import AsyncIterator, Iterator
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,6 +35,7 @@ from tests.storage.money import NOON
 from tests.storage.s3_server import s3_with
 from tests.storage.test_closed_cases import closed_case, in_book, move, places
 from workflows.messages.closed_cases import ArchiveMonth, MoveClosed
+from workflows.messages.payouts import Payout
 from workflows.messages.stages import Stopped
 
 NOVEMBER = date(2026, 11, 1)
@@ -158,7 +160,7 @@ async def test_a_case_in_the_archive_alone_is_read_as_before(pool: asyncpg.Pool,
         await recalled.show(connection, [await recalled_of(pool, wish.case_id)])
         assert len(await case_rows.log_of(connection, wish.case_id)) == 2, "it is no second one where its month is back"
     await kept.drop(NOVEMBER, LATER)
-    (tmp_path / "2026-11" / "1" / "log.parquet").unlink()
+    (tmp_path / "2026-11" / "1" / "log-00001.parquet").unlink()
     with pytest.raises(ArchiveAway, match="missing"):
         await there.timeline(wish.case_id)
 
@@ -169,6 +171,66 @@ async def recalled_of(pool: asyncpg.Pool, case_id: str) -> Recalled:
     row = await pool.fetchval("SELECT to_jsonb(c) - 'state' FROM casebook.closed_cases c WHERE case_id = $1", case_id)
     log = await pool.fetchval("SELECT jsonb_agg(to_jsonb(l)) FROM casebook.closed_log l WHERE case_id = $1", case_id)
     return Recalled(case_id, closed_at, row, log)
+
+
+class Counting:
+    """A store that counts the bytes that are read from it, by the names of their files."""
+
+    def __init__(self, store: ArchiveStore) -> None:
+        self._store = store
+        self.read: dict[str, int] = {}
+
+    async def put(self, name: str, file: Path) -> None:
+        await self._store.put(name, file)
+
+    async def get(self, name: str, file: Path) -> bool:
+        found = await self._store.get(name, file)
+        self.read[name] = file.stat().st_size if found else 0
+        return found
+
+    async def ping(self) -> str:
+        return await self._store.ping()
+
+
+async def many_like(pool: asyncpg.Pool, wish: Payout, ids: Sequence[str]) -> None:
+    """Other cases that have moved with a case, and are as it is."""
+    for table in ("closed_keys", "closed_cases", "closed_log"):
+        await pool.execute(
+            f"""
+            INSERT INTO casebook.{table}
+            SELECT other.* FROM casebook.{table} AS was CROSS JOIN unnest($2::text[]) AS id
+            CROSS JOIN LATERAL jsonb_populate_record(
+                NULL::casebook.{table}, to_jsonb(was) || jsonb_build_object('case_id', id, 'run_id', md5(id))
+            ) AS other
+            WHERE was.case_id = $1
+            """,
+            wish.case_id,
+            ids,
+        )
+
+
+async def test_one_case_is_read_without_the_rest_of_its_month(pool: asyncpg.Pool, store: ArchiveStore) -> None:
+    """Also where the database sorts otherwise than by code point: then a file or two more are looked at."""
+    wish = await closed_case(pool)
+    await move(pool)
+    ids = [*(f"refund/DY-{number}/k" for number in range(10_000, 15_000)), "refund/A1/k", "refund/a-1/k", "refund/a1/k"]
+    await many_like(pool, wish, ids)
+    counting = Counting(store)
+    kept = Archive(pool, counting)
+    await kept.export(NOVEMBER, LATER)
+    await kept.drop(NOVEMBER, LATER)
+    month = counting.read
+
+    for case_id in (*ids[-3:], *random.sample(ids, 5)):
+        counting.read = {}
+        found = await kept.read(case_id)
+        assert ({found["case"]["case_id"], *(each["case_id"] for each in found["log"])}, len(found["log"])) == (
+            {case_id},
+            2,
+        )
+        assert len(counting.read) in (3, 5), "the manifest, and a file of cases and one of lines, or two"
+        assert sum(counting.read.values()) < sum(month.values()) / 2
+    assert len(month) == 1 + 2 * 6
 
 
 async def test_nobody_shows_another_a_false_copy(pool: asyncpg.Pool, own_database: str, tmp_path: Path) -> None:
@@ -245,7 +307,7 @@ async def test_what_comes_to_a_month_later_is_another_part(pool: asyncpg.Pool, t
     assert len(await kept.restore(NOVEMBER, LATER)) == 1
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "cases.parquet", "log.parquet"])
+@pytest.mark.parametrize("name", ["manifest.json", "cases-00001.parquet", "log-00001.parquet"])
 async def test_a_damaged_archive_is_told_and_changes_nothing(pool: asyncpg.Pool, tmp_path: Path, name: str) -> None:
     await closed_case(pool)
     await move(pool)
@@ -358,9 +420,9 @@ async def test_an_unreachable_store_says_so(s3: str, tmp_path: Path) -> None:
         with pytest.raises(ArchiveUnreachable):
             await store.ping()
         with pytest.raises(ArchiveUnreachable):
-            await store.put("2026-11/1/cases.parquet", tmp_path / "file")
+            await store.put("2026-11/1/cases-00001.parquet", tmp_path / "file")
     for store in (bucket(s3, "x"), ArchiveFolder(tmp_path / "archive")):
         assert await store.ping()
-        assert not await store.get("2026-11/1/cases.parquet", tmp_path / "got")
+        assert not await store.get("2026-11/1/cases-00001.parquet", tmp_path / "got")
         with pytest.raises(ValueError, match="YYYY-MM"):
             await store.get("../../etc/passwd", tmp_path / "got")
