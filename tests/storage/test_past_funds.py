@@ -1,6 +1,8 @@
 """The ledger leaves with an order of which nothing is paid back any more, and nothing is ever paid twice (R8, G2)."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -175,6 +177,83 @@ async def test_an_opening_at_the_same_moment_is_not_a_new_fund(pool: asyncpg.Poo
         with pytest.raises(asyncpg.SerializationError, match="look again"):
             await opening
         assert not await ledger.open_fund(opener, f"order/{order_no}", "CNY", PARTS)
+
+
+async def test_a_process_that_is_killed_loses_and_doubles_nothing(pool: asyncpg.Pool, own_database: str) -> None:
+    """While funds leave and come back: each is where it was, or where it belongs, with all that was paid of it."""
+    for _ in range(12):
+        await paid_back(pool)
+    before, there = await book(pool), await rows(pool)
+    program = """
+import asyncio, sys, asyncpg
+async def main():
+    connection = await asyncpg.connect(sys.argv[1])
+    while True:
+        async with connection.transaction():
+            await connection.fetch("SELECT * FROM ledger.move_funds('2028-01-01', 'infinity', 5)")
+            print("moved", flush=True)
+            await asyncio.sleep(0.01)
+        async with connection.transaction():
+            await connection.execute("SELECT ledger.bring_back(fund) FROM ledger.past_funds ORDER BY random() LIMIT 2")
+            print("back", flush=True)
+            await asyncio.sleep(0.01)
+asyncio.run(main())
+"""
+    whole = ("past funds", "legs", "cap")
+    for kill in range(6):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, own_database, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout
+        for _ in range(3 + kill):  # now it is within a transaction of either kind, or between two
+            await process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        assert await book(pool) == before
+        async with pool.acquire() as connection:
+            assert {each: (await ask(connection, QUESTIONS[each])).number for each in whole} == dict.fromkeys(whole, 0)
+
+    # What the last one had locked is given back once its connection's end is noticed.
+    while await pool.fetchval("SELECT count(*) FROM ledger.funds"):
+        async with pool.acquire() as connection:
+            await past_funds.move(connection, LATER, LATER + timedelta(days=10_000), 5)
+        await asyncio.sleep(0.01)
+    assert await book(pool) == before
+    assert set((await rows(pool)).values()) == {0}
+    for fund in await pool.fetch("SELECT fund FROM ledger.past_funds"):
+        async with pool.acquire() as connection:
+            assert await past_funds.bring_back(connection, fund["fund"])
+    assert (await book(pool), await rows(pool)) == (before, there)
+
+
+async def test_nothing_of_a_fund_is_left_out(pool: asyncpg.Pool) -> None:
+    """A column that is added to the tables of steps must be added to those of the past, and to the views, at its place.
+
+    What becomes a document has all columns by itself, once it is one of the tables that the move names.
+    """
+    found = await pool.fetch(
+        """
+        SELECT relname,
+               jsonb_agg(jsonb_build_array(attname, format_type(atttypid, atttypmod)) ORDER BY attnum) AS columns
+        FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+        WHERE relnamespace = 'ledger'::regnamespace AND attnum > 0 AND NOT attisdropped AND relkind IN ('r', 'v')
+        GROUP BY relname
+        """
+    )
+    columns = {row["relname"]: row["columns"] for row in found}
+    kept = await pool.fetchval("SELECT prosrc FROM pg_proc WHERE oid = 'ledger.move_funds'::regproc")
+    back = await pool.fetchval("SELECT prosrc FROM pg_proc WHERE oid = 'ledger.bring_back'::regproc")
+    elsewhere = {"past_funds", "past_legs", "every_leg", "every_leg_event", "alerts"}
+    of_a_fund = {name for name, its in columns.items() if {"fund", "refund_no"} & dict(its).keys()} - elsewhere
+
+    assert columns["past_legs"] == columns["legs"] == columns["every_leg"]
+    assert columns["every_leg_event"] == columns["leg_events"]
+    own = [["document", "jsonb"], ["moved_at", "timestamp with time zone"]]
+    assert columns["past_funds"] == columns["funds"] + own
+    assert of_a_fund == set(TABLES)
+    for table in of_a_fund:
+        assert f"DELETE FROM ledger.{table} " in kept
+        assert f"INSERT INTO ledger.{table}" in back
 
 
 async def test_the_schedule_walks_over_them_once_a_day(pool: asyncpg.Pool, own_database: str) -> None:

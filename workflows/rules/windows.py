@@ -78,9 +78,9 @@ def refused_for_good(order: OrderFacts, at: datetime) -> Refusal | None:
     Such an order's money leaves the ledger; a case that is open by then is carried on.
     """
     until = order.refundable_until
-    if until is None or at <= until:
+    if until is None or at < until:
         return None
-    explanation = f"by the order system, nothing of this order is paid back after {until.isoformat()}"
+    explanation = f"by the order system, nothing of this order is paid back from {until.isoformat()} on"
     return refused("refunds_over", "order_no", "G2", explanation)
 
 
