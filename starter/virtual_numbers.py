@@ -85,7 +85,7 @@ class VirtualNumbers:
         RefusedNumber: not allowed, not now, or not in this form. ``no_number_free`` and ``provider_unreachable``
             are worth asking again, with the same key.
         Unanswered: no worker answered in time; send it again.
-        Unreachable: Temporal does not answer; send it again.
+        Unreachable: Temporal does not answer, or others ask for the same number too much at once; send it again.
     """
 
     def __init__(self, temporal: Client, task_queue: str) -> None:
@@ -129,21 +129,30 @@ class VirtualNumbers:
             raise Unreachable(f"Temporal does not answer: {error.status.name}") from error
 
     async def _act(self, command: NumberCommand) -> NumberView:
+        sending = waiting.Sending()
         try:
             async with asyncio.timeout(waiting.PATIENCE.total_seconds()):
-                for _ in range(_TRIES - 1):
-                    try:
-                        return await self._send(command)
-                    except RPCError as error:
-                        if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.ABORTED}:
-                            raise
-                return await self._send(command)
+                return await self._sent(command, sending)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+            if sending.turned_away:
+                raise Unreachable("too many commands to this number are under way: send it again later") from error
             raise Unanswered(f"no worker answered within {waiting.PATIENCE.seconds} s") from error
         except RPCError as error:
             raise Unreachable(f"Temporal does not answer: {error.status.name}") from error
+
+    async def _sent(self, command: NumberCommand, sending: waiting.Sending) -> NumberView:
+        tries = _TRIES
+        while True:
+            try:
+                return await self._send(command)
+            except RPCError as error:
+                if await sending.comes_later(error):
+                    continue
+                tries -= 1
+                if not tries or error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.ABORTED}:
+                    raise
 
     async def _send(self, command: NumberCommand) -> NumberView:
         """Where the workflow has ended, or never was, it begins: what is known of the subject is written down."""

@@ -1,6 +1,8 @@
-"""How long the client waits for a worker, and how it asks what may be asked again."""
+"""How long the client waits for a worker, and how it asks, or sends, what may be asked or sent again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from typing import Any, Final, TypeVar
@@ -16,6 +18,12 @@ PATIENCE = timedelta(seconds=30)
 
 NO_ANSWER: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 """What a call that was not answered in time ends with: as the server says it, and as the SDK does."""
+
+UNTIL_THE_NEXT_TASK: Final = 0.2
+"""Seconds until what a workflow was not asked is sent again."""
+
+_UNDER_WAY: Final = "concurrent in-flight updates"
+"""In what the server says where so many updates (10) wait for a workflow's answer that it takes no other meanwhile."""
 
 _TRIES: Final = 3
 """At least."""
@@ -63,3 +71,21 @@ async def asked_again(ask: Callable[[timedelta], Awaitable[Answer]], patience: t
             if error.status not in NO_ANSWER or not left:
                 raise
     raise AssertionError("the last try has answered or raised")
+
+
+@dataclass
+class Sending:
+    """A command on its way to its workflow, for as long as its sender waits."""
+
+    turned_away: bool = False
+    """The server, asked last, would not take it for those that are under way already."""
+
+    async def comes_later(self, error: RPCError) -> bool:
+        """Whether the server has only turned it away for those under way; then it may be sent again now.
+
+        Nobody has looked at the command: the workflow has others to answer first, and it comes later.
+        """
+        self.turned_away = error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _UNDER_WAY in error.message
+        if self.turned_away:
+            await asyncio.sleep(UNTIL_THE_NEXT_TASK)
+        return self.turned_away

@@ -1,7 +1,6 @@
 """One case, reached through Temporal alone; what the case book adds is asked of it where there is one."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,7 +37,6 @@ from workflows.messages.stages import OutcomeKind, Stopped
 from workflows.messages.words import shown_as_written
 from workflows.rules.admission import Parties, fingerprint, for_another_case
 
-_UNTIL_THE_NEXT_TASK: Final = 0.2
 _BETWEEN_RUNS: Final = "Refused.between_runs"
 _UNTIL_IT_IS_UNPAUSED: Final = 5
 
@@ -48,23 +46,11 @@ _FULL: Final = {
 }
 """What the server says when a run takes no more updates (2,000) or signals (10,000), by status."""
 
-_UNDER_WAY: Final = "concurrent in-flight updates"
-"""In what the server says where so many updates (10) wait for a case's answer that it takes no other meanwhile."""
-
 _GONE: Final = frozenset({RPCStatusCode.UNAVAILABLE, *waiting.NO_ANSWER})
 
 
 class _LostOnTheWayError(Exception):
     """The workflow took the command, and was stopped or reset before it had answered."""
-
-
-@dataclass
-class _Sending:
-    """A command on its way to its case."""
-
-    command: Command
-    turned_away: bool = False
-    """The server, asked last, would not take it for those that are under way already."""
 
 
 class LightCase:
@@ -123,12 +109,12 @@ class LightCase:
                 once; send it again.
         """
         command = self._addressed(command)
-        sending = _Sending(command)
+        sending = waiting.Sending()
         try:
             with self._reached.span(command.command_name()):
                 async with asyncio.timeout(waiting.PATIENCE.total_seconds()):
                     await self._refuse_while_paused(command)
-                    return await self._sent(sending)
+                    return await self._sent(command, sending)
         except WorkflowUpdateFailedError as error:
             raise _refused(error) from error
         except _LostOnTheWayError as error:
@@ -144,8 +130,7 @@ class LightCase:
                 raise await self._full(command) from error
             raise unreachable(error) from error
 
-    async def _sent(self, sending: _Sending) -> CaseView:
-        command = sending.command
+    async def _sent(self, command: Command, sending: waiting.Sending) -> CaseView:
         while True:
             try:
                 return await self.handle.execute_update(  # pyright: ignore[reportUnknownMemberType]
@@ -156,27 +141,25 @@ class LightCase:
                 )
             except WorkflowUpdateFailedError as error:
                 if _between_runs(error):
-                    await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+                    await asyncio.sleep(waiting.UNTIL_THE_NEXT_TASK)
                     continue
                 if not _lost(error):
                     raise
                 if await self._reached.runs.stopped(self.id):
                     raise _LostOnTheWayError from error
                 # The case was reset, and its new run is given the update again: it answers under the same id.
-                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+                await asyncio.sleep(waiting.UNTIL_THE_NEXT_TASK)
             except RPCError as error:
                 # The case's last task did not come through, as on a worker that has too much to do: it will be
                 # done again. Or it was reset before anybody had looked at the command: its new run takes it.
-                # Or the case has others to answer first: nobody has looked at the command, and it comes later.
-                sending.turned_away = _is_turned_away(error)
+                if await sending.comes_later(error):
+                    continue
                 if error.status is RPCStatusCode.NOT_FOUND:
                     if await self._reached.runs.status(self.id) != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
                         raise
-                elif not sending.turned_away and (
-                    error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error)
-                ):
+                elif error.status is not RPCStatusCode.FAILED_PRECONDITION or is_full(error):
                     raise
-                await asyncio.sleep(_UNTIL_THE_NEXT_TASK)
+                await asyncio.sleep(waiting.UNTIL_THE_NEXT_TASK)
 
     async def act_and_wait(self, command: Command) -> Outcome:
         """Send a command and wait until the case has ended. Errors as in ``act`` and ``outcome``."""
@@ -364,11 +347,6 @@ def is_full(error: RPCError) -> bool:
     """Whether Temporal takes no more updates or signals of this run: there is no other sign than its words."""
     words = _FULL.get(error.status)
     return words is not None and words in error.message
-
-
-def _is_turned_away(error: RPCError) -> bool:
-    """Whether Temporal takes no other update as long as so many wait for this case's answer."""
-    return error.status is RPCStatusCode.RESOURCE_EXHAUSTED and _UNDER_WAY in error.message
 
 
 def _lost(error: WorkflowUpdateFailedError) -> bool:
