@@ -106,8 +106,10 @@ class Opening:
         async with self._pool.acquire() as connection, connection.transaction():
             if before := await casebook.opened_before(connection, opening):
                 run_id, opened = before
+                resumed = await resuming.resumed(connection, opening.case.case_id, opening.asks_about)
+                if resumed and opening.asks_about:
+                    return opened.model_copy(update={"resumed": resumed})
                 await resuming.a_person_has_looked(connection, opening.case.case_id)
-                resumed = await resuming.resumed(connection, opening.case.case_id)
                 if run_id != opening.case.run_id:
                     if not await self._may_go_on(connection, opening):
                         return not_opened(*_DUPLICATE)

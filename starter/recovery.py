@@ -67,6 +67,24 @@ async def stranded(pool: asyncpg.Pool, runs: Runs, limit: int, among: Sequence[s
         after = page[-1][0]
 
 
+async def without_their_dispute(pool: asyncpg.Pool, runs: Runs, among: Sequence[str] = ()) -> AsyncIterator[str]:
+    """Open cases that wait for the end of a dispute which nothing carries, and which is not open in the book (D8).
+
+    The dispute has ended and could tell nobody, or was stopped before it was written down. One that is open in the book
+    is among the ``stranded``: it is started anew, and tells its case itself. Errors as there.
+    """
+    after = ""
+    while True:
+        async with reading(pool) as connection:
+            page = await resuming.waiting_for_disputes(connection, among, after, _PAGE)
+        for case_id, dispute in page:
+            if await runs.status(dispute) != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
+                yield case_id
+        if len(page) < _PAGE:
+            return
+        after = page[-1][0]
+
+
 async def _why(pool: asyncpg.Pool, runs: Runs, case_id: str) -> Stopped | None:
     """Why nothing carries an open case; None where something does."""
     status = await runs.status(case_id)

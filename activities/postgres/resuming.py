@@ -26,6 +26,9 @@ currency, asked, refunded, compensated
 _LINES = 8
 """Of the log, as a view shows them."""
 
+MOST_COMMANDS: Final = 2_000
+"""Keys of commands that a run is given at once: with their digests 300 kB at most, of the 2 MB that Temporal takes."""
+
 
 async def take_over(connection: Connection, case_id: str, run_id: str) -> None:
     """From now on this run carries the case; what an older one still sends changes nothing any more."""
@@ -76,8 +79,11 @@ async def _tell(connection: Connection, row: asyncpg.Record) -> None:
     await connection.execute("INSERT INTO events.feed (event) VALUES ($1::json)", case_events.of_attention(row))
 
 
-async def resumed(connection: Connection, case_id: str) -> Resumed | None:
-    """How far a case has come; None before its first step, and where none has written its state."""
+async def resumed(connection: Connection, case_id: str, asked: Sequence[str] = ()) -> Resumed | None:
+    """How far a case has come; None before its first step, and where none has written its state.
+
+    It has the keys of the last commands that were carried out, or of those that are ``asked`` about.
+    """
     row = await connection.fetchrow(
         """
         SELECT state, step, stepped -> step::text AS last, closed_at, refunded, compensated, outcome,
@@ -89,17 +95,22 @@ async def resumed(connection: Connection, case_id: str) -> Resumed | None:
     if row is None or row["state"] is None or row["last"] is None:
         return None
     state: dict[str, Any] = row["state"]
-    dispute_over, ruling = await _end_of_dispute(connection, state.get("dispute", {}).get("current"))
+    dispute = state.get("dispute", {}).get("current")
+    dispute_over, ruling = await _end_of_dispute(connection, dispute)
+    known = dispute is None or dispute_over or await is_open(connection, dispute)
+    commands = await _commands(connection, case_id, asked)
     return Resumed(
         state=state,
         last=read_own(StepAnswer, row["last"]),
         steps=row["step"],
-        commands=await _commands(connection, case_id),
+        commands=dict(commands[:MOST_COMMANDS]),
+        more_commands=bool(asked) or len(commands) > MOST_COMMANDS,
         log=await _log(connection, case_id),
         legs=await ledger.last_legs(connection, case_id),
         closed_at=row["closed_at"],
         carried_out_by=row["carried_out_by"],
         dispute_over=dispute_over,
+        dispute_unknown=not known,
         dispute_ruling=ruling,
         refunded=row["refunded"],
         compensated=row["compensated"],
@@ -107,11 +118,19 @@ async def resumed(connection: Connection, case_id: str) -> Resumed | None:
     )
 
 
-async def _commands(connection: Connection, case_id: str) -> dict[str, str]:
+async def _commands(connection: Connection, case_id: str, asked: Sequence[str]) -> list[tuple[str, str]]:
+    """Keys and digests of commands, the last first, and one more than are given where there are more."""
     rows = await connection.fetch(
-        "SELECT command_key, command_digest FROM casebook.log WHERE case_id = $1 AND command_key <> ''", case_id
+        """
+        SELECT command_key, command_digest FROM casebook.log
+        WHERE case_id = $1 AND command_key <> '' AND ($3::text[] = '{}' OR command_key = ANY ($3))
+        ORDER BY position DESC LIMIT $2
+        """,
+        case_id,
+        MOST_COMMANDS + 1,
+        list(asked),
     )
-    return {row["command_key"]: row["command_digest"] for row in rows}
+    return [(row["command_key"], row["command_digest"]) for row in rows]
 
 
 async def _log(connection: Connection, case_id: str) -> tuple[LogEntry, ...]:
@@ -153,6 +172,30 @@ async def is_open(connection: Connection, case_id: str) -> bool:
     """Whether the book has the case, and has not seen it end."""
     query = "SELECT EXISTS (SELECT FROM casebook.cases WHERE case_id = $1 AND closed_at IS NULL)"
     return bool(await connection.fetchval(query, case_id))
+
+
+async def waiting_for_disputes(
+    connection: Connection, among: Sequence[str], after: str, limit: int
+) -> list[tuple[str, str]]:
+    """A page of open cases whose dispute is open by their own state, and not by the book; each with that dispute.
+
+    Of those that are named, or of all where none is.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT case_id, state -> 'dispute' ->> 'current' AS dispute FROM casebook.cases AS waits
+        WHERE closed_at IS NULL AND case_id > $1 AND ($3::text[] = '{}' OR case_id = ANY ($3))
+          AND state -> 'dispute' ->> 'current' IS NOT NULL
+          AND NOT EXISTS (
+              SELECT FROM casebook.cases WHERE case_id = waits.state -> 'dispute' ->> 'current' AND closed_at IS NULL
+          )
+        ORDER BY case_id LIMIT $2
+        """,
+        after,
+        limit,
+        list(among),
+    )
+    return [(row["case_id"], row["dispute"]) for row in rows]
 
 
 @dataclass(frozen=True)

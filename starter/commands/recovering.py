@@ -26,7 +26,7 @@ from starter.commands.reaching import service
 from starter.errors import AftersalesError
 from starter.pace import Pace
 from starter.promises import announce, promised
-from starter.recovery import stranded
+from starter.recovery import stranded, without_their_dispute
 from starter.resetting import begun_again, current_version, on_old_versions
 from starter.settings import Settings, load_settings
 from workflows.messages.actors import officer
@@ -36,6 +36,7 @@ from workflows.messages.stages import Stopped
 _AT_A_TIME: Final = 10
 _SHOWN: Final = 1000
 _OLD_VERSION: Final = "old_version"
+_DISPUTE_GONE: Final = "dispute_gone"
 
 Remedy = Callable[[], Awaitable[bool]]
 """Carries the case on; False where it cannot."""
@@ -219,11 +220,15 @@ async def _losses(aftersales: Aftersales, settings: Settings, options: Options) 
     async for case in stranded(aftersales.pool, runs, options.limit, options.cases):
         if case.case_id in seen:
             continue
+        seen.add(case.case_id)
         if case.why is Stopped.ENDED and options.rebuild:
             yield Found(case.case_id, case.why, "rebuild", _again(aftersales, case.case_id))
         else:
             # Bound now: the name is another case's by the time at which it is called.
             yield Found(case.case_id, case.why, "start", lambda case=case: aftersales.take_up(case))
+    async for case_id in without_their_dispute(aftersales.pool, runs, options.cases):
+        if case_id not in seen:  # one that is started anew looks for its dispute itself
+            yield Found(case_id, _DISPUTE_GONE, "look_at_book", _look(aftersales, case_id))
     if options.announce:
         policies = Policies(settings.policies_dir)
         async for promise in promised(aftersales.pool, policies, runs, options.limit):
@@ -244,12 +249,16 @@ def _adrift(aftersales: Aftersales, found: Adrift, *, rebuild: bool) -> Found:
         again = _again(aftersales, found.case_id) if rebuild else None
         return Found(found.case_id, found.why, "rebuild", again)
 
+    return Found(found.case_id, found.why, "look_at_book", _look(aftersales, found.case_id))
+
+
+def _look(aftersales: Aftersales, case_id: str) -> Remedy:
     async def look() -> bool:
         by = officer("recover")
-        await aftersales.case(found.case_id).tell(LookAtBook(key=f"recover-{uuid4().hex}", by=by))
+        await aftersales.case(case_id).tell(LookAtBook(key=f"recover-{uuid4().hex}", by=by))
         return True
 
-    return Found(found.case_id, found.why, "look_at_book", look)
+    return look
 
 
 def _again(aftersales: Aftersales, case_id: str) -> Remedy:

@@ -59,6 +59,7 @@ class MemoryHost:
         self._unanswered = 0
         self._task: asyncio.Task[None] | None = None
         self._is_asked_to_end = False
+        self._is_let_go = False
         self._who_waits: list[Callable[[], None]] = []
         self.outcome: Outcome | None = None
         """How the case ended; None while it goes on."""
@@ -100,10 +101,13 @@ class MemoryHost:
         for tell in self._who_waits:
             tell()
 
-    def ask_for_cancellation(self) -> None:
-        """Ask for the end of the case, as a server does of a child whose parent was stopped: once, however often."""
+    def ask_for_cancellation(self, *, lets_go: bool = False) -> None:
+        """Ask for the end of the case, as a server does of a child whose parent was stopped: once, however often.
+
+        ``lets_go`` where the case that has started this one asks, and means that it is to be told of the end.
+        """
         if self._task and not self.over and not self._is_asked_to_end:
-            self._is_asked_to_end = True
+            self._is_asked_to_end, self._is_let_go = True, lets_go
             self._task.cancel()
             self.go_on()
 
@@ -234,6 +238,14 @@ class MemoryHost:
     async def start_case(self, request: DisputeRequest | CompensationRequest) -> "StartedInMemory":
         """See Host."""
         return StartedInMemory(self, await self._soon(lambda: self._interpreter.start(request, parent=self.case_id)))
+
+    def looks_after_dispute(self) -> bool:
+        """See Host."""
+        return True
+
+    def was_let_go(self) -> bool:
+        """See Host."""
+        return self._is_let_go
 
     async def let_go(self, case: CaseId) -> bool:
         """See Host."""

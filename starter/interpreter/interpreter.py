@@ -330,7 +330,7 @@ class Interpreter:
         host = self._hosts.get(case)
         if host is None or host.over:
             return False
-        self.do_next(host.ask_for_cancellation)
+        self.do_next(lambda: host.ask_for_cancellation(lets_go=True))
         return True
 
     def carry_out(self, activity: str, given: Any) -> Any:

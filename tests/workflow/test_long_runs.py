@@ -16,19 +16,21 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 
 from activities.gateways.payment_stub import Behaviour, Mode
+from activities.postgres import resuming
 from starter.client import Case
 from starter.errors import RefusedCommand
+from starter.recovery import stranded, without_their_dispute
 from starter.settings import Settings
 from tests.workflow.disputes import disputed, paid, rejected_refund, ruling
 from tests.workflow.test_foreign_keys import replayed
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.messages import search_attributes
-from workflows.messages.actors import buyer, carrier, merchant
-from workflows.messages.commands import Approve, ReportParcel, Resolve, SubmitEvidence
+from workflows.messages.actors import buyer, carrier, merchant, officer
+from workflows.messages.commands import Approve, LookAtBook, ReportParcel, Resolve, SubmitEvidence
 from workflows.messages.evidence import Evidence
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.rulings import Award
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.stages import Attention, OutcomeKind, StageName, Stopped
 from workflows.shell.temporal import TemporalHost
 
 FACTS: Final = int(os.environ.get("PROOFS_FACTS", "0"))
@@ -194,12 +196,115 @@ async def test_a_case_under_dispute_goes_on_in_another_run_and_carries_the_rulin
     outcome = await case.outcome()
 
     assert (await dispute.outcome()).outcome is OutcomeKind.RULED
+    assert "cancellation_ignored" not in await world.events(dispute)
     assert (outcome.rule, outcome.outcome) == ("D8", OutcomeKind.REFUNDED)
     assert await paid(world, (await case.view()).order_no) == 3_000
     assert set(lines(await case.log()).values()) == {1}
     for each in (case, dispute):
         told = await histories(world, each, await runs_of(world, each))
         assert [await replayed(history, settings) for history in told] == [None] * len(told)
+
+
+async def left(world: World) -> tuple[Case, Case]:
+    """A case under dispute, in a run that has not started that dispute; and the dispute."""
+    case = await rejected_refund(world, order_no=await world.shipped_order())
+    dispute = await disputed(world, case)
+    await tell(case, range(16))
+    await until(lambda: runs_of(world, case), lambda found: len(found) > 1)
+    return case, dispute
+
+
+async def found(world: World, case: Case) -> list[str]:
+    """Cases of which ``recover`` would tell that nobody carries their dispute."""
+    return [each async for each in without_their_dispute(world.pool, world.aftersales.runs, [case.id])]
+
+
+async def test_a_dispute_that_is_terminated_after_that_is_started_anew_and_tells_its_case(
+    world: World, short_runs: None
+) -> None:  # D8
+    case, dispute = await left(world)
+    await dispute.handle.terminate("by an operator")
+    lost = [each async for each in stranded(world.pool, world.aftersales.runs, 10, [case.id, dispute.id])]
+
+    assert [(each.case_id, each.why) for each in lost] == [(dispute.id, Stopped.TERMINATED)]
+    assert await found(world, case) == []
+    assert await world.aftersales.take_up(lost[0])
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(case, StageName.LOCKED)
+    await dispute.act(ruling(Award.PARTIAL, 3_000))
+
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert await paid(world, (await case.view()).order_no) == 3_000
+
+
+async def test_a_case_whose_dispute_is_nowhere_goes_on_once_it_is_told_to_look(
+    world: World, settings: Settings, short_runs: None
+) -> None:
+    """D1, D8: as where the dispute was stopped before it had been written down."""
+    case, dispute = await left(world)
+    run = (await case.handle.describe()).run_id
+    await dispute.handle.terminate("by an operator")
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL session_replication_role = replica")  # as if it had never been written
+        for table in ("log", "cases"):
+            await connection.execute(f"DELETE FROM casebook.{table} WHERE case_id = $1", dispute.id)
+
+    assert await found(world, case) == [case.id]
+    await case.act(LookAtBook(key="look", by=officer("recover")))
+    view = await world.at(case, StageName.REJECTED)
+    lines = await world.events(case)
+
+    assert (view.dispute, view.attention) == (None, Attention.DISPUTE_BROKEN_OFF)
+    assert lines[-1] == "dispute_broken_off"
+    assert await found(world, case) == []
+    assert [await replayed(each, settings) for each in await histories(world, case, [run])] == [None]
+
+
+async def test_a_case_that_is_told_to_look_leaves_a_dispute_that_runs_as_it_is(
+    world: World, short_runs: None
+) -> None:  # D8
+    case, dispute = await left(world)
+
+    view = await case.act(LookAtBook(key="look", by=officer("recover")))
+    await dispute.act_and_wait(Resolve(key="resolved", by=buyer(world.buyer)))
+
+    assert (view.stage, view.dispute) == (StageName.DISPUTED, dispute.id)
+    assert (await world.at(case, StageName.REJECTED)).attention is None
+
+
+async def test_a_key_is_answered_as_before_however_many_came_after_it(
+    world: World, settings: Settings, short_runs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R16, section 11: a run is given the last keys, and asks the book of all others."""
+    monkeypatch.setattr(resuming, "MOST_COMMANDS", 5)
+    order_no = await world.shipped_order()
+    case = await world.refund(order_no=order_no)
+    await world.at(case, StageName.SHIPPED_REVIEW)
+    first, told_of = pieces(world, 0), report(1_000)
+    await case.act(first)
+    await case.act(told_of)
+    await tell(case, range(40))
+    await until(lambda: runs_of(world, case), lambda found: len(found) > 2)
+    before = await world.events(case)
+
+    again = await case.act(first)
+    await asyncio.gather(*(case.act(told_of) for _ in range(3)))
+    await case.tell(told_of)
+    with pytest.raises(RefusedCommand) as reused:
+        await case.act(approve(world, key="e0"))
+    with pytest.raises(RefusedCommand) as refused:
+        await case.act(Resolve(key="new", by=buyer(world.buyer)))
+    runs = await runs_of(world, case)
+    outcome = await case.act_and_wait(approve(world))
+
+    assert again.stage is StageName.SHIPPED_REVIEW
+    assert (reused.value.refusal.code, refused.value.refusal.code) == ("key_reused", "not_taken")
+    assert (await world.events(case))[: len(before)] == before
+    assert set(lines(await case.log()).values()) == {1}
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
+    told = await histories(world, case, runs)
+    assert [await replayed(history, settings) for history in told] == [None] * len(told)
 
 
 async def test_a_run_that_was_there_before_waits_for_its_dispute(

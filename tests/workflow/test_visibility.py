@@ -18,6 +18,7 @@ from workflows.messages.commands import Approve, Reject, RejectReason, Withdraw
 from workflows.messages.converter import AWAITED_OUTSIDE
 from workflows.messages.requests import RefundReason
 from workflows.messages.stages import Attention, StageName, WorkList
+from workflows.shell.temporal import IS_FOLLOWED
 
 
 async def listed(world: World, query: str) -> list[str]:
@@ -137,6 +138,7 @@ async def test_commands_are_named_and_described_as_updates_and_as_signals(world:
     updates = {each.name: each.description for each in definition.update_definitions if each.name}
     signals = {each.name: each.description for each in definition.signal_definitions if each.name}
     assert signals.pop(AWAITED_OUTSIDE)  # no command: Nexus says so
+    assert signals.pop(IS_FOLLOWED)  # nor this one: a case asks so whether its dispute runs
     assert {"approve", "reject", "withdraw", "amend", "submit_evidence", "gateway_callback"} <= updates.keys()
     assert updates == signals
     assert all(updates.values())

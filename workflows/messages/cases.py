@@ -279,6 +279,8 @@ class Resumed(Message):
     """How many steps have been written down since the opening."""
     commands: dict[str, str] = Field(default_factory=dict)
     """The keys of the commands that were carried out, and their digests: each is carried out once (section 11)."""
+    more_commands: bool = False
+    """These are not all of them: of any other key the book is asked."""
     log: tuple[LogEntry, ...] = ()
     """The last lines, oldest first."""
     legs: tuple[LegStatus, ...] = ()
@@ -289,6 +291,8 @@ class Resumed(Message):
     """Of a dispute: the case that carries its ruling out (D8)."""
     dispute_over: bool = False
     """The dispute that the state knows of as open has ended."""
+    dispute_unknown: bool = False
+    """The book has no such dispute: whoever was to open it was stopped before that."""
     dispute_ruling: Ruling | None = None
     """What it came to, where that is left to the case; None where it has carried that out itself (D8)."""
     refunded: Minor = 0

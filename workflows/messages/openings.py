@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from workflows.messages.cases import CaseKey, Due, Refusal, Resumed
-from workflows.messages.message import CaseId, Instant, Message, Sha256
+from workflows.messages.message import CaseId, Identifier, Instant, Message, Sha256
 from workflows.messages.money import Minor, Money, PositiveMinor
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import Parcel
@@ -40,6 +40,8 @@ class OpenCase(OpenedBy):
 
     case: CaseKey
     at: Instant
+    asks_about: tuple[Identifier, ...] = ()
+    """Keys of commands of which the run of an open case asks whether they were carried out; nothing changes then."""
 
 
 class Payable(Message):

@@ -152,13 +152,13 @@ class Book:
         not_overtaken(stepped.ahead, fenced=stepped.fenced)
         raise BookIsAheadError(await self.read())
 
-    async def read(self) -> Resumed:
-        """How far the case has come by its book."""
+    async def read(self, asked: tuple[str, ...] = ()) -> Resumed:
+        """How far the case has come by its book; with the commands of the keys that are ``asked`` about, if any are."""
         if self.opening is None:
             raise ValueError("a case has no step before its opening")
         opened = await self._running.host.answered(
             activities.open_case,
-            self.opening,
+            self.opening.model_copy(update={"asks_about": asked}) if asked else self.opening,
             seconds=30,
             summary="how far the case has come by its book",
             fits=found_by_opening,

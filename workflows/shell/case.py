@@ -13,13 +13,13 @@ from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLo
 from workflows.kinds.kind import Kind
 from workflows.kinds.resuming import resumed_state
 from workflows.messages.cases import Outcome, Resumed
-from workflows.messages.commands import Command, MoveDeadline, MovePolicy, PausesChanged
+from workflows.messages.commands import Command, LookAtBook, MoveDeadline, MovePolicy, PausesChanged
 from workflows.messages.requests import Request
 from workflows.messages.stages import OutcomeKind
-from workflows.rules.dispute import ruling_key
 from workflows.shell.book import Book, BookIsAheadError, FencedError
 from workflows.shell.clock import Clock, Rings
 from workflows.shell.effects import Effects
+from workflows.shell.following import Following
 from workflows.shell.host import Host, RunIsLongError
 from workflows.shell.intake import Intake
 from workflows.shell.mailbox import Mailbox
@@ -47,12 +47,11 @@ class CaseRun:
         self._clock = Clock(self.running)
         self._writer = Writer(self.running, self._book, self._clock, self.mailbox)
         self._effects = Effects(self.running, self._book)
+        self._following = Following(self.running, self._book, self._effects, self.mailbox)
         self._opening = Opening(self.running, self._book)
         self._asides: list[asyncio.Task[None]] = []
         self._long = False
         """Whether the host takes little more of this run."""
-        self._leaves_dispute = False
-        """Whether another run is to go on though a dispute is open that this one has started."""
 
     # The life of a case -----------------------------------------------------------------------------------
 
@@ -75,6 +74,8 @@ class CaseRun:
 
     def _ignore_cancellation(self) -> None:
         self.running.cancellations += 1
+        if self._host.was_let_go():  # it tells its case how it ends, whichever run carries that (D8)
+            return
         self._book.unwritten.append(self.running.line("cancellation_ignored", "section 11"))
 
     async def _give_up(self) -> None:
@@ -126,22 +127,18 @@ class CaseRun:
 
     async def _take_up(self, resumed: Resumed) -> Decision:
         """Go on where the book stands, and find the dispute that is open about the case by its id (D8)."""
-        decision = self._resume(resumed)
-        dispute = self.running.state.dispute.current
-        if dispute is None or resumed.dispute_over or self.running.outcome or not self._host.finds_dispute_again():
-            return decision
-        if not await self._host.let_go(dispute):
-            self._hear_of_dispute(await self._book.read())
+        decision = self._resume(await self._with_all_that_waits(resumed))
+        await self._following.take_up(resumed)
         return decision
 
-    def _hear_of_dispute(self, resumed: Resumed) -> None:
-        """The book knows of the dispute's end: what it has told the case itself counts, if it has."""
-        dispute = self.running.state.dispute.current
-        if dispute is None or not resumed.dispute_over or self._ended_dispute():
-            return
-        told = any(each.key == ruling_key(dispute) for each in self.mailbox.facts)
-        if not told or not self._host.finds_dispute_again():
-            self._effects.dispute_ended = DisputeEnded(resumed.dispute_ruling, dispute=dispute)
+    async def _with_all_that_waits(self, resumed: Resumed) -> Resumed:
+        """R16: of a case that has carried out very many commands, also those of them that have come here again."""
+        if not resumed.more_commands:
+            return resumed
+        self.mailbox.forgets = True
+        asked = tuple(key for key in self.mailbox.waiting() if key not in resumed.commands)
+        older = (await self._book.read(asked)).commands if asked else {}
+        return resumed.model_copy(update={"commands": {**older, **resumed.commands}})
 
     def _resume(self, resumed: Resumed) -> Decision:
         """Go on where the book stands: what was carried out is not carried out again (section 11)."""
@@ -163,7 +160,7 @@ class CaseRun:
             self.mailbox.slot = left
         self.intake.look_at_early()
         self._effects.taken_over()
-        self._hear_of_dispute(resumed)
+        self._following.hear(resumed)
         return Decision() if running.outcome else resuming.go_on(running.case, resumed.last)
 
     async def _leave_nothing_behind(self) -> None:
@@ -172,7 +169,7 @@ class CaseRun:
             running.state = running.state.but(dispute=running.state.dispute.but(told_settled=True))
             await self._effects.tell_dispute(told)
         await self._effects.dispute_over()
-        if ended := self._ended_dispute():
+        if ended := self._following.ended:
             line = disputed.said_after_end(running.case, ended)
             self._book.unwritten += [line] if line else []
         self._effects.dispute_ended = None
@@ -182,7 +179,7 @@ class CaseRun:
                 if await self._nothing_left():
                     return
             except BookIsAheadError as found:  # an earlier run has said more after the end
-                self._resume(found.resumed)
+                self._resume(await self._with_all_that_waits(found.resumed))
 
     async def _nothing_left(self) -> bool:
         """See to one thing that is left; True where nothing is."""
@@ -257,7 +254,8 @@ class CaseRun:
                 running.because("log")
                 await self._carry_out(running.case.stay())
             elif self._can_hand_over():
-                raise RunIsLongError
+                if await self._following.is_left():
+                    raise RunIsLongError
             elif (woken_by := await self._until_it_is_time(look_at)) is not None:
                 return woken_by
         return None
@@ -296,25 +294,16 @@ class CaseRun:
 
     def _look_at_length(self) -> None:
         self._long = self._long or self._host.has_run_long()
-        if self._long and self._effects.follows_dispute and not self._leaves_dispute:
-            self._leaves_dispute = self._host.finds_dispute_again()
+        if self._long:
+            self._following.leave()
 
     def _hands_over(self) -> bool:
-        """Whether another run is to go on as soon as all is quiet.
-
-        A dispute that this run has started is the server's child of this run alone, and lives on without it: the
-        server asks it for its end, by which it knows that it has to tell the case how it ends, as after a reset.
-        """
-        return self._long and (self._leaves_dispute or not self._effects.follows_dispute)
+        """Whether another run is to go on as soon as all is quiet."""
+        return self._long and self._following.may_be_left
 
     def _end_to_look_at(self) -> DisputeEnded | None:
         """The dispute's end, where it counts by now; what is being paid is finished first (section 11)."""
-        return self._ended_dispute() if self._kind.ended_dispute_counts(self.running.state) else None
-
-    def _ended_dispute(self) -> DisputeEnded | None:
-        """The end of the dispute that is open; of one that has told the case itself how it ends, nothing more (D8)."""
-        ended = self._effects.dispute_ended
-        return ended if ended and ended.dispute == self.running.state.dispute.current else None
+        return self._following.ended if self._kind.ended_dispute_counts(self.running.state) else None
 
     # Carrying out -----------------------------------------------------------------------------------------
 
@@ -362,4 +351,6 @@ class CaseRun:
         """A fact that no stage waits for."""
         self.running.because_of(fact)
         await self._carry_out(self._kind.note(self.running.case, fact))
+        if isinstance(fact, LookAtBook):
+            await self._following.look_again()
         self.mailbox.dealt_with(fact)

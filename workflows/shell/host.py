@@ -139,8 +139,19 @@ class Host(Protocol):
         """
         ...
 
+    def looks_after_dispute(self) -> bool:
+        """Whether a run tells the dispute that it leaves of that first, and looks for one when asked to look (D8).
+
+        Not in a run that has left, or looked, before this was so.
+        """
+        ...
+
     async def let_go(self, case: CaseId) -> bool:
         """Have a case that an earlier run has started tell its end by itself; False where it does not run."""
+        ...
+
+    def was_let_go(self) -> bool:
+        """Whether a run of the case that has started this one has asked for that, and nobody for its end."""
         ...
 
     async def tell_case(self, case: CaseId, fact: Command) -> bool:

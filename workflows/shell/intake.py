@@ -52,7 +52,7 @@ class Intake:
             return self._mailbox.key_reused(command)
         if self._hands_over():
             return admission.between_runs()
-        if self._busy():
+        if self._busy() or self._mailbox.forgets:  # where the book has more keys, it says whether this one came before
             return None
         return self.refusal(command)
 
@@ -68,8 +68,13 @@ class Intake:
             """Facts need not wait for their turn, and neither does what was heard before."""
             return self._busy() and not command.fact and not mailbox.was_seen(command)
 
-        while must_wait():  # whoever wakes first closes the slot for the others
-            await self._running.host.wait_until(lambda: not must_wait())
+        asked = False
+        while must_wait() or (mailbox.forgets and not asked and not mailbox.was_seen(command)):
+            if must_wait():  # whoever wakes first closes the slot for the others
+                await self._running.host.wait_until(lambda: not must_wait())
+            else:
+                asked = True
+                mailbox.remember((await self._book.read((command.key,))).commands)
         if not mailbox.was_seen(command):
             if (refusal := self.refusal(command)) is not None:
                 return refusal

@@ -21,6 +21,8 @@ class Mailbox:
         self.facts: list[Command] = []
         """A list: an empty deque takes 600 bytes of every case that waits."""
         self.heard = Heard()
+        self.forgets = False
+        """Whether more came to earlier runs than this one knows of: of a key that it has not seen the book is asked."""
         self._in_hand: Command | None = None
         self._seen: dict[str, str] = {}
         self._answers: dict[str, Refusal | None] = {}
@@ -87,10 +89,18 @@ class Mailbox:
         if self._in_hand:
             self.answer(self._in_hand, refusal)
 
-    def resume(self, carried_out: Mapping[str, str]) -> Command | None:
-        """Answer what was carried out before, by these keys; the command that is left to be looked at, if one is."""
+    def waiting(self) -> tuple[str, ...]:
+        """The keys of what has come and is not carried out yet."""
+        return tuple(each.key for each in (self._in_hand, self.slot, *self.facts) if each)
+
+    def remember(self, carried_out: Mapping[str, str]) -> None:
+        """Take note of what was carried out before, by keys and digests; whoever waits for it is answered."""
         self._seen.update(carried_out)
         self._answers.update(dict.fromkeys(carried_out))
+
+    def resume(self, carried_out: Mapping[str, str]) -> Command | None:
+        """Answer what was carried out before, by these keys; the command that is left to be looked at, if one is."""
+        self.remember(carried_out)
         left = [each for each in (self._in_hand, self.slot) if each and each.key not in carried_out]
         self._in_hand = self.slot = None
         self.facts = [each for each in (*left, *self.facts) if each.fact and each.key not in carried_out]

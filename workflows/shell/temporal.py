@@ -23,6 +23,13 @@ from workflows.shell.host import CaseExistsError
 
 _IN_ANOTHER_RUN: Final = "goes-on-in-another-run"
 _FINDS_DISPUTE_AGAIN: Final = "finds-dispute-again"
+_LOOKS_AFTER_DISPUTE: Final = "looks-after-dispute"
+
+IS_FOLLOWED: Final = "is_followed"
+"""The name of the signal by which a case finds out whether its dispute runs. Nothing follows from it there."""
+
+_LET_GO: Final = "another run of the case goes on: it is to be told of the end"
+"""The reason of a request to cancel a dispute whose end nobody asks for."""
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -134,13 +141,28 @@ class TemporalHost:
         except WorkflowAlreadyStartedError as error:
             raise CaseExistsError from error
 
+    def looks_after_dispute(self) -> bool:
+        """See Host."""
+        return workflow.patched(_LOOKS_AFTER_DISPUTE)
+
     async def let_go(self, case: CaseId) -> bool:
-        """See Host: a request to cancel it, as the server makes one to the children of a run that is no more."""
+        """See Host: a request to cancel it, as the server makes one to the children of a run that is no more.
+
+        The server makes one request of a run known to it, the first, with its reason; one of a run that has ended
+        counts as made. So it is asked by a signal afterwards whether the run was still there.
+        """
+        dispute = workflow.get_external_workflow_handle(case)
         try:
-            await workflow.get_external_workflow_handle(case).cancel()
+            await dispute.cancel(reason=_LET_GO)
+            if self.looks_after_dispute():
+                await dispute.signal(IS_FOLLOWED)
         except FailureError:
             return False
         return True
+
+    def was_let_go(self) -> bool:
+        """See Host: by the reason of the request, before which the server says who has made it."""
+        return (workflow.cancellation_reason() or "").endswith(_LET_GO)
 
     async def tell_case(self, case: CaseId, fact: Command) -> bool:
         """See Host: a signal."""

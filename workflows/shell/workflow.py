@@ -35,7 +35,7 @@ from workflows.shell.handlers import OTHER_SIGNALS_ARE_LOGGED, update
 from workflows.shell.host import RunIsLongError
 from workflows.shell.intake import Intake
 from workflows.shell.refusing import refused_command
-from workflows.shell.temporal import TemporalHost
+from workflows.shell.temporal import IS_FOLLOWED, TemporalHost
 
 _SHOWN_BEFORE: Final = "shown_before"
 """The name of the memo with the view that the run before has left."""
@@ -130,6 +130,11 @@ class CaseWorkflow:
         """The outcome is to be readable without our keys."""
         del values
         self.awaited_outside = True
+
+    @workflow.signal(name=IS_FOLLOWED, description="A run of the disputed case asks whether the dispute runs.")
+    def is_followed(self, *values: object) -> None:
+        """That it has come says so."""
+        del values
 
     # What the kind does not take is answered and written down like all that does not fit. Without these two an update
     # gets an error of the SDK's, and a signal waits unseen until the case ends.
