@@ -172,6 +172,9 @@ class PaymentCalls:
             # Its text may quote what was sent.
             _log.warning("the payment gateway failed in %s, so nothing is known: %s", operation, type(error).__name__)
             return Unknown(), False
+        if not isinstance(answer, GatewayAnswer | NotFound):  # pyright: ignore[reportUnnecessaryIsInstance]
+            _log.warning("the payment gateway has answered %s with none of our answers, so nothing is known", operation)
+            return Unknown(), False
         if answer.refund_no != instruction.refund_no:
             _log.warning("the payment gateway has answered %s about another refund, so nothing is known", operation)
             return Unknown(), False

@@ -32,6 +32,7 @@ from activities.gateways.alipay_answers import (
 from activities.gateways.alipay_settings import AlipaySettings
 from activities.gateways.alipay_signatures import UnverifiedError, signature, verified_answer
 from activities.gateways.beijing_time import BEIJING
+from activities.gateways.bounded_answers import read_whole
 from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (
@@ -45,7 +46,7 @@ from activities.gateways.payment import (
     RefundInstruction,
     StatementLine,
 )
-from activities.gateways.refund_numbers import read_number
+from activities.gateways.refund_numbers import read_number, readable
 from workflows.messages.commands import GatewayResult
 
 CONNECT_SECONDS: Final = 1.5
@@ -181,7 +182,7 @@ class AlipayRefunds(PaymentGateway):
             for billed in alipay_bill.refunds(alipay_bill.lines(archive)):
                 ours = read_number(billed.number)
                 yield StatementLine(
-                    refund_no=ours[0] if ours else billed.number or billed.trade,
+                    refund_no=ours[0] if ours else readable(billed.number or billed.trade),
                     amount=billed.amount,
                     currency="CNY",
                     result=GatewayResult.SUCCEEDED,
@@ -220,7 +221,7 @@ class AlipayRefunds(PaymentGateway):
             async with self._session.post(url, data=parameters, timeout=timeout) as answer:
                 if answer.status != 200:
                     raise GatewayUnreachable(f"http_{answer.status}")
-                body = (await answer.read()).decode()
+                body = (await read_whole(answer.content.iter_any())).decode()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent("not_connected") from error
         try:

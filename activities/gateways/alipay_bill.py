@@ -7,6 +7,7 @@ lines with negative amounts, and a line behind the data tells how many there are
 import csv
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from io import TextIOWrapper
 from typing import IO, Final
 
 from activities.gateways.alipay_answers import fen, moment
+from activities.gateways.bounded_answers import lines_of
 
 _LARGEST: Final = 2 << 30
 _COUNT: Final = re.compile(r"#退款合计[\uff1a:]\s*([0-9]+)\s*笔")
@@ -48,8 +50,8 @@ def lines(archive: IO[bytes]) -> Iterator[str]:
             if details.file_size > _LARGEST:
                 raise BillUnreadableError("it is larger than any bill")
             with opened.open(details) as file:
-                yield from TextIOWrapper(file, encoding="gb18030", newline="")
-    except (zipfile.BadZipFile, ValueError) as error:
+                yield from lines_of(TextIOWrapper(file, encoding="gb18030", newline=""))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise BillUnreadableError("it is no zip with details") from error
 
 
@@ -65,7 +67,7 @@ def refunds(text: Iterable[str]) -> Iterator[BilledRefund]:
         if line.startswith("#"):
             told = int(found[1]) if (found := _COUNT.match(line)) else told
             continue
-        values = [value.strip() for value in next(csv.reader([line]), [""])]
+        values = _values(line)
         if columns is None:
             columns = values
         elif (row := dict(zip(columns, values, strict=False))).get("业务类型") == "退款":
@@ -73,6 +75,13 @@ def refunds(text: Iterable[str]) -> Iterator[BilledRefund]:
             yield _refund(row)
     if told != count:
         raise BillUnreadableError("it has not as many refunds as it says")
+
+
+def _values(line: str) -> list[str]:
+    try:
+        return [value.strip() for value in next(csv.reader([line]), [""])]
+    except csv.Error as error:
+        raise BillUnreadableError("a line cannot be read") from error
 
 
 def _refund(row: dict[str, str]) -> BilledRefund:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 import aiohttp
 from pydantic import BaseModel, ConfigDict
 
+from activities.gateways.bounded_answers import read_whole
 from activities.gateways.payment import Charge, GatewayUnreachable, NotSent
 from activities.gateways.stripe_answers import ACCOUNT_SHORT, StripeRefund, printable
 from activities.gateways.stripe_settings import StripeSettings
@@ -89,11 +90,29 @@ class StripeCalls:
         # Not at the top: who only opens cases has no SDK, and loading it takes a second.
         import stripe  # noqa: PLC0415
 
+        class Bounded(stripe.AIOHTTPClient):
+            """It reads no more of an answer than any has, and lets go of the connection whatever comes."""
+
+            async def request_async(
+                self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+            ) -> tuple[bytes, int, Mapping[str, str]]:
+                asked: Any = self
+                args, options = asked._get_request_args_kwargs(method, url, headers, post_data)
+                try:
+                    answer = await session.request(*args, **options)
+                except Exception as error:
+                    asked._handle_request_error(error)
+                    raise
+                try:
+                    return await read_whole(answer.content.iter_any()), answer.status, answer.headers
+                finally:
+                    answer.release()
+
         return stripe.StripeClient(
             self._settings.secret_key.get_secret_value(),
             base_addresses={"api": self._settings.api_base},
             max_network_retries=0,
-            http_client=stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=seconds), session=session),
+            http_client=Bounded(timeout=aiohttp.ClientTimeout(total=seconds), session=session),
         )
 
     def account_of(self, charge: Charge) -> str | None:
@@ -116,7 +135,7 @@ class StripeCalls:
                 yield refund
             if not page.has_more or not refunds:
                 return
-            params["starting_after"] = refunds[-1].id
+            params["starting_after"] = _further(params.get("starting_after"), refunds[-1].id)
 
     async def refund(self, charge: Charge, amount: int, key: str, metadata: Mapping[str, str], *, reverse: bool) -> Any:
         """Send a refund of an amount in Stripe's units.
@@ -153,7 +172,7 @@ class StripeCalls:
                 yield line
             if not page.has_more or not lines:
                 return
-            params["starting_after"] = lines[-1].id
+            params["starting_after"] = _further(params.get("starting_after"), lines[-1].id)
 
     async def balance(self) -> None:
         """Read the account's balance: a sign of life.
@@ -175,6 +194,17 @@ def _started(client: "stripe.StripeClient | None") -> "stripe.StripeClient":
 
 def _in_account(account: str | None) -> "stripe.RequestOptions":
     return {"stripe_account": account} if account else {}
+
+
+def _further(before: str | None, last: str) -> str:
+    """After which the next page begins.
+
+    Raises:
+        GatewayUnreachable: the page has not led any further, and neither would the next one.
+    """
+    if last == before:
+        raise GatewayUnreachable("same_page_again")
+    return last
 
 
 def _reference(transaction: str) -> dict[str, str]:

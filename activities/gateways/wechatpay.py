@@ -15,7 +15,6 @@ import hashlib
 import importlib
 import json
 import logging
-import re
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -23,13 +22,14 @@ from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime, time, timedelta
 from io import TextIOWrapper
 from types import TracebackType
-from typing import IO, Any, ClassVar, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from activities.gateways import wechatpay_callbacks
 from activities.gateways.beijing_time import BEIJING
+from activities.gateways.bounded_answers import bounded, lines_of
 from activities.gateways.callbacks import CallbackReply, CallbackRequest, ReadCallback
 from activities.gateways.limits import Limits
 from activities.gateways.payment import (
@@ -44,7 +44,7 @@ from activities.gateways.payment import (
     RefundInstruction,
     StatementLine,
 )
-from activities.gateways.refund_numbers import read_number
+from activities.gateways.refund_numbers import read_number, readable
 from activities.gateways.wechatpay_answers import (
     ACCOUNT_SHORT,
     FAILURES,
@@ -60,6 +60,9 @@ from activities.gateways.wechatpay_bill import BilledRefund, BillUnreadableError
 from activities.gateways.wechatpay_settings import WeChatPaySettings
 from workflows.messages.commands import GatewayResult
 
+if TYPE_CHECKING:
+    import httpx
+
 CONNECT_SECONDS: Final = 1.5
 READ_SECONDS: Final = 3.0
 """Together below the time after which the service gives a call up."""
@@ -67,8 +70,7 @@ PUBLISHED_AT: Final = time(10, tzinfo=BEIJING)
 """When a day's bill can be had, on the day after it."""
 _LARGEST_BILL: Final = 2 << 30
 _KEPT_IN_MEMORY: Final = 4 << 20
-_OTHERS: Final = re.compile(r"^[^A-Za-z0-9]|[^A-Za-z0-9_.:-]")
-"""What other systems' numbers on the same account may hold, and an identifier of ours may not."""
+_BILLS: Final = "/v3/billdownload"
 
 
 class WeChatPayRefunds(PaymentGateway):
@@ -120,6 +122,9 @@ class WeChatPayRefunds(PaymentGateway):
         )
         made._core._gate_way = settings.base_url  # the SDK has no argument for it
         self._sdk = await self._stack.enter_async_context(made)
+        client: Any = made._core._client
+        client.headers["accept-encoding"] = "identity"  # what comes packed could not be measured before it is unpacked
+        client.event_hooks = {"response": [_bound]}
         return self
 
     async def __aexit__(
@@ -232,7 +237,7 @@ class WeChatPayRefunds(PaymentGateway):
         where = cast("dict[str, Any]", body)
         with tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY) as bill:
             await self._download(str(where["download_url"]), str(where["hash_value"]), bill)
-            for billed in refunds(TextIOWrapper(bill, encoding="utf-8", newline="\n")):
+            for billed in refunds(lines_of(TextIOWrapper(bill, encoding="utf-8", newline="\n"))):
                 yield await self._line(billed)
 
     async def _line(self, billed: BilledRefund) -> StatementLine:
@@ -243,7 +248,7 @@ class WeChatPayRefunds(PaymentGateway):
             if found := await self._query(billed.number, charge):
                 refund = Refund.model_validate(found)
                 result, settled_at = STATES.get(refund.status, GatewayResult.UNKNOWN), refund.success_time
-        refund_no, attempt = ours or (_OTHERS.sub("X", billed.number)[:64], None)
+        refund_no, attempt = ours or (readable(billed.number), None)
         return StatementLine(
             refund_no=refund_no,
             attempt=attempt,
@@ -306,6 +311,29 @@ class WeChatPayRefunds(PaymentGateway):
             return status, json.loads(text) if text else None
         except (ValueError, RecursionError):
             return status, None
+
+
+async def _bound(answer: "httpx.Response") -> None:
+    """The SDK reads answers as a whole: no more of one than any has. A bill is read as a stream, elsewhere."""
+    import httpx  # noqa: PLC0415
+
+    if answer.request.url.path.startswith(_BILLS):
+        return
+    if answer.headers.get("content-encoding", "identity").lower() != "identity":
+        raise GatewayUnreachable("packed_answer")
+
+    class Bounded(httpx.AsyncByteStream):
+        def __init__(self, whole: httpx.AsyncByteStream) -> None:
+            self._whole = whole
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            async for piece in bounded(self._whole):
+                yield piece
+
+        async def aclose(self) -> None:
+            await self._whole.aclose()
+
+    answer.stream = Bounded(cast("httpx.AsyncByteStream", answer.stream))
 
 
 def _unpacked(unpacking: Any, packed: bytes) -> Iterator[bytes]:

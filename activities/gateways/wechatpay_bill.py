@@ -40,7 +40,7 @@ def refunds(lines: Iterable[str]) -> Iterator[BilledRefund]:
     Raises:
         BillUnreadableError: a column is missing, a line cannot be read, or it has not as many lines as it says.
     """
-    each = iter(lines)
+    each = _read(lines)
     columns = [name.strip() for name in next(each, "").lstrip("\ufeff").strip().split(",")]
     count = 0
     for line in each:
@@ -67,6 +67,13 @@ def fen(yuan: str) -> int:
     if not amount.is_finite() or amount != amount.to_integral_value():
         raise BillUnreadableError("an amount is not in whole fen")
     return int(amount)
+
+
+def _read(lines: Iterable[str]) -> Iterator[str]:
+    try:
+        yield from lines
+    except ValueError as error:
+        raise BillUnreadableError("a line cannot be read") from error
 
 
 def _refund(row: dict[str, str]) -> BilledRefund:

@@ -3,7 +3,8 @@
 import asyncio
 import smtplib
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -14,7 +15,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.notices.channels import Channel, ChannelName, ChannelUnavailable, NoticeRefused, OutgoingNotice
-from activities.notices.smtp_connections import IDLE_SECONDS, Connections
+from activities.notices.smtp_connections import IDLE_SECONDS, BoundedSMTP, BoundedSMTPS, Connections
 
 _SECONDS: Final = 4.0
 """Of each exchange; the sender gives a channel five in all."""
@@ -50,13 +51,15 @@ class SmtpChannel:
     def __init__(self, settings: SmtpSettings) -> None:
         self._settings = settings
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        # Not the threads of all: whoever waits for a mail server that is slow keeps one, also when given up.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "smtp")
         self._connections = Connections(self._connected)
         self._closing: asyncio.TimerHandle | None = None
 
     async def ping(self) -> str:
         """Greet the server, and log in."""
         async with self._turns:
-            await asyncio.to_thread(self._greet)
+            await self._in_thread(self._greet)
         return f"{self._settings.host} takes e-mails"
 
     async def send(self, message: OutgoingNotice) -> None:
@@ -69,7 +72,7 @@ class SmtpChannel:
             raise NoticeRefused("malformed_address") from None
         async with self._turns:
             try:
-                await asyncio.to_thread(self._send, mail)
+                await self._in_thread(lambda: self._send(mail))
             finally:
                 self._close_later()
 
@@ -78,13 +81,19 @@ class SmtpChannel:
         loop = asyncio.get_running_loop()
         if self._closing:
             self._closing.cancel()
-        self._closing = loop.call_later(IDLE_SECONDS, lambda: loop.run_in_executor(None, self._connections.close_idle))
+        self._closing = loop.call_later(
+            IDLE_SECONDS, lambda: loop.run_in_executor(self._threads, self._connections.close_idle)
+        )
 
     async def close(self) -> None:
         """Let go of all connections that no e-mail is under way on."""
         if self._closing:
             self._closing.cancel()
-        await asyncio.to_thread(self._connections.close_idle, idle_seconds=0)
+        await self._in_thread(lambda: self._connections.close_idle(idle_seconds=0))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, do: Callable[[], None]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._threads, do)
 
     def _greet(self) -> None:
         with self._connections.one():
@@ -102,20 +111,24 @@ class SmtpChannel:
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
             refused = NoticeRefused if error.smtp_code in _PERMANENT else ChannelUnavailable
             raise refused("mail_refused") from None
-        except (smtplib.SMTPException, OSError):
+        except (smtplib.SMTPException, OSError, ValueError):  # the last of a log-in that nobody can read
             raise ChannelUnavailable from None
 
     def _connected(self) -> smtplib.SMTP:
         of = self._settings
         encrypted = ssl.create_default_context()
         if of.encryption == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(of.host, of.port, timeout=_SECONDS, context=encrypted)
+            server: smtplib.SMTP = BoundedSMTPS(of.host, of.port, timeout=_SECONDS, context=encrypted)
         else:
-            server = smtplib.SMTP(of.host, of.port, timeout=_SECONDS)
+            server = BoundedSMTP(of.host, of.port, timeout=_SECONDS)
+        try:
             if of.encryption == "starttls":
                 server.starttls(context=encrypted)
-        if of.user is not None and of.password is not None:
-            server.login(of.user, of.password.get_secret_value())
+            if of.user is not None and of.password is not None:
+                server.login(of.user, of.password.get_secret_value())
+        except BaseException:
+            server.close()
+            raise
         return server
 
 

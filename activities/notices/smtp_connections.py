@@ -1,19 +1,87 @@
-"""Connections to a mail server, used again within bounds: greeting, encryption and login cost more than an e-mail."""
+"""Connections to a mail server, used again within bounds: greeting, encryption and login cost more than an e-mail.
+
+What a server says is read within bounds too: the library bounds each line, and neither how many there are in a reply
+nor how long one takes that comes letter by letter.
+"""
 
 import smtplib
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 IDLE_SECONDS: Final = 20.0
 """A connection that nobody uses for so long is closed: servers hang up on idle ones."""
 MOST_MAILS: Final = 100
 """So many e-mails are sent over one connection: servers count them."""
 
+_LONGEST_REPLY: Final = 64 * 1024
+"""Bytes: real ones have some hundreds."""
 _DONE: Final = 250
+
+
+class Replies:
+    """What a server says, by lines, in the place of the file that the library would make of the connection."""
+
+    def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._held = b""
+        self._until = 0.0
+        self._left = 0
+
+    def begin(self, seconds: float) -> None:
+        """The next reply may take so long."""
+        self._until, self._left = self._clock() + seconds, _LONGEST_REPLY
+
+    def readline(self, longest: int) -> bytes:
+        """The next line, or as much of it; what is left where the server has hung up.
+
+        Raises:
+            OSError: the reply takes too long, has no end, or the connection has broken.
+        """
+        while b"\n" not in self._held and len(self._held) < longest:
+            wait = self._until - self._clock()
+            if wait <= 0 or self._left <= 0:
+                raise TimeoutError("the reply has no end")
+            self._connection.settimeout(wait)
+            told = self._connection.recv(4096)
+            if not told:
+                break
+            self._held += told
+            self._left -= len(told)
+        line, end, _ = self._held.partition(b"\n")
+        line = (line + end)[:longest]
+        self._held = self._held[len(line) :]
+        return line
+
+    def close(self) -> None:
+        """The connection is the library's to close."""
+
+
+class BoundedSMTP(smtplib.SMTP):
+    """A connection on which each reply comes whole within its time-out."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        """See base class."""
+        """See base class."""
+        # pyright knows neither attribute; the library makes ``file`` at the first reply, and anew with encryption.
+        mine: Any = self
+        if mine.file is None:
+            mine.file = Replies(mine.sock)
+        mine.file.begin(mine.timeout)
+        try:
+            return super().getreply()
+        finally:
+            if mine.sock is not None:
+                mine.sock.settimeout(mine.timeout)
+
+
+class BoundedSMTPS(BoundedSMTP, smtplib.SMTP_SSL):
+    """The same, encrypted from its beginning."""
 
 
 @dataclass

@@ -97,6 +97,9 @@ surrogates, text that runs backwards, half a document, other encodings.
 - *On servers*: HTTP, callbacks with a genuine signature of Stripe, WeChat Pay and Alipay, and Temporal with payloads
   as they are, in clear, under names that nobody has: no workflow task fails, and the case ends as one that was left
   alone.
+- *Answered*: by payment providers, under their signatures and as bytes without end or sense, by endpoints of webhooks,
+  by mail servers: it is one of our answers, or nothing is known; nothing of another number, amount or currency counts
+  as paid, and what has no end is not taken in. *Typed*: words, options and files of the command line.
 
 One case is told 3,000 facts and given 500 pieces of evidence: it goes on in other runs before the server takes no
 more of one, its log has each of them once, and it pays once.
@@ -125,6 +128,10 @@ HOSTILE_ON_SERVERS: Final = (
     "tests/workflow/test_long_runs.py",
     "tests/http_service/test_hostile_input.py",
     "tests/gateways/test_hostile_callbacks.py",
+    "tests/gateways/test_hostile_answers.py",
+    "tests/unit/test_hostile_receivers.py",
+    "tests/unit/test_hostile_mail_servers.py",
+    "tests/cli/test_hostile_words.py",
     "tests/storage/test_hostile_files.py",
 )
 
