@@ -8,31 +8,36 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from activities.gateways.order_records import OrderChange, OrderRecord
 from starter.client import Aftersales
 from starter.commands.request_lines import Line, request_in
 from starter.errors import RefusedRequest
-from starter.stated_requests import KINDS, as_stated
+from starter.nexus import operations
+from starter.stated_requests import KINDS, as_request, as_stated
 from tests.contract.models import MODELS
 from tests.proofs.hostile_values import MARK, Document, Sender, examples
 from worker import WORKFLOWS
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command
-from workflows.messages.converter import MessageConverter
+from workflows.messages.converter import MessageConverter, data_converter
 from workflows.messages.message import Input
+from workflows.messages.nexus import AftersalesNexus, CaseNamed, CommandTo
 from workflows.messages.problems import problems
 from workflows.messages.reading import read_json, read_own_json
+from workflows.messages.requests import opener
 from workflows.rules import admission
+from workflows.rules.identity import case_id
 from workflows.starts import read_start
 
 _CONVERTER: Final = MessageConverter()
@@ -74,6 +79,59 @@ class _NoOrders:
 
     async def request(self, stated: Mapping[str, object]) -> BaseModel:
         return as_stated(stated)
+
+
+class _NoDoor:
+    """A door of the Nexus service's that reads, and leads nowhere."""
+
+    class temporal:  # noqa: N801 -- as the door names its client
+        """The converter is all that is asked of it."""
+
+        data_converter = data_converter
+
+
+def _as_operation(read: Callable[[Mapping[str, object]], BaseModel]) -> Callable[[bytes], Outcome]:
+    def take(text: bytes) -> Outcome:
+        payload = Payload(metadata={"encoding": b"json/plain"}, data=text)
+        try:
+            door = cast("operations.Door", _NoDoor())
+            return read(operations._stated(door, RawValue(payload)))  # pyright: ignore[reportPrivateUsage]
+        except RefusedRequest as error:
+            return Refused(error.refusal.field, error.refusal.rule, error.refusal.explanation)
+
+    return take
+
+
+def _opens(kind: type[BaseModel]) -> Callable[[Mapping[str, object]], BaseModel]:
+    def read(stated: Mapping[str, object]) -> BaseModel:
+        request: Any = as_request(kind, stated)
+        opener(request)
+        case_id(request)
+        return request
+
+    return read
+
+
+def _acts(stated: Mapping[str, object]) -> BaseModel:
+    return operations._command(as_request(CommandTo, stated))  # pyright: ignore[reportPrivateUsage]
+
+
+def _sent_to(kind: type[Command]) -> Callable[[Document], Document]:
+    return lambda example: {"case": "refund/O-1/k-1", "name": kind.command_name(), "command": example}
+
+
+def _operations() -> Iterator[Door]:
+    """Those of the Nexus service: what another namespace sends is read by the handler, and not by the SDK."""
+    for name, operation in get_type_hints(AftersalesNexus, include_extras=True).items():
+        kind = cast("type[BaseModel]", get_args(operation)[0])
+        match name:
+            case "act":
+                for each in operations.COMMANDS.values():
+                    yield Door(f"operation act {each.__name__}", each, _as_operation(_acts), _sent_to(each))
+            case "view":
+                yield Door("operation view", kind, _as_operation(lambda stated: as_request(CaseNamed, stated)))
+            case _:
+                yield Door(f"operation {name}", kind, _as_operation(_opens(kind)))
 
 
 def _in_payload(text: bytes) -> object:
@@ -152,6 +210,7 @@ def doors() -> tuple[Door, ...]:
         *(Door(f"start {name}", each, _as_start(each, own=False)) for name, each in starts.items()),
         *(Door(f"child {name}", each, _as_start(each, own=True)) for name, each in starts.items()),
         *(Door(f"line {word}", each, _as_line, _line_of(word)) for word, each in KINDS.items()),
+        *_operations(),
         *(
             Door(f"input {each.__name__}", each, _as_input(each))
             for each in others

@@ -132,6 +132,7 @@ HOSTILE_ON_SERVERS: Final = (
     "tests/unit/test_hostile_receivers.py",
     "tests/unit/test_hostile_mail_servers.py",
     "tests/cli/test_hostile_words.py",
+    "tests/codec/test_hostile_payloads.py",
     "tests/storage/test_hostile_files.py",
 )
 
