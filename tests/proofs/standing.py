@@ -81,9 +81,9 @@ def _state(world: Interpreter, case: CaseId) -> object:
     if host.over or case not in world.book.cases:
         return "over, or not open"
     state = host.run.running.state
-    return state.but(
-        payout=None, steps=0, kept_evidence=frozenset(), clock=state.clock.but(worked_out=False), follow_up=""
-    )
+    # How far the steps have come, and what is of the last one alone: another run may write the same in more of them.
+    clock, goods = state.clock.but(worked_out=False), state.goods.but(listens=False)
+    return state.but(payout=None, steps=0, kept_evidence=frozenset(), clock=clock, goods=goods, follow_up="")
 
 
 def changed(before: Mapping[Any, Any], after: Mapping[Any, Any], at: str = "") -> str:

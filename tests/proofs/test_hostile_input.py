@@ -21,7 +21,7 @@ def test_every_message_is_read_or_refused_with_field_and_rule() -> None:  # sect
     told = hostile_reading.read(6_000, SEED)
 
     assert told.wrong == []
-    assert set(told.taken) == set(told.refused) == {"command", "start", "child", "line", "input", "own"}
+    assert set(told.taken) == set(told.refused) == {"command", "start", "child", "line", "input", "own", "operation"}
     assert sum(told.taken.values()) > 300
     assert sum(told.refused.values()) > 3_000
 

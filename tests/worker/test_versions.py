@@ -19,6 +19,7 @@ from starter.errors import Unreachable
 from starter.resetting import begun_again, current_version, on_old_versions
 from starter.settings import Settings
 from starter.stack import Stack
+from starter.waiting import asked_again
 from tests import pages
 from tests.temporals_command_line import typed
 from tests.workflow.world import World, until
@@ -38,7 +39,9 @@ async def make_current(client: Client, name: str, build: str) -> None:
 
     async def done() -> bool:
         try:
-            await client.workflow_service.set_worker_deployment_current_version(request)
+            await asked_again(
+                lambda time: client.workflow_service.set_worker_deployment_current_version(request, timeout=time)
+            )
         except RPCError as error:
             # Until the server has heard of the version's pollers.
             if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
@@ -144,20 +147,20 @@ async def test_open_cases_of_an_old_version_go_on_with_the_current_one_and_nothi
 async def test_an_operator_takes_a_deployment_over_before_ending_a_ramp(
     shop: World, client: Client, own_settings: Settings, database: str
 ) -> None:
-    name = f"tests/{shop.task_queue}"
+    name, service = f"tests/{shop.task_queue}", client.workflow_service
 
     async def manage(identity: str) -> None:
         request = SetWorkerDeploymentManagerRequest(
             namespace=client.namespace, deployment_name=name, self=True, identity=identity
         )
-        await client.workflow_service.set_worker_deployment_manager(request)
+        await asked_again(lambda time: service.set_worker_deployment_manager(request, timeout=time))
 
     async def ramp(identity: str, percentage: float) -> bool:
         request = SetWorkerDeploymentRampingVersionRequest(
             namespace=client.namespace, deployment_name=name, build_id="v1", percentage=percentage, identity=identity
         )
         try:
-            await client.workflow_service.set_worker_deployment_ramping_version(request)
+            await asked_again(lambda time: service.set_worker_deployment_ramping_version(request, timeout=time))
         except RPCError as error:
             # Also until the server has heard of the version's pollers.
             if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION}:
