@@ -1,7 +1,7 @@
 """Cases that are in the archive alone, as the client reads them: there, whenever somebody asks (``Archive.recall``)."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -44,26 +44,18 @@ class ArchivedCases:
             ArchiveAway: one of them is in the archive alone, which cannot be read here and now.
             Unreachable: the database does not answer.
         """
-        found = [case for each in dict.fromkeys(case_ids) if (case := await self._recalled(each, needed=needed))]
         async with reading(self._pool) as connection:
-            if not found:
+            away = {each: at for each in case_ids if (at := await recalled.away_since(connection, each))}
+            if not away:
                 yield connection
                 return
-            async with connection.transaction():
-                await recalled.show(connection, found)
-                yield connection
-
-    async def _recalled(self, case_id: str, *, needed: bool) -> Recalled | None:
-        async with reading(self._pool) as connection:
-            closed_at = await recalled.away_since(connection, case_id)
-        if closed_at is None:
-            return None
-        try:
-            return await self._read(case_id, closed_at)
-        except ArchiveAway:
-            if needed:
-                raise
-            return None
+        found: list[Recalled] = []
+        for case_id, closed_at in away.items():
+            with nullcontext() if needed else suppress(ArchiveAway):
+                found.append(await self._read(case_id, closed_at))
+        async with reading(self._pool) as connection, connection.transaction():
+            await recalled.show(connection, found)
+            yield connection
 
     async def _read(self, case_id: str, closed_at: datetime) -> Recalled:
         if self._archive is None:

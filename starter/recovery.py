@@ -1,10 +1,10 @@
 """Open cases that no workflow carries any more, started anew: each goes on where its book stands (section 11)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.postgres import resuming
+from activities.postgres.connection import Connection
 from starter.database import reading
 from starter.priorities import of_merchant
 from starter.running import Runs, stopped_by
@@ -25,6 +26,7 @@ from workflows.rules.identity import workflow_name
 
 _PAGE: Final = 100
 _ASKED_AT_ONCE: Final = 10
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,8 @@ async def stranded(pool: asyncpg.Pool, runs: Runs, limit: int, among: Sequence[s
         Unreachable: the database does not answer.
         RPCError: Temporal does not answer.
     """
-    after, found = "", 0
-    while True:
-        async with reading(pool) as connection:
-            page = await resuming.open_cases(connection, among, after, _PAGE)
+    found = 0
+    async for page in _pages(lambda connection, after: resuming.open_cases(connection, among, after, _PAGE), pool):
         for start in range(0, len(page), _ASKED_AT_ONCE):
             some = page[start : start + _ASKED_AT_ONCE]
             reasons = await asyncio.gather(*(_why(pool, runs, case_id) for case_id, _ in some))
@@ -62,9 +62,6 @@ async def stranded(pool: asyncpg.Pool, runs: Runs, limit: int, among: Sequence[s
                 found += 1
                 if found == limit:
                     return
-        if len(page) < _PAGE:
-            return
-        after = page[-1][0]
 
 
 async def without_their_dispute(pool: asyncpg.Pool, runs: Runs, among: Sequence[str] = ()) -> AsyncIterator[str]:
@@ -73,16 +70,26 @@ async def without_their_dispute(pool: asyncpg.Pool, runs: Runs, among: Sequence[
     The dispute has ended and could tell nobody, or was stopped before it was written down. One that is open in the book
     is among the ``stranded``: it is started anew, and tells its case itself. Errors as there.
     """
-    after = ""
-    while True:
-        async with reading(pool) as connection:
-            page = await resuming.waiting_for_disputes(connection, among, after, _PAGE)
+    async for page in _pages(
+        lambda connection, after: resuming.waiting_for_disputes(connection, among, after, _PAGE), pool
+    ):
         for case_id, dispute in page:
             if await runs.status(dispute) != Status.WORKFLOW_EXECUTION_STATUS_RUNNING:
                 yield case_id
+
+
+async def _pages(
+    read: Callable[[Connection, str], Awaitable[Sequence[tuple[str, Found]]]], pool: asyncpg.Pool
+) -> AsyncIterator[Sequence[tuple[str, Found]]]:
+    """What ``read`` finds behind a case id, page by page; no connection is held meanwhile."""
+    after = ""
+    while True:
+        async with reading(pool) as connection:
+            page = await read(connection, after)
+        yield page
         if len(page) < _PAGE:
             return
-        after = page[-1][0]
+        after, _ = page[-1]
 
 
 async def _why(pool: asyncpg.Pool, runs: Runs, case_id: str) -> Stopped | None:

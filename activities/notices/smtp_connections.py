@@ -67,7 +67,6 @@ class BoundedSMTP(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         """See base class."""
-        """See base class."""
         # pyright knows neither attribute; the library makes ``file`` at the first reply, and anew with encryption.
         mine: Any = self
         if mine.file is None:

@@ -102,6 +102,8 @@ def _goes_on(world: Interpreter, case: CaseId, row: CaseRow) -> Iterator[str]:
         yield f"book: {case} stands in {view.stage}, {view.due}; by its book in {row.stage}, {row.due}"
     if view.stage is StageName.CLOSED:
         return
+    if "open_dispute" in {each.name for each in view.commands} and (view.dispute or view.ruling):
+        yield f"offers: {case} in {view.stage}: a dispute, which D1 or D10 refuses"
     if view.due is None and not view.no_deadline_because:
         yield f"waits: {case} in {view.stage}: neither a deadline nor a reason for having none"
     if view.due is not None and view.due <= world.now:

@@ -136,8 +136,10 @@ async def test_one_dispute_at_a_time(world: World) -> None:  # D1
 async def test_after_a_dispute_that_was_resolved_another_may_come(world: World) -> None:  # D1, D2
     case = await rejected_refund(world)
     first = await disputed(world, case)
+    assert "open_dispute" not in {each.name for each in (await case.view()).commands}
     await first.act_and_wait(resolution(world))
     await world.at(case, StageName.REJECTED)
+    assert "open_dispute" in {each.name for each in (await case.view()).commands}
 
     view = await case.act(opening(world, "another"))
 

@@ -64,6 +64,7 @@ async def test_what_was_sent_again_in_a_refund_is_not_refunded_after_a_ruling(wo
     case = await disputed_once_sent(world)
     await gives_nothing(world, case)
     await world.at(case, StageName.RESEND_UNDERWAY)
+    assert "open_dispute" not in {each.name for each in (await case.view()).commands}  # D10: it would be refused
     await world.forward(case, days=11)
 
     assert (await case.outcome()).outcome is OutcomeKind.RESENT

@@ -40,6 +40,7 @@ from workflows.rules.dispute import DECIDED, intervention_key
 from workflows.rules.evidence import is_ours
 from workflows.rules.identity import case_id
 from workflows.rules.refund import ruled_parts
+from workflows.rules.refusals import refused
 
 DISPUTE_OPENED = "dispute_opened"
 SECOND = timedelta(seconds=1)
@@ -361,15 +362,10 @@ def said_after_end(case: Case, ended: DisputeEnded) -> LogEntry | None:
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
     """D1, D3, D10: one dispute at a time, and one receipt under its lock."""
-    dispute = case.state.dispute
     match command:
-        case OpenDispute() if case.state.ruling:
-            return Refusal(code="ruled_before", field="command", rule="D10", explanation="the case has been ruled on")
-        case OpenDispute() if dispute.current:
-            return Refusal(
-                code="dispute_open", field="command", rule="D1", explanation=f"{dispute.current} is open on this case"
-            )
-        case ConfirmReceipt() if any(isinstance(each, ConfirmReceipt) for each in dispute.kept):
+        case OpenDispute():
+            return refused_another(case)
+        case ConfirmReceipt() if any(isinstance(each, ConfirmReceipt) for each in case.state.dispute.kept):
             return Refusal(
                 code="said_before",
                 field="command",
@@ -378,3 +374,12 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
             )
         case _:
             return None
+
+
+def refused_another(case: Case) -> Refusal | None:
+    """D1, D10: why a case cannot be disputed once more, whoever asks; None where it can be, by its stage."""
+    if case.state.ruling:
+        return refused("ruled_before", "command", "D10", "the case has been ruled on")
+    if current := case.state.dispute.current:
+        return refused("dispute_open", "command", "D1", f"{current} is open on this case")
+    return None

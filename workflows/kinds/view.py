@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from workflows.kinds import disputed
 from workflows.kinds.admission import open_commands
 from workflows.kinds.case import Case, parties_of
 from workflows.messages.actors import Role
 from workflows.messages.cases import CaseView, Clock, LogEntry, OpenCommand
-from workflows.messages.commands import AcceptProposal, DeclineProposal, WithdrawProposal
+from workflows.messages.commands import AcceptProposal, Command, DeclineProposal, OpenDispute, WithdrawProposal
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
 from workflows.messages.proposals import Talk
@@ -60,10 +61,19 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
 
 
 def _open_commands(case: Case) -> tuple[OpenCommand, ...]:
-    """What the stage takes; a proposal is answered, or taken back, only where one is open (N1)."""
+    """What the stage takes; a proposal is answered, or taken back, only where one is open (N1).
+
+    Nobody is offered a dispute where one is open, or a ruling has been given (D1, D10).
+    """
     makers = {each.by.role for each in case.state.talk.proposals}
     others = {Role.MERCHANT if maker is Role.BUYER else Role.BUYER for maker in makers}
-    answers = {AcceptProposal: others, DeclineProposal: others, WithdrawProposal: makers}
+    answers: dict[type[Command], set[Role]] = {
+        AcceptProposal: others,
+        DeclineProposal: others,
+        WithdrawProposal: makers,
+    }
+    if disputed.refused_another(case):
+        answers[OpenDispute] = set()
     by_name = {each.command_name(): roles for each, roles in answers.items()}
     found: list[OpenCommand] = []
     for each in open_commands(case.stage, case.state.kind):
