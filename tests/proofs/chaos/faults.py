@@ -18,9 +18,11 @@ from temporalio.service import RPCError
 
 from activities.postgres.connecting import connect
 from starter.vault import key_store_url
+from tests.patience import PATIENCE
 from tests.proofs.chaos import stores
 from tests.proofs.chaos.ground import FAKETIME, Ground
 from tests.proofs.chaos.people import People
+from tests.workflow.world import until
 
 
 @dataclass
@@ -182,16 +184,36 @@ async def connections_used_up(scene: Scene) -> None:
 
 @fault("key store lost for a while", 2)
 async def key_store_lost(scene: Scene) -> None:
-    url = key_store_url(scene.ground.settings, scene.ground.stack.database_url)
-    connection = await connect(scene.ground.stack.database_url)
+    server = scene.ground.stack.database_url
+    name = await _name_of(key_store_url(scene.ground.settings, server))
+    await _allow_connections(server, name, allow=False)
+    await _last(scene, 2, 6)
+    # The server itself may be killed meanwhile, and have to come back first.
+    await until(lambda: _allow_connections(server, name, allow=True), lambda done: done, PATIENCE)
+
+
+async def _allow_connections(server: str, database: str, *, allow: bool) -> bool:
+    """Whether the server could be told; where it is not allowed, those that are there end."""
     try:
-        name = await _name_of(url)
-        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        await _last(scene, 2, 6)
-        await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+        connection = await connect(server)
+    except (asyncpg.PostgresError, OSError):
+        if not allow:
+            raise
+        return False
+    try:
+        await connection.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS {str(allow).lower()}')
+        if not allow:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", database
+            )
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        if not allow:
+            raise
+        return False
+    else:
+        return True
     finally:
-        await connection.close()
+        connection.terminate()
 
 
 async def _name_of(url: str) -> str:

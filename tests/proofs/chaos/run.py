@@ -20,7 +20,7 @@ from typing import Any, Final
 from activities.gateways.payment_stub import PaymentGatewayStub
 from starter.errors import AftersalesError
 from tests.proofs.chaos import verdict
-from tests.proofs.chaos.faults import KINDS, Scene, make
+from tests.proofs.chaos.faults import KINDS, Kind, Scene, make
 from tests.proofs.chaos.ground import Ground, prepared
 from tests.proofs.chaos.page import PAGE, page
 from tests.proofs.chaos.people import TROUBLE, People, end_all
@@ -70,34 +70,48 @@ async def chaos(folder: Path, scale: Scale, say: Callable[[str], None]) -> Repor
 
 
 async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: Callable[[str], None]) -> int:
-    """Make faults while people live, and until enough was killed; how many processes were killed."""
+    """Make faults while people live, and until enough was killed; how many processes were killed.
+
+    Processes are killed evenly over the cases: what is killed when all have ended shows little. Meanwhile, and at the
+    same time, everything else breaks by the dice; while a store is put back, nothing else is killed.
+    """
     kinds = [kind for kind in KINDS if scale.only in kind.name]
-    usual = [kind for kind in kinds for _ in range(kind.weight)]
-    killing = [kind for kind in usual if kind.kills]
-    rare = [kind for kind in kinds if kind.rare for _ in range(scale.restored)]
-    scene.dice.shuffle(rare)
-    apart = scale.cases / (len(rare) + 1)
-    kills = made = 0
-    while True:
-        pause = scene.dice.expovariate(1 / scale.pause)
-        if living.done():
-            await asyncio.sleep(pause)
-        else:
-            await asyncio.wait({living}, timeout=pause)
-        if living.done() and kills >= scale.kills:
-            break
-        due = rare and (living.done() or scene.people.begun > apart * (made + 1))
-        if not due and not usual:
-            continue
-        # Evenly over the cases: what is killed when all have ended shows little.
-        late = kills < scale.kills * scene.people.begun / scale.cases
-        kind = rare.pop() if due else scene.dice.choice(killing if late and killing else usual)
-        made += bool(due)
+    alone = asyncio.Lock()
+    kills = Counter[str]()
+
+    async def one(kind: Kind) -> None:
         await make(kind, scene)
-        kills += kind.kills
-        if due or not sum(scene.ground.faults.values()) % 20:
-            say(f"{datetime.now(UTC):%H:%M:%S}   {scene.people.begun} cases, {kills} kills, last: {kind.name}")
-    return kills
+        kills[kind.name] += kind.kills
+        if kind.rare or not sum(scene.ground.faults.values()) % 20:
+            say(f"{datetime.now(UTC):%H:%M:%S}   {scene.people.begun} cases, {kills.total()} kills, last: {kind.name}")
+
+    async def kill() -> None:
+        killing = [kind for kind in kinds for _ in range(kind.weight) if kind.kills]
+        while killing and not (living.done() and kills.total() >= scale.kills):
+            if living.done() or kills.total() < scale.kills * scene.people.begun / scale.cases:
+                async with alone:
+                    await one(scene.dice.choice(killing))
+            await asyncio.sleep(scene.dice.expovariate(1 / scale.pause))
+
+    async def others() -> None:
+        usual = [kind for kind in kinds for _ in range(kind.weight) if not kind.kills]
+        rare = [kind for kind in kinds if kind.rare for _ in range(scale.restored)]
+        scene.dice.shuffle(rare)
+        apart = scale.cases / (len(rare) + 1)
+        made = 0
+        while rare or not living.done():
+            if rare and (living.done() or scene.people.begun > apart * (made + 1)):
+                made += 1
+                async with alone:
+                    await one(rare.pop())
+            elif usual:
+                await one(scene.dice.choice(usual))
+            await asyncio.wait({living}, timeout=scene.dice.expovariate(1 / scale.pause))
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(kill())
+        both.create_task(others())
+    return kills.total()
 
 
 async def _calls_back(ground: Ground) -> None:
