@@ -109,4 +109,4 @@ def malformed(field: str, explanation: str) -> RefusedRequest:
 
 def _known(field: str) -> str:
     """A field's name; not that of an unknown one, which may be anything."""
-    return field if _FIELD.fullmatch(field) else "(a field without a proper name)"
+    return field if _FIELD.fullmatch(field) else "(an unknown field)"

@@ -251,7 +251,7 @@ class LightCase:
         if view.stopped is None:
             code, why = "not_open", f"comes too late: the case has ended ({view.outcome})"
         else:
-            code, why = "workflow_stopped", f"is taken by nobody: the case's workflow was stopped ({view.stopped})"
+            code, why = "workflow_stopped", f"reaches nobody: the case's workflow was stopped ({view.stopped})"
         explanation = f"{command.command_name()} {why}"
         raise RefusedCommand(Refusal(code=code, field="command", rule="section 11", explanation=explanation), view)
 

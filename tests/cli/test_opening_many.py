@@ -115,7 +115,7 @@ async def test_refused_lines_are_told_of_and_mended_lines_are_all_that_is_left(
         (refund(one, reason="damaged"), ("request_key_reused", "section 11", "request_key")),
         (refund(three, request="owl"), ("malformed", "section 11", "request")),
         (refund(three, request_key=SECRET), ("malformed", "section 11", "request_key")),
-        (refund(three) | {SECRET: SECRET}, ("malformed", "section 11", "(a field without a proper name)")),
+        (refund(three) | {SECRET: SECRET}, ("malformed", "section 11", "(an unknown field)")),
         (SECRET, ("malformed", "section 11", "")),
         (json.dumps([SECRET]), ("malformed", "section 11", "")),
         (f'"{"a" * LONGEST}"', ("malformed", "section 11", "")),

@@ -41,7 +41,7 @@ from workflows.rules.identity import case_id
 from workflows.starts import read_start
 
 _CONVERTER: Final = MessageConverter()
-_FIELD: Final = re.compile(r"(?:[a-z0-9_]+|\?|\d+|-)(?:\.(?:[a-z0-9_]+|\?|\d+))*|\(a field without a proper name\)|")
+_FIELD: Final = re.compile(r"(?:[a-z0-9_]+|\?|\d+|-)(?:\.(?:[a-z0-9_]+|\?|\d+))*|\(an unknown field\)|")
 _RULE: Final = re.compile(r"[A-Z]\d+|section \d+")
 _LONGEST: Final = 20_000
 """Characters: forty findings, each with all the words of a closed list."""

@@ -75,7 +75,7 @@ def test_moments_and_accounts_are_taken() -> None:
         pytest.param(changed(freight=float("nan")), "freight", "section 11", id="no number, where none is needed"),
         pytest.param(changed(lines=[]), "lines", "R13", id="nothing asked for"),
         pytest.param({k: v for k, v in BODY.items() if k != "buyer_id"}, "buyer_id", "section 11", id="missing"),
-        pytest.param({**BODY, SECRET: 1}, "(a field without a proper name)", "section 11", id="unknown"),
+        pytest.param({**BODY, SECRET: 1}, "(an unknown field)", "section 11", id="unknown"),
         pytest.param(changed(order_no=object()), "request", "section 11", id="not to be written as JSON"),
     ],
 )

@@ -68,7 +68,7 @@ PATTERNS_IN_WORDS: Final = {
     _IDENTIFIER: "an id of 1 to 64 letters, digits and _ . : -",
     _CASE_ID: "a case's id, such as refund/O-1/k-1",
     _CODE: "a code of a-z, 0-9 and _, such as goods_shipped",
-    _REFERENCE: "a reference to what is kept elsewhere, such as vault:evidence/7f3a, and not what is kept itself",
+    _REFERENCE: "a reference, such as ticket:4711 or vault:evidence/7f3a, and not the content itself",
 }
 """What a sender is told whose text does not match one of these."""
 

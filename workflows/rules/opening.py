@@ -59,7 +59,7 @@ def compensates(request: Request) -> str | None:
 
 def window_over(field: str, days: int) -> Opened:
     """D1: it is too late for a dispute; ``field`` says of what."""
-    return not_opened("window_over", field, "D1", f"it could be disputed for {days} days")
+    return not_opened("window_over", field, "D1", f"the {days} days in which it could be disputed are over")
 
 
 def opened_notices(opening: OpenCase, opened: Opened) -> tuple[Notice, ...]:

@@ -57,7 +57,7 @@ def refused_application(
                 "quantity_too_high",
                 f"lines.{number}.quantity",
                 "R8",
-                f"line {line.line} has {line.quantity} pieces",
+                f"line {line.line} has {line.quantity} in all",
             )
         left = line.paid - refunded.get(f"line:{line.line}", 0)
         if asked.amount > left:
@@ -65,7 +65,9 @@ def refused_application(
                 "amount_too_high",
                 f"lines.{number}.amount",
                 "R8",
-                f"line {line.line} has {left} minor units left to refund",
+                f"line {line.line} has {left} minor units left to refund"
+                if left > 0
+                else f"nothing of line {line.line} is left to refund",
             )
     named = pieces_of(application, use or use_of(application))
     refusal = refused_pieces(
