@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module, metadata
+from inspect import cleandoc
 from typing import Annotated, Any, Final
 
 import typer
@@ -124,8 +125,8 @@ def words_alone() -> typer.Typer:
 def _empty() -> typer.Typer:
     whole = typer.Typer(
         name="aftersales",
-        help=HELP,
-        epilog=EXIT_CODES,
+        help=_flowing(HELP),
+        epilog=_flowing(EXIT_CODES),
         no_args_is_help=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
@@ -155,13 +156,29 @@ def _join(whole: typer.Typer, word: Word) -> None:
     module: Any = import_module(f"starter.commands.{word.module}")
     found = getattr(module, word.name)
     if isinstance(found, typer.Typer):
+        _let_flow(found)
         whole.add_typer(found, name=word.word, rich_help_panel=word.panel)
     elif word.word in {"act", "bulk"}:
         whole.command(
             word.word,
+            help=_flowing(found.__doc__),
             rich_help_panel=word.panel,
             epilog=import_module("starter.commands.acting").fields_of_all_commands(),
             context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
         )(found)
     else:
-        whole.command(word.word, rich_help_panel=word.panel)(found)
+        whole.command(word.word, help=_flowing(found.__doc__), rich_help_panel=word.panel)(found)
+
+
+def _let_flow(group: typer.Typer) -> None:
+    for each in [*group.registered_commands, *filter(None, [group.registered_callback])]:
+        if each.callback and each.callback.__doc__:
+            each.help = _flowing(each.callback.__doc__)
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            _let_flow(inner.typer_instance)
+
+
+def _flowing(text: str) -> str:
+    """The paragraphs of a text without the line ends of its source: the terminal's width breaks them."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))

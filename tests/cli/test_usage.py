@@ -50,6 +50,15 @@ def test_the_help_explains_words_and_exit_codes() -> None:
         assert word in text
 
 
+def test_the_terminal_alone_breaks_the_lines_of_the_help() -> None:
+    """Line ends of the source in the middle of a sentence made it ragged in a terminal of 80 columns."""
+    whole = typer.main.get_command(application())
+    texts = [str(whole.help), str(whole.epilog), *(str(command.help) for _, command in every_command(whole))]
+
+    assert len(texts) > len(WORDS)
+    assert [text for text in texts for paragraph in text.split("\n\n") if "\n" in paragraph] == []
+
+
 def every_command(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """All that can be run, down to the last sub-word."""
     inner = getattr(command, "commands", {})
