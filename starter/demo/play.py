@@ -19,8 +19,8 @@ from starter.client import Aftersales, Case
 from starter.demo.played import Played, came_of
 from starter.demo.providers import Provider
 from starter.demo.script import Act, Look, Move, Script, Spend, Step, To
-from starter.demo.waiting import PATIENCE, NothingHappened, has_ended, quiet, until
-from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase
+from starter.demo.waiting import PATIENCE, TOOK_TOO_LONG, NothingHappened, has_ended, quiet, until
+from starter.errors import AftersalesError, RefusedCommand, RefusedRequest, UnknownCase, Unreachable
 from starter.gateway_callbacks import CallbackPump
 from workflows.messages.actors import Actor, Role, carrier
 from workflows.messages.cases import CaseView
@@ -91,8 +91,10 @@ async def _play_together(theatre: Theatre, scripts: Sequence[Script], over: Mapp
             await _play(actors, sorted({step.at for script in scripts for step in script.steps}))
     except (NothingHappened, TimeoutError, AftersalesError, RPCError) as error:
         # The others go on: the report tells of this one what became of it.
+        slow = isinstance(error, (NothingHappened, TimeoutError, Unreachable))
+        why = str(error) or f"not played within {_LONGEST_PLAY} s"
         for actor in actors:
-            actor.remarks.append(f"stopped: {type(error).__name__}: {error}")
+            actor.remarks.append(f"{TOOK_TOO_LONG if slow else 'stopped'}: {type(error).__name__}: {why}")
     return tuple([await actor.told() for actor in actors])
 
 

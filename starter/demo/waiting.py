@@ -13,6 +13,8 @@ from workflows.messages.cases import CaseView
 
 PATIENCE: Final = 30
 """Real seconds that something may take."""
+TOOK_TOO_LONG: Final = "took too long"
+"""How a report begins to tell of cases that were not played to their end in time, which says nothing of their rules."""
 _POLL: Final = 0.02
 
 _Seen = TypeVar("_Seen")

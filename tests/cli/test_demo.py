@@ -14,6 +14,7 @@ from starter.demo.played import Played, expectations
 from starter.demo.report import CaseReport, DemoReport, page, whole_differences
 from starter.demo.run import run_demo
 from starter.demo.script import Act, Look, Move, Result, Script, Spend
+from starter.demo.waiting import TOOK_TOO_LONG
 from tests.cli.shell import Shell
 from workflows.messages.money import Money
 from workflows.messages.reconciliation import ReconcileReport
@@ -144,8 +145,34 @@ def test_a_difference_says_what_was_expected_and_what_came() -> None:
 def test_money_that_no_case_knows_of_is_a_difference() -> None:
     books = Books(lines=(), totals=(BookTotal(currency="CNY", ours=5, by_hand=0, theirs=5),), equal=True)
 
-    assert whole_differences((), books, ReconcileReport(), 0) == ("the cases paid back 0, the ledger says 5",)
+    assert whole_differences((), books, ReconcileReport(), 0) == (
+        "the cases paid back 0 minor units, the ledger says 5",
+    )
     assert whole_differences((), books.model_copy(update={"totals": ()}), ReconcileReport(), 0) == ()
+
+
+def test_what_a_busy_machine_has_broken_off_is_told_as_that(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = DemoReport(
+        cases=(reported("withdrawn"),),
+        orders=1,
+        allowances=0,
+        books=Books(lines=(), totals=(), equal=True),
+        alerts=(),
+        reconciliation=ReconcileReport(),
+        notices={},
+        unsent=0,
+        differences=(),
+        real_seconds=1,
+        virtual_seconds=1,
+    )
+    slow = reported("withdrawn").model_copy(update={"differences": (f"{TOOK_TOO_LONG}: TimeoutError: not in time",)})
+    wrong = reported("withdrawn").model_copy(update={"differences": ("stopped: RefusedCommand: not_open",)})
+
+    told: list[str] = []
+    for case in (slow, wrong):
+        answer(False, whole, page(whole.model_copy(update={"cases": (case,)})))
+        told.append(" ".join(capsys.readouterr().out.split()))
+    assert ["this machine is too busy" in each for each in told] == [True, False]
 
 
 def test_compensation_is_summed_apart_from_refunds() -> None:  # L3
@@ -158,8 +185,8 @@ def test_compensation_is_summed_apart_from_refunds() -> None:  # L3
     assert beside > 0
     assert whole_differences((case,), books, ReconcileReport(), 0) == ()
     assert whole_differences((case,), mixed, ReconcileReport(), 0) == (
-        f"the cases paid back {refunds}, the ledger says {refunds + beside}",
-        f"the cases compensated {beside}, the ledger says 0",
+        f"the cases paid back {refunds} minor units, the ledger says {refunds + beside}",
+        f"the cases compensated {beside} minor units, the ledger says 0",
     )
 
 
