@@ -1,6 +1,7 @@
 """What ``aftersales whatif`` shows: the report as tables, and one case under both rules side by side."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from rich import box
@@ -16,9 +17,17 @@ from workflows.messages.money import Money
 from workflows.rules.local_time import local
 
 
+def _window(pause: str) -> str:
+    """``FROM/UNTIL`` as the other moments of the page are written."""
+    return " to ".join(local(datetime.fromisoformat(moment)) for moment in pause.split("/"))
+
+
 def report_page(report: Report) -> Iterator[RenderableType]:
     """The report, from the counts to the single cases."""
-    tried = [*([f"profile {report.profile}"] if report.profile else []), *(f"pause {each}" for each in report.pauses)]
+    tried = [
+        *([f"profile {report.profile}"] if report.profile else []),
+        *(f"pause {_window(each)}" for each in report.pauses),
+    ]
     yield Text(
         f"tried: {', '.join(tried)}; cases opened from {local(report.since)} until {local(report.until)}, "
         f"told until {local(report.told_until)}"

@@ -55,6 +55,8 @@ async def test_a_report_on_cases_of_a_merchant(worker_process: Shell, tmp_path: 
     window = f"{today:%Y-%m-%d}/{today + timedelta(days=10):%Y-%m-%d}"
     paused = await shell.json("whatif", "--pause", window, *whose)
     assert (paused["profile"], paused["cases"], paused["otherwise"]) == (None, 2, 0)
+    page = " ".join((await shell.run("whatif", "--pause", window, *whose)).out.split())
+    assert f"tried: pause {today:%Y-%m-%d} 00:00 北京时间 to " in page
 
 
 async def test_what_does_not_fit_is_said_with_its_option(shell: Shell, tmp_path: Path) -> None:
