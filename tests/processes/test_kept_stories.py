@@ -1,9 +1,12 @@
-"""N6: each move is told to a side of the case, and the page says so."""
+"""What is drawn is what happens: stories take all arrows, and no story takes one that is not drawn.
+
+N6: each move is told to a side of the case, and the page says so.
+"""
 
 from functools import cache
 
 from tests.processes import told_to
-from tests.processes.exploring import kept
+from tests.processes.exploring import Arrow, drawn, kept, name, observed
 from tests.processes.told_to import PARTIES, Told
 from workflows.kinds.stage import INTERNAL
 from workflows.messages.actors import Role
@@ -11,8 +14,22 @@ from workflows.messages.cases import NoticeTemplate
 
 
 @cache
+def told() -> tuple[frozenset[Arrow], tuple[Told, ...]]:
+    """The arrows that the kept stories take, and what is told in them."""
+    with observed() as taken:
+        heard = told_to.told_in(kept())
+    return frozenset(taken), tuple(heard)
+
+
 def heard() -> tuple[Told, ...]:
-    return tuple(told_to.told_in(kept()))
+    return told()[1]
+
+
+def test_stories_take_the_arrows_that_are_drawn_and_no_others() -> None:
+    taken, _ = told()
+
+    assert sorted(map(name, taken - drawn())) == [], "a story makes a move that is not drawn"
+    assert sorted(map(name, drawn() - taken)) == [], "no story takes it: tests/processes/exploring.py looks for one"
 
 
 def test_no_move_leaves_both_sides_untold() -> None:  # N6
