@@ -14,10 +14,13 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import IO
 
 from starter.commands import main
 from starter.commands.application import application
+
+LOADED_LATER = ("holidays", "iso4217", "rich.markdown", "typer.rich_utils")
 
 
 class Zygote:
@@ -88,7 +91,9 @@ def become_a_command(asker: socket.socket, streams: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    # Every module that a command needs.
+    # Every module that a command needs, and those that are loaded by what it does.
     application()
+    for each in LOADED_LATER:
+        import_module(each)
     fork_for_each_request(socket.socket(fileno=int(sys.argv[1])))
     main()
