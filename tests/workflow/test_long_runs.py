@@ -113,7 +113,7 @@ async def test_a_case_that_is_told_much_goes_on_in_another_run_and_loses_nothing
         await case.act(pieces(world, number))
         await tell(case, range(number * 4, number * 4 + 4))
 
-    await asyncio.gather(*map(told_and_shown, range(8)))  # who comes between two runs sends it again
+    await asyncio.gather(*map(told_and_shown, range(6)))  # who comes between two runs sends it again
     runs = await until(lambda: runs_of(world, case), lambda found: len(found) > 2)
     described = await case.handle.describe()
     view = await case.view()
@@ -128,7 +128,7 @@ async def test_a_case_that_is_told_much_goes_on_in_another_run_and_loses_nothing
     assert reused.value.refusal.code == "key_reused"
     log = await case.log()
     told = lines(log)
-    assert {f"e{each}" for each in range(8)} | {f"f{each}" for each in range(32)} | {"approve"} == set(told)
+    assert {f"e{each}" for each in range(6)} | {f"f{each}" for each in range(24)} | {"approve"} == set(told)
     assert set(told.values()) == {1}
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 10_000
@@ -144,17 +144,17 @@ async def test_who_never_stops_telling_does_not_keep_a_run_from_its_end(world: W
         for each in range(6):
             await case.act(report(number * 6 + each))
 
-    await asyncio.gather(*map(keep_on, range(16)))  # there is always one more
+    await asyncio.gather(*map(keep_on, range(8)))  # there is always one more
     runs = await runs_of(world, case)
 
-    assert max(len(history.events) for history in await histories(world, case, runs)) < 96 * 7
-    assert len(lines(await case.log())) == 96
+    assert max(len(history.events) for history in await histories(world, case, runs)) < 48 * 7
+    assert len(lines(await case.log())) == 48
 
 
 async def test_a_deadline_that_was_set_in_an_earlier_run_is_kept(world: World, short_runs: None) -> None:  # section 11
     case = await world.refund()
     await world.at(case, StageName.MERCHANT_REVIEW)
-    await tell(case, range(30))
+    await tell(case, range(16))
     await until(lambda: runs_of(world, case), lambda found: len(found) > 1)
 
     await world.forward(case, hours=48, minutes=1)
@@ -169,7 +169,7 @@ async def test_money_on_its_way_arrives_once_in_another_run(world: World, short_
     case = await world.refund(order_no=order_no)
     await case.act(approve(world))
     (leg,) = (await world.at(case, StageName.SETTLING)).legs
-    await tell(case, range(30))
+    await tell(case, range(16))
     await until(lambda: runs_of(world, case), lambda found: len(found) > 1)
 
     await world.forward(case, hours=1)
@@ -283,7 +283,7 @@ async def test_a_key_is_answered_as_before_however_many_came_after_it(
     first, told_of = pieces(world, 0), report(1_000)
     await case.act(first)
     await case.act(told_of)
-    await tell(case, range(40))
+    await tell(case, range(28))
     await until(lambda: runs_of(world, case), lambda found: len(found) > 2)
     before = await world.events(case)
 
