@@ -108,14 +108,18 @@ WORDS: Final = (
 
 def application(arguments: Sequence[str] = ()) -> typer.Typer:
     """The command line, or as much of it as these arguments need: to load all takes longer than most commands do."""
+    first = next(iter(arguments), "")
+    known = [each for each in WORDS if each.word == first]
+    if first == "--version" or (first and not known and not first.startswith("-")):
+        return words_alone()  # what comes is the version, or that there is no such word
     whole = _empty()
-    for word in [each for each in WORDS if each.word in arguments[:1]] or WORDS:
+    for word in known or WORDS:
         _join(whole, word)
     return whole
 
 
 def words_alone() -> typer.Typer:
-    """The first words and nothing behind them: to complete one, none of what they do has to be loaded."""
+    """The first words and nothing behind them: to complete or to miss one, none of what they do has to be loaded."""
     whole = _empty()
     for word in WORDS:
         whole.command(word.word)(lambda: None)

@@ -152,7 +152,18 @@ def test_a_misspelt_command_is_answered_with_the_one_that_was_meant(capsys: pyte
 def test_the_version_can_be_asked_for() -> None:
     from importlib import metadata
 
-    assert CliRunner().invoke(application(), ["--version"]).output == f"aftersales {metadata.version('aftersales')}\n"
+    said = CliRunner().invoke(application(["--version"]), ["--version"]).output
+    assert said == f"aftersales {metadata.version('aftersales')}\n"
+
+
+@pytest.mark.parametrize(("first", "code"), [("lisst", 2), ("--version", 0)])
+def test_nothing_is_loaded_for_a_word_that_there_is_not(
+    first: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("starter.commands.application._join", None)
+
+    assert ended(application([first]), [first]) == code
+    assert ("list" in capsys.readouterr().err) is (code == 2), "what was meant is named"
 
 
 @pytest.mark.parametrize("internal", [DisputeIntervened, CaseSettled, PausesChanged])
