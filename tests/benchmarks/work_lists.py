@@ -415,7 +415,8 @@ async def measure(database: str, pool: asyncpg.Pool, arguments: argparse.Namespa
         )
         + kept(PAGE.read_text(encoding="utf-8"))
         + kept(PAGE.read_text(encoding="utf-8"), "statements")
-        + kept(PAGE.read_text(encoding="utf-8"), "side by side"),
+        + kept(PAGE.read_text(encoding="utf-8"), "side by side")
+        + kept(PAGE.read_text(encoding="utf-8"), "tried"),
         encoding="utf-8",
     )
 
@@ -457,7 +458,7 @@ BOOK: Final = """
 """
 
 PROSE: Final = """\
-<!-- Written by `make bench`, `make bench-lists` and `make bench-encode`; do not edit by hand. -->
+<!-- Written by `make bench`, `make bench-lists` and `make bench-encode`; by hand only what was tried, at the end. -->
 # Benchmarks
 
 ## Work lists

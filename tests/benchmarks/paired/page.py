@@ -70,10 +70,30 @@ def section(
         + (f" The earlier build is `{against}`." if against else ""),
         "",
         *rows,
+        "",
+        _allowance(many),
     ]
     if waiting:
         text += ["", *_waiting(waiting)]
     return "\n".join(text) + "\n"
+
+
+def _allowance(many: Sequence[Round]) -> str:
+    """How far the rate can come near the bare workflow's on this machine, where all parts share its processors."""
+
+    def ms(name: str, part: str | None = None) -> float:
+        parts = [each[name]["processor_ms"] for each in many]
+        return statistics.median(sum(each.values()) if part is None else each.get(part, 0.0) for each in parts)
+
+    bare, ours = ms("bare"), ms("product")
+    more = ", ".join(f"{shown} {ms('product', part) - ms('bare', part):.1f}" for part, shown in _PARTS.items())
+    return (
+        "All parts share the processors, so the rates stand to each other about as the sums do:"
+        f" {bare:.1f} ms a case for the bare workflow, {ours:.1f} for the product. Nine tenths of its rate would leave"
+        f" {bare / 0.9 - bare:.1f} ms for all that the bare workflow does not do: the ledger, the case book and its"
+        f" lists, the log, notices, events, encryption. The product takes {ours - bare:.1f} ms for it: {more}. What was"
+        " tried for less, and what it gave, is told at the end of this page."
+    )
 
 
 def _waiting(waiting: Mapping[str, Mapping[str, Any]]) -> list[str]:
