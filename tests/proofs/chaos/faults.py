@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,6 +34,10 @@ class Scene:
     dice: random.Random
     behind: timedelta
     """To how long ago a store is restored."""
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a process is killed, and while a store is put back."""
+    comparing: "asyncio.Task[None] | None" = None
+    """What an operator does after Temporal was restored, while everything goes on."""
 
 
 Fault = Callable[[Scene], Awaitable[None]]
@@ -286,35 +290,46 @@ async def raised(scene: Scene) -> None:
 async def temporal_restored(scene: Scene) -> None:
     ground = scene.ground
     copy = ground.folder / "temporal.copy"
-    await asyncio.to_thread(stores.copy_of_temporal, ground, copy)
-    await asyncio.sleep(scene.behind.total_seconds())
-    await scene.people.pause()
-    await ground.stop_workers(signal.SIGKILL)
-    await stores.put_temporal_back(ground, copy)
-    copy.unlink()
-    ground.let_workers()
-    scene.people.go_on()
-    await stores.compare(ground)
+    await compared(scene)
+    async with scene.alone:
+        await asyncio.to_thread(stores.copy_of_temporal, ground, copy)
+        await asyncio.sleep(scene.behind.total_seconds())
+        await scene.people.pause()
+        await ground.stop_workers(signal.SIGKILL)
+        await stores.put_temporal_back(ground, copy)
+        copy.unlink()
+        ground.let_workers()
+        scene.people.go_on()
+    scene.comparing = asyncio.create_task(stores.compare(ground))
 
 
 @fault("case book restored to an earlier moment", kills=True)
 async def book_restored(scene: Scene) -> None:
     ground = scene.ground
     copy = ground.folder / "book.copy"
-    since = datetime.now(UTC) - timedelta(seconds=1)
-    await stores.copy_of_book(ground, copy)
-    await asyncio.sleep(scene.behind.total_seconds())
-    # "Stop what opens cases", and what works on them.
-    await scene.people.pause()
-    await ground.stop_workers(signal.SIGTERM)
-    await stores.put_book_back(ground, copy)
-    await asyncio.to_thread(shutil.rmtree, copy)
-    ground.let_workers()
-    for life in scene.people.lives:
-        # What carriers told meanwhile, and what somebody answered to a step of the clock's, is not told again.
-        life.as_planned = False
-    await stores.rebuild(ground, since)
-    scene.people.go_on()
+    await compared(scene)
+    async with scene.alone:
+        since = datetime.now(UTC) - timedelta(seconds=1)
+        await stores.copy_of_book(ground, copy)
+        await asyncio.sleep(scene.behind.total_seconds())
+        # "Stop what opens cases", and what works on them.
+        await scene.people.pause()
+        await ground.stop_workers(signal.SIGTERM)
+        await stores.put_book_back(ground, copy)
+        await asyncio.to_thread(shutil.rmtree, copy)
+        ground.let_workers()
+        for life in scene.people.lives:
+            # What carriers told meanwhile, and what somebody answered to a step of the clock's, is not told again.
+            life.as_planned = False
+        await stores.rebuild(ground, since)
+        scene.people.go_on()
+
+
+async def compared(scene: Scene) -> None:
+    """Returns once the operator is through with what the last restored store wants."""
+    if scene.comparing:
+        await scene.comparing
+        scene.comparing = None
 
 
 async def make(kind: Kind, scene: Scene) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Final
 from activities.gateways.payment_stub import PaymentGatewayStub
 from starter.errors import AftersalesError
 from tests.proofs.chaos import verdict
-from tests.proofs.chaos.faults import KINDS, Kind, Scene, make
+from tests.proofs.chaos.faults import KINDS, Kind, Scene, compared, make
 from tests.proofs.chaos.ground import Ground, prepared
 from tests.proofs.chaos.page import PAGE, page
 from tests.proofs.chaos.people import TROUBLE, People, end_all
@@ -73,10 +73,9 @@ async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: 
     """Make faults while people live, and until enough was killed; how many processes were killed.
 
     Processes are killed evenly over the cases: what is killed when all have ended shows little. Meanwhile, and at the
-    same time, everything else breaks by the dice; while a store is put back, nothing else is killed.
+    same time, everything else breaks by the dice. While a store is put back, nothing else is killed.
     """
     kinds = [kind for kind in KINDS if scale.only in kind.name]
-    alone = asyncio.Lock()
     kills = Counter[str]()
 
     async def one(kind: Kind) -> None:
@@ -89,7 +88,7 @@ async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: 
         killing = [kind for kind in kinds for _ in range(kind.weight) if kind.kills]
         while killing and not (living.done() and kills.total() >= scale.kills):
             if living.done() or kills.total() < scale.kills * scene.people.begun / scale.cases:
-                async with alone:
+                async with scene.alone:
                     await one(scene.dice.choice(killing))
             await asyncio.sleep(scene.dice.expovariate(1 / scale.pause))
 
@@ -102,8 +101,7 @@ async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: 
         while rare or not living.done():
             if rare and (living.done() or scene.people.begun > apart * (made + 1)):
                 made += 1
-                async with alone:
-                    await one(rare.pop())
+                await one(rare.pop())
             elif usual:
                 await one(scene.dice.choice(usual))
             await asyncio.wait({living}, timeout=scene.dice.expovariate(1 / scale.pause))
@@ -111,6 +109,7 @@ async def _break(scene: Scene, scale: Scale, living: "asyncio.Task[None]", say: 
     async with asyncio.TaskGroup() as both:
         both.create_task(kill())
         both.create_task(others())
+    await compared(scene)
     return kills.total()
 
 

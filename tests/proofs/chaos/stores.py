@@ -27,7 +27,8 @@ _OTHERS: Final = ("vault", "numbers", "gateway", "carrier", "channels", "inbox")
 _SHOP: Final = ("shop",)
 _OURS: Final = "frozen_by = NULL, frozen_at = NULL, validity_ended_at = NULL, voided_at = NULL, paid_back_at = NULL"
 """What only cases write of an allowance."""
-_ROUNDS: Final = 6
+_ROUNDS: Final = 20
+"""While everything goes on, servers are killed in the middle of some of them."""
 
 
 def copy_of_temporal(ground: Ground, into: Path) -> None:
