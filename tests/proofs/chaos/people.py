@@ -35,7 +35,7 @@ TROUBLE: Final = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
 )
-"""What somebody may meet while servers break. Anything else is a fault of ours."""
+"""What somebody may meet while servers break. Anything else is a fault of ours, and a difference in the report."""
 _PATIENCE: Final = 90.0
 _TRIES: Final = 3
 _ROLES: Final = (Role.MERCHANT, Role.BUYER, Role.PLATFORM)
@@ -116,6 +116,14 @@ class People:
                 life.given_up = True
                 await asyncio.sleep(1)
                 self.ground.met[f"told to somebody: {type(error).__name__}{_why(error)}"] += 1
+            except (Exception, asyncio.CancelledError) as error:
+                this = asyncio.current_task()
+                if this and this.cancelling():
+                    raise
+                life.given_up = True
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                told = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+                self.ground.unexpected.append(f"{life.plan.name}: somebody was told {told}")
 
     async def _with_patience(self, doing: Awaitable[None]) -> None:
         await self._may_act.wait()
