@@ -33,7 +33,7 @@ from workflows.messages.flags import Remark
 from workflows.messages.money import Money, in_print
 from workflows.messages.payouts import LegStatus
 from workflows.messages.reasons import Reason
-from workflows.messages.rulings import Ruling
+from workflows.messages.rulings import FreightBearer, Ruling
 from workflows.messages.stages import CaseKind, StageName
 from workflows.messages.threads import ThreadItem
 from workflows.rules.local_time import local, minute
@@ -349,7 +349,8 @@ def outcome_page(ended: Outcome, zone: str | None = None) -> RenderableType:
 def ruling_words(ruling: Ruling, currency: str) -> str:
     """A ruling in one line (D8)."""
     amount = in_print(ruling.amount, currency) if currency else ruling.amount
-    freight = f", return freight on the {ruling.return_freight}"
+    # On the buyer it stays by itself, also where nothing is sent back.
+    freight = ", return freight on the merchant" if ruling.return_freight is FreightBearer.MERCHANT else ""
     return f"{ruling.verdict}, fault: {ruling.fault}, {ruling.award}: {amount} in all{freight} ({ruling.reason})"
 
 

@@ -9,8 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from starter.commands.viewing import ruling_words
 from tests.cli.shell import Shell
 from tests.cli.test_cases import loaded, order, standing, written_down
+from workflows.messages.actors import officer
+from workflows.messages.rulings import Award, Fault, FreightBearer, Ruling, Verdict
 
 PROOF = ("--evidence", f"vault:evidence/1,image/png,17,{'1' * 64}")
 
@@ -235,3 +238,27 @@ async def test_both_sides_talk_and_agree(worker_process: Shell, tmp_path: Path, 
     ], "who accepts says nothing of its own: the words are the request's"
     assert "proposal_not_open" in other.err
     assert (outcome["outcome"], outcome["refunded"]["amount"], outcome["rule"]) == ("refunded", 2000, "N3")
+
+
+@pytest.mark.parametrize(
+    ("bearer", "said"),
+    [
+        (FreightBearer.BUYER, "ruled, fault: merchant, full: 40.00 in all (not_as_described)"),
+        (
+            FreightBearer.MERCHANT,
+            "ruled, fault: merchant, full: 40.00 in all, return freight on the merchant (not_as_described)",
+        ),
+    ],
+)
+def test_return_freight_is_told_where_a_ruling_moves_it(bearer: FreightBearer, said: str) -> None:  # D8
+    ruling = Ruling(
+        verdict=Verdict.RULED,
+        fault=Fault.MERCHANT,
+        award=Award.FULL,
+        freight=4000,
+        return_freight=bearer,
+        reason="not_as_described",
+        by=officer("o-1"),
+    )
+
+    assert ruling_words(ruling, "CNY") == said
