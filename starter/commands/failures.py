@@ -167,6 +167,13 @@ def describe(error: Exception) -> Failure | None:
             return _unreachable(f"Temporal does not answer as it should: {error.message}")
         case GatewayUnreachable():
             return _unreachable("the payment gateway does not answer")
+        case (
+            asyncpg.OperatorInterventionError()  # it is starting, or being shut down
+            | asyncpg.InsufficientResourcesError()
+            | asyncpg.ObjectNotInPrerequisiteStateError()
+            | asyncpg.InvalidAuthorizationSpecificationError()
+        ):
+            return _unreachable(f"the database refuses: {error} ({type(error).__name__})")
         case asyncpg.PostgresConnectionError() | TimeoutError() | OSError():
             return _unreachable(f"a server cannot be reached: {type(error).__name__}: {error}")
         case AftersalesError():
