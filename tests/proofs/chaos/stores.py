@@ -85,12 +85,19 @@ async def rebuild(ground: Ground, since: datetime) -> None:
 async def _until_nothing_is_found(ground: Ground, *words: str) -> None:
     for _ in range(_ROUNDS):
         code, out = await ground.command("recover", *words, "--start", "--rate", "200", "--json")
-        found: dict[str, Any] = json.loads(out) if out.startswith("{") else {"found": [], "by_reason": {out: 1}}
+        found: dict[str, Any] = (
+            json.loads(out) if out.startswith("{") else {"found": [], "by_reason": {_last_line(out): 1}}
+        )
         for why, number in found["by_reason"].items():
             ground.met[f"recover {words[0]}: {why}"] += number
         if code == 0 and not found["found"]:
             return
     ground.unexpected.append(f"recover {' '.join(words)}: still finds something after {_ROUNDS} times")
+
+
+def _last_line(out: str) -> str:
+    """Why a command ended, of all that it has said."""
+    return ([line for line in out.splitlines() if line.strip()] or ["nothing"])[-1]
 
 
 def _others(ground: Ground, url: str) -> Sequence[tuple[str, tuple[str, ...]]]:
