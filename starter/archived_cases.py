@@ -45,7 +45,7 @@ class ArchivedCases:
             Unreachable: the database does not answer.
         """
         async with reading(self._pool) as connection:
-            away = {each: at for each in case_ids if (at := await recalled.away_since(connection, each))}
+            away = {each: at for each in dict.fromkeys(case_ids) if (at := await recalled.away_since(connection, each))}
             if not away:
                 yield connection
                 return
@@ -54,7 +54,8 @@ class ArchivedCases:
             with nullcontext() if needed else suppress(ArchiveAway):
                 found.append(await self._read(case_id, closed_at))
         async with reading(self._pool) as connection, connection.transaction():
-            await recalled.show(connection, found)
+            if found:
+                await recalled.show(connection, found)
             yield connection
 
     async def _read(self, case_id: str, closed_at: datetime) -> Recalled:

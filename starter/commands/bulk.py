@@ -121,7 +121,7 @@ def _dry_run(commands: list[tuple[WorkItem, Command]], *, as_json: bool) -> int:
     found, taken = Counter(item.stage for item in items), Counter(item.stage for item in taking)
     for stage, number in sorted(found.items()):
         table.add_row(stage, str(number), str(taken[stage]))
-    shown = ": " * bool(taking) + ", ".join(item.case_id for item in taking[:_SHOWN])
+    shown = f": {', '.join(item.case_id for item in taking[:_SHOWN])}" if taking else ""
     more = f", and {len(taking) - _SHOWN} more" if len(taking) > _SHOWN else ""
     document = {"dry_run": True, "found": len(items), "would_take": [item.case_id for item in taking]}
     answer(as_json, document, table, Text(f"would be sent to {len(items)}, taken by {len(taking)}{shown}{more}"))

@@ -121,8 +121,7 @@ class People:
                 if this and this.cancelling():
                     raise
                 life.given_up = True
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                told = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+                told = f"{type(error).__name__}: {error} ({_where(error)})"
                 self.ground.unexpected.append(f"{life.plan.name}: somebody was told {told}")
 
     async def _with_patience(self, doing: Awaitable[None]) -> None:
@@ -194,8 +193,12 @@ def _why(error: BaseException) -> str:
     """What an assertion has seen last, and where it stands."""
     if not isinstance(error, AssertionError):
         return ""
+    return f" {str(error)[:120]} ({_where(error)})"
+
+
+def _where(error: BaseException) -> str:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    return f" {str(error)[:120]} ({Path(last.filename).name}:{last.lineno})"
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 async def end_all(ground: Ground, at_a_time: int, early: list[str], deadline: timedelta) -> list[str]:
