@@ -59,9 +59,21 @@ class ModelCase:
     """Whether a dispute about it was ruled on (D10)."""
     offered: bool = False
     """Of a dispute: whether the merchant has offered a settlement (D2)."""
+    freight: int = 0
+    """What the buyer has stated that sending goods at fault in has cost it, in minor units (T10)."""
+    freight_ruled: bool | None = None
+    """Whether a dispute has laid that on the merchant; None where none was decided (D2, D8)."""
 
     def __post_init__(self) -> None:
         self._enter(self.stage)
+
+    @property
+    def freight_owed(self) -> int:
+        """T10: by fault, where the case has ended with money or goods for the buyer; else as it was ruled."""
+        if self.freight_ruled is not None:
+            return self.freight if self.freight_ruled else 0
+        granted = self.ended and (self.ended.pays != NOTHING or "exchanged" in self.ended.outcomes)
+        return self.freight if granted else 0
 
     @property
     def at(self) -> Stage:

@@ -73,6 +73,7 @@ class Now:
     exemption: str = "peak"
     expects: Mapping[str, int] | None = None
     proves_shipment: bool = False
+    freight_paid: int = 0
 
 
 _PROVED: Final = {"reason": "looked_at", "proof": "ticket:1"}
@@ -86,7 +87,7 @@ def command_of(word: str, by: Actor, key: str, parties: Parties, now: Now, asked
         case "reject" if now.proves_shipment:
             fields = {**fields, "shipping": {**parties.first.model_dump(), "shipped_at": now.at}}
         case "enter_tracking":
-            fields = {"parcel": parties.back}
+            fields = {"parcel": parties.back, "freight_paid": now.freight_paid}
         case "reship" | "send_back":
             fields = {"parcel": parties.out}
         case "amend":

@@ -38,6 +38,8 @@ class Ruled:
 
     outcomes: tuple[str, ...]
     case_goes: "To"
+    freight_of_merchant: bool = False
+    """The merchant bears what sending the goods in has cost (D8, T10)."""
 
 
 @dataclass(frozen=True)
@@ -324,12 +326,12 @@ def cancellation() -> dict[str, Stage]:
 
 def dispute(profile: str, *, goods_with_merchant: bool) -> dict[str, Stage]:
     """D2 to D8. T15: where nothing is awarded while the merchant has the goods, they go back to the buyer first."""
-    upheld = Ruled(("ruled",), REFUNDED)
+    upheld = Ruled(("ruled",), REFUNDED, freight_of_merchant=True)
     keeps: To = (
         ("receipt_rejected", "goods_held", "sent_back") if goods_with_merchant else End(("rejected", "dismissed"))
     )
     rules = {
-        "rule_full": by(PLATFORM, upheld),
+        "rule_full": by(PLATFORM, Ruled(("ruled",), REFUNDED)),
         "rule_nothing": by(PLATFORM, Ruled(("dismissed", "ruled"), keeps)),
     }
     if not goods_with_merchant:

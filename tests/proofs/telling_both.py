@@ -21,9 +21,13 @@ from workflows.messages.cases import CaseView, Refusal
 from workflows.messages.commands import Command
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.stages import StageName
+from workflows.rules.compensation import return_freight_fund
 
 NEAR: Final = timedelta(minutes=10)
 """Within which two deadlines count as the same: on servers a story goes on while the clock runs."""
+
+FREIGHT: Final = 800
+"""What sending goods in costs, in minor units (T10)."""
 
 _IN_FLIGHT: Final = frozenset({StageName.PAYING, StageName.SETTLING})
 _WITH_GOODS: Final = frozenset({"receipt_rejected", "goods_held", "reship_overdue"})
@@ -86,6 +90,8 @@ class Telling:
         takes = model.takes(word, role) and seen != "stale"
         command = self._command(word, role, view, seen)
         to = model.act(word, role) if takes else None
+        if takes and word == "enter_tracking" and role is Role.BUYER:
+            model.freight = self._freight(role)
         before = None if takes else await self._standing()
         refusal = await self._sent(case, command)
         if (refusal is None) is not takes:
@@ -179,6 +185,8 @@ class Telling:
         """What the gateway does with the next payment."""
         if self.over or self.model.gateway != "succeed" or self.model.stage in {"paying", "payment_attention"}:
             return
+        if self.model.freight:  # whose payment would be the next one
+            return
         self._tell(f"gateway: {mode}")
         (fund,) = self._funds
         told = Behaviour(mode=Mode(mode), order_no=fund.split("/")[1], uses_left=1, settle_after_seconds=3_600)
@@ -199,6 +207,7 @@ class Telling:
             told = sum(each.amount for each in (outcome.refunded, outcome.compensated) if each)
             if outcome.outcome not in model.ended.outcomes or told != model.paid:
                 self._fail(f"ended as {outcome.outcome} with {told}; by the model: {model.ended}, {model.paid}")
+            await self._freight_agrees()
             return
         self._stands(model, view)
         if self.dispute and self._dispute_case:
@@ -215,6 +224,13 @@ class Telling:
         for word, role in model.open_words():
             if (_names(word), role) not in taken:
                 self._fail(f"{word} of {role} is not shown as open; open are {sorted(taken)}")
+
+    async def _freight_agrees(self) -> None:
+        fund, owed = return_freight_fund(self._case.id), self.model.freight_owed
+        if self.on_servers and owed:
+            await until(lambda: self.world.compensated(fund), lambda paid: paid > 0, seconds=20)
+        if (paid := await self.world.compensated(fund)) != owed:
+            self._fail(f"for the freight of the return {paid} was paid; by the model {owed} is owed")
 
     async def _paid(self) -> tuple[int, int]:
         world = self.world
@@ -236,6 +252,8 @@ class Telling:
             self.dispute = ModelCase(stages, first, model.asked, await self.world.now(self._dispute_case))
         if isinstance(to, Ruled):
             self.model.ruled |= bool({"ruled", "dismissed"} & {*to.outcomes})
+            if "resolved" not in to.outcomes:
+                self.model.freight_ruled = to.freight_of_merchant
             if self._dispute_case:
                 self._ended_disputes.add(self._dispute_case.id)
             self.dispute, self._dispute_case = None, None
@@ -307,10 +325,15 @@ class Telling:
             exemption=self._exemption,
             expects=expects,
             proves_shipment=self.model.stage == "merchant_review",
+            freight_paid=self._freight(role),
         )
         self.commands += 1
         key = f"c-{self.commands}"
         return command_of(word, self._parties.actor(role), key, self._parties, now, self.setting.asked)
+
+    def _freight(self, role: Role) -> int:
+        """What is stated with a tracking number; nothing where the gateway is to treat the next payment badly."""
+        return FREIGHT if role is Role.BUYER and self.model.gateway == "succeed" else 0
 
     def _spoken_to(self, word: str) -> ModelCase | None:
         return self.dispute if word in DISPUTES else self.model

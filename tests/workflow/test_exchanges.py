@@ -377,6 +377,17 @@ async def test_a_converted_exchange_is_received_like_a_return(world: World) -> N
     assert (view.stage, view.on_silence) == (StageName.RETURN_RECEIVED, Silence.REFUND)
 
 
+@pytest.mark.on_servers
+async def test_an_exchange_at_fault_pays_the_freight_of_what_was_sent_in(world: World) -> None:  # T8, T10
+    case = await reshipped(world, reason=RefundReason.QUALITY_FAULT, freight_paid=800)
+
+    outcome = await case.act_and_wait(confirmation(world))
+    await world.aftersales.case(f"return-freight/{case.id}").outcome()
+
+    assert outcome.outcome is OutcomeKind.EXCHANGED
+    assert await world.compensated(f"return-freight/{case.id}") == 800
+
+
 async def test_an_exchange_at_fault_that_is_converted_pays_the_freight(world: World) -> None:  # T9, T10
     case = await received(world, reason=RefundReason.DAMAGED, freight_paid=1_200)
     await case.act(money_instead(world, by_buyer=True))

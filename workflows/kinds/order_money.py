@@ -5,6 +5,7 @@ from dataclasses import replace
 from workflows.kinds import every_case, money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, TellCase
+from workflows.kinds.owed import granted
 from workflows.kinds.process import Table, hears, silence, takes
 from workflows.kinds.stage import BUYER, PLATFORM, Stage, days
 from workflows.kinds.state import DecidedRefund
@@ -65,7 +66,8 @@ def refund(
     A cash-on-delivery order is paid back in advance by the platform, to the account that the buyer names.
     Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
 
-    A dispute about the case that is still open learns of it, without the money waiting for that (D2).
+    A dispute about the case that is still open learns of it, without the money waiting for that (D2). What sending
+    goods in has cost is owed beside it, by fault (T10).
     """
     told = tell_settled(case)
     if told:
@@ -80,7 +82,7 @@ def refund(
         refunded = _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
     else:
         refunded = _pay(case, decision, *decided, pieces=pieces)
-    return replace(refunded, aside=told) if told else refunded
+    return granted(case, replace(refunded, aside=told) if told else refunded)
 
 
 def tell_settled(case: Case) -> TellCase | None:

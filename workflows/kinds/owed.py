@@ -3,8 +3,10 @@
 A case of its own, booked apart: trouble with it does not hold up the refund, nor the other way round.
 """
 
+from dataclasses import replace
+
 from workflows.kinds.case import Case
-from workflows.kinds.outgoing import with_goods
+from workflows.kinds.decisions import Decision
 from workflows.messages.orders import OrderFacts
 from workflows.messages.requests import CompensationCause, CompensationRequest
 from workflows.rules.compensation import return_freight_owed
@@ -37,12 +39,22 @@ def insurance(case: Case) -> tuple[Case, tuple[CompensationRequest, ...]]:
     if not insured or case.state.goods.insurance_paid:
         return case, ()
     owed = compensation_of(case.order, case.case_id, CompensationCause.FREIGHT_INSURANCE, insured)
-    return with_goods(case, insurance_paid=insured), (owed,)
+    return case.but(goods=case.state.goods.but(insurance_paid=insured)), (owed,)
 
 
-def freight_by_fault(case: Case) -> tuple[CompensationRequest, ...]:
-    """T10: by the reason that was given."""
-    return return_freight(case) if bears_return_freight(case.application, case.policy) else ()
+def granted(case: Case, decision: Decision) -> Decision:
+    """T10: ``decision`` gives the buyer money or goods; the freight of what was sent in is owed by fault besides.
+
+    By the reason that was given; once the case was ruled on, by the ruling alone (D8), and by nobody's fault where
+    both sides have settled (D2).
+    """
+    by_fault = case.state.ruling is None and bears_return_freight(case.application, case.policy)
+    return with_owed(return_freight(case), decision) if by_fault else decision
+
+
+def with_owed(owed: tuple[CompensationRequest, ...], decision: Decision) -> Decision:
+    """The same, and what is owed besides."""
+    return replace(decision, first=(*owed, *decision.first))
 
 
 def return_freight(case: Case) -> tuple[CompensationRequest, ...]:

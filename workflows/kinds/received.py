@@ -20,7 +20,7 @@ from workflows.kinds.outgoing import (
     instead_in,
     with_goods,
 )
-from workflows.kinds.owed import freight_by_fault, insurance, return_freight
+from workflows.kinds.owed import insurance, return_freight, with_owed
 from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RETURN_RECEIVED
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import Role
@@ -112,8 +112,7 @@ def _receive(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -
 def _refund_received(case: Case, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Decision:
     wanted = received_parts(case.application, receipt)
     pieces = accepted_pieces(case.application, accepted(case.application, receipt), wanted)
-    paid = refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces)
-    return with_owed(freight_by_fault(case), paid)
+    return refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces)
 
 
 def pay_received_as_agreed(what: Agreed) -> Decision:
@@ -129,19 +128,14 @@ def pay_received_as_agreed(what: Agreed) -> Decision:
         pieces=pieces,
         notices=accepted_notice(what),
     )
-    return with_owed(freight_by_fault(what.case), as_version(what, paid))
+    return as_version(what, paid)
 
 
 def refund_directly(case: Case, command: RefundDirectly) -> Decision:
     """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
     pieces = pieces_of(case.application, rejecting.money_for(case))
     entry = case.obeyed(command, "refunded_directly")
-    return with_owed(freight_by_fault(case), refund(case, entry, by=command.by, rule="T1", pieces=pieces))
-
-
-def with_owed(owed: tuple[CompensationRequest, ...], decision: Decision) -> Decision:
-    """The same, and what is owed besides."""
-    return replace(decision, first=(*owed, *decision.first))
+    return refund(case, entry, by=command.by, rule="T1", pieces=pieces)
 
 
 def _with_evidence(decision: Decision, given: EvidenceGiven | None) -> Decision:

@@ -19,6 +19,7 @@ from workflows.kinds.outgoing import (
     told_of_outgoing,
     with_goods,
 )
+from workflows.kinds.owed import granted
 from workflows.kinds.process import On, Table, hears, silence, takes
 from workflows.kinds.received import refund_directly
 from workflows.kinds.resend_stages import RESEND, RESEND_FAILED, RESEND_OVERDUE, RESEND_UNDERWAY
@@ -122,9 +123,9 @@ def _confirm_by_silence(case: Case) -> Decision:
 
 
 def _resent(case: Case, entry: LogEntry) -> Decision:
-    """C6: no money moved, and the buyer has what was bought."""
+    """C6: no money moved, and the buyer has what was bought; T10: be it that it has sent goods in before."""
     notices = case.closed_notices(OutcomeKind.RESENT)
-    return case.close(OutcomeKind.RESENT, entry, rule="C4", by=entry.by, notices=notices)
+    return granted(case, case.close(OutcomeKind.RESENT, entry, rule="C4", by=entry.by, notices=notices))
 
 
 def carry_out(case: Case, ruling: Ruling) -> Decision:

@@ -39,7 +39,7 @@ from workflows.kinds.outgoing import (
     with_goods,
 )
 from workflows.kinds.overdue import MERCHANT_OVERDUE
-from workflows.kinds.owed import freight_by_fault
+from workflows.kinds.owed import granted
 from workflows.kinds.process import On, Process, Table, hears, silence, takes
 from workflows.kinds.received import (
     carry_out,
@@ -52,7 +52,6 @@ from workflows.kinds.received import (
     refund_by_silence,
     refund_directly,
     reject_receipt,
-    with_owed,
 )
 from workflows.kinds.rejecting import REJECTED
 from workflows.kinds.resend_stages import RESEND, RESEND_FAILED, RESEND_UNDERWAY
@@ -440,9 +439,8 @@ def _exchange_by_silence(case: Case) -> Decision:
 
 
 def _has_goods(case: Case, entry: LogEntry) -> Decision:
-    """T10: who has had goods mended at fault of theirs is paid what sending them in has cost."""
-    done = exchanged(case, entry)
-    return with_owed(freight_by_fault(case), done) if case.kind is CaseKind.REPAIR else done
+    """T8, M4, T10: with what sending in goods at fault has cost the buyer."""
+    return granted(case, exchanged(case, entry))
 
 
 def _hold_goods(case: Case) -> Decision:
