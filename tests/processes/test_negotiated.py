@@ -1,16 +1,19 @@
 """What is agreed on fits where the goods are, and no side can take the other's word from it (N1 to N4, R16, T15)."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.processes.telling import BUYER, MERCHANT, Story
+from tests.processes.telling import BUYER, MERCHANT, ORDER, Story
+from workflows.kinds.examples import example
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import AcceptProposal, Propose, Reject, RejectReason
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.requests import RefundReason, RefundRequest
+from workflows.messages.stages import OutcomeKind, Silence, StageName
 
 REFUSED_ON_RECEIPT = (
     "open return",
@@ -61,6 +64,51 @@ def why(refusal: Refusal | None) -> tuple[str, str] | None:
 
 def one(amount: int) -> list[dict[str, object]]:
     return [{"line": "1", "quantity": 1, "amount": amount}]
+
+
+# N3, G3: what the buyer has said of its goods ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", ["cn-2026", "eu"])
+@pytest.mark.parametrize("has_goods", [True, False])
+def test_the_buyers_word_that_it_has_the_goods_outlives_what_is_agreed_on(profile: str, has_goods: bool) -> None:
+    story = Negotiation(f"shipped {profile}")  # G3, N3
+    story.world.open(_for_part_of_the_price(goods_received=has_goods))
+    before = story.view
+
+    story.proposes(kind="more_proof", wanted="photo")
+    story.accepts(shows=_EVIDENCE)
+
+    after = story.view
+    assert after.application
+    assert (after.application.version, after.application.goods_received) == (2, has_goods)
+    assert after.on_silence is before.on_silence
+    assert after.on_silence is (Silence.RIGHT_TO_INTERVENTION if has_goods else Silence.REFUND)
+
+
+def test_a_pasted_amendment_says_what_the_buyer_has_said_of_its_goods() -> None:  # R10, G3
+    story = Negotiation("shipped")
+    asked = _for_part_of_the_price(goods_received=True)
+    story.world.open(asked)
+    story.rejects()
+
+    offered = next(each for each in story.view.commands if each.name == "amend")
+
+    assert json.loads(example(offered, story.view, asked))["goods_received"] is True
+
+
+def _for_part_of_the_price(*, goods_received: bool) -> RefundRequest:
+    return RefundRequest.model_validate(
+        {
+            "request_key": "k",
+            "order_no": ORDER,
+            "merchant_id": MERCHANT,
+            "buyer_id": BUYER,
+            "lines": one(5_000),
+            "reason": RefundReason.PRICE_ADJUSTMENT,
+            "goods_received": goods_received,
+        }
+    )
 
 
 # N1, T15: where the goods are ----------------------------------------------------------------------------

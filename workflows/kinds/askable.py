@@ -134,9 +134,10 @@ def disputable(listed: Listed, at: datetime) -> DisputableCase:
 def request_for(listed: Listed, key: str = _KEY) -> DisputeRequest:
     """The request that disputes a decided case about all that it asked for."""
     case, order = listed.case, listed.order
+    asked = case.application
     claim = (
-        {"lines": case.application.lines, "freight": case.application.freight, "reason": case.application.reason}
-        if case.application and case.kind is not CaseKind.LATE_SHIPMENT
+        {name: getattr(asked, name) for name in ("lines", "freight", "reason", "goods_received")}
+        if asked and case.kind is not CaseKind.LATE_SHIPMENT
         else {"compensation": case.asked, "reason": RefundReason.LATE_SHIPMENT}
     )
     return DisputeRequest.model_validate(

@@ -85,10 +85,11 @@ def _application(view: CaseView, request: Request) -> Fields:
     """R10: the current version, to be changed."""
     if not isinstance(request, Application):
         return {}
-    given = request.model_dump(mode="json", include={"lines", "freight", "reason", "method"}, exclude_defaults=True)
+    said = {"lines", "freight", "reason", "goods_received"}
+    given = request.model_dump(mode="json", include={*said, "method"}, exclude_defaults=True)
     if view.application is None:
         return given
-    now = view.application.model_dump(mode="json", include={"lines", "freight", "reason"}, exclude_defaults=True)
+    now = view.application.model_dump(mode="json", include=said, exclude_defaults=True)
     if view.application.route == "original":
         return now
     return {**now, "method": {"route": "bank_transfer", "account": f"vault:account/{PLACEHOLDER}"}}

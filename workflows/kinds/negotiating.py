@@ -37,6 +37,7 @@ from workflows.messages.commands import (
 from workflows.messages.message import Reference
 from workflows.messages.pieces import PieceUse
 from workflows.messages.proposals import AnotherAmount, KeepGoods, Proposal, ProposalEnd
+from workflows.messages.requests import Application
 from workflows.messages.statements import EvidenceGiven
 from workflows.rules import admission
 from workflows.rules.applications import version_facts, version_of
@@ -161,23 +162,16 @@ class Agreed:
 def agreed(case: Case, command: AcceptProposal) -> Agreed:
     """N3: the next version of the application, and the log line that says who proposed and who accepted it."""
     proposal, before = proposal_of(case, command.number), case.application
-    lines, freight = before.lines, before.freight
+    # Whatever else the buyer has said stands: whether it has the goods decides what silence does (G3).
+    says: dict[str, object] = {name: getattr(before, name) for name in Application.model_fields}
     match proposal.terms:
         case AnotherAmount(lines=lines, freight=freight) | KeepGoods(lines=lines, freight=freight):
-            pass
+            says |= {"lines": lines, "freight": freight}
         case _:  # the same, in another way
             pass
     applied = case.state.applied
-    amendment = Amend.made_of(
-        key=command.key,
-        by=command.by,
-        lines=lines,
-        freight=freight,
-        reason=before.reason,
-        method=before.method,
-        words=before.words,
-        evidence=command.evidence or (applied.evidence if applied else ()),
-    )
+    shown = command.evidence or (applied.evidence if applied else ())
+    amendment = Amend.made_of(key=command.key, by=command.by, evidence=shown, **says)
     version = version_of(amendment, case.now, applied, proposal=proposal.number)
     entry = case.entry(
         "proposal_accepted",
