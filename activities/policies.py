@@ -9,8 +9,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from activities.calendar.countries import calendar_of
-from activities.profile_faults import faults_in_words, reminders_too_early
+from activities.calendar.countries import known_calendar
+from activities.profile_faults import contradictions, faults_in_words
 from workflows.messages.policy import Policy
 from workflows.rules.phone_numbers import HOME, is_region
 
@@ -102,11 +102,11 @@ def _checked(file: str, text: str) -> Policy:
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{file}: {error}") from None
     try:
-        calendar_of(policy.counted_at)
+        known_calendar(policy.place)
     except ValueError as error:
         raise PolicyError(f"{file}: place: {error}") from None
     if not is_region(policy.place.phone_region):
         raise PolicyError(f"{file}: place: no phones of {policy.place.phone_region} (G6)")
-    if early := reminders_too_early(policy):
-        raise PolicyError(f"{file}: {early}")
+    if found := contradictions(policy):
+        raise PolicyError(f"{file}: {found}")
     return policy

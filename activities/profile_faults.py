@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from workflows.messages.policy import Policy
+from workflows.messages.policy import Arrival, Policy
 
 _RULES: Final = {
     "refund": "R1 to R8",
@@ -42,9 +42,17 @@ _REMINDERS: Final = (
     ("late_shipment.reminder_hours", "late_shipment.review_hours", "L2"),
     ("price_protection.reminder_hours", "price_protection.review_hours", "B3"),
     ("resend.reminder_hours", "resend.review_hours", "C2"),
+    ("resend.reminder_hours", "resend.ship_hours", "C3"),
+    ("returns.reminder_hours", "returns.reship_hours", "T8"),
     ("repair.reminder_hours", "repair.review_hours", "M2"),
 )
 """Which reminder belongs to which deadline."""
+_MEANS: Final = ("wallet", "debit_card", "credit_card", "bank_transfer")
+_POLLS: Final = (
+    ("refund.first_room_poll_seconds", "refund.longest_room_poll_minutes", 60, "R8"),
+    ("payment.first_poll_minutes", "payment.longest_poll_hours", 60, "section 10"),
+)
+"""The first wait, the longest one, and how many units of the first are one of the other."""
 
 
 def faults_in_words(error: ValidationError) -> str:
@@ -56,17 +64,40 @@ def faults_in_words(error: ValidationError) -> str:
     return f"{told}; and {more} more" if more > 0 else told
 
 
-def reminders_too_early(policy: Policy) -> str:
-    """The reminders that would have to go before their time begins, and so never go; empty where there are none."""
-    faults = [
-        f"{reminder}: must not be more than {deadline}, or nobody is reminded ({rule})"
-        for reminder, deadline, rule in _REMINDERS
-        if _hours(policy, reminder) > _hours(policy, deadline)
-    ]
-    return "; ".join(faults)
+def contradictions(policy: Policy) -> str:
+    """The values that do not go together, though each of them is possible; empty where all do."""
+    return "; ".join((*_hours_that_never_open(policy), *_too_early(policy), *_backwards(policy), *_polls(policy)))
 
 
-def _hours(policy: Policy, path: str) -> int:
+def _hours_that_never_open(policy: Policy) -> Iterator[str]:
+    if policy.place.opens >= policy.place.closes:
+        yield "place.opens: must be before place.closes, or no working hour ever comes (G6)"
+
+
+def _too_early(policy: Policy) -> Iterator[str]:
+    """The reminders that would have to go before their time begins, and so never go."""
+    for reminder, deadline, rule in _REMINDERS:
+        if _value(policy, reminder) > _value(policy, deadline):
+            yield f"{reminder}: must not be more than {deadline}, or nobody is reminded ({rule})"
+    if policy.repair.reminder_hours > policy.repair.repair_days * 24 + policy.repair.ship_hours:
+        longest = "repair.repair_days and repair.ship_hours together"
+        yield f"repair.reminder_hours: must not be more than {longest}, or nobody is reminded (M3)"
+
+
+def _backwards(policy: Policy) -> Iterator[str]:
+    for means in _MEANS:
+        arrival: Arrival = getattr(policy.payment, means)
+        if arrival.earliest_working_days > arrival.latest_working_days:
+            yield f"payment.{means}.earliest_working_days: must not be more than latest_working_days (R5)"
+
+
+def _polls(policy: Policy) -> Iterator[str]:
+    for first, longest, units, rule in _POLLS:
+        if _value(policy, first) > _value(policy, longest) * units:
+            yield f"{first}: must not be longer than {longest} ({rule})"
+
+
+def _value(policy: Policy, path: str) -> int:
     part, field = path.split(".")
     return getattr(getattr(policy, part), field)
 

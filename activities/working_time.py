@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Final
 
-from activities.calendar.working_days import Calendar, Sessions, in_force
+from activities.calendar.working_days import MIDNIGHT, Calendar, Sessions, in_force
 
 UNKNOWN_YEAR: Final = "calendar_unknown_year"
 """The warning for a day that is not known yet: counted by the holidays of the law, without days that are moved."""
@@ -97,6 +97,8 @@ def working_time(
     calendar = calendar or in_force()
     sessions = calendar.sessions if sessions is None else sessions
     edges = [edge for session in sessions for edge in session]
+    if edges and edges[-1] == MIDNIGHT:
+        edges[-1] = time.max
     if not edges or any(later <= earlier for earlier, later in pairwise(edges)):
         raise ValueError("sessions are in order, and each ends after it starts")
     return _sessions(begins.astimezone(UTC), sessions, calendar)
@@ -134,7 +136,8 @@ def _sessions(begins: datetime, sessions: Sessions, calendar: Calendar) -> Itera
     while True:
         for opens, closes in sessions:
             starts = datetime.combine(date, opens, tzinfo=calendar.zone).astimezone(UTC)
-            ends = datetime.combine(date, closes, tzinfo=calendar.zone).astimezone(UTC)
+            last = date + _DAY if closes == MIDNIGHT else date
+            ends = datetime.combine(last, closes, tzinfo=calendar.zone).astimezone(UTC)
             if begins < ends:
                 # Asked only now: a day that no longer matters must not warn.
                 day = calendar.day(date)

@@ -17,12 +17,15 @@ import chinese_calendar  # pyright: ignore[reportMissingTypeStubs]
 
 from activities.calendar.overrides import read_overrides
 
-_SATURDAY: Final = 5
+SATURDAY: Final = 5
 
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 Sessions: TypeAlias = tuple[tuple[time, time], ...]
-"""From when to when somebody is there on a working day, in the calendar's zone, in order; closed at the end itself."""
+"""From when to when somebody is there on a working day, in the calendar's zone, in order; closed at the end itself.
+The last one may end at `MIDNIGHT`: that after the day."""
+
+MIDNIGHT: Final = time.min
 
 WORKING_HOURS: Final[Sessions] = ((time(9), time(18)),)
 """D5: no lunch break."""
@@ -91,7 +94,7 @@ class Calendar:
         if ours is not None:
             return Day(works=ours, known=True)
         if day.year in self._complete:
-            return Day(works=day.weekday() < _SATURDAY, known=True)
+            return Day(works=day.weekday() < SATURDAY, known=True)
         second = _holidays(day.year)
         works = second.is_working_day(day)
         # Only a notice moves working days to a weekend: by law alone there are none.

@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities.calendar.countries import calendar_of, works_at
+from activities.calendar.working_days import SHANGHAI
 from activities.deadlines import due
 from activities.notices.templates import render
 from activities.policies import Policies, PolicyError
-from activities.working_time import add_working_days
+from activities.working_time import add_working_days, is_open
 from workflows.messages.cases import NoticeTemplate, Span
 from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.place import CHINA, Place
@@ -33,6 +34,10 @@ def eu() -> Policy:
 def berlin(*moment: int) -> datetime:
     year, month, day, *clock = moment
     return datetime(year, month, day, *clock, tzinfo=BERLIN)
+
+
+def shanghai(*moment: int) -> datetime:
+    return berlin(*moment).replace(tzinfo=SHANGHAI)
 
 
 def order(signed_at: datetime | None) -> OrderFacts:
@@ -70,6 +75,36 @@ def test_holidays_are_those_of_the_state(day: date, calendar: str, works: bool) 
 def test_who_does_not_say_where_it_is_counts_as_ever() -> None:
     assert calendar_of(None) is calendar_of(CHINA)
     assert calendar_of(None).zone == ZoneInfo("Asia/Shanghai")
+
+
+def test_it_can_be_open_round_the_clock() -> None:  # D5
+    always = Place(time_zone="Europe/Berlin", calendar="DE-BE", opens=0, closes=24)
+
+    assert due(Span(working_minutes=240, place=always), berlin(2026, 5, 13, 22)).at == berlin(2026, 5, 15, 2)
+    assert due(Span(working_minutes=120, place=always), berlin(2026, 5, 13, 22)).at == berlin(2026, 5, 14)
+    assert is_open(berlin(2026, 5, 15), calendar=calendar_of(always))
+    assert not is_open(berlin(2026, 5, 14), calendar=calendar_of(always))  # Ascension
+
+
+@pytest.mark.parametrize("hours", [(18, 9), (18, 18), (24, 24)])
+@pytest.mark.parametrize("calendar", ["CN", "DE-BE"])
+def test_hours_that_never_open_are_the_usual_ones_in_a_case_that_has_them(
+    hours: tuple[int, int], calendar: str
+) -> None:
+    """G6: they were not refused when it was opened, and its steps must not fail for ever."""
+    opens, closes = hours
+    place = Place(calendar=calendar, opens=opens, closes=closes)
+
+    assert due(Span(working_minutes=240, place=place), shanghai(2026, 3, 3, 10)).at == shanghai(2026, 3, 3, 14)
+
+
+def test_a_case_whose_country_is_not_known_any_more_counts_by_weekdays() -> None:  # section 9, G6
+    gone = Place(time_zone="Europe/Berlin", calendar="XX")
+
+    found = due(Span(working_minutes=4 * 60, place=gone), berlin(2026, 5, 13, 14))
+
+    assert (found.at, found.warnings) == (berlin(2026, 5, 13, 18).astimezone(UTC), ("calendar_unknown_year",))
+    assert due(Span(working_days=1, place=gone), berlin(2026, 5, 15, 14)).at == berlin(2026, 5, 19)
 
 
 def test_working_days_end_at_midnight_there() -> None:  # R5

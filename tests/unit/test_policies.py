@@ -91,6 +91,47 @@ def test_a_wrong_profile_names_file_and_field(tmp_path: Path, old: str, new: str
             {"# R1\nshipped_review_hours = 48": "\nshipped_review_hours = 8"},
             "refund.reminder_hours: must not be more than refund.shipped_review_hours, or nobody is reminded (R2)",
         ),
+        (
+            {"[refund]": "[place]\nopens = 18\ncloses = 9\n[refund]"},
+            "place.opens: must be before place.closes, or no working hour ever comes (G6)",
+        ),
+        (
+            {"[refund]": "[place]\nopens = 18\n[refund]"},
+            "place.opens: must be before place.closes, or no working hour ever comes (G6)",
+        ),
+        (
+            {"reship_hours = 72": "reship_hours = 6"},
+            "returns.reminder_hours: must not be more than returns.reship_hours, or nobody is reminded (T8)",
+        ),
+        (
+            {"ship_hours = 72\nconfirm_days = 10\n\n[repair]": "ship_hours = 6\nconfirm_days = 10\n\n[repair]"},
+            "resend.reminder_hours: must not be more than resend.ship_hours, or nobody is reminded (C3)",
+        ),
+        (
+            {
+                "[repair]                        # M1 to M5\nreview_hours = 48\nreminder_hours = 12": (
+                    "[repair]\nreview_hours = 200\nreminder_hours = 97"
+                ),
+                "repair_days = 15": "repair_days = 1",
+            },
+            (
+                "repair.reminder_hours: must not be more than repair.repair_days and repair.ship_hours together, "
+                "or nobody is reminded (M3)"
+            ),
+        ),
+        (
+            {
+                "earliest_working_days = 2, latest": "earliest_working_days = 6, latest",
+            },
+            "payment.credit_card.earliest_working_days: must not be more than latest_working_days (R5)",
+        ),
+        (
+            {
+                "first_room_poll_seconds = 5": "first_room_poll_seconds = 61",
+                "longest_room_poll_minutes = 60": "longest_room_poll_minutes = 1",
+            },
+            "refund.first_room_poll_seconds: must not be longer than refund.longest_room_poll_minutes (R8)",
+        ),
         ({"[refund]": "of_nobody = 1\n[refund]"}, "of_nobody: there is no such field (section 2)"),
     ],
 )

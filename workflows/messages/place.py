@@ -30,7 +30,7 @@ class Place(Input):
     opens: Hour = 9
     """Working hours (D5), in the place's own time: from this hour"""
     closes: Hour = 18
-    """to this one."""
+    """to this one, which is later; 24 is the end of the day."""
     currency: Currency | None = None
     """What orders must be paid in; None for any."""
     phone_region: PhoneRegion = "CN"
