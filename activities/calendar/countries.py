@@ -80,7 +80,7 @@ def known_calendar(place: Place | None) -> Calendar:
     """
     if place is None or place == CHINA:
         return in_force()
-    return _at(_by_law(place.calendar), place)
+    return _at(in_force() if place.calendar == CHINA.calendar else _by_law(place.calendar), place)
 
 
 def works_at(place: Place | None) -> Callable[[date], bool]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from activities.calendar.countries import calendar_of, works_at
-from activities.calendar.working_days import SHANGHAI
+from activities.calendar.working_days import SHANGHAI, Day, bring_into_force, built_in
 from activities.deadlines import due
 from activities.notices.templates import render
 from activities.policies import Policies, PolicyError
@@ -75,6 +75,41 @@ def test_holidays_are_those_of_the_state(day: date, calendar: str, works: bool) 
 def test_who_does_not_say_where_it_is_counts_as_ever() -> None:
     assert calendar_of(None) is calendar_of(CHINA)
     assert calendar_of(None).zone == ZoneInfo("Asia/Shanghai")
+
+
+IN_CHINA = {
+    "currency": Place(currency="CNY"),
+    "language": Place(language="zh"),
+    "closes": Place(closes=21),
+    "zone": Place(time_zone="Asia/Urumqi"),
+}
+
+
+@pytest.mark.parametrize("place", IN_CHINA.values(), ids=IN_CHINA)
+def test_a_profile_in_china_that_states_where_it_is_counts_by_our_sources(place: Place, tmp_path: Path) -> None:
+    """Section 9, G6."""
+    ours = built_in()
+
+    assert calendar_of(place).version == ours.version
+    assert calendar_of(place).day(date(2005, 12, 31)) == ours.day(date(2005, 12, 31)) == Day(works=True, known=True)
+    assert due(Span(working_days=5, place=place), shanghai(2099, 9, 28)).warnings == ("calendar_unknown_year",)
+    file = tmp_path / "own.toml"
+    file.write_text('name = "own"\nversion = 7\nnot_working = [2026-03-09]')
+    bring_into_force(file)
+    try:
+        assert calendar_of(place).version.endswith("+own/7")
+        assert not works_at(place)(date(2026, 3, 9))
+    finally:
+        bring_into_force(None)
+    assert works_at(place)(date(2026, 3, 9))
+
+
+def test_working_hours_in_china_are_those_of_the_profile() -> None:  # D5, G6
+    late = due(Span(working_minutes=4 * 60, place=IN_CHINA["closes"]), shanghai(2026, 3, 6, 18))
+    west = due(Span(working_minutes=4 * 60, place=IN_CHINA["zone"]), shanghai(2026, 3, 6, 18))
+
+    assert late.at == shanghai(2026, 3, 9, 10).astimezone(UTC)
+    assert west.at == shanghai(2026, 3, 9, 13).astimezone(UTC)  # 11:00 there
 
 
 def test_it_can_be_open_round_the_clock() -> None:  # D5
