@@ -172,15 +172,15 @@ class Payments:
             _, closed = await self._desk.record(attempt, leg, called_back(attempt, leg, callback))
             settled = closed or await self._desk.conclude(attempt)
         if entering.late and callback.result is GatewayResult.RETURNED:
-            await self._open_again(case_id, settled, entering.at)
+            await self._open_again(case_id, number, settled, entering.at)
         return settled
 
-    async def _open_again(self, case_id: str, settled: Settled, at: datetime) -> None:
+    async def _open_again(self, case_id: str, number: int, settled: Settled, at: datetime) -> None:
         """Let an officer find another way for what came back, unless that was long ago and it is paid since."""
         if all(map(is_paid, settled.legs)):
             return
         async with self._pool.acquire() as connection, connection.transaction():
-            opened = await open_again(connection, case_id, at)
+            opened = await open_again(connection, case_id, number, at)
         if opened:
             self._wake_notices()
 

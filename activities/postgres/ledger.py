@@ -5,6 +5,7 @@ the commit, so that two payouts of one order, or two answers about one payout, c
 """
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Final
 
 import asyncpg
@@ -210,6 +211,15 @@ async def lock_payout(connection: Connection, case_id: str, number: int) -> tupl
         number,
     )
     return await legs_of(connection, case_id, number)
+
+
+async def retire(connection: Connection, refund_nos: Collection[str], at: datetime) -> None:
+    """Count those of these legs that have failed as no part of their payout any more (R14)."""
+    await connection.execute(
+        "UPDATE ledger.legs SET retired_at = $2 WHERE refund_no = ANY ($1) AND state = 'failed' AND retired_at IS NULL",
+        list(refund_nos),
+        at,
+    )
 
 
 async def paid_with(connection: Connection, case_id: str, number: int, proof: str) -> bool:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from activities.postgres import allowances, past_funds
 from activities.postgres.connection import Connection
-from activities.postgres.ledger import LedgerContradiction, legs_if_reserved, legs_of, parts_of, record
+from activities.postgres.ledger import LedgerContradiction, legs_if_reserved, legs_of, parts_of, record, retire
 from activities.postgres.purses import purses_of
 from activities.tally import Tally
 from workflows.messages.payouts import (
@@ -114,9 +114,7 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime, ta
         await record(connection, number, LegEvent(says=LegState.RESERVED, source=US, at=at, as_of=at))
     for number in (*again.held, *again.retired):
         await record(connection, number, LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM))
-    await connection.execute(
-        "UPDATE ledger.legs SET retired_at = $2 WHERE refund_no = ANY ($1)", list(again.retired), at
-    )
+    await retire(connection, again.retired, at)
     await _take(connection, payout, again.instead, parts, at, tally)
     return again
 

@@ -187,8 +187,9 @@ class Interpreter:
             return None
         late = EnterCallback(callback=callback, at=self.now, late=True)
         settled: Settled = self.carry_out("enter_callback", late)
-        if callback.result is GatewayResult.RETURNED and open_again(self.book, self._hosts[case], settled, self.now):
-            self._carry_on(self._hosts[case])
+        host = self._hosts[case]
+        if callback.result is GatewayResult.RETURNED and open_again(self.book, self.ledger, host, self.now):
+            self._carry_on(host)
         return settled
 
     def deliver_callbacks(self) -> None:

@@ -216,11 +216,16 @@ class Ledger:
         for number in (*again.held, *again.retired):
             event = LegEvent(says=LegState.FAILED, source=US, at=at, as_of=at, failure=NO_ROOM)
             self.record(number, event)
-        booked = self.funds[payout.fund].legs
-        for number in again.retired:
-            booked[number] = replace(booked[number], retired_at=at)
+        self.retire(again.retired, at)
         self._take(payout, again.instead, at)
         return again
+
+    def retire(self, refund_nos: Iterable[str], at: datetime) -> None:
+        """Count those of these legs that have failed as no part of their payout any more (R14)."""
+        for number in refund_nos:
+            booked = self.funds[self._fund_of[number]].legs
+            if booked[number].standing.state is LegState.FAILED:
+                booked[number] = replace(booked[number], retired_at=at)
 
     def purse(self, allowance_id: str) -> Purse:
         """An allowance as a refund of what was paid with it finds it (A7)."""

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
-from typing import Final
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import (
@@ -29,7 +28,7 @@ from workflows.kinds.payout import (
     unpaid,
 )
 from workflows.kinds.stage import CLOSED
-from workflows.kinds.state import Decided
+from workflows.kinds.state import Decided, State
 from workflows.messages.actors import GATEWAY
 from workflows.messages.cases import NoticeTemplate, Refusal, Span, Step, StepAnswer
 from workflows.messages.commands import CloseCase, GatewayCallback, PayInAdvance, RecordManualTransfer, RetryPayment
@@ -38,10 +37,8 @@ from workflows.messages.settlements import EnterCallback, Settle, Settled, Settl
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import CLOSABLE, OPEN_STATES
+from workflows.rules.paying import paid_out
 from workflows.rules.polling import gateway_polls
-
-ARRIVED: Final = frozenset({OutcomeKind.REFUNDED, OutcomeKind.COMPENSATED})
-"""Ends of a case whose money may come back later."""
 
 
 def ask_again(case: Case) -> Decision:
@@ -197,9 +194,23 @@ def _closed(case: Case, settled: Settled, closing: Step) -> Decision:
     )
 
 
-def opened_again(case: Case) -> StepPlan:
-    """Section 10: the refund had arrived and came back. The case waits for an officer, as if it had been declined."""
-    returned = case.entry("refund_returned", GATEWAY, SECTION, amount=amount_of(case))
+def given_up(ended: State) -> frozenset[str]:
+    """The legs that an officer had given up when a case ended (``close_unpaid``), by their refund numbers."""
+    if ended.outcome is not OutcomeKind.CLOSED_BY_OFFICER:
+        return frozenset()
+    return frozenset(leg.refund_no for leg in ended.legs if leg.state is LegState.FAILED)
+
+
+def opened_again(case: Case) -> StepPlan | None:
+    """Section 10: money that a case had ended with came back. It waits for an officer, as if that had been declined.
+
+    Its legs are those that it had ended with. However it ended, what counts is whether the buyer lacks money of theirs:
+    None where that is not so.
+    """
+    lacking = [leg for leg in case.state.legs if leg.state is LegState.FAILED]
+    if not lacking:
+        return None
+    returned = case.entry("refund_returned", GATEWAY, SECTION, amount=paid_out(lacking))
     return StepPlan(PAYMENT_ATTENTION, (returned,), attention=Attention.REFUND_RETURNED)
 
 
