@@ -12,7 +12,14 @@ from starter.database import transaction
 from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.pieces import LineQuantity
-from workflows.rules.parcels import handed_on, refused_contents, report_of, unknown_contents
+from workflows.rules.parcels import (
+    HAS_LEFT,
+    first_word_of_leaving,
+    handed_on,
+    refused_contents,
+    report_of,
+    unknown_contents,
+)
 from workflows.rules.pieces import unsent_of
 from workflows.rules.refusals import refused
 from workflows.rules.shipping import parcel_concerns
@@ -23,9 +30,9 @@ if TYPE_CHECKING:
 MARKS = {
     ParcelEvent.OUTBOUND: orders.mark_outbound,
     ParcelEvent.SHIPPED: orders.mark_shipped,
-    ParcelEvent.ON_DELIVERY_RUN: orders.mark_on_delivery_run,
+    **dict.fromkeys(HAS_LEFT - {ParcelEvent.SHIPPED}, orders.mark_on_delivery_run),
 }
-"""What the order directory keeps of its own parcels."""
+"""What the order directory keeps of its own parcels: what is told of one on its way, or at its end, has left (R7)."""
 
 
 class Logistics:
@@ -108,18 +115,24 @@ async def _concerned(connection: Connection, event: CarrierEvent, watchers: tupl
     """The cases to tell, each once; of an order's own parcel the order directory learns as well."""
     cases: dict[str, None] = {}
     for watch in watchers:
-        if not handed_on(watch.purpose, event.event):
-            continue
-        if watch.case_id:
+        if watch.case_id and handed_on(watch.purpose, event.event):
             cases[watch.case_id] = None
         elif watch.order_no:
             paid_at = await orders.paid_at(connection, watch.order_no)
             if paid_at is None or event.happened_at < paid_at:
                 continue  # R18: carriers use their numbers again, and this was another parcel
+            if not handed_on(watch.purpose, event.event) and not await _first_word(connection, event, paid_at):
+                continue
             if mark := MARKS.get(event.event):
                 await mark(connection, watch.order_no, event.happened_at, event.parcel)
             cases |= dict.fromkeys(await _of_order(connection, watch.order_no, event))
     return list(cases)
+
+
+async def _first_word(connection: Connection, event: CarrierEvent, paid_at: datetime) -> bool:
+    """R7: whether a scan on the way is the first that is told of the parcel having left."""
+    events = (await parcels.history(connection, event.parcel)).events
+    return first_word_of_leaving(event, (each for each in events if each.happened_at >= paid_at))
 
 
 async def _of_order(connection: Connection, order_no: str, event: CarrierEvent) -> list[str]:

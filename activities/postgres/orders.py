@@ -221,7 +221,8 @@ async def have_left(connection: Connection, order_no: str) -> bool:
     return await connection.fetchval(
         """
         SELECT EXISTS (
-            SELECT FROM shop.orders WHERE order_no = $1 AND coalesce(outbound_at, shipped_at) IS NOT NULL
+            SELECT FROM shop.orders
+            WHERE order_no = $1 AND coalesce(outbound_at, shipped_at, on_delivery_run_at) IS NOT NULL
         )
         """,
         order_no,
@@ -325,7 +326,7 @@ async def mark_shipped(connection: Connection, order_no: str, at: datetime, parc
 async def mark_on_delivery_run(
     connection: Connection, order_no: str, at: datetime, parcel: Parcel | None = None
 ) -> bool:
-    """The goods in a parcel, or all, are out for delivery (R3). See `_mark`."""
+    """The goods in a parcel, or all, are out for delivery (R3), or further: by then they had left (R7). See `_mark`."""
     return await _mark(connection, "on_delivery_run_at", order_no, at, parcel)
 
 

@@ -166,9 +166,12 @@ class Interpreter:
     def carrier_tells(self, event: CarrierEvent) -> None:
         """A carrier tells what happened to a parcel: whoever watches it hears of it (R7, T6)."""
         for watch in self.shop.record_event(event):
-            if not handed_on(watch.purpose, event.event):
+            if watch.order_no and self.shop.moves(watch.order_no, event):
+                cases = [row.case_id for row in self._open_of(watch.order_no)]
+            elif watch.case_id and handed_on(watch.purpose, event.event):
+                cases = [watch.case_id]
+            else:
                 continue
-            cases = [watch.case_id] if watch.case_id else [row.case_id for row in self._open_of(watch.order_no)]
             for case in cases:
                 self.hand_on(case, report_of(event))
         self._run()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from workflows.messages.addresses import ReturnAddress
 from workflows.messages.message import CaseId
@@ -24,7 +25,9 @@ from workflows.rules.balances import (
     validity_ended,
     voided,
 )
-from workflows.rules.parcels import is_out, standing
+from workflows.rules.parcels import first_word_of_leaving, handed_on, is_out, standing
+
+_MOMENTS: Final = {ParcelEvent.OUTBOUND: "outbound_at", ParcelEvent.SHIPPED: "shipped_at"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,19 @@ class Shop:
         """Keep what a carrier tells, the first word under a key; who is to be told."""
         self._told.setdefault(event.parcel, {}).setdefault(event.key, event)
         return self.watchers(event.parcel)
+
+    def moves(self, order_no: str, event: CarrierEvent) -> bool:
+        """Whether what a carrier tells of an order's parcel matters to its cases; the order has it noted (R7, R15)."""
+        order = self.orders.get(order_no)
+        if order is None or event.happened_at < order.paid_at:  # R18
+            return False
+        told = (each for each in self.history(event.parcel) if each.happened_at >= order.paid_at)
+        if not handed_on(ParcelPurpose.ORDER, event.event) and not first_word_of_leaving(event, told):
+            return False
+        if not self.carried(order_no, event.parcel):  # of one that names its lines, whoever packs it tells the order
+            name = _MOMENTS.get(event.event, "on_delivery_run_at")
+            self.orders[order_no] = order.model_copy(update={name: getattr(order, name) or event.happened_at})
+        return True
 
     def history(self, parcel: Parcel) -> tuple[CarrierEvent, ...]:
         """What is known of a parcel, by the moments at which things happened."""

@@ -364,6 +364,10 @@ SETTLED: Final = Ruled(("settled",), End(("refunded",), PART))
 
 CARRIERS_WORD: Final[Mapping[tuple[str, str], To]] = {
     ("merchant_review", "shipped"): SHIPPED_MEANWHILE,  # R7
+    ("merchant_review", "on_delivery_run"): SHIPPED_MEANWHILE,  # the carrier's first word may be any
+    ("merchant_review", "refused"): SHIPPED_MEANWHILE,
+    ("merchant_review", "signed"): ("return_review", "awaiting_return"),  # the buyer has them: they come back first
+    ("merchant_review", "returned_to_warehouse"): REFUNDED,
     ("return_in_transit", "signed"): ("return_received", "reshipment"),  # T6, T8
     ("return_delayed", "signed"): ("return_received", "reshipment"),
     ("return_extended", "signed"): ("return_received", "reshipment"),

@@ -173,7 +173,7 @@ class Telling:
         if self.model.stage == "exchange_underway":
             parcel = self._parties.out
         elif self.model.stage == "merchant_review":
-            return
+            parcel = await self.world.announced(self._funds[0].removeprefix("order/"))
         self._tell(f"the carrier: {event}")
         await self._clocks()
         at = await self.world.now(self._case)

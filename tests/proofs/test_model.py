@@ -78,6 +78,17 @@ def test_random_stories_of_each_setting_go_as_the_model_says(name: str) -> None:
         at_once(walk(cast("World", WorldInMemory()), name, random.Random(f"short/{number}")))
 
 
+@pytest.mark.parametrize("event", ["shipped", "on_delivery_run", "signed", "refused", "returned_to_warehouse"])
+@pytest.mark.parametrize("name", [each for each in sorted(SETTINGS) if "unshipped" in each])
+def test_goods_that_have_left_are_not_refunded_blindly(name: str, event: str) -> None:  # R7, R1
+    telling = Telling(cast("World", WorldInMemory()), name)
+    at_once(telling.begin())
+    at_once(telling.carrier(event))
+    at_once(telling.hours(25))
+
+    assert f"the carrier: {event}" in telling.told
+
+
 def test_a_model_that_is_wrong_is_noticed() -> None:
     telling = Telling(cast("World", WorldInMemory()), "shipped refund")
     at_once(telling.begin())

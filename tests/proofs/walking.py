@@ -16,7 +16,7 @@ from workflows.messages.actors import Role
 
 Found = TypeVar("Found")
 ROLES: Final = (Role.BUYER, Role.MERCHANT, Role.PLATFORM)
-EVENTS: Final = ("signed", "refused")
+EVENTS: Final = ("signed", "refused", "shipped", "returned_to_warehouse")
 MODES: Final = ("settle_later", "decline", "account_short")
 
 

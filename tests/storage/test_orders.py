@@ -278,13 +278,15 @@ async def test_what_others_ask_of_orders_is_asked_by_number_or_buyer(pool: async
     """Of what is not known nothing is told."""
     buyer = f"b-{uuid4().hex}"
     waiting, gone_ = order(buyer_id=buyer), order(buyer_id=buyer, shipped_at="2026-03-02T00:00:00Z")
-    await load(pool, waiting, gone_)
+    nearly_there = order(on_delivery_run_at="2026-03-02T00:00:00Z")
+    await load(pool, waiting, gone_, nearly_there)
     numbers = [waiting["order_no"], gone_["order_no"]]
 
     async with pool.acquire() as connection:
         assert sorted(await orders.all_of_buyer(connection, buyer)) == sorted(numbers)
         assert await orders.parties(connection, [*numbers, "o-unknown"]) == dict.fromkeys(numbers, ("m-1", buyer))
         assert [await orders.have_left(connection, each) for each in numbers] == [False, True]
+        assert await orders.have_left(connection, nearly_there["order_no"])
         told = {each["order_no"]: each["shipped_at"] for each in await orders.moments(connection, numbers)}
         assert told == {numbers[0]: None, numbers[1]: datetime(2026, 3, 2, tzinfo=UTC)}
         assert await orders.marketplace_of(connection, numbers[0]) == "douyin"

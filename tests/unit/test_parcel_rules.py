@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
-from workflows.rules.parcels import ParcelStatus, handed_on, standing
+from workflows.rules.parcels import ParcelStatus, first_word_of_leaving, handed_on, standing
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 PARCEL = Parcel(carrier="sf", tracking_no="SF1")
@@ -35,6 +35,26 @@ def told(event: ParcelEvent, at: float, *, key: str | None = None) -> CarrierEve
 @pytest.mark.parametrize("event", ParcelEvent)
 def test_a_case_is_told_what_a_rule_asks_about(purpose: ParcelPurpose, event: ParcelEvent) -> None:  # R3, R7, T6, T8
     assert handed_on(purpose, event) == (event in HANDED_ON[purpose])
+
+
+@pytest.mark.parametrize(
+    ("before", "counts"),
+    [
+        ([], True),
+        ([told(OUTBOUND, 0), told(PICKED_UP, 0)], True),
+        ([told(SHIPPED, 1)], False),
+        ([told(SIGNED, 1)], False),
+        ([told(IN_TRANSIT, 1)], False),
+        ([told(SHIPPED, 3), told(IN_TRANSIT, 4)], True),  # these happened later, whenever they came
+    ],
+)
+def test_the_first_scan_on_the_way_stands_for_the_word_that_did_not_come(
+    before: list[CarrierEvent], counts: bool
+) -> None:  # R7
+    scan = told(IN_TRANSIT, 2)
+
+    assert first_word_of_leaving(scan, [*before, scan]) is counts
+    assert not first_word_of_leaving(told(PICKED_UP, 2), before)
 
 
 def test_nothing_told_is_nothing_known() -> None:

@@ -175,6 +175,8 @@ def test_an_order_has_shipped_when_all_of_its_lines_have() -> None:  # L1, R15
     assert not shipped_by(order({"pieces_sent": 9, "sent_at": NOON}), until, {})
     assert shipped_by(order(UNSENT, UNSENT, shipped_at=until), until, {})
     assert not shipped_by(order(UNSENT, UNSENT, shipped_at=late), until, {})
+    assert shipped_by(order(UNSENT, UNSENT, shipped_at=late, on_delivery_run_at=until), until, {})
+    assert not shipped_by(order(UNSENT, UNSENT, on_delivery_run_at=late), until, {})
 
 
 def test_what_was_paid_back_is_not_waited_for(  # L1

@@ -218,6 +218,12 @@ class WorldInMemory(MemoryWorld):
         """See World."""
         await World.carrier_tells(cast("World", self), parcel, event, at, key=key)
 
+    async def announced(self, order_no: str) -> Parcel:
+        """See World."""
+        parcel = self.parcel()
+        self.interpreter.shop.watch(parcel, ParcelPurpose.ORDER, order_no=order_no)
+        return parcel
+
     async def refunded(self, order_no: str) -> int:
         """See World."""
         return self.interpreter.ledger.refunded(f"order/{order_no}")

@@ -125,6 +125,68 @@ async def test_goods_that_ship_once_the_money_is_in_flight_change_nothing(world:
     assert (view.stage, view.kind) == (StageName.SETTLING, CaseKind.UNSHIPPED_REFUND)
 
 
+async def first_word(world: World, marketplace: str, event: ParcelEvent) -> tuple[Case, str, Parcel]:
+    """An unshipped refund of whose parcel the carrier first tells this: SHIPPED is late, or lost (R7)."""
+    order_no = await world.order(marketplace=marketplace)
+    case = await world.refund(order_no=order_no)
+    parcel = await world.announced(order_no)
+    await world.carrier_tells(parcel, event, await world.now(case))
+    return case, order_no, parcel
+
+
+@pytest.mark.parametrize("marketplace", ["douyin", "jd-pop"])
+async def test_goods_that_are_signed_for_come_back_first(world: World, marketplace: str) -> None:  # R7, T1
+    await world.address()
+    case, order_no, _ = await first_word(world, marketplace, ParcelEvent.SIGNED)
+    view = await world.at(case, StageName.RETURN_REVIEW)
+    await case.act(agreement(world))
+    unpaid = await paid(world, order_no)
+    outcome = await case.act_and_wait(receipt(world))
+
+    assert (view.kind, view.asked) == (CaseKind.RETURN, Money(amount=10_000, currency="CNY"))
+    assert await world.notices(case, NoticeTemplate.GOODS_UNDERWAY) == 2
+    assert (unpaid, outcome.outcome, await paid(world, order_no)) == (0, OutcomeKind.REFUNDED, 10_000)
+
+
+@pytest.mark.parametrize("marketplace", ["douyin", "jd-pop"])
+async def test_goods_that_are_refused_are_refunded_once_they_are_back(world: World, marketplace: str) -> None:  # R7
+    case, order_no, parcel = await first_word(world, marketplace, ParcelEvent.REFUSED)
+    await world.forward(case, hours=49)
+    waiting = await world.at(case, StageName.PARCEL_INTERCEPT)
+    unpaid = await paid(world, order_no)
+    await world.carrier_tells(parcel, ParcelEvent.SHIPPED, await world.now(case))  # late
+    await world.carrier_tells(parcel, ParcelEvent.RETURNED_TO_WAREHOUSE, await world.now(case))
+    outcome = await case.outcome()
+
+    assert (waiting.kind, waiting.on_silence) == (CaseKind.SHIPPED_REFUND, Silence.ESCALATE)
+    assert (unpaid, outcome.outcome, await paid(world, order_no)) == (0, OutcomeKind.REFUNDED, 10_000)
+
+
+async def test_goods_that_are_back_are_paid_back_at_once(world: World) -> None:  # R7
+    case, order_no, _ = await first_word(world, "douyin", ParcelEvent.RETURNED_TO_WAREHOUSE)
+    outcome = await case.outcome()
+
+    assert (outcome.kind, outcome.outcome, outcome.rule) == (CaseKind.SHIPPED_REFUND, OutcomeKind.REFUNDED, "R7")
+    assert await paid(world, order_no) == 10_000
+
+
+async def test_a_sign_off_after_a_refusal_calls_a_person(world: World) -> None:  # R7, T14
+    case, order_no, parcel = await first_word(world, "douyin", ParcelEvent.REFUSED)
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
+    view = await world.at(case, StageName.ESCALATED)
+
+    assert (view.attention, await paid(world, order_no)) == (Attention.GOODS_CONTRADICTED, 0)
+
+
+async def test_a_parcel_says_nothing_of_freight_alone(world: World) -> None:  # R13
+    order_no = await world.order(marketplace="douyin", freight=500)
+    case = await world.refund(0, order_no=order_no, lines=(), freight=500)
+    parcel = await world.announced(order_no)
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, await world.now(case))
+
+    await world.at(case, StageName.MERCHANT_REVIEW)
+
+
 # Policy "intercept": jd-pop ------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from activities.postgres import orders
 from starter.client import Case
 from starter.errors import RefusedRequest
 from tests.workflow.disputes import paid, refusal
@@ -74,6 +75,22 @@ async def test_only_the_case_about_what_is_in_the_parcel_converts(world: World) 
     assert (outcome.kind, outcome.outcome) == (CaseKind.UNSHIPPED_REFUND, OutcomeKind.REFUNDED)
     assert not [event for event in await world.events(on_two) if event.startswith("goods_")]
     assert await paid(world, order_no) == 4_000
+
+
+async def test_what_is_signed_for_has_left_though_nobody_told_of_that(world: World) -> None:  # R7, R15
+    order_no = await world.order(lines=TWO_LINES)
+    on_one, on_two = await in_review(world, order_no, ON_ONE), await in_review(world, order_no, ON_TWO)
+    parcel = await world.announced(order_no)
+    async with world.pool.acquire() as connection:
+        await orders.pack(connection, order_no, parcel, [LineQuantity(line="1", quantity=1)])
+
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, NOW)
+    await world.at(on_one, StageName.RETURN_REVIEW)
+    with pytest.raises(RefusedRequest) as refused:
+        await world.returned(order_no=order_no, lines=ON_TWO)
+
+    assert await standing(world, on_two) is StageName.MERCHANT_REVIEW
+    assert refused.value.refusal.code == "not_shipped"
 
 
 async def test_a_parcel_that_names_no_lines_is_about_all_of_the_order(world: World) -> None:  # R15

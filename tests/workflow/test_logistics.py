@@ -19,7 +19,8 @@ from workflows.messages.actors import buyer, carrier, merchant
 from workflows.messages.commands import AgreeReturn, EnterTracking, Withdraw
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
-from workflows.messages.stages import StageName
+from workflows.messages.requests import LineAmount
+from workflows.messages.stages import OutcomeKind, StageName
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -202,6 +203,57 @@ async def test_the_order_directory_learns_how_far_the_goods_are(world: World) ->
 
     assert (await found(world, order_no)).on_delivery_run_at == minutes(30)
     await world.at(case, StageName.INTERCEPTING)
+
+
+@pytest.mark.parametrize(
+    ("event", "stage"),
+    [
+        (ParcelEvent.IN_TRANSIT, StageName.RETURN_REVIEW),
+        (ParcelEvent.SIGNED, StageName.RETURN_REVIEW),
+        (ParcelEvent.REFUSED, StageName.PARCEL_INTERCEPT),
+    ],
+)
+async def test_whatever_word_of_a_carrier_comes_first_nothing_is_refunded_blindly(
+    world: World, event: ParcelEvent, stage: StageName
+) -> None:
+    """R7, R1, T1, L1: what the carrier tells first of the parcel may be how its journey went on, or ended."""
+    order_no = await world.order(paid_at=minutes(-3_600))
+    case = await reviewed(world, order_no, 10_000)
+    parcel = await world.announced(order_no)
+
+    await world.carrier_tells(parcel, event, minutes(-3_000))
+    await world.at(case, stage)
+    await world.forward(case, hours=49)
+
+    assert await world.refunded(order_no) == await world.paid_by_gateway(order_no) == 0
+    assert (await found(world, order_no)).on_delivery_run_at == minutes(-3_000)
+
+
+async def test_an_order_that_was_signed_for_has_shipped(world: World) -> None:
+    """R2, T1, L1: whether or not the carrier has told of its way there."""
+    order_no = await world.order(paid_at=minutes(-3_600), lines={"1": 6_000, "2": 4_000})
+    await world.carrier_tells(await world.announced(order_no), ParcelEvent.SIGNED, minutes(-3_000))
+
+    refund = await world.refund(order_no=order_no, lines=(LineAmount(line="1", quantity=1, amount=6_000),))
+    back = await world.returned(order_no=order_no, lines=(LineAmount(line="2", quantity=1, amount=4_000),))
+    late = await world.aftersales.order_paid(order_no)
+
+    await world.at(refund, StageName.SHIPPED_REVIEW)
+    await world.at(back, StageName.RETURN_REVIEW)
+    assert (await late.outcome()).outcome is OutcomeKind.SHIPPED_IN_TIME
+
+
+async def test_later_scans_on_the_way_cost_the_case_nothing(world: World) -> None:  # R7
+    order_no = await world.order()
+    case = await reviewed(world, order_no)
+    parcel = await world.announced(order_no)
+
+    for minute in range(3):
+        await world.carrier_tells(parcel, ParcelEvent.IN_TRANSIT, minutes(minute - 60))
+    await world.carrier_tells(parcel, ParcelEvent.SIGNED, minutes(0))
+
+    assert await logged(world, case, "goods_signed") == ["opened", "goods_in_transit", "goods_signed"]
+    assert await signals(case) == 2
 
 
 # Who is told ---------------------------------------------------------------------------------------------

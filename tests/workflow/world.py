@@ -19,7 +19,7 @@ from activities.gateways.order_records import OrderRecord
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
-from activities.postgres import allowances, ledger, loading, orders, pauses
+from activities.postgres import allowances, ledger, loading, orders, parcels, pauses
 from starter.client import Aftersales, Case
 from starter.worker.roles import Workers
 from tests.patience import PATIENCE
@@ -27,7 +27,7 @@ from workflows.messages.actors import Actor, merchant
 from workflows.messages.addresses import Region, SaveAddress
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.evidence import Evidence, MediaType
-from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
+from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
 from workflows.messages.pauses import DeclarePause
 from workflows.messages.persons import Recipient, in_clear
 from workflows.messages.requests import LineAmount, RefundReason, RefundRequest, ReturnRequest, WithdrawalRequest
@@ -226,6 +226,13 @@ class World:
     def parcel(self) -> Parcel:
         """A parcel that nobody has heard of."""
         return Parcel(carrier="sf", tracking_no=self.fresh("SF"))
+
+    async def announced(self, order_no: str) -> Parcel:
+        """A parcel of an order that the order system has told of, and its carrier has not yet."""
+        parcel, at = self.parcel(), datetime.now(UTC)
+        async with self.pool.acquire() as connection, connection.transaction():
+            await parcels.watch(connection, parcel, purpose=ParcelPurpose.ORDER, at=at, order_no=order_no)
+        return parcel
 
     async def carrier_tells(self, parcel: Parcel, event: ParcelEvent, at: datetime, *, key: str | None = None) -> None:
         """The carrier tells what happened to a parcel, through the client."""

@@ -21,8 +21,9 @@ from workflows.messages.cases import LogEntry, Span
 from workflows.messages.commands import Approve, CloseCase, OpenDispute, ReportParcel, Withdraw
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName, WorkList
+from workflows.rules.parcels import ON_ITS_WAY
 
-ON_ITS_WAY = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN, ParcelEvent.REFUSED})
+_OUT = ON_ITS_WAY | {ParcelEvent.REFUSED}
 """The parcel is out of the warehouse's hands: it must be intercepted, or comes back refused."""
 
 WAREHOUSE_REVIEW = Stage(
@@ -67,7 +68,10 @@ def process() -> Process:
         goods_signed=(RETURN_REVIEW, ESCALATED),
     )
     in_warehouse = on_its_way.leading(
-        goods_shipped=INTERCEPTING, goods_on_delivery_run=INTERCEPTING, goods_refused=INTERCEPTING
+        goods_shipped=INTERCEPTING,
+        goods_in_transit=INTERCEPTING,
+        goods_on_delivery_run=INTERCEPTING,
+        goods_refused=INTERCEPTING,
     )
     own: Table = {
         WAREHOUSE_REVIEW: (
@@ -117,7 +121,7 @@ def _parcel_moves(case: Case, report: ReportParcel) -> Decision:
     match report.event:
         case ParcelEvent.RETURNED_TO_WAREHOUSE if all_back(case):
             return refund_back(case, report, "R3")
-        case event if event in ON_ITS_WAY and _in_the_warehouse(case):
+        case event if event in _OUT and _in_the_warehouse(case):
             return case.enter(INTERCEPTING, line)
         case ParcelEvent.OUTBOUND if case.stage is WAREHOUSE_REVIEW:
             return case.enter(OUTBOUND_REVIEW, line)

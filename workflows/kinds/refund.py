@@ -48,11 +48,9 @@ from workflows.messages.proposals import MoreProof, ReturnInstead, SendAgain
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import ParcelWatch
-from workflows.rules.parcels import DIRECTORY, handed_on, report_of
+from workflows.rules.parcels import DIRECTORY, HAS_LEFT, ON_ITS_WAY, handed_on, report_of
 
 PROVED = "proved"
-
-HAS_LEFT = frozenset({ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN})
 
 MERCHANT_REVIEW = Stage(
     StageName.MERCHANT_REVIEW,
@@ -98,7 +96,16 @@ def unshipped() -> Process:
                 takes(Withdraw, BUYER, every_case.withdrawn, withdrawn=OutcomeKind.WITHDRAWN),  # R6
                 takes(SubmitEvidence, PARTIES, take_evidence),
                 *negotiating.talks(_carry_out_agreed, *PAID_BACK),
-                hears(ReportParcel, _goods_leave, goods_shipped=shipped, goods_on_delivery_run=shipped),
+                hears(
+                    ReportParcel,
+                    _goods_leave,
+                    goods_shipped=shipped,
+                    goods_in_transit=shipped,
+                    goods_on_delivery_run=shipped,
+                    goods_refused=(PARCEL_INTERCEPT, SHIPPED_REVIEW),
+                    goods_returned_to_warehouse=(*PAID_BACK, SHIPPED_REVIEW),
+                    goods_signed=(RETURN_REVIEW, SHIPPED_REVIEW),
+                ),
                 overdue.closing_unless(_approve_by_silence, approved_by_silence=PAID_BACK),
             ),
             **order_money.table(free=True),
@@ -219,16 +226,25 @@ def _note_parcel(case: Case, report: ReportParcel) -> Decision:
 
 
 def _goods_leave(case: Case, report: ReportParcel) -> Decision:
-    """R7: goods that leave are not refunded blindly."""
+    """R7: goods that leave are not refunded blindly, whichever word of the carrier is the first to come."""
     case = followed(case, report)
-    if report.event in HAS_LEFT and case.application.lines:
-        return _convert(case, every_case.parcel_line(case, report), min(report.happened_at, case.now))  # R18
-    return every_case.note_parcel(case, report)
+    if report.event not in HAS_LEFT or not case.application.lines:
+        return every_case.note_parcel(case, report)
+    line, left_at = every_case.parcel_line(case, report), min(report.happened_at, case.now)  # R18
+    if report.event in ON_ITS_WAY or case.policy.refund.shipped_meanwhile == "shipped_review":
+        return _convert(case, line, left_at)
+    sent = _as_shipped(case, left_at)
+    if report.event is ParcelEvent.REFUSED:  # it comes back without having been stopped
+        return _wait_for_the_parcel(sent, line)
+    return _stopped_parcel_ends(sent, report)
 
 
 def _stopped_parcel_moves(case: Case, report: ReportParcel) -> Decision:
+    return _stopped_parcel_ends(followed(case, report), report)
+
+
+def _stopped_parcel_ends(case: Case, report: ReportParcel) -> Decision:
     """R7, T14: refunded once it is all back; what was not stopped is with the buyer."""
-    case = followed(case, report)
     if report.event is ParcelEvent.RETURNED_TO_WAREHOUSE and all_back(case):
         return refund_back(case, report, "R7")
     if contradicted(case, report):
@@ -256,19 +272,30 @@ def _convert(
     given: EvidenceGiven | None = None,
 ) -> Decision:
     """R1, R7: the goods are on their way, so nothing is refunded blindly, and nothing asked for is lost."""
-    asked = {each.line for each in case.application.lines}
-    lines = tuple(_sent(line, shipped_at) if line.line in asked else line for line in case.order.lines)
-    order = case.order.model_copy(update={"lines": lines})
-    case = case.but(order=order, kind=CaseKind.SHIPPED_REFUND)
+    case = _as_shipped(case, shipped_at)
+    asked = bool(case.application.lines)
     match case.policy.refund.shipped_meanwhile:
         case "return" if asked:
             converted = _come_back(case, entry, watch, given)
         case "intercept" if asked:
-            notices = case.notice_to_both(NoticeTemplate.GOODS_UNDERWAY)
-            converted = case.enter(PARCEL_INTERCEPT, entry, notices=notices, watch=watch, evidence=given)
+            converted = _wait_for_the_parcel(case, entry, watch, given)
         case _:  # freight alone cannot be sent back or stopped
             converted = case.enter(SHIPPED_REVIEW, entry, watch=watch, evidence=given)
     return replace(converted, then=hear_of_proof, follow_up=PROVED)
+
+
+def _as_shipped(case: Case, at: datetime) -> Case:
+    asked = {each.line for each in case.application.lines}
+    lines = tuple(_sent(line, at) if line.line in asked else line for line in case.order.lines)
+    order = case.order.model_copy(update={"lines": lines})
+    return case.but(order=order, kind=CaseKind.SHIPPED_REFUND)
+
+
+def _wait_for_the_parcel(
+    case: Case, entry: LogEntry, watch: ParcelWatch | None = None, given: EvidenceGiven | None = None
+) -> Decision:
+    notices = case.notice_to_both(NoticeTemplate.GOODS_UNDERWAY)
+    return case.enter(PARCEL_INTERCEPT, entry, notices=notices, watch=watch, evidence=given)
 
 
 def hear_of_proof(case: Case, stepped: StepAnswer) -> Decision:

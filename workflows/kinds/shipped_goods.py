@@ -11,7 +11,7 @@ from workflows.messages.commands import ReportParcel
 from workflows.messages.parcels import Parcel, ParcelEvent
 from workflows.messages.pieces import PieceUse
 from workflows.messages.stages import Attention, Silence, StageName, WorkList
-from workflows.rules.parcels import DIRECTORY, came_back
+from workflows.rules.parcels import DIRECTORY, ON_ITS_WAY, came_back
 from workflows.rules.pieces import pieces_of
 
 ESCALATED = Stage(
@@ -34,7 +34,7 @@ def followed(case: Case, report: ReportParcel) -> Case:
         case ParcelEvent.RETURNED_TO_WAREHOUSE:
             out = tuple(each for each in goods.out if each != report.parcel)
             return with_goods(case, out=out, back=(*goods.back, report.parcel))
-        case ParcelEvent.SHIPPED | ParcelEvent.ON_DELIVERY_RUN | ParcelEvent.REFUSED:
+        case event if event in ON_ITS_WAY or event is ParcelEvent.REFUSED:
             return sent_in(case, report.parcel)
         case _:
             return case

@@ -55,6 +55,7 @@ class OrderFacts(Message):
     shipped_at: Instant | None = None
     """When carriers had all of it; None while some of its lines have not shipped (R15)."""
     on_delivery_run_at: Instant | None = None
+    """When all of it was out with carriers at the latest, by their first word of it on its way or at its end (R7)."""
     signed_at: Instant | None = None
     """When the last of its parcels was signed for that is known to have been; None where none is known to have (G2)."""
     completed_at: Instant | None = None

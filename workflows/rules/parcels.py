@@ -41,6 +41,10 @@ _HANDED_ON: Final = {
     ParcelPurpose.RETURN: _DELIVERY,
     ParcelPurpose.RESHIPMENT: _DELIVERY,
 }
+ON_ITS_WAY: Final = frozenset({ParcelEvent.SHIPPED, ParcelEvent.IN_TRANSIT, ParcelEvent.ON_DELIVERY_RUN})
+"""A carrier has the parcel, and where its journey ends is open (R7)."""
+HAS_LEFT: Final = ON_ITS_WAY | _DELIVERY
+"""What is true of no parcel that has not left, whatever else its carrier has told of it, or not (R7)."""
 DIRECTORY: Final = "directory"
 """Stands for the carrier where the order directory tells that goods have left, and not in which parcel (R7)."""
 
@@ -103,6 +107,17 @@ def handed_on(purpose: ParcelPurpose, event: ParcelEvent) -> bool:
     of an order are (R1, R3, R7), and how a return or a re-shipment ends (T6, T8). The rest is kept in the book.
     """
     return event in _HANDED_ON[purpose]
+
+
+def first_word_of_leaving(event: CarrierEvent, told: Iterable[CarrierEvent]) -> bool:
+    """Whether a scan on the way is the first that is told of an order's parcel having left (R7).
+
+    Then it counts as the carrier's word that has not come, and is handed on; later scans are not. ``told`` is what is
+    known of the parcel since the order was paid (R18); ``event`` may be among it.
+    """
+    return event.event is ParcelEvent.IN_TRANSIT and not any(
+        each.event in HAS_LEFT and (each.happened_at, each.key) < (event.happened_at, event.key) for each in told
+    )
 
 
 _NOT_RECEIVED: Final = frozenset({ParcelEvent.REFUSED, ParcelEvent.RETURNED_TO_WAREHOUSE})

@@ -117,7 +117,7 @@ def shipped_since(order: OrderFacts, application: Application) -> datetime | Non
 
 def shipped_by(order: OrderFacts, until: datetime, not_needed: Mapping[str, int]) -> bool:
     """Whether all of an order shipped by a moment, but for the pieces that need not ship any more (L1, R15)."""
-    if order.shipped_at and order.shipped_at <= until:
+    if any(at and at <= until for at in (order.shipped_at, order.on_delivery_run_at)):
         return True
     needed = {line.line: line.quantity - not_needed.get(line.line, 0) for line in order.lines}
     return any(count > 0 for count in needed.values()) and all(

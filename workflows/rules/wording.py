@@ -252,6 +252,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "goods_returned_to_warehouse": "商品回仓 · goods back in the warehouse",
         "goods_shipped": "商品已发出 · goods shipped",
         "goods_signed": "已签收 · goods signed for",
+        "goods_in_transit": "运输中 · goods on their way",
         "handed_over": "移交其他案件 · handed over",
         "intervened": "平台介入 · platform stepped in",
         "locked": "锁定 · locked",
