@@ -36,7 +36,7 @@ from activities.postgres.vault import VaultAccounts
 from activities.privacy.keys import KeyRingError
 from activities.reconciliation import Reconciliation as ReconciliationActivities
 from activities.virtual_numbers import VirtualNumbers
-from starter.adapters import Adapters
+from starter.adapters import Adapters, payment_limits
 from starter.archive_place import closed_cases
 from starter.connection import connect, discover, temporal_config
 from starter.logs import to_standard_error
@@ -125,7 +125,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         )
         policies = Policies(settings.policies_dir)
         # Where another process sends the notices, waking does nothing: that one looks by itself.
-        opening = Opening(pool, policies, sender.wake, measures, outward.payments.limits)
+        opening = Opening(pool, policies, sender.wake, measures, payment_limits(settings))
         casebook = CaseBook(pool, policies, sender.wake, measures)
         gateway = TransfersToAccounts(outward.payments, VaultAccounts(pool, vault))
         payments = Payments(pool, gateway, sender.wake, measures=measures, per_second=settings.payments_per_second)

@@ -6,13 +6,14 @@ an asynchronous context manager of it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self, TypeVar, cast, runtime_checkable
+from typing import Any, Final, NoReturn, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import asyncpg
 
+from activities.gateways.callbacks import REFUSAL
 from activities.gateways.carrier import Carrier
 from activities.gateways.carrier_stub import CarrierStub
 from activities.gateways.limits import NO_LIMITS, Limits
@@ -39,7 +40,10 @@ PORTS: Final[Mapping[str, WorkerRole | None]] = {
     "numbers": role_of("bind_number"),
     "notices": WorkerRole.NOTIFICATIONS,
 }
-"""The settings that name an adapter, and the role of the workers that call it; None: the HTTP service does."""
+"""The settings that name an adapter, and the role of the workers that call it; None: no worker does.
+
+Whoever does not call an adapter is not given its secrets either: it is not made there.
+"""
 
 SIGN_OF_LIFE_SECONDS: Final = 5.0
 
@@ -57,9 +61,25 @@ class Alive(Protocol):
         ...
 
 
+class OfOtherRoles:
+    """In the place of an adapter that no role of this process calls: it is not made, for its secrets are not here."""
+
+    limits = NO_LIMITS
+    refusal = REFUSAL
+
+    def __init__(self, port: str) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise SettingsError(
+            f"{variable_name(self._port)} is called by workers of the role {PORTS[self._port]}, which this process "
+            f"is not: {name} was asked of it"
+        )
+
+
 @dataclass(frozen=True)
 class Adapters:
-    """What a worker reaches the outside world by."""
+    """What a worker reaches the outside world by, as far as its roles do."""
 
     payments: PaymentGateway
     carriers: Carrier
@@ -72,15 +92,46 @@ class Adapters:
     ) -> Self:
         """The adapters that the settings name, for as long as ``stack`` is open; ``outside`` is the stand-ins' own.
 
+        Only those that the process's roles call: another one's refuses every call, and there is no channel.
+
         Raises:
             SettingsError: production would work with a stub, or an adapter cannot be made.
         """
         refuse_stubs(settings)
+        called = called_by(settings.roles)
+
+        async def made(port: str, adapter: Callable[[], Awaitable[Adapter]]) -> Adapter:
+            return await adapter() if port in called else cast("Adapter", OfOtherRoles(port))
+
+        return cls(
+            payments=await made("payments", lambda: payment_gateway(settings, stack, outside)),
+            carriers=await made("carriers", lambda: carrier(settings, stack, outside)),
+            numbers=await made("numbers", lambda: _numbers(settings, stack, outside, lookup_key)),
+            channels=await _channels(settings, stack, outside) if "notices" in called else {},
+        )
+
+
+@dataclass(frozen=True)
+class HttpAdapters:
+    """What the HTTP service reads callbacks and orders by."""
+
+    payments: PaymentGateway
+    carriers: Carrier
+    orders: OrderSource | None
+    """The stream that orders are read from; None where they are only pushed."""
+
+    @classmethod
+    async def opened(cls, settings: Settings, stack: AsyncExitStack, outside: asyncpg.Pool) -> Self:
+        """As those of a worker are.
+
+        Raises:
+            SettingsError: production would work with a stub, or an adapter cannot be made.
+        """
+        refuse_stubs(settings, "payments", "orders")
         return cls(
             payments=await payment_gateway(settings, stack, outside),
             carriers=await carrier(settings, stack, outside),
-            numbers=await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key)),
-            channels=await _channels(settings, stack, outside),
+            orders=await order_source(settings, stack),
         )
 
 
@@ -100,6 +151,12 @@ async def carrier(settings: Settings, stack: AsyncExitStack, pool: asyncpg.Pool)
         SettingsError: it cannot be made.
     """
     return await _opened(settings, stack, "carriers", lambda: CarrierStub(pool))
+
+
+async def _numbers(
+    settings: Settings, stack: AsyncExitStack, outside: asyncpg.Pool, lookup_key: LookupKey
+) -> NumberProvider:
+    return await _opened(settings, stack, "numbers", lambda: NumbersStub(outside, lookup_key))
 
 
 async def order_source(settings: Settings, stack: AsyncExitStack) -> OrderSource | None:
@@ -171,13 +228,18 @@ def refuse_stubs(settings: Settings, *ports: str) -> None:
     """
     if settings.development:
         return
-    called = ports or tuple(port for port, role in PORTS.items() if role in settings.roles)
+    called = ports or called_by(settings.roles)
     stubs = [variable_name(port) for port in called if STUB in adapter_of(settings, port).split(AND)]
     if stubs:
         raise SettingsError(
             f"{', '.join(stubs)} must name an adapter in production, by its name or as package.module:factory: "
             "the built-in `stub` only says that it has paid, called or told somebody"
         )
+
+
+def called_by(roles: Collection[WorkerRole]) -> tuple[str, ...]:
+    """The ports that workers of these roles call."""
+    return tuple(port for port, role in PORTS.items() if role in roles)
 
 
 def adapter_of(settings: Settings, port: str) -> str:

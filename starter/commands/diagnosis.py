@@ -127,7 +127,9 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]], *, patience: 
 
 async def _adapter(settings: Settings, port: str) -> str:
     """X1: what stands behind a port, and its sign of life."""
-    name, variable = adapter_of(settings, port), variable_name(port)
+    name, variable, role = adapter_of(settings, port), variable_name(port), PORTS[port]
+    if role and role not in settings.roles:
+        return f"{name}: not asked from here, workers of the role {role} call it"
     try:
         refuse_stubs(settings, port)
     except SettingsError as error:

@@ -12,7 +12,7 @@ from temporalio.runtime import Runtime
 
 from activities.postgres.pool import open_pool
 from starter.access_tokens import Unauthenticated, UnusableKey
-from starter.adapters import carrier, order_source, payment_gateway, refuse_stubs
+from starter.adapters import HttpAdapters
 from starter.client import connected
 from starter.commands import wording
 from starter.commands.failures import Exit, UsageError
@@ -78,7 +78,6 @@ def token(
 async def _serve(settings: Settings, as_json: bool) -> None:
     to_standard_error(settings.log_level, settings.log_format)
     stop = told_to_stop()
-    refuse_stubs(settings, "payments", "orders")
     told = await _settings(settings)
     url = discover(settings).database_url
     health = ServiceHealth(url, newer_fits=settings.versioned)
@@ -90,15 +89,16 @@ async def _serve(settings: Settings, as_json: bool) -> None:
         connected(settings, lazy=True) as aftersales,
         AsyncExitStack() as stack,
     ):
+        adapters = await HttpAdapters.opened(settings, stack, outside)
         service = HttpService(
             told,
             pool,
             aftersales.vault,
             aftersales,
-            await payment_gateway(settings, stack, outside),
-            await carrier(settings, stack, outside),
+            adapters.payments,
+            adapters.carriers,
             meter=Runtime.default().metric_meter,
-            orders=await order_source(settings, stack),
+            orders=adapters.orders,
         )
         async with running(service) as address:
             health.state = State.RUNNING

@@ -368,6 +368,7 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
 
     ended = await production.run("books")
     diagnosis = await production.run("doctor", "--json")
+    paying = await production.having(AFTERSALES_ROLE="money").run("doctor", "--json")
 
     assert ended.code == 2
     assert ended.err.startswith("AFTERSALES_PAYMENTS must name an adapter in production")
@@ -375,6 +376,10 @@ async def test_the_books_of_production_are_not_compared_with_a_stubs(shell: Shel
     (adapters,) = [each for each in diagnosis.document["checks"] if each["what"] == "notices"]
     assert not adapters["ok"]
     assert "AFTERSALES_NOTICES" in adapters["remedy"]
+    found = {each["what"]: each for each in paying.document["checks"]}
+    assert not found["payments"]["ok"]
+    assert found["notices"]["ok"], "whose secrets are not where money is paid (X1)"
+    assert "workers of the role notifications call it" in found["notices"]["finding"]
     (scheduled,) = [each for each in diagnosis.document["checks"] if each["what"] == "schedules"]
     assert not scheduled["ok"]  # their arguments are sealed under a key that this ring does not have
     assert f"{queue}-reconciliation" in scheduled["finding"]

@@ -71,6 +71,16 @@ class Pod:
     def ports(self) -> dict[str, int]:
         return {port["name"]: port["containerPort"] for port in self.container.get("ports", [])}
 
+    @property
+    def given(self) -> set[str]:
+        """The Secrets whose keys it has as environment variables."""
+        return {each["secretRef"]["name"] for each in self.container.get("envFrom", []) if "secretRef" in each}
+
+    @property
+    def files(self) -> set[str]:
+        """The Secrets whose keys it has as files."""
+        return {each["secret"]["secretName"] for each in self.spec["volumes"] if "secret" in each}
+
     def environment(self, others: tuple[Manifest, ...]) -> dict[str, str]:
         """The variables of its container, as far as the manifests tell: Secrets are not among them."""
         found: dict[str, str] = {}

@@ -32,6 +32,8 @@ SCHEMAS: dict[str, Any] = {
 }
 EXIT_SECONDS = 10
 """How long after its grace a worker process is gone at the latest."""
+OF_AN_ADAPTER_OF_ONES_OWN: frozenset[str] = frozenset()
+"""Whatever it reads."""
 DATABASES = {"DATABASE_URL", "AFTERSALES_KEY_STORE_URL"}
 SECRETS = {
     "aftersales": {"AFTERSALES_LOOKUP_KEY"},
@@ -45,14 +47,13 @@ SECRETS = {
         "AFTERSALES_WECHATPAY_PUBLIC_KEY_ID",
     },
     "aftersales-payment-files": {"private-key.pem", "public-key.pem", "api-v3-key"},
+    "aftersales-notices": {"AFTERSALES_NOTICE_WEBHOOK_SECRET", "AFTERSALES_SMTP_USER", "AFTERSALES_SMTP_PASSWORD"},
+    **{f"aftersales-{port}": OF_AN_ADAPTER_OF_ONES_OWN for port in ("carriers", "numbers", "orders")},
     "aftersales-webhooks": {"webhooks.toml"},
     "aftersales-keys": {"keys"},
     "temporal-client-tls": {"tls.crt", "tls.key"},
 }
 """What deploy/README.md has people put into which Secret."""
-
-PAYING = {"money", "http"}
-"""The components that speak to the payment provider, or verify what it sends."""
 
 each_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 
@@ -154,8 +155,7 @@ def test_every_setting_is_known_and_right(overlay: str) -> None:
 def test_what_is_secret_comes_from_documented_secrets(overlay: str) -> None:
     guide = (ROOT / "deploy" / "README.md").read_text()
     for pod in pods(overlay):
-        named = given(pod)
-        named |= {each["secret"]["secretName"] for each in pod.spec["volumes"] if "secret" in each}
+        named = pod.given | pod.files
         assert named <= set(SECRETS)
         for name in named:
             assert f"`{name}`" in guide
@@ -171,9 +171,10 @@ def test_each_process_logs_in_to_the_databases_as_its_own_kind_only(overlay: str
     kinds |= {"aftersales-setup": "setup", "aftersales-codec": "codec", "aftersales-http": "http"}
     assert {pod.name for pod in pods(overlay)} == set(kinds)
     for pod in pods(overlay):
-        # Its own Secret, and one that holds no login. The owner's is setup's own.
-        paying = {"aftersales-payments"} if pod.labels.get("app.kubernetes.io/component") in PAYING else set[str]()
-        assert given(pod) == {"aftersales", f"aftersales-{kinds[pod.name]}"} | paying, pod.name
+        # Its own Secret, and those that hold no login. The owner's is setup's own.
+        own = {"aftersales", f"aftersales-{kinds[pod.name]}"}
+        assert pod.given >= own, pod.name
+        assert not {name for name in pod.given - own if SECRETS[name] & DATABASES}, pod.name
         assert SECRETS[f"aftersales-{kinds[pod.name]}"] >= DATABASES
     assert not SECRETS["aftersales"] & DATABASES
 
@@ -184,7 +185,8 @@ def test_files_are_where_they_are_read_and_nowhere_else(overlay: str) -> None:
         component = pod.labels.get("app.kubernetes.io/component")
         secrets = {each["name"]: each["secret"]["secretName"] for each in pod.spec["volumes"] if "secret" in each}
         places = {each["mountPath"]: secrets.get(each["name"]) for each in pod.container["volumeMounts"]}
-        assert (places.get("/run/aftersales/payments") == "aftersales-payment-files") == (component in PAYING)
+        paying = "aftersales-payment-files" in pod.files
+        assert (places.get("/run/aftersales/payments") == "aftersales-payment-files") == paying
         assert (places.get("/run/aftersales/webhooks") == "aftersales-webhooks") == (component == "notifications")
         webhooks = pod.environment(rendered(overlay)).get("AFTERSALES_WEBHOOKS")
         assert webhooks == (None if overlay == "development" else "/run/aftersales/webhooks/webhooks.toml")
@@ -395,17 +397,12 @@ def test_every_file_is_used() -> None:
 def test_the_example_of_external_secrets_has_every_key() -> None:
     example = yaml.safe_load_all((KUBERNETES / "examples" / "external-secrets.yaml").read_text())
     keys = {each["metadata"]["name"]: {entry["secretKey"] for entry in each["spec"]["data"]} for each in example}
-    assert keys == {name: wanted for name, wanted in SECRETS.items() if name != "temporal-client-tls"}
+    assert keys == {name: wanted for name, wanted in SECRETS.items() if wanted and name != "temporal-client-tls"}
 
 
 def _entries(kustomization: Manifest) -> list[str]:
     patches = [each["path"] for each in kustomization.get("patches", []) if "path" in each]
     return [*kustomization.get("resources", []), *kustomization.get("configurations", []), *patches]
-
-
-def given(pod: Pod) -> set[str]:
-    """The Secrets whose keys a pod has as environment variables."""
-    return {each["secretRef"]["name"] for each in pod.container.get("envFrom", []) if "secretRef" in each}
 
 
 def mounts(pod: Pod) -> set[str]:

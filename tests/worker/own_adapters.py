@@ -1,5 +1,6 @@
 """Adapters as an adopter writes them, in a module of its own: nothing of them is known to the service but a setting."""
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -17,6 +18,8 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.parcels import CarrierEvent, Parcel
 
 REFERENCE = "own-gateway-1"
+SECRET = "OWN_GATEWAY_SECRET"
+SECRET_OF_NOTICES = "OWN_CHANNELS_SECRET"
 
 
 class OwnGateway(PaymentGateway):
@@ -53,7 +56,8 @@ class OwnChannel:
 
 @asynccontextmanager
 async def payments() -> AsyncGenerator[OwnGateway]:
-    """One that has connections to close."""
+    """One that has connections to close, and a secret."""
+    assert os.environ[SECRET]
     yield OwnGateway()
 
 
@@ -62,6 +66,7 @@ async def carriers() -> OwnCarriers:
 
 
 def notices() -> Mapping[ChannelName, OwnChannel]:
+    assert os.environ[SECRET_OF_NOTICES]
     return dict.fromkeys(ChannelName, OwnChannel())
 
 

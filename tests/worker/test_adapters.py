@@ -46,14 +46,14 @@ async def test_production_does_not_start_on_a_stub(
     assert line.startswith(f"{', '.join(named)} must name an adapter in production")
 
 
-async def test_a_refund_is_paid_by_an_adapter_that_is_only_named(
+async def test_a_refund_is_paid_by_an_adapter_that_is_only_named_and_whose_secret_only_who_pays_has(
     shop: World, own_settings: Settings, database: str
-) -> None:
+) -> None:  # X1
     named = {f"AFTERSALES_{port.upper()}": f"{OWN}:{port}" for port in ("payments", "carriers", "notices")}
     environment = production(own_settings, database) | named
     async with (
         worker_process(own_settings, AFTERSALES_ROLE="workflows", **environment),
-        worker_process(own_settings, AFTERSALES_ROLE="money", **environment),
+        worker_process(own_settings, AFTERSALES_ROLE="money", **{own_adapters.SECRET: "s"}, **environment),
     ):
         case = await shop.refund()
         outcome = await case.act_and_wait(Approve(key="a", by=merchant(shop.merchant)))
@@ -77,6 +77,20 @@ async def test_an_adapter_that_cannot_be_made_is_told_by_its_setting(name: str, 
     async with AsyncExitStack() as stack:
         with pytest.raises(SettingsError, match=f"^AFTERSALES_PAYMENTS: .*{name}.*{why}"):
             await Adapters.opened(settings, stack, MagicMock(), MagicMock())
+
+
+async def test_what_another_role_calls_refuses_every_call() -> None:  # X1
+    settings = Settings(role="workflows")
+    async with AsyncExitStack() as stack:
+        adapters = await Adapters.opened(settings, stack, MagicMock(), MagicMock())
+
+    with pytest.raises(SettingsError, match="AFTERSALES_PAYMENTS is called by workers of the role money.*submit"):
+        await adapters.payments.submit(MagicMock())
+    with pytest.raises(
+        SettingsError, match="AFTERSALES_CARRIERS is called by workers of the role notifications.*track"
+    ):
+        await adapters.carriers.track(MagicMock(), MagicMock())
+    assert adapters.channels == {}
 
 
 @pytest.mark.parametrize("port", PORTS)
