@@ -81,7 +81,7 @@ async def check(dsn: str, *, newer_fits: bool = False) -> None:
     Args:
         dsn: ``postgresql://...`` of the database.
         newer_fits: Whether a newer one will do. It must where an older version of the workers ends its cases beside a
-            newer one; migrations then only add.
+            newer one; migrations then only add. So it does for what runs already, and for what is no worker.
 
     Raises:
         SchemaMismatch: it is older or newer.

@@ -80,7 +80,7 @@ async def _serve(settings: Settings, as_json: bool) -> None:
     stop = told_to_stop()
     told = await _settings(settings)
     url = discover(settings).database_url
-    health = ServiceHealth(url, newer_fits=settings.versioned)
+    health = ServiceHealth(url)
     async with (
         answering(health, settings.health_listen),
         await open_pool(url, max_size=settings.database_pool_size, application_name="aftersales-http") as pool,

@@ -1,6 +1,8 @@
 """What the HTTP service tells an orchestrator, on the port of its probes.
 
-It is ready as long as the database takes what comes: callbacks are kept while Temporal is away, and handed on later.
+It is ready as long as the database takes what comes: callbacks are kept while Temporal is away, and handed on later. A
+schema that is newer than this release's takes it too, for a migration removes nothing that the release before uses: so
+nobody is turned away between ``aftersales setup`` and the new release, nor after a step back.
 """
 
 import asyncio
@@ -16,10 +18,9 @@ _FRESH_SECONDS = 1.0
 class ServiceHealth:
     """How one process of the HTTP service is."""
 
-    def __init__(self, database_url: str, *, newer_fits: bool) -> None:
+    def __init__(self, database_url: str) -> None:
         self.state = State.STARTING
         self._url = database_url
-        self._newer_fits = newer_fits
         self._looking = asyncio.Lock()
         self._last: tuple[float, list[str]] | None = None
 
@@ -47,7 +48,7 @@ class ServiceHealth:
 
     async def _database(self) -> str | None:
         try:
-            await schema.check(self._url, newer_fits=self._newer_fits)
+            await schema.check(self._url, newer_fits=True)
         except SchemaMismatch as mismatch:
             return str(mismatch)
         return None
