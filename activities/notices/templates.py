@@ -149,12 +149,17 @@ class ProposalMade(Amount):
     on_silence: Silence
 
 
-class ProposalEnded(Fields):
-    """To whoever made it, and to both where it lapsed: how a proposal has ended, and what silence does now (N6)."""
+class ProposalOver(Fields):
+    """To whoever made it, and to both where it lapsed: how a proposal has ended (N6)."""
 
     number: PositiveInt
     terms: ProposalKind
     how: ProposalEnd
+
+
+class ProposalEnded(ProposalOver):
+    """The same, and what silence does in the stage that the case is in now (N6)."""
+
     on_silence: Silence
 
 
@@ -212,6 +217,7 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.SETTLEMENT_OFFERED: Amount,
     NoticeTemplate.PROPOSAL_MADE: ProposalMade,
     NoticeTemplate.PROPOSAL_ENDED: ProposalEnded,
+    NoticeTemplate.PROPOSAL_OVER: ProposalOver,
     NoticeTemplate.MESSAGE_LEFT: MessageLeft,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,

@@ -8,9 +8,10 @@ from functools import cache
 from tests.processes import told_to
 from tests.processes.exploring import Arrow, drawn, kept, name, observed
 from tests.processes.told_to import PARTIES, Told
-from workflows.kinds.stage import INTERNAL
+from workflows.kinds.stage import INTERNAL, STAGES
 from workflows.messages.actors import Role
 from workflows.messages.cases import NoticeTemplate
+from workflows.rules.silence import BY_PROFILE
 
 
 @cache
@@ -44,6 +45,14 @@ def test_neither_side_is_told_that_payments_wait_for_each_other() -> None:  # N6
 
     assert {each.to for each in inside} == INTERNAL, "the stories come there"
     assert {notice for each in inside for notice in each.notices if notice[0] is NoticeTemplate.STAGE_CHANGED} == set()
+
+
+def test_a_notice_says_what_silence_does_in_the_stage_that_the_case_is_in() -> None:  # N6, G3
+    said = {(each.to, silence) for each in heard() for silence in each.silences}
+    where_all_profiles_agree = {(to, silence) for to, silence in said if to not in BY_PROFILE}
+
+    assert len(where_all_profiles_agree) > 20
+    assert {(to, silence) for to, silence in where_all_profiles_agree if silence is not STAGES[to].silence} == set()
 
 
 def test_what_one_side_does_the_other_side_is_told() -> None:  # N6, T3, T9, A3, R5

@@ -18,7 +18,7 @@ from workflows.kinds.kind import PROCESSES
 from workflows.kinds.stage import PASSING
 from workflows.messages.actors import Role
 from workflows.messages.cases import NoticeTemplate, Step, Stepped
-from workflows.messages.stages import CaseKind, StageName
+from workflows.messages.stages import CaseKind, Silence, StageName
 from workflows.rules.wording import event_words
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "who-is-told.md"
@@ -43,6 +43,8 @@ class Told:
     event: str
     to: StageName
     notices: frozenset[tuple[NoticeTemplate, Role]]
+    silences: frozenset[Silence]
+    """What silence will do, by its notices."""
 
     @property
     def moved(self) -> bool:
@@ -63,7 +65,8 @@ def listening() -> Generator[list[Told]]:
         if stepped.refusal is None:
             events = [each.event for each in step.entries if each.event not in REMARKS] or [step.entries[0].event]
             notices = frozenset((each.template, each.to.role) for each in step.notices)
-            heard.append(Told(kind, stage, events[0], row.stage, notices))
+            said = {each.fields["on_silence"] for each in step.notices if "on_silence" in each.fields}
+            heard.append(Told(kind, stage, events[0], row.stage, notices, frozenset(map(Silence, map(str, said)))))
         return stepped
 
     with patch.object(MemoryBook, "write_step", step):

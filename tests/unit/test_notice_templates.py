@@ -55,6 +55,12 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "how": ProposalEnd.LAPSED,
         "on_silence": Silence.AGREE_TO_RETURN,
     },
+    NoticeTemplate.PROPOSAL_OVER: {
+        "subject": "DY-1001",
+        "number": 3,
+        "terms": ProposalKind.AMOUNT,
+        "how": ProposalEnd.ACCEPTED,
+    },
     NoticeTemplate.MESSAGE_LEFT: {"subject": "DY-1001", "by": Role.BUYER},
     NoticeTemplate.DEADLINE_NEAR: {
         "subject": "DY-1001",

@@ -101,7 +101,7 @@ def told_of(case: Case, proposal: Proposal) -> tuple[Notice, ...]:
 
 
 def told_of_end(case: Case, proposal: Proposal, how: ProposalEnd, *to: Actor | None) -> tuple[Notice, ...]:
-    """N6: how a proposal has ended, and what the stage's silence does now."""
+    """N6: how a proposal has ended; what silence does from here on is said with the step that it is told of."""
     return tuple(
         notice
         for each in to
@@ -111,6 +111,5 @@ def told_of_end(case: Case, proposal: Proposal, how: ProposalEnd, *to: Actor | N
             number=proposal.number,
             terms=proposal.terms.kind,
             how=how,
-            on_silence=case.on_silence,
         )
     )

@@ -13,7 +13,7 @@ from workflows.messages.cases import CaseKey, Due, LogEntry, Notice, NoticeTempl
 from workflows.messages.parcels import ParcelPurpose
 from workflows.messages.payouts import Reservation
 from workflows.messages.policy import Policy
-from workflows.messages.stages import Attention
+from workflows.messages.stages import Attention, Silence
 
 STAFF = officer("staff")
 """Whoever of the platform's staff answers calls for attention."""
@@ -22,6 +22,7 @@ STAFF = officer("staff")
 def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry, ...] = ()) -> Step:
     """The case's next step; ``before`` are log lines that go with it."""
     clock = case.state.clock
+    notices = (*told_of(case, plan), *open_proposals.told_of_fallen(case, plan))
     match plan.ticks:
         case Ticks.ANEW:
             span = asked_span(case, plan)
@@ -42,7 +43,7 @@ def step_of(case: Case, plan: StepPlan, key: CaseKey, *, before: tuple[LogEntry,
         outcome=plan.outcome,
         refunded=plan.refunded,
         compensated=plan.compensated,
-        notices=(*told_of(case, plan), *open_proposals.told_of_fallen(case, plan), *_calls_staff(case, plan.attention)),
+        notices=(*(_from_here_on(case, plan, each) for each in notices), *_calls_staff(case, plan.attention)),
         reserve=plan.reserve,
         only_with_room=plan.only_with_room,
         balance=plan.balance,
@@ -77,13 +78,31 @@ def told_of(case: Case, plan: StepPlan) -> tuple[Notice, ...]:
 
     Not of one to a stage that is the platform's own affair.
     """
-    moved = plan.stage is not case.stage and plan.stage.name not in PASSING | INTERNAL
+    moved = plan.stage is not case.stage and plan.stage.name not in _OF_NOBODY
     if plan.notices or not moved:
         return plan.notices
     if plan.outcome:
         return case.closed_notices(plan.outcome)
-    on_silence = case.but(stage=plan.stage.name).on_silence
-    return case.notice_to_both(NoticeTemplate.STAGE_CHANGED, stage=plan.stage.name, on_silence=on_silence)
+    return case.notice_to_both(
+        NoticeTemplate.STAGE_CHANGED, stage=plan.stage.name, on_silence=_silence_there(case, plan)
+    )
+
+
+_OF_NOBODY: Final = PASSING | INTERNAL
+"""Where the case waits for neither side."""
+
+
+def _silence_there(case: Case, plan: StepPlan) -> Silence:
+    return case.but(stage=plan.stage.name).on_silence
+
+
+def _from_here_on(case: Case, plan: StepPlan, notice: Notice) -> Notice:
+    """N6: the same, with what silence does in the stage that the step leads to, and not in the one that is left."""
+    if notice.template is not NoticeTemplate.PROPOSAL_ENDED:
+        return notice
+    if plan.stage is CLOSED or plan.stage.name in _OF_NOBODY:
+        return notice.model_copy(update={"template": NoticeTemplate.PROPOSAL_OVER})
+    return notice.model_copy(update={"fields": {**notice.fields, "on_silence": _silence_there(case, plan)}})
 
 
 def _calls_staff(case: Case, attention: Attention | None) -> tuple[Notice, ...]:

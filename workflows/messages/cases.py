@@ -118,6 +118,8 @@ class NoticeTemplate(Word):
     SETTLEMENT_OFFERED = "settlement_offered"
     PROPOSAL_MADE = "proposal_made"
     PROPOSAL_ENDED = "proposal_ended"
+    PROPOSAL_OVER = "proposal_over"
+    """The same, where the case waits for neither side any more."""
     MESSAGE_LEFT = "message_left"
     DEADLINE_NEAR = "deadline_near"
     REQUEST_REJECTED = "request_rejected"

@@ -40,6 +40,7 @@ CHINESE: Final = Texts(
         NoticeTemplate.PROPOSAL_ENDED: (
             "【售后】{subject} 的协商方案 {number}（{terms}）{how}。此后如无人处理，到期{on_silence}。"
         ),
+        NoticeTemplate.PROPOSAL_OVER: "【售后】{subject} 的协商方案 {number}（{terms}）{how}。",
         NoticeTemplate.MESSAGE_LEFT: "【售后】{subject} 的{by}给您留言，请在售后单中查看。",
         NoticeTemplate.DEADLINE_NEAR: (
             "【售后】{subject} 的售后单即将超时：{time_zone} {due} 前未处理，{on_silence}。"

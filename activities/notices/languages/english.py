@@ -44,6 +44,7 @@ ENGLISH: Final = Texts(
             "[After-sales] {subject}: proposal no. {number} ({terms}) {how}. From here on, if nothing is done in "
             "time, {on_silence}."
         ),
+        NoticeTemplate.PROPOSAL_OVER: "[After-sales] {subject}: proposal no. {number} ({terms}) {how}.",
         NoticeTemplate.MESSAGE_LEFT: (
             "[After-sales] {subject}: {by} has left you a message; please read it in the case."
         ),

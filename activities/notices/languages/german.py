@@ -46,6 +46,7 @@ GERMAN: Final = Texts(
             "[Kundenservice] {subject}: Der Vorschlag Nr. {number} ({terms}) {how}. Geschieht nun bis zum Ende der "
             "Frist nichts, {on_silence}."
         ),
+        NoticeTemplate.PROPOSAL_OVER: "[Kundenservice] {subject}: Der Vorschlag Nr. {number} ({terms}) {how}.",
         NoticeTemplate.MESSAGE_LEFT: (
             "[Kundenservice] {subject}: {by} hat Ihnen eine Nachricht hinterlassen; bitte lesen Sie sie im Vorgang."
         ),
