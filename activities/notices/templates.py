@@ -79,7 +79,10 @@ class DeadlineNear(Fields):
 
 
 class RequestRejected(Fields):
-    """To the buyer: rejected, and how many days there are to amend and apply again (R6)."""
+    """To the buyer: rejected, and how many days there are to apply again, or to have the platform decide (R6).
+
+    Or what it has sent back is not accepted: it is sent to it again, or the platform decides (T6, T15).
+    """
 
     reason: RejectReason
     window_days: PositiveInt
@@ -221,6 +224,8 @@ FIELDS: Final[Mapping[NoticeTemplate, type[Fields]]] = {
     NoticeTemplate.MESSAGE_LEFT: MessageLeft,
     NoticeTemplate.DEADLINE_NEAR: DeadlineNear,
     NoticeTemplate.REQUEST_REJECTED: RequestRejected,
+    NoticeTemplate.REQUEST_REJECTED_FINALLY: RequestRejected,
+    NoticeTemplate.RECEIPT_REJECTED: RequestRejected,
     NoticeTemplate.GOODS_UNDERWAY: Fields,
     NoticeTemplate.RETURN_AGREED: ReturnAgreed,
     NoticeTemplate.ADDRESS_WANTED: Fields,

@@ -64,6 +64,7 @@ def test_what_one_side_does_the_other_side_is_told() -> None:  # N6, T3, T9, A3,
         ("retention_offered", NoticeTemplate.RETENTION_ASKED, Role.BUYER),
         ("refund_wanted", NoticeTemplate.CONVERSION_WANTED, Role.MERCHANT),
         ("rejected", NoticeTemplate.REQUEST_REJECTED, Role.BUYER),
+        ("rejected", NoticeTemplate.RECEIPT_REJECTED, Role.BUYER),
         ("refund_submitted", NoticeTemplate.REFUND_SUBMITTED, Role.BUYER),
     } <= told
     own = {("evidence_submitted", NoticeTemplate.EVIDENCE_GIVEN, Role.PLATFORM)}

@@ -58,3 +58,46 @@ def test_where_nobody_is_waited_for_nothing_is_said_of_silence(turns: tuple[str,
 
     assert NoticeTemplate.PROPOSAL_ENDED not in {each.template for each in heard.notices}
     assert "if nothing is done" not in heard.text(NoticeTemplate.PROPOSAL_OVER)
+
+
+AGAIN = ("0 reject merchant", "0 amend buyer")
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "may"),
+    [
+        ("open refund", (), True),
+        ("open refund", AGAIN, True),
+        ("open refund", AGAIN * 2, False),  # three times is as often as the profile lets it be applied for
+        ("open return", (), True),
+        ("open return", AGAIN * 2, False),
+        ("open price_protection", (), False),
+    ],
+)
+def test_a_rejection_says_that_the_buyer_may_apply_again_where_it_may(
+    asked: str, before: tuple[str, ...], may: bool
+) -> None:  # R6, B3
+    heard = Heard("shipped", asked, *before, "0 reject merchant")
+
+    template = NoticeTemplate.REQUEST_REJECTED if may else NoticeTemplate.REQUEST_REJECTED_FINALLY
+    assert heard.templates(Role.BUYER) == {template}
+    assert ("amend and apply again" in heard.text(template)) is may
+
+
+RECEIVED = ("0 agree_return merchant", "0 enter_tracking buyer 0", "parcel 0 signed")
+
+
+@pytest.mark.parametrize("asked", ["open return", "open return exchange", "open repair"])
+def test_a_rejection_on_receipt_says_what_becomes_of_the_goods(asked: str) -> None:  # T6, T15
+    heard = Heard("shipped", asked, *RECEIVED, "0 reject merchant")
+
+    assert heard.templates(Role.BUYER) == {NoticeTemplate.RECEIPT_REJECTED}
+    assert "send the goods to you again" in heard.text(NoticeTemplate.RECEIPT_REJECTED)
+
+
+@pytest.mark.parametrize("asked", ["open return exchange", "open repair"])
+def test_a_merchant_that_has_inspected_the_goods_is_not_asked_to_and_the_buyer_is_told(asked: str) -> None:  # T8, M3
+    heard = Heard("shipped", asked, *RECEIVED[:2], "0 confirm_receipt merchant")
+
+    assert heard.templates(Role.MERCHANT) == heard.templates(Role.BUYER) == {NoticeTemplate.STAGE_CHANGED}
+    assert Heard("shipped", asked, *RECEIVED).templates(Role.MERCHANT) == {NoticeTemplate.RETURN_SIGNED}

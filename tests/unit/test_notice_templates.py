@@ -72,6 +72,16 @@ PASSED: dict[NoticeTemplate, dict[str, str | int]] = {
         "reason": RejectReason.AMOUNT_TOO_HIGH,
         "window_days": 7,
     },
+    NoticeTemplate.REQUEST_REJECTED_FINALLY: {
+        "subject": "DY-1001",
+        "reason": RejectReason.NO_FAULT_SHOWN,
+        "window_days": 7,
+    },
+    NoticeTemplate.RECEIPT_REJECTED: {
+        "subject": "DY-1001",
+        "reason": RejectReason.GOODS_RECEIVED_AS_DESCRIBED,
+        "window_days": 7,
+    },
     NoticeTemplate.GOODS_UNDERWAY: {"subject": "DY-1001"},
     NoticeTemplate.RETURN_AGREED: {
         "subject": "DY-1001",

@@ -419,7 +419,7 @@ async def test_goods_that_are_not_as_agreed_are_rejected_with_a_window(world: Wo
     assert (view.stage, view.on_silence) == (StageName.RECEIPT_REJECTED, Silence.ESCALATE)
     assert view.due == rejected_at + timedelta(days=7)
     assert why.code == "not_open"  # what was sent back cannot be asked for anew
-    assert await world.notices(case, NoticeTemplate.REQUEST_REJECTED) == 1
+    assert await world.notices(case, NoticeTemplate.RECEIPT_REJECTED) == 1
     assert before.stage is StageName.RECEIPT_REJECTED
     assert await paid(world, order_no) == 0
 

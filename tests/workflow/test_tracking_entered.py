@@ -42,6 +42,15 @@ async def test_others_may_enter_the_number_for_the_buyer(world: World, role: Rol
     assert view.log[-1].by.role is role
 
 
+async def test_a_carrier_is_told_whose_number_there_is(world: World) -> None:  # T13
+    case = await agreed(world)
+    await case.act(EnterTracking(key="t1", by=actor(world, Role.MERCHANT), parcel=world.parcel()))
+
+    refused = await refusal(case, EnterTracking(key="t2", by=actor(world, Role.CARRIER), parcel=world.parcel()))
+
+    assert refused.explanation == "the merchant has entered another parcel, and the buyer may correct it"
+
+
 @pytest.mark.parametrize("role", [Role.MERCHANT, Role.CARRIER])
 async def test_the_buyers_own_number_is_not_replaced_by_others(world: World, role: Role) -> None:  # T13
     case = await agreed(world)

@@ -95,7 +95,8 @@ def refused_tracking(case: Case, command: EnterTracking) -> Refusal | None:
     if role in _BUYERS_WORD:
         return None
     if goods.parcel and goods.tracking_by is not role:
-        return refused("number_of_buyer", "parcel", "T13", "the buyer has entered another parcel, and may correct it")
+        explanation = f"the {goods.tracking_by or Role.BUYER} has entered another parcel, and the buyer may correct it"
+        return refused("number_of_buyer", "parcel", "T13", explanation)
     if command.freight_paid:
         return refused("word_of_buyer", "freight_paid", "T13", "what sending it has cost is for the buyer to say")
     if command.refund_account:

@@ -24,7 +24,7 @@ from workflows.kinds.owed import insurance, return_freight, with_owed
 from workflows.kinds.return_stages import GOODS_HELD, RECEIPT_REJECTED, RETURN_RECEIVED
 from workflows.kinds.stage import Stage
 from workflows.messages.actors import Role
-from workflows.messages.cases import LogEntry, NoticeTemplate, Span
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Span
 from workflows.messages.commands import ConfirmReceipt, ConvertToRefund, RefundDirectly, Reject, ReportParcel
 from workflows.messages.parcels import ParcelEvent
 from workflows.messages.pieces import PieceUse
@@ -42,7 +42,7 @@ from workflows.rules.returns import accepted, received_parts
 
 def reject_receipt(case: Case, command: Reject) -> Decision:
     """T6: the goods are not as agreed."""
-    return rejecting.reject(case, command, RECEIPT_REJECTED)
+    return rejecting.reject(case, command, RECEIPT_REJECTED, NoticeTemplate.RECEIPT_REJECTED)
 
 
 def refund_by_silence(case: Case) -> Decision:
@@ -59,7 +59,8 @@ def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision
     """T6, T8, T10: by a sign-off."""
     case, owed = insurance(_has(case, min(happened_at, case.now)))
     stage = instead_in(case).owed if case.state.goods.exchange else RETURN_RECEIVED
-    return with_owed(owed, _received(case, stage, entry, happened_at))
+    told = case.notice(NoticeTemplate.RETURN_SIGNED, case.merchant)
+    return with_owed(owed, _received(case, stage, entry, happened_at, *told))
 
 
 def _has(case: Case, at: datetime) -> Case:
@@ -67,13 +68,13 @@ def _has(case: Case, at: datetime) -> Case:
     return with_goods(case, received=True, with_merchant=True, received_at=case.state.goods.received_at or at)
 
 
-def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime) -> Decision:
+def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime, *told: Notice) -> Decision:
     """T6, T8: the stage's time counts from receiving the goods on."""
     return case.enter(
         stage,
         entry,
         span=_at_the_latest(case, stage) or span_from(case, stage, received_at),
-        notices=case.notice(NoticeTemplate.RETURN_SIGNED, case.merchant),
+        notices=told,
     )
 
 

@@ -33,20 +33,34 @@ REJECTED = Stage(
 )
 
 
-def reject(case: Case, command: Reject, stage: Stage = REJECTED) -> Decision:
+def reject(
+    case: Case, command: Reject, stage: Stage = REJECTED, told: NoticeTemplate = NoticeTemplate.REQUEST_REJECTED
+) -> Decision:
     """R2, T1, T6: a reason and evidence; the buyer may apply again or dispute it within the window (R6)."""
+    if told is NoticeTemplate.REQUEST_REJECTED and not _may_apply_again(case):
+        told = NoticeTemplate.REQUEST_REJECTED_FINALLY
     return case.enter(
         stage,
         rejection(case, command),
         watch=proven(command),
         evidence=case.given(command, "rejected"),
         notices=case.notice(
-            NoticeTemplate.REQUEST_REJECTED,
+            told,
             case.buyer,
             reason=command.reason,
             window_days=case.policy.refund.escalation_window_days,
         ),
     )
+
+
+def _may_apply_again(case: Case) -> bool:
+    """R6: so often, and not for the difference to a lower price (B3)."""
+    return case.kind is not CaseKind.PRICE_PROTECTION and not _applied_for_all_times(case)
+
+
+def _applied_for_all_times(case: Case) -> bool:
+    applied = case.state.applied
+    return applied is not None and applied.applied_for >= case.policy.refund.most_applications
 
 
 def apply_again(case: Case, command: Amend, stage: Stage) -> Decision:
@@ -137,9 +151,8 @@ def rejection(case: Case, command: Reject) -> LogEntry:
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
     """R6, R8: an amended request must fit the order, and there is an end to it."""
-    applied = case.state.applied
     match command:
-        case Amend() if applied and applied.applied_for >= case.policy.refund.most_applications:
+        case Amend() if _applied_for_all_times(case):
             return Refusal(
                 code="too_many_applications",
                 field="command",

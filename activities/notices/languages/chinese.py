@@ -49,6 +49,14 @@ CHINESE: Final = Texts(
             "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。您可在 {window_days} 天内修改后重新申请，"
             "或申请平台介入，逾期将关闭。"
         ),
+        NoticeTemplate.REQUEST_REJECTED_FINALLY: (
+            "【售后】{subject} 的售后申请被商家拒绝，原因：{reason}。您可在 {window_days} 天内申请平台介入，"
+            "逾期将关闭。"
+        ),
+        NoticeTemplate.RECEIPT_REJECTED: (
+            "【售后】商家未接受 {subject} 的退货，原因：{reason}。商家应在 {window_days} 天内将商品寄回给您，"
+            "在此期间您可申请平台介入；逾期将转人工跟进。"
+        ),
         NoticeTemplate.GOODS_UNDERWAY: "【售后】{subject} 的商品已发出，需商品退回后才能退款。",
         NoticeTemplate.RETURN_AGREED: (
             "【售后】{subject} 的退货申请已通过，请在 {days} 天内寄回至 {address} 并填写运单号。{clauses}"

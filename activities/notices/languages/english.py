@@ -55,6 +55,15 @@ ENGLISH: Final = Texts(
             "[After-sales] {subject}: rejected by the merchant: {reason}. Within {window_days} days you may "
             "amend and apply again, or ask the platform to intervene; then the case closes."
         ),
+        NoticeTemplate.REQUEST_REJECTED_FINALLY: (
+            "[After-sales] {subject}: rejected by the merchant: {reason}. Within {window_days} days you may ask the "
+            "platform to intervene; then the case closes."
+        ),
+        NoticeTemplate.RECEIPT_REJECTED: (
+            "[After-sales] {subject}: the merchant does not accept what you sent back: {reason}. Within {window_days} "
+            "days it has to send the goods to you again, and you may ask the platform to intervene; then a person "
+            "follows it up."
+        ),
         NoticeTemplate.GOODS_UNDERWAY: (
             "[After-sales] {subject}: the goods have shipped; they must come back before the refund."
         ),

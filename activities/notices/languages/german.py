@@ -58,6 +58,15 @@ GERMAN: Final = Texts(
             "Tagen können Sie ihn ändern und erneut stellen oder die Plattform um eine Entscheidung bitten; danach "
             "wird der Vorgang geschlossen."
         ),
+        NoticeTemplate.REQUEST_REJECTED_FINALLY: (
+            "[Kundenservice] {subject}: Der Händler hat Ihren Antrag abgelehnt: {reason}. Innerhalb von {window_days} "
+            "Tagen können Sie die Plattform um eine Entscheidung bitten; danach wird der Vorgang geschlossen."
+        ),
+        NoticeTemplate.RECEIPT_REJECTED: (
+            "[Kundenservice] {subject}: Der Händler nimmt Ihre Rücksendung nicht an: {reason}. Innerhalb von "
+            "{window_days} Tagen muss er Ihnen die Ware wieder zusenden, und Sie können die Plattform um eine "
+            "Entscheidung bitten; danach kümmert sich jemand darum."
+        ),
         NoticeTemplate.GOODS_UNDERWAY: (
             "[Kundenservice] {subject}: Die Ware ist bereits versandt; erstattet wird erst, wenn sie zurückgekommen "
             "ist."
