@@ -1,7 +1,11 @@
 """Rulings about goods that somebody has, or that cost nothing (D8, R13, T15)."""
 
-from tests.processes.telling import Story
-from workflows.messages.stages import OutcomeKind, StageName
+from datetime import timedelta
+
+import pytest
+
+from tests.processes.telling import ORDER, Story
+from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
 
 RECEIVED = ("open return", "0 agree_return merchant", "0 enter_tracking buyer 0", "parcel 0 signed")
 HELD = (*RECEIVED, "0 reject merchant", "0 send_back merchant", "wait 0")
@@ -26,6 +30,76 @@ def test_goods_that_the_merchant_still_has_are_to_be_sent_back() -> None:  # T15
     story.tell((*HELD, *DISPUTED, "1 rule platform nothing"))
 
     assert story.world.view(story.case("0")).stage is StageName.RECEIPT_REJECTED
+
+
+ON_THE_WAY = ("open return", "0 agree_return merchant", "0 enter_tracking buyer 0", "wait 0", "wait 0")
+"""Nobody has signed for the goods in time."""
+NOTHING_FOR_THEM = (*ON_THE_WAY, *DISPUTED, "1 rule platform nothing")
+
+
+def test_goods_that_arrive_after_a_ruling_that_gives_nothing_are_to_be_sent_back() -> None:  # T15, D8
+    story = Story("shipped")
+    story.tell(NOTHING_FOR_THEM)
+    waits = story.world.view(story.case("0"))
+    story.turn("parcel 0 signed")
+    arrived = story.world.view(story.case("0"))
+    story.tell(("0 send_back merchant", "parcel 3 signed", "wait 0"))
+
+    assert (waits.stage, waits.attention) == (StageName.RETURN_OVERDUE, Attention.RETURN_OVERDUE)
+    assert (arrived.stage, arrived.on_silence) == (StageName.RECEIPT_REJECTED, Silence.ESCALATE)
+    assert came_to(story) is OutcomeKind.DISMISSED
+    assert story.world.ledger.refunded(f"order/{ORDER}") == 0
+
+
+def test_a_merchant_that_keeps_what_arrived_after_such_a_ruling_is_called_for() -> None:  # T15
+    story = Story("shipped")
+    story.tell((*NOTHING_FOR_THEM, "parcel 0 signed", "wait 0"))
+
+    view = story.world.view(story.case("0"))
+
+    assert (view.stage, view.attention) == (StageName.GOODS_HELD, Attention.GOODS_HELD)
+
+
+def test_goods_on_their_way_go_on_with_the_time_that_was_left() -> None:  # T15, D3
+    story = Story("shipped")
+    story.tell((*ON_THE_WAY, "0 open_dispute buyer", "0 enter_tracking buyer 1"))
+    left = story.world.view(story.case("0")).due
+    story.turn("hurry 1")
+    locked_at = story.world.now
+    story.world.pass_time(hours=5)
+    story.turn("1 rule platform nothing")
+
+    view = story.world.view(story.case("0"))
+
+    assert left
+    assert view.stage is StageName.RETURN_IN_TRANSIT
+    assert view.due
+    assert abs(view.due - left - (story.world.now - locked_at)) < timedelta(minutes=5)
+
+
+def test_goods_that_came_back_to_the_buyer_under_the_lock_end_the_case() -> None:  # T14, D8
+    story = Story("shipped")
+    story.tell((*ON_THE_WAY, *DISPUTED, "parcel 0 returned_to_warehouse", "1 rule platform nothing"))
+
+    assert came_to(story) is OutcomeKind.DISMISSED
+
+
+@pytest.mark.parametrize(
+    ("agreed", "stage"),
+    [
+        pytest.param((), StageName.RECEIPT_REJECTED, id="the-ruling-stands"),
+        pytest.param(("0 convert_to_refund merchant",), StageName.RECEIPT_REJECTED, id="one-side-is-not-enough"),
+        pytest.param(
+            ("0 convert_to_refund merchant", "0 convert_to_refund buyer"), StageName.RETURN_RECEIVED, id="both-agree"
+        ),
+    ],
+)
+def test_after_such_a_ruling_both_sides_may_still_agree_on_money(agreed: tuple[str, ...], stage: StageName) -> None:
+    story = Story("shipped")  # T9, T15
+    asked = ("open return exchange", *ON_THE_WAY[1:], "0 convert_to_refund buyer")
+    story.tell((*asked, *DISPUTED, "1 rule platform nothing", *agreed, "parcel 0 signed"))
+
+    assert story.world.view(story.case("0")).stage is stage
 
 
 def test_a_claim_to_what_cost_nothing_is_granted_by_a_ruling_and_not_dismissed() -> None:  # R13, D8

@@ -10,10 +10,12 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.message import CaseId
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.parcels import came_back
 
 _PAID = frozenset({OutcomeKind.REFUNDED, OutcomeKind.PAID_BY_PLATFORM, OutcomeKind.PAID_MANUALLY})
 _GOODS_SETTLED = _PAID | {
     OutcomeKind.EXCHANGED,
+    OutcomeKind.REPAIRED,
     OutcomeKind.RESENT,
     OutcomeKind.CLOSED_BY_OFFICER,
     OutcomeKind.NOTHING_LEFT,
@@ -131,8 +133,11 @@ def _seen(world: Interpreter, case: CaseId, row: CaseRow, before: dict[CaseId, i
 
 
 def _goods(world: Interpreter, case: CaseId, row: CaseRow) -> Iterator[str]:
-    if row.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE) or not row.closed_at:
+    if row.kind not in (CaseKind.RETURN, CaseKind.EXCHANGE, CaseKind.REPAIR) or not row.closed_at:
         return
     goods = world.host(case).run.running.state.goods
     if goods.with_merchant and row.outcome not in _GOODS_SETTLED:
         yield f"goods: {case} ended as {row.outcome}; the merchant has goods and money (T15)"
+    back = came_back(goods.told, goods.parcel, goods.agreed_at)
+    if goods.parcel and not goods.received and not back and row.outcome not in _GOODS_SETTLED:
+        yield f"goods: {case} ended as {row.outcome}; they are on their way to the merchant (T15)"

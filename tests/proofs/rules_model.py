@@ -185,6 +185,8 @@ def returning(profile: str, *, exchange: bool) -> dict[str, Stage]:
     correct = by(BUYER, Stays())  # T3: the same number once more; whether others may correct it is left open
     to_money = {"convert_to_refund": Way((BUYER, MERCHANT), Stays())} if exchange else {}
     unsaid = "withdraw amend open_dispute refund_directly convert_to_refund " + _ANSWERS
+    # D2: whether a case stands still while both sides negotiate is left open.
+    disputed = {"open_dispute": by(BUYER, dispute)} if dispute == "locked" else {}
     called = stage(
         PLATFORM, None, None,
         _EVERYTHING + " retry_payment " + unsaid,
@@ -211,13 +213,15 @@ def returning(profile: str, *, exchange: bool) -> dict[str, Stage]:
         "return_delayed": stage(
             MERCHANT,
             None,
-            None,
+            "return_overdue",
             unsaid,
             enter_tracking=correct,
             confirm_receipt=confirm,
             extend_receipt=by(MERCHANT, "return_extended"),
         ),
-        "return_extended": stage(MERCHANT, None, None, unsaid, enter_tracking=correct, confirm_receipt=confirm),
+        "return_extended": stage(
+            MERCHANT, None, "return_overdue", unsaid, enter_tracking=correct, confirm_receipt=confirm
+        ),
         "return_received": stage(
             MERCHANT,
             10 * DAY,
@@ -237,13 +241,11 @@ def returning(profile: str, *, exchange: bool) -> dict[str, Stage]:
         "sent_back": replace(called, silence=None),
         "goods_held": called,
         "return_refused": called,
-        "return_overdue": called,
+        "return_overdue": replace(called, ways=disputed),
         **_under_dispute(),
     }  # fmt: skip
     if exchange:
         reship = by(MERCHANT, "exchange_underway")
-        # D2: whether a case stands still while both sides negotiate is left open.
-        disputed = {"open_dispute": by(BUYER, dispute)} if dispute == "locked" else {}
         stages |= {
             "reshipment": replace(
                 stage(MERCHANT, 72 * HOUR, "reship_overdue", unsaid, reship=reship, **to_money), since_goods=True
@@ -324,12 +326,15 @@ def cancellation() -> dict[str, Stage]:
     }  # fmt: skip
 
 
-def dispute(profile: str, *, goods_with_merchant: bool) -> dict[str, Stage]:
-    """D2 to D8. T15: where nothing is awarded while the merchant has the goods, they go back to the buyer first."""
+def dispute(profile: str, *, goods_with_merchant: bool, goods_on_the_way: bool) -> dict[str, Stage]:
+    """D2 to D8. T15: where nothing is awarded while the merchant has the goods, they go back to the buyer first.
+
+    Goods on their way to the merchant arrive before they do.
+    """
     upheld = Ruled(("ruled",), REFUNDED, freight_of_merchant=True)
-    keeps: To = (
-        ("receipt_rejected", "goods_held", "sent_back") if goods_with_merchant else End(("rejected", "dismissed"))
-    )
+    keeps: To = Back() if goods_on_the_way else End(("rejected", "dismissed"))
+    if goods_with_merchant:
+        keeps = ("receipt_rejected", "goods_held", "sent_back")
     rules = {
         "rule_full": by(PLATFORM, Ruled(("ruled",), REFUNDED)),
         "rule_nothing": by(PLATFORM, Ruled(("dismissed", "ruled"), keeps)),
@@ -371,6 +376,7 @@ CARRIERS_WORD: Final[Mapping[tuple[str, str], To]] = {
     ("return_in_transit", "signed"): ("return_received", "reshipment"),  # T6, T8
     ("return_delayed", "signed"): ("return_received", "reshipment"),
     ("return_extended", "signed"): ("return_received", "reshipment"),
+    ("return_overdue", "signed"): ("return_received", "reshipment"),
     ("return_in_transit", "refused"): "return_refused",  # T14
     ("return_delayed", "refused"): "return_refused",
     ("return_extended", "refused"): "return_refused",
@@ -380,3 +386,6 @@ CARRIERS_WORD: Final[Mapping[tuple[str, str], To]] = {
     ("intercepting", "returned_to_warehouse"): REFUNDED,
 }
 """What the carrier's word comes to, by stage."""
+
+RULED_OUT: Final = "receipt_rejected"
+"""T15: where goods that have arrived go back from, once a ruling has given nothing for them."""

@@ -30,6 +30,7 @@ FREIGHT: Final = 800
 """What sending goods in costs, in minor units (T10)."""
 
 _IN_FLIGHT: Final = frozenset({StageName.PAYING, StageName.SETTLING})
+_ON_THE_WAY: Final = frozenset({"return_overdue"})
 _WITH_GOODS: Final = frozenset({"receipt_rejected", "goods_held", "reship_overdue"})
 
 
@@ -169,6 +170,8 @@ class Telling:
         to = rules.CARRIERS_WORD.get((self.model.stage, event))
         if self.over or self.dispute or to is None or self.setting.profile == "jd-self":
             return
+        if event == "signed" and self.model.ruled:
+            to = rules.RULED_OUT
         parcel = self._parties.back
         if self.model.stage == "exchange_underway":
             parcel = self._parties.out
@@ -246,8 +249,12 @@ class Telling:
             self._fail(f"has gone to {view.stage}; by the model to one of {to}")
         if model is self.model and self.dispute is None and view.dispute:
             self._dispute_case = self.world.aftersales.case(view.dispute)
-            goods = bool(model.kept and model.kept[0] in _WITH_GOODS)
-            stages = rules.dispute(self.setting.profile, goods_with_merchant=goods)
+            stood = model.kept[0] if model.kept else ""
+            stages = rules.dispute(
+                self.setting.profile,
+                goods_with_merchant=stood in _WITH_GOODS,
+                goods_on_the_way=stood in _ON_THE_WAY,
+            )
             first = (await self._dispute_case.view()).stage
             self.dispute = ModelCase(stages, first, model.asked, await self.world.now(self._dispute_case))
         if isinstance(to, Ruled):

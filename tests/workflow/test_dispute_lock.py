@@ -326,5 +326,5 @@ async def test_the_platforms_word_twice_is_one(world: World) -> None:  # section
     await case.act(DisputeIntervened(key=intervention_key(dispute.id), by=CLOCK))
     await dispute.act_and_wait(ruling(Award.NOTHING, fault=Fault.BUYER))
 
-    assert (await case.outcome()).outcome is OutcomeKind.DISMISSED
+    await world.at(case, StageName.RETURN_OVERDUE)  # T15: the goods may still arrive
     assert (await world.events(case)).count("locked") == 1

@@ -80,6 +80,7 @@ def disputable(
     sends_back: tuple[Stage, ...] = (),
     underway: tuple[Stage, ...] = (),
     other_goods: tuple[Stage, ...] = (),
+    incoming: tuple[Stage, ...] = (),
     talks: tuple[On, ...] = (),
     granted: tuple[Stage, ...] = PAID_BACK,
     settled: tuple[Stage, ...] = (),
@@ -92,8 +93,9 @@ def disputable(
     ``comes_disputed`` with its dispute open. What is not to be paid for ``sends_back`` what the merchant has, as it
     does in the stages ``with_merchant``, and may since a case stands still; in the stages in which goods are
     ``underway`` to the buyer they go on to it (T15); where these are ``other_goods`` than it had, the case goes on even
-    if it has them (R13). In the negotiation both sides talk as ``talks`` says (N1), and what they agree on leads to
-    ``settled``, where the word of the dispute may cross theirs (section 11). What is granted may be ``free`` (R13).
+    if it has them (R13); what is ``incoming`` to the merchant is waited for (T15). In the negotiation both sides talk
+    as ``talks`` says (N1), and what they agree on leads to ``settled``, where the word of the dispute may cross theirs
+    (section 11). What is granted may be ``free`` (R13).
     """
     goes_on = _open_in(own, (*comes_disputed, *settled))
     stops = tuple(each for each in own if _leads(own[each]) & {DISPUTED})
@@ -107,7 +109,13 @@ def disputable(
     def while_open(stage: Stage) -> tuple[On, On]:
         if stage not in goes_on:
             return locked, ended
-        dismissed = () if stage in other_goods else sends_back if stage in with_merchant else (OutcomeKind.DISMISSED,)
+        dismissed = (
+            ()
+            if stage in (*other_goods, *incoming)
+            else sends_back
+            if stage in with_merchant
+            else (OutcomeKind.DISMISSED,)
+        )
         return locked.leading(locked=LOCKED), ended.leading(ruling_carried_out=(*PAID_BACK, *dismissed))
 
     standing_still = (
@@ -127,7 +135,9 @@ def disputable(
             takes(GiveRefundAccount, BUYER, order_money.take_account),
             hears(ReportParcel, _keep_report),
             locked,
-            ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))),
+            ended.leading(**carried_out, **back(tuple(each for each in own if each in {*goes_on, *stops}))).leading(
+                ruling_carried_out=incoming
+            ),
         ),
         **{stage: (*lines, locked) for stage, lines in order_money.table(free=free).items()},
     }
@@ -230,7 +240,7 @@ def _dispute_started(case: Case, started: str | None) -> Decision:
     case = case.but(dispute=case.state.dispute.but(opening=None))
     if started is None:
         entry = case.entry("dispute_broken_off", CLOCK, "D1")
-        return replace(_go_on(case, entry, Attention.DISPUTE_BROKEN_OFF), answers=True)
+        return replace(go_on(case, entry, Attention.DISPUTE_BROKEN_OFF), answers=True)
     return Decision(state=case.but(dispute=case.state.dispute.but(current=started)).state, answered=True)
 
 
@@ -241,12 +251,12 @@ def _end_of_dispute(carry_out: Handler) -> Handler:
         free = case.but(dispute=case.state.dispute.but(current=None))
         match end:
             case DisputeEnded(ruling=Ruling(by=by)):
-                return _go_on(free, case.entry("dispute_resolved", by, "D2"))
+                return go_on(free, case.entry("dispute_resolved", by, "D2"))
             case DisputeEnded(refused=True):  # D10: another dispute about the same was quicker
-                return _go_on(free, case.entry("dispute_refused", CLOCK, "D10"))
+                return go_on(free, case.entry("dispute_refused", CLOCK, "D10"))
             case _:
                 broken_off = case.entry("dispute_broken_off", CLOCK, "D1")
-                return _go_on(free, broken_off, Attention.DISPUTE_BROKEN_OFF)
+                return go_on(free, broken_off, Attention.DISPUTE_BROKEN_OFF)
 
     return ended
 
@@ -281,7 +291,7 @@ def _stand_still(
     return replace(case.enter(stage, entry, stops=case.running, disputes=disputes, said=said), state=standing.state)
 
 
-def _go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> Decision:
+def go_on(case: Case, entry: LogEntry, attention: Attention | None = None) -> Decision:
     """Where the case stood, with the time that was left (D3)."""
     stood = case.state.dispute.standstill
     if stood is None:

@@ -40,6 +40,9 @@ from workflows.rules.returns import extended
 UNDERWAY = (RETURN_IN_TRANSIT, RETURN_DELAYED, RETURN_EXTENDED)
 """The goods are with the carrier, and time is left (T6, T7)."""
 
+INCOMING = (*UNDERWAY, RETURN_OVERDUE)
+"""They have been sent, and the merchant has not signed for them (T6)."""
+
 NOT_SENT = (RETURN_REVIEW, REPAIR_REVIEW, MERCHANT_OVERDUE, ADDRESS_MISSING, AWAITING_RETURN)
 """The buyer is to send goods back, and has not yet (T1, T3)."""
 
@@ -108,7 +111,7 @@ def tracking_entered(case: Case, once_signed: OnceSigned) -> Decision:
     """T3, T14: what the carrier had told of the parcel before."""
     parcel = case.state.goods.parcel
     number = {"tracking_no": parcel.tracking_no} if parcel else {}
-    if _came_back(case):
+    if came_back_to_buyer(case):
         return _not_received(case, case.entry("goods_came_back", CLOCK, "T14", None, **number))
     if signed := _signed_at(case):
         return once_signed(case, case.entry("goods_signed", CLOCK, "T6", None, **number), signed)
@@ -123,8 +126,8 @@ def carrier_tells(case: Case, report: ReportParcel, once_signed: OnceSigned) -> 
         # T14, T15: the buyer has not taken what it is to send back, and whoever has it must not keep the money too.
         return _not_received(with_goods(case, agreed_at=case.state.goods.agreed_at or case.now), line)
     if report.parcel == case.state.goods.parcel:
-        awaited = case.stage in (*UNDERWAY, RETURN_OVERDUE)
-        if _came_back(case):
+        awaited = case.stage in INCOMING
+        if came_back_to_buyer(case):
             if awaited or _received_by_sign_off(case):
                 return _not_received(case, line)
         elif awaited and (signed := _signed_at(case)):
@@ -148,7 +151,7 @@ def ask_for_return(case: Case, once_signed: OnceSigned) -> Decision:
 
     def known(case: Case, history: ParcelHistory) -> Decision:
         case = heard_of(case, *history.events)
-        if _came_back(case):
+        if came_back_to_buyer(case):
             return _not_received(case, case.silent("goods_came_back"))
         if signed := _signed_at(case):
             return once_signed(case, case.silent("goods_signed"), signed)
@@ -175,7 +178,8 @@ def _signed_at(case: Case) -> datetime | None:
     return signed_at(goods.told, goods.parcel, goods.agreed_at) if goods.agreed_at else None
 
 
-def _came_back(case: Case) -> bool:
+def came_back_to_buyer(case: Case) -> bool:
+    """Whether the goods were refused, or are back with the buyer (T14)."""
     goods = case.state.goods
     return goods.agreed_at is not None and came_back(goods.told, goods.parcel, goods.agreed_at)
 

@@ -7,7 +7,7 @@ from workflows.kinds import disputed, rejecting
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.evidence import keeping_evidence
-from workflows.kinds.incoming import WITH_MERCHANT, span_from, tracking_entered
+from workflows.kinds.incoming import INCOMING, WITH_MERCHANT, came_back_to_buyer, span_from, tracking_entered
 from workflows.kinds.negotiating import Agreed, accepted_notice, as_version
 from workflows.kinds.order_money import refund
 from workflows.kinds.outgoing import (
@@ -56,8 +56,10 @@ def once_tracked(case: Case, _: object) -> Decision:
 
 
 def goods_signed(case: Case, entry: LogEntry, happened_at: datetime) -> Decision:
-    """T6, T8, T10: by a sign-off."""
+    """T6, T8, T10: by a sign-off. T15: what was ruled not to be paid for goes back to the buyer."""
     case, owed = insurance(_has(case, min(happened_at, case.now)))
+    if _ruled_out(case):
+        return with_owed(owed, case.enter(RECEIPT_REJECTED, entry))
     stage = instead_in(case).owed if case.state.goods.exchange else RETURN_RECEIVED
     told = case.notice(NoticeTemplate.RETURN_SIGNED, case.merchant)
     return with_owed(owed, _received(case, stage, entry, happened_at, *told))
@@ -179,6 +181,8 @@ def carry_out(case: Case, ruling: Ruling) -> Decision:
     sending = next((each for each in SENDINGS if each.underway.name is stood), None)
     if _with_merchant(case):
         return _dismiss(case, ruling, RECEIPT_REJECTED)
+    if any(each.name is stood for each in INCOMING) and not came_back_to_buyer(case):
+        return _wait_for_goods(case, ruling)
     # R13, C6: who has other goods for a piece has them in this case, and asks for no money for it in the next one.
     if sending and not (sending in (BACK, REPAIR) and buyer_signed(case.state.goods)):
         return _dismiss(case, ruling, sending.underway)
@@ -205,6 +209,21 @@ def _dismiss(case: Case, ruling: Ruling, stage: Stage) -> Decision:
     case = with_goods(case, with_merchant=stage is RECEIPT_REJECTED)
     case = case.but(ruling=ruling, dispute=case.state.dispute.but(kept=()))
     return with_owed(owed, case.enter(stage, disputed.ruling_entry(case, ruling)))
+
+
+def _wait_for_goods(case: Case, ruling: Ruling) -> Decision:
+    """T15: nothing is to be paid for goods that are yet to arrive: the case goes on, and has them sent back then.
+
+    Who wanted money for them before has to say so anew (T9).
+    """
+    case, owed = _owed_by(with_goods(case, wants_money=frozenset[Role]()), ruling)
+    case = case.but(ruling=ruling, dispute=case.state.dispute.but(current=None, kept=()))
+    return with_owed(owed, disputed.go_on(case, disputed.ruling_entry(case, ruling)))
+
+
+def _ruled_out(case: Case) -> bool:
+    """D8, T15: a ruling has given nothing for the goods, and both sides have not agreed on money since (T9)."""
+    return case.state.ruling is not None and case.state.goods.wants_money < {Role.BUYER, Role.MERCHANT}
 
 
 def _owed_by(case: Case, ruling: Ruling) -> tuple[Case, tuple[CompensationRequest, ...]]:

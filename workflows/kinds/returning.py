@@ -12,6 +12,7 @@ from workflows.kinds.decisions import Decision
 from workflows.kinds.disputed import DISPUTED
 from workflows.kinds.evidence import take_evidence
 from workflows.kinds.incoming import (
+    INCOMING,
     MAY_ENTER_TRACKING,
     WITH_MERCHANT,
     ask_for_return,
@@ -106,7 +107,7 @@ from workflows.rules.returns import refused_receipt
 def process(instead: Instead | None, title: str) -> Process:
     """T1 to T15: what is decided, sent back, received, and paid, or answered with goods ``instead`` of money."""
     review = instead.review if instead else RETURN_REVIEW
-    signed = {"goods_signed": instead.owed if instead else RETURN_RECEIVED}
+    signed = {"goods_signed": (instead.owed if instead else RETURN_RECEIVED, RECEIPT_REJECTED)}
     confirmed = instead.owed if instead else PAID_BACK
     receipt = takes(ConfirmReceipt, MERCHANT, confirm_receipt, receipt_confirmed=confirmed)  # T5, T6, T8
     tracking = takes(EnterTracking, MAY_ENTER_TRACKING, _enter_tracking)  # T3, T13
@@ -254,6 +255,7 @@ def process(instead: Instead | None, title: str) -> Process:
             talks=talks,
             settled=(RESEND,),
             sends_back=(RECEIPT_REJECTED,),
+            incoming=INCOMING,
             underway=(SENT_BACK, MENDED.sending.underway) if instead is MENDED else (SENT_BACK,),
             other_goods=(RESEND_UNDERWAY, OTHERS.sending.underway) if instead is OTHERS else (RESEND_UNDERWAY,),
         ),
