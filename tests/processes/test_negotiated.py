@@ -8,10 +8,11 @@ import pytest
 
 from tests.processes.telling import BUYER, MERCHANT, ORDER, Story
 from workflows.kinds.examples import example
-from workflows.messages.actors import buyer, merchant
-from workflows.messages.cases import Refusal
+from workflows.messages.actors import Role, buyer, merchant
+from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import AcceptProposal, Propose, Reject, RejectReason
 from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.proposals import ProposalEnd
 from workflows.messages.requests import RefundReason, RefundRequest
 from workflows.messages.stages import OutcomeKind, Silence, StageName
 
@@ -235,3 +236,51 @@ def test_each_dispute_learns_that_both_sides_have_agreed() -> None:  # N3, D2
     ended = [story.world.outcome(story.case(each)) for each in ("1", "2")]
     assert [each.outcome if each else None for each in ended] == [OutcomeKind.RESOLVED, OutcomeKind.RESOLVED]
     assert story.view.stage is StageName.RESEND
+
+
+@pytest.mark.parametrize("asked", ["open return", "open return exchange", "open repair"])
+def test_goods_that_have_come_in_are_rejected_after_talk_too(asked: str) -> None:  # N4, T6
+    story = Negotiation("shipped talks-first")
+    story.tell([asked, *REFUSED_ON_RECEIPT[1:-1]])
+
+    refused = story.rejects()
+    if "exchange" in asked or "repair" in asked:
+        assert story.proposes(kind="return_goods") is None
+    else:
+        assert story.proposes(kind="another_amount", lines=[{"line": "1", "quantity": 1, "amount": 100}]) is None
+    story.turn("0 decline_proposal buyer")
+
+    assert refused
+    assert (refused.code, refused.rule) == ("proposal_needed", "N4")
+    assert story.rejects() is None
+    assert story.view.stage is StageName.RECEIPT_REJECTED
+
+
+def test_what_was_proposed_and_ends_with_the_stage_has_lapsed() -> None:  # N2, N4, N6
+    """Nobody has decided: a merchant that then still may is not held to another proposal."""
+    story = Negotiation("shipped cn-2026")
+    story.tell(["open refund"])
+    story.world.pass_time(hours=30)
+    assert story.proposes(kind="keep_goods", lines=[{"line": "1", "quantity": 1, "amount": 100}]) is None
+    assert story.view.talk.proposals[0].until == story.view.due
+
+    story.turn("wait 0")
+
+    notices = story.world.book.cases[story.case("0")].notices
+    told = [(each.to.role, each.fields["how"]) for each in notices if each.template is NoticeTemplate.PROPOSAL_ENDED]
+    assert story.view.stage is StageName.MERCHANT_OVERDUE
+    assert [each.event for each in story.view.log if each.event.startswith("proposal_")] == ["proposal_lapsed"]
+    assert set(told) == {(Role.BUYER, ProposalEnd.LAPSED), (Role.MERCHANT, ProposalEnd.LAPSED)}
+    assert story.rejects() is None
+
+
+def test_a_proposal_of_the_buyers_that_ends_with_the_stage_gives_the_merchant_nothing() -> None:  # N4
+    story = Negotiation("shipped cn-2026")
+    story.tell(["open refund"])
+    story.world.pass_time(hours=30)
+    story.tell(["0 propose buyer another_amount", "wait 0"])
+
+    refused = story.rejects()
+
+    assert refused
+    assert refused.code == "proposal_needed"

@@ -462,8 +462,8 @@ async def test_a_proposal_ends_with_its_stage_at_the_latest(world: World) -> Non
 
     assert view.talk.proposals[0].until == view.due
     assert (outcome.decided_by, outcome.refunded.amount) == (Role.CLOCK, 10_000)
-    (closed,) = await talk.told("proposal_closed")
-    assert (closed.facts["number"], closed.facts["because"]) == (number, "approved_by_silence")
+    (lapsed,) = await talk.told("proposal_lapsed")
+    assert (lapsed.facts["number"], lapsed.rule) == (number, "N2")
 
 
 async def test_a_profile_may_let_a_stage_last_as_long_as_the_first_proposal(world: World) -> None:  # N2

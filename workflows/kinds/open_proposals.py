@@ -1,11 +1,18 @@
 """Proposals that are open in a case: how they end when nobody answers them, or something else is decided (N1, N2)."""
 
+from datetime import timedelta
+from typing import Final
+
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, StepPlan
+from workflows.kinds.state import TalkState
 from workflows.messages.actors import CLOCK, Actor, Role
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
 from workflows.messages.message import Reference
 from workflows.messages.proposals import Proposal, ProposalEnd, Talk
+
+_HAIR: Final = timedelta(milliseconds=1)
+"""Timers are kept in whole milliseconds: a deadline may be told a hair early."""
 
 
 def lapse(case: Case) -> Decision:
@@ -21,14 +28,28 @@ def fallen(case: Case, plan: StepPlan) -> tuple[LogEntry, ...]:
     """N1, R10: the log lines of proposals that a step ends: what was proposed was about something else.
 
     That is each step that decides, amends, intervenes or converts: the stage or the application is another one then.
+    One whose time is over with the stage's has lapsed (N2).
     """
     if not falls(case, plan):
         return ()
     why = plan.entries[0].event if plan.entries else plan.stage.name
     return tuple(
-        case.entry("proposal_closed", CLOCK, "N1", None, **facts(each), because=why)
+        case.entry("proposal_lapsed", CLOCK, "N2", None, **facts(each))
+        if _is_over(case, each)
+        else case.entry("proposal_closed", CLOCK, "N1", None, **facts(each), because=why)
         for each in case.state.talk.proposals
     )
+
+
+def talk_fallen(case: Case) -> TalkState:
+    """N1, N4: without proposals; a merchant whose own has lapsed with the stage may reject in the next one."""
+    talk = case.state.talk
+    lapsed = [each.version for each in talk.proposals if each.by.role is Role.MERCHANT and _is_over(case, each)]
+    return talk.but(proposals=(), in_vain=max(talk.in_vain, *lapsed)) if lapsed else talk.but(proposals=())
+
+
+def _is_over(case: Case, proposal: Proposal) -> bool:
+    return proposal.until <= case.now + _HAIR
 
 
 def falls(case: Case, plan: StepPlan) -> bool:
@@ -45,11 +66,17 @@ def talk_after(case: Case, plan: StepPlan) -> Talk | None:
 
 
 def told_of_fallen(case: Case, plan: StepPlan) -> tuple[Notice, ...]:
-    """N6: to whoever had made them."""
+    """N6: to whoever had made them, and to both of what has lapsed."""
     if not falls(case, plan):
         return ()
     ended = case.state.talk.proposals
-    return tuple(notice for each in ended for notice in told_of_end(case, each, ProposalEnd.CLOSED, each.by))
+    return tuple(notice for each in ended for notice in _told_of_fall(case, each))
+
+
+def _told_of_fall(case: Case, proposal: Proposal) -> tuple[Notice, ...]:
+    if _is_over(case, proposal):
+        return told_of_end(case, proposal, ProposalEnd.LAPSED, case.buyer, case.merchant)
+    return told_of_end(case, proposal, ProposalEnd.CLOSED, proposal.by)
 
 
 def proposal_of(case: Case, number: int) -> Proposal:

@@ -143,7 +143,7 @@ def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None)
     if plan.application:
         changed["applied"] = plan.application
     if open_proposals.falls(case, plan):
-        changed["talk"] = state.talk.but(proposals=())
+        changed["talk"] = open_proposals.talk_fallen(case)
     if plan.evidence:
         changed["kept_evidence"] = state.kept_evidence | {plan.evidence.key}
     return state.but(**changed)

@@ -61,17 +61,6 @@ _TOO_LATE: Final = frozenset({ProposalKind.MORE_PROOF})
 _AMOUNT_ALONE: Final = frozenset({ProposalKind.AMOUNT})
 _MONEY_INSTEAD: Final = frozenset({ProposalKind.RETURN})
 
-_REVIEWS: Final = frozenset(
-    {
-        StageName.SHIPPED_REVIEW,
-        StageName.RETURN_REVIEW,
-        StageName.RETURN_RECEIVED,
-        StageName.RESEND_REVIEW,
-        StageName.REPAIR_REVIEW,
-        StageName.MERCHANT_OVERDUE,
-    }
-)
-
 OPEN_TERMS: Final[Mapping[tuple[CaseKind, StageName], frozenset[ProposalKind]]] = {
     (CaseKind.UNSHIPPED_REFUND, StageName.MERCHANT_REVIEW): _AMOUNT_ALONE,
     (CaseKind.SHIPPED_REFUND, StageName.SHIPPED_REVIEW): _OTHER_THAN_REFUND,
@@ -269,10 +258,10 @@ def is_proposable(kind: CaseKind, stage: StageName, asked: int, least: int) -> b
 
 
 def rejects_after_talk(kind: CaseKind, stage: StageName) -> bool:
-    """Whether a rejection here may have to come after a proposal; one that proves that the goods have left never has
-    to (R1, N4).
+    """Whether a rejection here may have to come after a proposal (N4); one that proves that the goods have left never
+    has to (R1).
     """
-    return (kind, stage) in OPEN_TERMS and stage in _REVIEWS
+    return (kind, stage) in OPEN_TERMS and stage is not StageName.MERCHANT_REVIEW
 
 
 def refused_rejection(
