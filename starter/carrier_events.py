@@ -9,7 +9,7 @@ from typing import Protocol
 from activities.gateways.carrier import CarrierUnreachable
 from activities.gateways.carrier_stub import CarrierStub
 from activities.postgres.parcels import EventKeyReused
-from starter.errors import Unreachable
+from starter.errors import NotCarried, Unreachable
 from workflows.messages.parcels import CarrierEvent, Parcel
 
 _log = logging.getLogger(__name__)
@@ -39,17 +39,23 @@ class CarrierPump:
         """Hand on every event that is due at this moment of business time, and mark it delivered.
 
         ``parcels`` leaves out all others. An event that was handed on and not marked is handed on again: the
-        book and the cases know it by its key. One whose key was used for something else is left out for good.
+        book and the cases know it by its key. One whose key was used for something else is left out for good; one
+        that a stopped case could not hear stays due, and keeps no other back.
 
         Raises:
             Unreachable: Temporal or the database does not answer; what is left stays due.
             CarrierUnreachable: the stub does not answer.
         """
         delivered: list[CarrierEvent] = []
-        while due := await self._carrier.due_events(at, parcels=parcels):
+        untold: set[int] = set()
+        while due := [each for each in await self._carrier.due_events(at, parcels=parcels) if each.id not in untold]:
             for each in due:
                 try:
                     await self._aftersales.carrier_event(each.event)
+                except NotCarried as error:
+                    _log.warning("told again: %s", error)
+                    untold.add(each.id)
+                    continue
                 except EventKeyReused as error:
                     _log.warning("left out: %s", error)
                 else:

@@ -1,5 +1,7 @@
 """What can go wrong for whoever uses the client: a small family, each with the rule or field it is about."""
 
+from collections.abc import Iterable
+
 from workflows.messages.cases import CaseView, Refusal
 from workflows.messages.stages import Stopped
 from workflows.messages.statements import VagueStatement
@@ -120,6 +122,15 @@ class NewerRelease(AftersalesError):  # noqa: N818
 
 class Unreachable(AftersalesError):  # noqa: N818
     """Temporal or the database does not answer. What was sent may have arrived: send it again, same key."""
+
+
+class NotCarried(Unreachable):
+    """Open cases could not be told: their workflow was stopped, or takes no more. Tell it again later, same key."""
+
+    def __init__(self, case_ids: Iterable[str]) -> None:
+        super().__init__(
+            f"tell it again once they go on: the workflow was stopped, or is full, of {', '.join(case_ids)}"
+        )
 
 
 class Unanswered(Unreachable):

@@ -9,7 +9,8 @@ from activities.postgres.connection import Connection
 from activities.postgres.order_changes import event_key
 from activities.postgres.parcels import Watch
 from starter.database import transaction
-from starter.errors import RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
+from starter.errors import NotCarried, RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
+from starter.light.case import FULL, STOPPED
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelHistory, ParcelPurpose
 from workflows.messages.pieces import LineQuantity
 from workflows.rules.parcels import (
@@ -50,13 +51,23 @@ class Logistics:
 
         Raises:
             EventKeyReused: the carrier has used the key for something else; the first word stands.
-            Unreachable: Temporal or the database does not answer; call again.
+            Unreachable: Temporal or the database does not answer, or an open case could not hear it (``NotCarried``;
+                all others were told); call again.
         """
-        async with transaction(self._aftersales.pool) as connection:
-            recorded = await parcels.record_event(connection, event, datetime.now(UTC))
-            cases = await _concerned(connection, event, recorded.watchers)
-        for case in cases:
-            await self._tell(case, event)
+        all_told(await self.hand_on([event]))
+
+    async def hand_on(self, events: Iterable[CarrierEvent]) -> tuple[str, ...]:
+        """Several of these: the open cases that could not hear one, and are to be told again (section 11).
+
+        They keep nothing from the others, nor an event from the next. Errors as in ``carrier_event``.
+        """
+        untold: dict[str, None] = {}
+        for event in events:
+            async with transaction(self._aftersales.pool) as connection:
+                recorded = await parcels.record_event(connection, event, datetime.now(UTC))
+                cases = await _concerned(connection, event, recorded.watchers)
+            untold |= dict.fromkeys([case for case in cases if not await self._was_told(case, event)])
+        return tuple(untold)
 
     async def order_shipped(
         self, order_no: str, parcel: Parcel, shipped_at: datetime, lines: Iterable[LineQuantity] = ()
@@ -96,19 +107,32 @@ class Logistics:
             except orders.UnknownOrderLine as error:
                 raise RefusedRequest(unknown_contents(error.number)) from None
             await orders.mark_shipped(connection, order_no, shipped_at, parcel)
-        for event in (shipped, *(each for each in told if each.key != key)):
-            await self.carrier_event(event)
+        all_told(await self.hand_on((shipped, *(each for each in told if each.key != key))))
 
     async def history(self, parcel: Parcel) -> ParcelHistory:
         """All that is known of a parcel. Unreachable where the database does not answer."""
         async with transaction(self._aftersales.pool) as connection:
             return await parcels.history(connection, parcel)
 
-    async def _tell(self, case: str, event: CarrierEvent) -> None:
+    async def _was_told(self, case: str, event: CarrierEvent) -> bool:
+        """Whether there is nothing left to be told: a case that has ended needs no word, and one that stands does."""
         try:
             await self._aftersales.case(case).tell(report_of(event))
-        except (RefusedCommand, UnknownCase):
-            return  # it has ended: the parcel's history keeps the event
+        except RefusedCommand as error:
+            return error.refusal.code not in {STOPPED, FULL}
+        except UnknownCase:
+            return True
+        return True
+
+
+def all_told(untold: tuple[str, ...]) -> None:
+    """Whoever tells must tell again what a case could not hear.
+
+    Raises:
+        NotCarried: there are such cases.
+    """
+    if untold:
+        raise NotCarried(untold)
 
 
 async def _concerned(connection: Connection, event: CarrierEvent, watchers: tuple[Watch, ...]) -> list[str]:

@@ -13,6 +13,7 @@ from activities.postgres.order_changes import Outcome, RefusedChange, Taken
 from activities.postgres.vault import Vault
 from starter.database import answering
 from starter.errors import RefusedRequest, Unreachable
+from starter.logistics import all_told
 from starter.stated_requests import as_request
 from starter.virtual_numbers import RefusedNumber
 from workflows.rules.refusals import refused
@@ -38,18 +39,19 @@ class Orders:
 
         Raises:
             RefusedRequest: a field is missing, unknown or wrong, or contradicts what is known; nothing was changed.
-            Unreachable: the database does not answer, or Temporal does not and not every case was told; call again.
+            Unreachable: the database does not answer, or not every case was told: Temporal does not answer, or an open
+                case could not hear it (``NotCarried``); call again.
         """
         stated = as_request(OrderChange, change)
         taken = await write(self._aftersales.pool, self._aftersales.vault, stated)
-        for event in taken.events:
-            await self._aftersales.logistics.carrier_event(event)
+        untold = await self._aftersales.logistics.hand_on(taken.events)
         if taken.completed:
             try:
                 await self._aftersales.numbers.order_completed(taken.completed)
             except RefusedNumber as error:
                 if error.refusal.code != "completed_otherwise":
                     raise Unreachable(str(error)) from error
+        all_told(untold)
         return taken.outcome
 
 

@@ -37,6 +37,12 @@ from workflows.messages.stages import OutcomeKind, Stopped
 from workflows.messages.words import shown_as_written
 from workflows.rules.admission import Parties, fingerprint, for_another_case
 
+STOPPED: Final = "workflow_stopped"
+"""Why a command is refused whose case is open and carried by no workflow."""
+
+FULL: Final = "case_full"
+"""Why a command is refused whose case runs and is given no more, by Temporal's own limits."""
+
 _BETWEEN_RUNS: Final = "Refused.between_runs"
 _UNTIL_IT_IS_UNPAUSED: Final = 5
 
@@ -251,7 +257,7 @@ class LightCase:
         if view.stopped is None:
             code, why = "not_open", f"comes too late: the case has ended ({view.outcome})"
         else:
-            code, why = "workflow_stopped", f"reaches nobody: the case's workflow was stopped ({view.stopped})"
+            code, why = STOPPED, f"reaches nobody: the case's workflow was stopped ({view.stopped})"
         explanation = f"{command.command_name()} {why}"
         raise RefusedCommand(Refusal(code=code, field="command", rule="section 11", explanation=explanation), view)
 
@@ -278,7 +284,7 @@ class LightCase:
         if stranger := await self._stranger(command, view):
             return _refusal(stranger, None)
         explanation = "Temporal takes no more updates, or no more signals, for this case: the other way is open still"
-        return RefusedCommand(Refusal(code="case_full", field="command", rule="R16", explanation=explanation), view)
+        return RefusedCommand(Refusal(code=FULL, field="command", rule="R16", explanation=explanation), view)
 
     async def _stranger(self, command: Command, view: CaseView | None) -> Refusal | None:
         """Why its sender has nothing to say here. What was never opened is theirs who asked for it, or nobody's.

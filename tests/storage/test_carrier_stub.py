@@ -15,7 +15,7 @@ from activities.gateways.kits.promise import Promise
 from activities.postgres import parcels
 from activities.postgres.pool import open_pool
 from starter.carrier_events import CarrierPump
-from starter.errors import Unreachable
+from starter.errors import NotCarried, Unreachable
 from tests.patience import PATIENCE
 from tests.storage.money import NOON, some_id
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
@@ -215,6 +215,8 @@ class Book:
         self._pool = pool
         self.heard: list[ParcelEvent] = []
         self.outages = 0
+        self.deaf: set[ParcelEvent] = set()
+        """What a case that is stopped cannot hear."""
         self.told = asyncio.Queue[Parcel]()
 
     async def carrier_event(self, event: CarrierEvent) -> None:
@@ -223,6 +225,8 @@ class Book:
             raise Unreachable
         async with self._pool.acquire() as connection, connection.transaction():
             await parcels.record_event(connection, event, NOON)
+        if event.event in self.deaf:
+            raise NotCarried(["refund/stopped"])
         self.heard.append(event.event)
         self.told.put_nowait(event.parcel)
 
@@ -284,6 +288,22 @@ async def test_a_contradiction_does_not_hold_up_the_rest(carrier: CarrierStub, p
     assert [each.event for each in delivered] == [IN_TRANSIT, SIGNED]
     assert await announced(carrier, parcel) == []
     assert await book.knows(parcel) == [ParcelEvent.REFUSED, IN_TRANSIT, SIGNED]
+
+
+async def test_what_a_stopped_case_cannot_hear_stays_due_and_holds_nothing_up(  # section 11
+    carrier: CarrierStub, parcel: Parcel, book: Book
+) -> None:
+    await sent(carrier, parcel)
+    book.deaf = {IN_TRANSIT}
+
+    delivered = await CarrierPump(carrier, book).deliver(hours(2), parcels=[parcel])
+    left = await announced(carrier, parcel)
+    book.deaf = set()
+    later = await CarrierPump(carrier, book).deliver(hours(2), parcels=[parcel])
+
+    assert [each.event for each in delivered] == [SHIPPED, SIGNED]
+    assert left == [IN_TRANSIT]
+    assert [each.event for each in later] == [IN_TRANSIT]
 
 
 async def test_outages_are_waited_out(carrier: CarrierStub, parcel: Parcel, book: Book) -> None:

@@ -9,18 +9,20 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.gateways.order_records import OrderChange
 from activities.postgres import parcels
 from activities.postgres.orders import PostgresOrders
 from activities.postgres.parcels import EventKeyReused
 from starter.client import Case
-from starter.errors import UnknownOrder, Unreachable
+from starter.errors import NotCarried, UnknownOrder, Unreachable
+from starter.recovery import stranded
 from tests.workflow.world import World, until
 from workflows.messages.actors import buyer, carrier, merchant
 from workflows.messages.commands import AgreeReturn, EnterTracking, Withdraw
 from workflows.messages.orders import OrderFacts
 from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 from workflows.messages.requests import LineAmount
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -353,6 +355,48 @@ async def test_an_event_that_temporal_did_not_take_is_told_again(world: World, m
 
     assert (ParcelEvent.SIGNED, minutes(60)) in kept
     await logged(world, case, "goods_signed")
+
+
+async def test_what_a_stopped_case_did_not_hear_is_told_again_and_kept_from_no_other(world: World) -> None:  # R7
+    order_no = await world.order(lines={"1": 5_000, "2": 5_000})
+    stopped = await reviewed(world, order_no)
+    other = await world.refund(order_no=order_no, lines=(LineAmount(line="2", quantity=1, amount=5_000),))
+    await world.at(other, StageName.MERCHANT_REVIEW)
+    await stopped.handle.terminate("by an operator")
+    parcel = world.parcel()
+
+    with pytest.raises(NotCarried, match=stopped.id):
+        await world.aftersales.logistics.order_shipped(order_no, parcel, minutes(0))
+    converted = await world.at(other, StageName.RETURN_REVIEW)
+    with pytest.raises(NotCarried):
+        await world.aftersales.logistics.order_shipped(order_no, parcel, minutes(0))
+
+    assert converted.kind is CaseKind.RETURN
+    assert (await world.events(other)).count("goods_shipped") == 1
+
+
+async def test_a_change_that_a_stopped_case_did_not_hear_is_told_again(world: World) -> None:  # R7, X2
+    order_no = await world.order()
+    stopped = await reviewed(world, order_no, 10_000)
+    await stopped.handle.terminate("by an operator")
+    order = (await found(world, order_no)).model_dump(
+        mode="json", exclude_none=True, include=set(OrderChange.model_fields) - {"lines", "tenders"}
+    )
+    change = order | {
+        "version": 1,
+        "lines": [{"line": "1", "sku": "sku-1", "quantity": 1, "paid": 10_000}],
+        "tenders": [{"tender": "t1", "kind": "wallet", "paid": 10_000}],
+        "parcels": [{**world.parcel().model_dump(), "shipped_at": minutes(0).isoformat()}],
+    }
+
+    for _ in range(2):  # and as long as it stands
+        with pytest.raises(NotCarried, match=stopped.id):
+            await world.aftersales.orders.take(change)
+    async for each in stranded(world.pool, world.aftersales.runs, 1, [stopped.id]):
+        assert await world.aftersales.take_up(each)
+    await world.aftersales.orders.take(change)
+
+    assert (await world.at(stopped, StageName.RETURN_REVIEW)).kind is CaseKind.RETURN
 
 
 async def test_a_database_that_does_not_answer_is_unreachable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
