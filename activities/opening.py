@@ -75,6 +75,7 @@ from workflows.rules.evidence import refused_attachment
 from workflows.rules.identity import order_fund, request_digest, subject
 from workflows.rules.opening import not_opened
 from workflows.rules.owed_beside import claims_of, claims_to_read
+from workflows.rules.pieces import Holder, unsent_of
 
 
 class Opening:
@@ -115,7 +116,7 @@ class Opening:
                         return not_opened(*_DUPLICATE)
                     await resuming.take_over(connection, opening.case.case_id, opening.case.run_id)
                 if resumed:
-                    return opened.model_copy(update={"resumed": resumed})
+                    opened = opened.model_copy(update={"resumed": resumed})
             else:
                 opened = await self._look(connection, opening, await _order_for_itself(connection, opening))
                 if opened.refusal is None:
@@ -141,7 +142,13 @@ class Opening:
     async def _look_again(self, opening: OpenCase, opened: Opened) -> Opened:
         if not may_ship_meanwhile(opening.request, opened):
             return opened
-        return shipped_meanwhile(opening.request, opened, await self._order(opening))
+        order = await self._order(opening)
+        holders = await self._holders(order, opening.case.case_id) if order else ()
+        return shipped_meanwhile(opening.request, opened, order, unsent_of(holders))
+
+    async def _holders(self, order: OrderFacts, besides: str) -> tuple[Holder, ...]:
+        async with self._pool.acquire() as connection:
+            return await pieces.holders(connection, order.order_no, besides=[besides])
 
     async def foresee(self, opening: OpenCase) -> Opened:
         """What opening would find now, without writing anything: for whoever wants to know before starting."""

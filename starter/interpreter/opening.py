@@ -40,6 +40,7 @@ from workflows.messages.stages import CaseKind
 from workflows.rules.compensation import freight_insurance_fund
 from workflows.rules.identity import order_fund
 from workflows.rules.owed_beside import claims_of, owed_once
+from workflows.rules.pieces import unsent_of
 
 
 class MemoryOpening:
@@ -66,7 +67,13 @@ class MemoryOpening:
             opened = self._take_hold(opening, opened)
         if opened.refusal is None and opened.stage:
             opened = self._write(opening, opened)
-        return shipped_meanwhile(opening.request, opened, opened.order)
+        return self.shipped_meanwhile(opening, opened)
+
+    def shipped_meanwhile(self, opening: OpenCase, opened: Opened) -> Opened:
+        """R7: with what has shipped while nobody could tell the case."""
+        order = self._shop.order(opened.order.order_no) if opened.order else None
+        holders = self._book.holders_of(order.order_no, opening.case.case_id) if order else ()
+        return shipped_meanwhile(opening.request, opened, order, unsent_of(holders))
 
     # What it finds --------------------------------------------------------------------------------------
 

@@ -151,7 +151,7 @@ class CrashingInterpreter(Interpreter):
         before: dict[str, Any] = {"opened_at": row.opened_at, "carried_out_by": opening.carried_out_by}
         if row.state is not None and row.last is not None:
             before["resumed"] = self._resumed(row, opening.carried_out_by)
-        return row.opened.model_copy(update=before)
+        return self._opening.shipped_meanwhile(opening, row.opened.model_copy(update=before))
 
     def _resumed(self, row: CaseRow, carried_out_by: CaseId | None) -> Resumed:
         """As ``activities.postgres.resuming`` reads it."""

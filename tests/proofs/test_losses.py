@@ -12,7 +12,7 @@ from workflows.messages.actors import carrier
 from workflows.messages.commands import ReportParcel
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import ParcelEvent
-from workflows.messages.stages import OutcomeKind
+from workflows.messages.stages import OutcomeKind, StageName
 
 DISPUTED = ("open refund", "0 reject merchant", "0 open_dispute buyer")
 
@@ -122,6 +122,37 @@ def test_no_ruling_is_lost_between_two_runs_of_a_case(goes_on: Callable[[ProofSt
     assert log(story) == log(plain)
     assert story.told.ledger.refunded("order/O-1") == plain.told.ledger.refunded("order/O-1") == 30_000
     assert [story.told.outcome(story.case(each)) is not None for each in ("0", "1")] == [True, True]
+
+
+@pytest.mark.parametrize("hours", [1, 37], ids=["before any step", "reminded"])
+@pytest.mark.parametrize(
+    ("world", "asks", "gone", "told", "stage"),
+    [
+        ("douyin", "open refund", "shipped_at", "goods_shipped", StageName.RETURN_REVIEW),
+        ("jd-pop", "open refund", "shipped_at", "goods_shipped", StageName.PARCEL_INTERCEPT),
+        ("jd-self", "open cancellation", "shipped_at", "goods_shipped", StageName.INTERCEPTING),
+        ("jd-self", "open cancellation", "outbound_at", "goods_outbound", StageName.OUTBOUND_REVIEW),
+    ],
+)
+def test_goods_that_left_while_no_run_carried_the_case_are_not_refunded_blindly(
+    world: str, asks: str, gone: str, told: str, stage: StageName, hours: int
+) -> None:  # R3, R7
+    story = tell(world, (asks,))
+    if world != "jd-self":  # which has 30 minutes, and no reminder
+        story.told.pass_time(hours=hours)
+    story.turn("stop 0")
+    orders = story.told.shop.orders
+    orders["O-1"] = orders["O-1"].model_copy(update={gone: story.told.now})
+    story.told.pass_time(hours=1)
+    begun_again(story)
+    begun_again(story)  # and it is told once
+    found = story.told.view(story.case("0")).stage
+    story.turn("wait 0")
+
+    assert found is stage
+    assert log(story).count(told) == 1
+    assert "approved_by_silence" not in log(story)
+    assert story.told.ledger.refunded("order/O-1") == 0
 
 
 def test_a_case_that_decides_itself_ends_its_dispute_whichever_runs_were_lost() -> None:  # D2

@@ -213,7 +213,7 @@ def test_what_is_applied_for_again_may_fit() -> None:  # G4, R6
 
 
 def test_goods_that_ship_while_the_case_opens_are_not_paid_blindly(monkeypatch: pytest.MonkeyPatch) -> None:  # G4, R7
-    def shipped(_request: object, found: Opened, _order: object) -> Opened:
+    def shipped(_request: object, found: Opened, *_: object) -> Opened:
         return found.model_copy(update={"shipped_since": LATE})
 
     monkeypatch.setattr(opening, "shipped_meanwhile", shipped)

@@ -1,7 +1,7 @@
 """Cases that another run takes over: they go on where the book stands (section 11)."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.adrift import Adrift, Why, adrift
 from starter.client import Case
+from starter.errors import NotCarried
 from starter.recovery import Stranded, stranded
 from starter.resetting import begun_again
 from tests.replay.test_resets import finished_tasks
@@ -21,7 +22,7 @@ from workflows.messages.actors import buyer, merchant, officer
 from workflows.messages.commands import Approve, LookAtBook, Reject, RejectReason, RetryPayment, SubmitEvidence
 from workflows.messages.evidence import Evidence, MediaType
 from workflows.messages.payouts import LegState
-from workflows.messages.stages import Attention, OutcomeKind, StageName, Stopped
+from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, Stopped
 
 
 async def lost(world: World, case: Case) -> Stranded | None:
@@ -64,6 +65,26 @@ async def test_a_case_that_waits_keeps_its_deadline_and_is_decided_once(world: W
     assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
     assert await world.paid_by_gateway(str(before.order_no)) == 10_000
     assert (await world.events(case)).count("approved_by_silence") == 1
+
+
+async def test_goods_that_ship_while_nothing_carries_the_case_are_not_refunded_by_silence(world: World) -> None:  # R7
+    order_no = await world.order()
+    case = await world.refund(order_no=order_no)
+    await world.forward(case, hours=37)
+    await until(lambda: world.events(case), lambda events: "deadline_near" in events)
+    await case.handle.terminate("by an operator")
+    with pytest.raises(NotCarried):  # and nobody tells it again
+        await world.aftersales.logistics.order_shipped(order_no, world.parcel(), datetime.now(UTC))
+
+    stopped = await until(lambda: lost(world, case), lambda found: found is not None)
+    assert stopped
+    assert await world.aftersales.take_up(stopped)
+    view = await world.at(case, StageName.RETURN_REVIEW)
+    await world.forward(case, hours=12, minutes=1)
+
+    assert view.kind is CaseKind.RETURN
+    assert await world.paid_by_gateway(order_no) == 0
+    assert (await world.events(case))[:3] == ["opened", "deadline_near", "goods_shipped"]
 
 
 async def test_what_was_obeyed_before_is_answered_and_not_done_again(world: World) -> None:

@@ -1,5 +1,6 @@
 """What is written when a case opens: step 0, the funds that it pays from, the balance that it holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,10 +26,10 @@ from workflows.rules.applications import version_facts, version_of
 from workflows.rules.balances import Held, HeldByOther, StillValid, ValidityEnd
 from workflows.rules.identity import allowance_fund, order_fund
 from workflows.rules.opening import compensates, not_opened, opened_notices, pieces_named
-from workflows.rules.shipping import is_shipped, shipped_since
+from workflows.rules.shipping import is_outbound, is_shipped, shipped_since
 
 UNSHIPPED: Final = frozenset({StageName.MERCHANT_REVIEW, StageName.WAREHOUSE_REVIEW, StageName.OUTBOUND_REVIEW})
-"""Where a refund opens whose goods have not shipped: what ships while it opens is told to it (R7)."""
+"""Where a refund opens whose goods have not shipped: it is told what ships while nobody can tell it (R7)."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +107,27 @@ def first_step(opening: OpenCase, opened: Opened) -> FirstStep:
 
 def may_ship_meanwhile(request: Request, opened: Opened) -> bool:
     """Whether the case waits for goods that have not shipped."""
-    return isinstance(request, RefundRequest) and opened.stage in UNSHIPPED
+    return isinstance(request, RefundRequest) and _stage(opened) in UNSHIPPED
 
 
-def shipped_meanwhile(request: Request, opened: Opened, order: OrderFacts | None) -> Opened:
-    """R7: who ships from now on finds the case and tells it; who shipped a moment before could not."""
+def shipped_meanwhile(
+    request: Request, opened: Opened, order: OrderFacts | None, unsent: Mapping[str, int] | None = None
+) -> Opened:
+    """R3, R7: who ships from now on finds the case and tells it; who shipped a moment before could not.
+
+    Nor could whoever shipped while no run carried the case. ``unsent``: the pieces that other cases of the order have
+    to do with, and that were not sent (R15).
+    """
     if not isinstance(request, RefundRequest) or not may_ship_meanwhile(request, opened):
         return opened
-    if order is None or opened.policy is None or not is_shipped(order, request, opened.policy):
+    if order is None or opened.policy is None:
         return opened
-    return opened.model_copy(update={"shipped_since": shipped_since(order, request)})
+    if is_shipped(order, request, opened.policy, unsent):
+        return opened.model_copy(update={"shipped_since": shipped_since(order, request)})
+    left_shelf = _stage(opened) == StageName.WAREHOUSE_REVIEW and is_outbound(order, request, unsent)
+    return opened.model_copy(update={"left_shelf": True}) if left_shelf else opened
+
+
+def _stage(opened: Opened) -> str | None:
+    """Where the case stands: as far as it has come, where it was opened before."""
+    return opened.resumed.state.get("stage") if opened.resumed else opened.stage

@@ -178,9 +178,14 @@ def shipped() -> Process:
 
 def opened(case: Case) -> Decision:
     """What is known from the first moment on: parcels that are out already (R3), and goods that shipped since (R7)."""
-    since = case.opened.shipped_since
-    shipped = (_shipped(since),) if since else ()  # R7: as if the carrier had told it
-    return Decision(state=sent_in(case, *case.opened.underway).state, hear=shipped)
+    return Decision(state=sent_in(case, *case.opened.underway).state, hear=gone_meanwhile(case))
+
+
+def gone_meanwhile(case: Case) -> tuple[ReportParcel, ...]:
+    """R3, R7: what happened to the goods while nobody could tell the case, as if the carrier had told it."""
+    if since := case.opened.shipped_since:
+        return (_told(ParcelEvent.SHIPPED, since),)
+    return (_told(ParcelEvent.OUTBOUND, case.now),) if case.opened.left_shelf else ()
 
 
 def _approve(case: Case, command: Approve) -> Decision:
@@ -317,12 +322,12 @@ def _sent(line: OrderLine, at: datetime) -> OrderLine:
     return line.model_copy(update={"pieces_sent": line.quantity, "sent_at": line.sent_at or at})
 
 
-def _shipped(at: datetime) -> ReportParcel:
+def _told(event: ParcelEvent, at: datetime) -> ReportParcel:
     directory = carrier(DIRECTORY)
     return ReportParcel(
-        key="shipped-while-opening",
+        key=f"{event}-while-opening",
         by=directory,
-        event=ParcelEvent.SHIPPED,
+        event=event,
         carrier=directory.id,
         tracking_no="unknown",
         happened_at=at,

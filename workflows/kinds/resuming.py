@@ -16,6 +16,7 @@ from workflows.kinds.stage import OPENING, STAGES
 from workflows.kinds.state import State
 from workflows.kinds.steps import answered, begun, kept
 from workflows.messages.cases import LogEntry, Resumed, StepAnswer
+from workflows.messages.commands import Command
 from workflows.messages.openings import Opened
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Request, opener
@@ -63,6 +64,11 @@ def resumed_state(resumed: Resumed) -> State:
     if resumed.closed_at:
         state = state.but(refunded=resumed.refunded, compensated=resumed.compensated, outcome=resumed.outcome)
     return state
+
+
+def missed(case: Case) -> tuple[Command, ...]:
+    """What nobody could tell while no run carried the case, and the book knows."""
+    return refund.gone_meanwhile(case)
 
 
 def go_on(case: Case, last: StepAnswer) -> Decision:

@@ -87,7 +87,9 @@ class Opened(Message):
     underway: tuple[Parcel, ...] = ()
     """Parcels with the goods of a cancellation that are out already (R3, R15)."""
     shipped_since: Instant | None = None
-    """The goods have shipped while the case was being opened: nobody could tell it yet (R7)."""
+    """The goods have shipped while nobody could tell the case: it was being opened, or no run carried it (R7)."""
+    left_shelf: bool = False
+    """They have left the warehouse's shelf meanwhile, and not shipped (R3)."""
     standing_order: ByStandingOrder | None = None
     """The merchant's standing order that decides what is asked for (G4)."""
     postponed_until: Instant | None = None

@@ -100,6 +100,7 @@ class CaseRun:
             self.intake.look_at_early()
         if opened.resumed:
             decision = await self._take_up(opened.resumed)
+            self._hear_what_was_missed()
         else:
             decision = self._kind.begin(self.running.case)
         while self.running.outcome is None:
@@ -130,6 +131,11 @@ class CaseRun:
         decision = self._resume(await self._with_all_that_waits(resumed))
         await self._following.take_up(resumed)
         return decision
+
+    def _hear_what_was_missed(self) -> None:
+        """R7, section 11: whoever told it while no run carried the case was told to come again, or never does."""
+        for fact in resuming.missed(self.running.case) if self.running.outcome is None else ():
+            self.mailbox.hear(fact)
 
     async def _with_all_that_waits(self, resumed: Resumed) -> Resumed:
         """R16: of a case that has carried out very many commands, also those of them that have come here again."""
