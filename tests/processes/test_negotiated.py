@@ -115,6 +115,34 @@ def _for_part_of_the_price(*, goods_received: bool) -> RefundRequest:
 # N1, T15: where the goods are ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("terms", "refusal"),
+    [
+        ({}, None),
+        ({"pieces": [{"line": "1", "quantity": 2}]}, None),
+        ({"pieces": [{"line": "1", "quantity": 1}]}, ("not_all_of_it", "terms.pieces")),
+        ({"parts": [{"line": "1", "sku": "charger"}]}, ("not_all_of_it", "terms.parts")),
+    ],
+)
+def test_for_goods_that_the_merchant_has_all_pieces_are_sent_again_or_none(
+    terms: dict[str, Any], refusal: tuple[str, str] | None
+) -> None:  # N1, T15, C6
+    story = Negotiation("shipped two")
+    story.tell((*REFUSED_ON_RECEIPT, "0 open_dispute buyer"))
+
+    assert why(story.proposes(kind="send_again", **terms)) == refusal
+
+
+def test_a_part_that_was_proposed_is_not_agreed_on_once_the_goods_are_back_with_the_merchant() -> None:  # T15, R11
+    story = Negotiation("shipped two")
+    story.tell((*REFUSED_ON_RECEIPT, "0 send_back merchant", "0 open_dispute buyer"))
+    proposed = story.proposes(kind="send_again", pieces=[{"line": "1", "quantity": 1}])
+    story.turn("parcel 3 returned_to_warehouse")
+
+    assert proposed is None
+    assert why(story.accepts()) == ("not_all_of_it", "number")
+
+
 def test_an_amount_for_goods_that_the_merchant_has_is_paid_also_while_they_are_disputed() -> None:  # N3, T15
     story = Negotiation("shipped")
     story.tell((*REFUSED_ON_RECEIPT, "0 open_dispute buyer"))

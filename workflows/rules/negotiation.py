@@ -162,7 +162,7 @@ def refused_terms(
     """Why terms do not fit what is asked for, or None: pieces that it does not name are another application's (N1).
 
     ``comes_back``: goods are to come back for the amount. ``held``: the merchant has them, so that they cannot stay
-    with the buyer, and what it pays is for all of them (T15).
+    with the buyer, and what it pays, or sends for them, is for all of them (T15).
     """
     match terms:
         case KeepGoods() | RefundInstead() if held:
@@ -171,6 +171,12 @@ def refused_terms(
         case AnotherAmount() if held and _pieces(terms.lines) != _pieces(application.lines):
             explanation = "the merchant has the goods: the amount must name all pieces that came back"
             return refused("not_all_of_it", "terms.lines", "T15", explanation)
+        case SendAgain() if held and (
+            terms.parts or _pieces(terms.pieces or application.lines) != _pieces(application.lines)
+        ):
+            explanation = "the merchant has the goods: whole pieces must be sent for all that came back"
+            field = "terms.parts" if terms.parts else "terms.pieces"
+            return refused("not_all_of_it", field, "T15", explanation)
         case AnotherAmount() if comes_back and not terms.lines:
             explanation = "what is sent back must be named; freight alone goes with goods that the buyer keeps"
             return refused("nothing_sent_back", "terms.lines", "T1", explanation)
@@ -208,7 +214,7 @@ def refused_compensation(terms: AnotherCompensation, owed: int) -> Refusal | Non
     return refused("beyond_claim", "terms.amount", "L1", f"less than the {owed} that is owed can be agreed on")
 
 
-def _pieces(lines: Iterable[LineAmount]) -> dict[str, int]:
+def _pieces(lines: Iterable[LineAmount | LineQuantity]) -> dict[str, int]:
     return {each.line: each.quantity for each in lines}
 
 
