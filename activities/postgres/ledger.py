@@ -102,10 +102,10 @@ async def settled_of(connection: Connection, funds: Collection[str]) -> dict[str
     return found
 
 
-async def parts_of(connection: Connection, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
+async def parts_of(connection: Connection, fund: str, cases: Collection[str] | None = None) -> tuple[FundPart, ...]:
     """What was paid on each part of a fund, and what is settled and held of it; empty for an unknown fund.
 
-    Settled and held by all cases, or by one alone.
+    Settled and held by all cases, or by these.
     """
     rows = await connection.fetch(
         """
@@ -117,14 +117,14 @@ async def parts_of(connection: Connection, fund: str, case_id: str | None = None
         LEFT JOIN (
             SELECT leg_parts.part, leg_parts.amount, legs.state
             FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
-            WHERE legs.fund = $1 AND coalesce(legs.case_id = $2, true)
+            WHERE legs.fund = $1 AND coalesce(legs.case_id = ANY ($2), true)
         ) AS used ON used.part = parts.part
         WHERE parts.fund = $1
         GROUP BY parts.part, parts.paid, parts.tender_kind
         ORDER BY parts.part
         """,
         fund,
-        case_id,
+        list(cases) if cases is not None else None,
     )
     return tuple(
         FundPart(

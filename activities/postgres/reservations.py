@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from activities.postgres import allowances, past_funds
+from activities.postgres import allowances, past_funds, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.ledger import LedgerContradiction, legs_if_reserved, legs_of, parts_of, record, retire
 from activities.postgres.purses import purses_of
@@ -22,6 +22,7 @@ from workflows.messages.payouts import (
     ReserveResult,
     TenderKind,
 )
+from workflows.messages.pieces import PieceUse
 from workflows.messages.requests import BankTransfer
 from workflows.rules.allocation import (
     Again,
@@ -36,6 +37,7 @@ from workflows.rules.allocation import (
 )
 from workflows.rules.identity import order_of_fund
 from workflows.rules.legs import US, LegEvent
+from workflows.rules.paid_before import but_for_goods_back
 
 NO_ROOM = "no_room"
 """The failure of a leg that was to be tried again and whose room others have, or hold, meanwhile (R8)."""
@@ -63,8 +65,7 @@ async def reserve(connection: Connection, payout: Payout, at: datetime, tally: T
     if legs is not None:  # nothing was left of it since
         return ReserveResult(reservation=Reservation.EXHAUSTED)
     fund = await _with_purses(connection, payout, await parts_of(connection, payout.fund))
-    counts = payout.remainder.counts if payout.remainder else None
-    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    counted = await _counted(connection, payout, fund)
     match plan_legs(payout, fund, counted):
         case Reservation.CONTENDED:
             return ReserveResult(reservation=Reservation.CONTENDED, held_by=held_by(fund))
@@ -104,9 +105,8 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime, ta
     if not failed:
         return Again()
     fund = await parts_of(connection, payout.fund)
-    own = await parts_of(connection, payout.fund, payout.case_id)
-    counts = payout.remainder.counts if payout.remainder else None
-    counted = await parts_of(connection, payout.fund, counts) if counts else fund
+    own = await parts_of(connection, payout.fund, [payout.case_id])
+    counted = await _counted(connection, payout, fund)
     owed = still_owed(payout, counted, own)
     parts = await _with_purses(connection, payout, without_own(fund, own))
     again = plan_again(payout, failed, parts, owed=owed, first=rows[0]["legs"] + 1)
@@ -117,6 +117,19 @@ async def reserve_again(connection: Connection, payout: Payout, at: datetime, ta
     await retire(connection, again.retired, at)
     await _take(connection, payout, again.instead, parts, at, tally)
     return again
+
+
+async def _counted(connection: Connection, payout: Payout, fund: tuple[FundPart, ...]) -> tuple[FundPart, ...]:
+    """The fund, with what counts as paid already of a remainder (D8): see ``Remainder``."""
+    order_no = order_of_fund(payout.fund)
+    if payout.remainder is None or order_no is None:
+        return fund
+    if counts := payout.remainder.counts:
+        return await parts_of(connection, payout.fund, [counts])
+    holders = await pieces.holders(connection, order_no, besides=[payout.case_id])
+    back = [each for each in holders if each.pieces.use is PieceUse.BACK]
+    paid = {each.case_id: await parts_of(connection, payout.fund, [each.case_id]) for each in back}
+    return but_for_goods_back(fund, ((each.pieces, paid[each.case_id]) for each in back))
 
 
 async def _with_purses(connection: Connection, payout: Payout, parts: Iterable[FundPart]) -> tuple[FundPart, ...]:

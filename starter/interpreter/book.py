@@ -109,6 +109,7 @@ class MemoryBook:
     def __init__(self, shop: Shop, ledger: Ledger, policy_now: Callable[[str], Policy | None]) -> None:
         self._shop = shop
         self._ledger = ledger
+        ledger.beside = self.holders_of
         self._policy_now = policy_now
         self.cases: dict[CaseId, CaseRow] = {}
         self._of_order: dict[str, list[CaseRow]] = {}

@@ -3,12 +3,14 @@
 The same rules as in ``activities.postgres.ledger`` and ``reservations``; who works with it is alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from starter.interpreter.shop import Shop
+from workflows.messages.message import CaseId
 from workflows.messages.payouts import Leg, LegState, LegStatus, PaidBy, Part, Payout, Reservation, ReserveResult
+from workflows.messages.pieces import PieceUse
 from workflows.rules.allocation import (
     Again,
     FundPart,
@@ -23,6 +25,8 @@ from workflows.rules.allowance_refunds import Purse, given_back
 from workflows.rules.balances import Account
 from workflows.rules.identity import order_fund, order_of_fund
 from workflows.rules.legs import US, AlertKind, Change, LegEvent, LegRecord, follow
+from workflows.rules.paid_before import but_for_goods_back
+from workflows.rules.pieces import Holder
 
 NO_ROOM = "no_room"
 
@@ -87,6 +91,7 @@ class Ledger:
         self.alerts: list[Alert] = []
         self._fund_of: dict[str, str] = {}
         self._funds_of_case: dict[str, str] = {}
+        self.beside: Callable[[str, CaseId], tuple[Holder, ...]] = lambda _order_no, _case: ()
 
     def open_fund(self, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
         """Note what was paid on it. Opening it again changes nothing.
@@ -99,15 +104,15 @@ class Ledger:
         if (known.currency, known.parts) != (opened.currency, opened.parts):
             raise ValueError(f"fund {fund} is open with other amounts")
 
-    def parts_of(self, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
-        """What was paid on each part, and what is settled and held of it, by all cases or one; empty where unknown."""
+    def parts_of(self, fund: str, cases: Collection[str] | None = None) -> tuple[FundPart, ...]:
+        """What was paid on each part, and is settled and held of it, by all cases or these; empty where unknown."""
         booked = self.funds.get(fund)
         if booked is None:
             return ()
         settled: dict[str, int] = {}
         held: dict[str, int] = {}
         for each in booked.legs.values():
-            if each.standing.state is LegState.FAILED or case_id not in (None, each.payout.case_id):
+            if each.standing.state is LegState.FAILED or (cases is not None and each.payout.case_id not in cases):
                 continue
             used = settled if each.standing.state is LegState.SUCCEEDED else held
             for part in each.leg.parts:
@@ -179,8 +184,7 @@ class Ledger:
         if self.was_reserved(payout.case_id):
             return ReserveResult(reservation=Reservation.EXHAUSTED)
         fund = self._with_purses(payout, self.parts_of(payout.fund))
-        counts = payout.remainder.counts if payout.remainder else None
-        counted = self.parts_of(payout.fund, counts) if counts else fund
+        counted = self._counted(payout, fund)
         match plan_legs(payout, fund, counted):
             case Reservation.CONTENDED:
                 return ReserveResult(reservation=Reservation.CONTENDED, held_by=held_by(fund))
@@ -205,9 +209,8 @@ class Ledger:
         if not failed:
             return Again()
         fund = self.parts_of(payout.fund)
-        own = self.parts_of(payout.fund, payout.case_id)
-        counts = payout.remainder.counts if payout.remainder else None
-        counted = self.parts_of(payout.fund, counts) if counts else fund
+        own = self.parts_of(payout.fund, [payout.case_id])
+        counted = self._counted(payout, fund)
         owed = still_owed(payout, counted, own)
         parts = self._with_purses(payout, without_own(fund, own))
         again = plan_again(payout, failed, parts, owed=owed, first=len(legs) + 1)
@@ -259,6 +262,16 @@ class Ledger:
             del self._fund_of[number]
         self.funds[fund].legs = legs
         self._shop.accounts.update(accounts)
+
+    def _counted(self, payout: Payout, fund: tuple[FundPart, ...]) -> tuple[FundPart, ...]:
+        """The fund, with what counts as paid already of a remainder (D8): see ``Remainder``."""
+        order_no = order_of_fund(payout.fund)
+        if payout.remainder is None or order_no is None:
+            return fund
+        if counts := payout.remainder.counts:
+            return self.parts_of(payout.fund, [counts])
+        back = [each for each in self.beside(order_no, payout.case_id) if each.pieces.use is PieceUse.BACK]
+        return but_for_goods_back(fund, ((each.pieces, self.parts_of(payout.fund, [each.case_id])) for each in back))
 
     def _with_purses(self, payout: Payout, parts: Iterable[FundPart]) -> tuple[FundPart, ...]:
         """The parts, with how the allowances stand that the order was paid with (A7)."""

@@ -1,6 +1,7 @@
 """All is as it has to be, whatever happens in whatever order: ``interleavings`` in short, and what it notices."""
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -89,8 +90,8 @@ def sorts(wrong: list[Wrong]) -> set[str]:
 def test_that_a_ledger_pays_beyond_its_cap_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:  # R8
     parts_of, reserve, reserving = Ledger.parts_of, Ledger.reserve, list[Ledger]()
 
-    def forgetful(self: Ledger, fund: str, case_id: str | None = None) -> tuple[FundPart, ...]:
-        parts = parts_of(self, fund, case_id)
+    def forgetful(self: Ledger, fund: str, cases: Collection[str] | None = None) -> tuple[FundPart, ...]:
+        parts = parts_of(self, fund, cases)
         return tuple(replace(each, settled=0, held=0) for each in parts) if reserving else parts
 
     def reserved(self: Ledger, *given: Any) -> ReserveResult:

@@ -42,7 +42,10 @@ class Remainder(Message):
     """Money already paid counts (D8): of what a payout wants, only what is still missing is paid."""
 
     counts: CaseId | None
-    """The id of the case whose payments count; None for those of all cases."""
+    """The id of the case whose payments count.
+
+    None for those of all cases, but for what was paid for pieces that are back (R13).
+    """
 
 
 class Leg(Message):
