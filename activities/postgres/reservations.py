@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from activities.postgres import allowances, past_funds, pieces
+from activities.postgres import allowances, matters, past_funds, pieces
 from activities.postgres.connection import Connection
 from activities.postgres.ledger import LedgerContradiction, legs_if_reserved, legs_of, parts_of, record, retire
 from activities.postgres.purses import purses_of
@@ -37,7 +37,7 @@ from workflows.rules.allocation import (
 )
 from workflows.rules.identity import order_of_fund
 from workflows.rules.legs import US, LegEvent
-from workflows.rules.paid_before import but_for_goods_back
+from workflows.rules.paid_before import but_for_goods_back, disputes_that_count
 
 NO_ROOM = "no_room"
 """The failure of a leg that was to be tried again and whose room others have, or hold, meanwhile (R8)."""
@@ -125,7 +125,8 @@ async def _counted(connection: Connection, payout: Payout, fund: tuple[FundPart,
     if payout.remainder is None or order_no is None:
         return fund
     if counts := payout.remainder.counts:
-        return await parts_of(connection, payout.fund, [counts])
+        others = await matters.of_order(connection, order_no, besides=[payout.case_id])
+        return await parts_of(connection, payout.fund, [counts, *disputes_that_count(counts, others)])
     holders = await pieces.holders(connection, order_no, besides=[payout.case_id])
     back = [each for each in holders if each.pieces.use is PieceUse.BACK]
     paid = {each.case_id: await parts_of(connection, payout.fund, [each.case_id]) for each in back}

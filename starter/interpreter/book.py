@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from activities.deadlines import due, left
-from starter.interpreter.ledger import Ledger
+from starter.interpreter.ledger import Beside, Ledger
 from starter.interpreter.shop import Shop
 from workflows.kinds.opening_step import FirstStep
 from workflows.kinds.stage import STAGES, Stage
@@ -109,7 +109,7 @@ class MemoryBook:
     def __init__(self, shop: Shop, ledger: Ledger, policy_now: Callable[[str], Policy | None]) -> None:
         self._shop = shop
         self._ledger = ledger
-        ledger.beside = self.holders_of
+        ledger.beside = lambda order_no, case: Beside(self.matters_of(order_no, case), self.holders_of(order_no, case))
         self._policy_now = policy_now
         self.cases: dict[CaseId, CaseRow] = {}
         self._of_order: dict[str, list[CaseRow]] = {}

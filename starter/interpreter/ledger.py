@@ -25,7 +25,8 @@ from workflows.rules.allowance_refunds import Purse, given_back
 from workflows.rules.balances import Account
 from workflows.rules.identity import order_fund, order_of_fund
 from workflows.rules.legs import US, AlertKind, Change, LegEvent, LegRecord, follow
-from workflows.rules.paid_before import but_for_goods_back
+from workflows.rules.matters import Matter
+from workflows.rules.paid_before import but_for_goods_back, disputes_that_count
 from workflows.rules.pieces import Holder
 
 NO_ROOM = "no_room"
@@ -82,6 +83,14 @@ class Alert:
     at: datetime
 
 
+@dataclass(frozen=True)
+class Beside:
+    """The other cases of an order, as far as their payments matter to one of it."""
+
+    matters: tuple[Matter, ...] = ()
+    holders: tuple[Holder, ...] = ()
+
+
 class Ledger:
     """All funds. ``shop`` has the allowances that refunds go back to (A7)."""
 
@@ -91,7 +100,7 @@ class Ledger:
         self.alerts: list[Alert] = []
         self._fund_of: dict[str, str] = {}
         self._funds_of_case: dict[str, str] = {}
-        self.beside: Callable[[str, CaseId], tuple[Holder, ...]] = lambda _order_no, _case: ()
+        self.beside: Callable[[str, CaseId], Beside] = lambda _order_no, _case: Beside()
 
     def open_fund(self, fund: str, currency: str, parts: Iterable[FundPart]) -> None:
         """Note what was paid on it. Opening it again changes nothing.
@@ -268,9 +277,10 @@ class Ledger:
         order_no = order_of_fund(payout.fund)
         if payout.remainder is None or order_no is None:
             return fund
+        beside = self.beside(order_no, payout.case_id)
         if counts := payout.remainder.counts:
-            return self.parts_of(payout.fund, [counts])
-        back = [each for each in self.beside(order_no, payout.case_id) if each.pieces.use is PieceUse.BACK]
+            return self.parts_of(payout.fund, [counts, *disputes_that_count(counts, beside.matters)])
+        back = [each for each in beside.holders if each.pieces.use is PieceUse.BACK]
         return but_for_goods_back(fund, ((each.pieces, self.parts_of(payout.fund, [each.case_id])) for each in back))
 
     def _with_purses(self, payout: Payout, parts: Iterable[FundPart]) -> tuple[FundPart, ...]:

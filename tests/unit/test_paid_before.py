@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflows.messages.pieces import CasePieces, LinePieces, PieceUse
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.allocation import FundPart
-from workflows.rules.paid_before import but_for_goods_back
+from workflows.rules.matters import Matter
+from workflows.rules.paid_before import but_for_goods_back, disputes_that_count
 
 
 def back(**amounts: int) -> CasePieces:
@@ -43,3 +45,19 @@ def test_nothing_is_left_out_twice(paid: list[tuple[int, int, int]]) -> None:  #
 
     assert counted.settled == sum(max(settled - amount, 0) for settled, _, amount in paid)
     assert counted.settled + counted.held == sum(max(settled + held - amount, 0) for settled, held, amount in paid)
+
+
+def test_disputes_about_a_case_and_about_its_lines_as_a_whole_count() -> None:  # D8, D10
+    def matter(case_id: str, about: str | None, kind: CaseKind = CaseKind.DISPUTE) -> Matter:
+        closed = OutcomeKind.CLOSED_BY_OFFICER
+        return Matter(case_id, kind, StageName.CLOSED, StageName.CLOSED, closed, about, 100, 60, None)
+
+    others = [
+        matter("d1", "c1"),
+        matter("d2", None),
+        matter("d3", "c2"),
+        matter("c2", None, CaseKind.SHIPPED_REFUND),
+        matter("f1", "c1", CaseKind.RETURN_FREIGHT),
+    ]
+
+    assert disputes_that_count("c1", others) == ["d1", "d2"]

@@ -2,15 +2,17 @@
 
 import pytest
 
-from tests.workflow.disputes import OFFICER, apart, paid, received, request
+from activities.gateways.payment_stub import Behaviour, Mode
+from starter.client import Case
+from tests.workflow.disputes import OFFICER, apart, paid, received, rejected_refund, request
 from tests.workflow.goods import receipt
 from tests.workflow.world import World
 from workflows.messages.actors import merchant
-from workflows.messages.commands import Approve, Rule
+from workflows.messages.commands import Approve, CloseCase, Rule
 from workflows.messages.money import Money
 from workflows.messages.requests import LineAmount, RefundReason
 from workflows.messages.rulings import Award, Fault
-from workflows.messages.stages import OutcomeKind
+from workflows.messages.stages import OutcomeKind, StageName
 
 pytestmark = pytest.mark.in_memory
 
@@ -70,3 +72,33 @@ async def test_of_two_cases_only_the_pieces_that_are_back_are_left_out(world: Wo
 
     assert (outcome.outcome, outcome.refunded) == (OutcomeKind.REFUNDED, cny(6_000))
     assert await paid(world, order_no) == 20_000
+
+
+# Disputes that an officer has closed -----------------------------------------------------------------------
+
+
+async def half_paid(world: World, order_no: str, about: Case | None = None) -> None:
+    """A dispute of 100.00, of which 60.00 were paid when an officer gave the rest up."""
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, amount=4_000, uses_left=1))
+    dispute = await apart(world, request(world, order_no, about=about))
+    await dispute.act(full())
+    await world.at(dispute, StageName.PAYMENT_ATTENTION)
+    outcome = await dispute.act_and_wait(CloseCase(key="c", by=OFFICER, reason="card_closed", proof="ticket:1"))
+    assert (outcome.outcome, outcome.refunded) == (OutcomeKind.CLOSED_BY_OFFICER, cny(6_000))
+
+
+@pytest.mark.on_servers
+@pytest.mark.parametrize("of_the_case", [True, False], ids=["about the case", "about its lines"])
+async def test_what_a_closed_dispute_has_paid_counts_in_the_next_one(world: World, of_the_case: bool) -> None:
+    """D8, D10: the same may be disputed again, and is not paid twice."""
+    order_no = await two_pieces(world, tenders=[("t1", "wallet", 6_000), ("t2", "credit_card", 14_000)])
+    case = await rejected_refund(world, order_no=order_no, lines=ONE_OF_TWO)
+    await world.forward(case, days=7, minutes=1)
+    await case.outcome()
+    await half_paid(world, order_no, case if of_the_case else None)
+
+    dispute = await apart(world, request(world, order_no, about=case))
+    outcome = await dispute.act_and_wait(full())
+
+    assert (outcome.outcome, outcome.refunded) == (OutcomeKind.REFUNDED, cny(4_000))
+    assert await paid(world, order_no) == await world.paid_by_gateway(order_no) == 10_000

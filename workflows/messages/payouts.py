@@ -42,7 +42,7 @@ class Remainder(Message):
     """Money already paid counts (D8): of what a payout wants, only what is still missing is paid."""
 
     counts: CaseId | None
-    """The id of the case whose payments count.
+    """The id of the case whose payments count, with those of disputes about it or about its lines as a whole (D10).
 
     None for those of all cases, but for what was paid for pieces that are back (R13).
     """

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from workflows.messages.pieces import CasePieces
+from workflows.messages.stages import CaseKind
 from workflows.rules.allocation import FundPart
+from workflows.rules.matters import Matter
+
+
+def disputes_that_count(case_id: str, others: Iterable[Matter]) -> list[str]:
+    """The disputes whose payments a ruling about a case counts, with that case's own (D8, D10).
+
+    Of one that an officer has closed, with a part of it paid, the same can be disputed again: those about the case, and
+    those that name none, which are about its lines as a whole.
+    """
+    return [each.case_id for each in others if each.kind is CaseKind.DISPUTE and each.about in (None, case_id)]
 
 
 def but_for_goods_back(
