@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import asyncpg
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.postgres import pauses
@@ -28,7 +27,8 @@ class Declarations:
     async def declare_pause(self, declaration: DeclarePause) -> PauseWindow:
         """Let the clocks of some kinds of case stand still for a while; open cases are reached by a workflow.
 
-        The same declaration again is harmless, and is what to do after an error.
+        The same declaration again is harmless: whoever has heard of it does nothing. It is what to do after an error,
+        and where a stopped case was reset, which could not hear of it.
 
         Raises:
             DeclaredOtherwise: the id is another window's.
@@ -69,11 +69,9 @@ class Declarations:
                 id=f"pause-reach/{window.id}/{change}",
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 priority=BEHIND_CASES,
                 static_summary=f"pause {window.id} {change}: open cases work out their deadlines anew",
             )
-        except WorkflowAlreadyStartedError:
-            return
         except RPCError as error:
             raise Unreachable(f"the open cases were not told yet, declare it again: {error.message}") from error

@@ -1,14 +1,13 @@
 """A pause window that was declared or lifted reaches the open cases that it names (section 9)."""
 
 import asyncio
-import hashlib
 from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from workflows.messages.clocks import ClocksAsked, ReachClocks, find_clocks
-from workflows.messages.commands import PausesChanged
+from workflows.rules.pauses import told_of
 from workflows.shell.answers import until_answered
 from workflows.starts import reads_our_start
 from workflows.versions import LASTS_MINUTES
@@ -41,7 +40,6 @@ class PauseReach:
                 workflow.continue_as_new(reach)
 
     async def _tell(self, case: str, reach: ReachClocks) -> None:
-        key = hashlib.sha256(f"{reach.window}/{reach.change}".encode()).hexdigest()[:32]
-        changed = PausesChanged(key=f"pause-{key}", by=reach.by, window=reach.window)
-        with suppress(FailureError):  # it has ended meanwhile
+        changed = told_of(reach.window, reach.change, reach.by)
+        with suppress(FailureError):  # it has ended meanwhile; one that was stopped looks when it goes on
             await workflow.get_external_workflow_handle(case).signal(changed.command_name(), changed)

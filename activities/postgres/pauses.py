@@ -17,6 +17,7 @@ from activities.postgres.connection import Connection
 from workflows.messages.actors import Actor, officer
 from workflows.messages.pauses import DeclareExemption, DeclarePause, Exemption, PauseWindow
 from workflows.messages.stages import CaseKind
+from workflows.rules.pauses import last_told_of
 
 # Any fixed number: it stands for "the windows that deadlines are worked out with".
 _ADVISORY_LOCK: Final = 6_202_211_416
@@ -90,6 +91,34 @@ async def windows_for(connection: Connection, kind: CaseKind, after: datetime) -
         after,
     )
     return tuple(window for row in rows if (window := _window(row)))
+
+
+async def untold(connection: Connection, case_id: str) -> tuple[PauseWindow, ...]:
+    """The windows that have changed since the stage began in which an open case is, and of which its log has no line.
+
+    In no stage that began later a deadline was worked out without them.
+    """
+    rows = await connection.fetch(
+        f"""
+        SELECT * FROM ({_WINDOWS}) AS changed
+        WHERE EXISTS (
+            SELECT FROM casebook.cases
+            WHERE case_id = $1 AND closed_at IS NULL AND kind = ANY (kinds)
+              AND coalesce(lifted_at, declared_at) > coalesce(stage_since, opened_at)
+        ) ORDER BY starts_at, id
+        """,  # noqa: S608 -- a constant
+        case_id,
+    )
+    windows = [window for row in rows if (window := _window(row))]
+    if not windows:
+        return ()
+    told = await connection.fetch(
+        "SELECT command_key FROM casebook.log WHERE case_id = $1 AND command_key = ANY ($2)",
+        case_id,
+        [last_told_of(window).key for window in windows],
+    )
+    known = {row["command_key"] for row in told}
+    return tuple(window for window in windows if last_told_of(window).key not in known)
 
 
 async def list_pauses(connection: Connection, *, limit: int = 100) -> tuple[PauseWindow, ...]:

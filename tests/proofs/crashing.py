@@ -16,11 +16,13 @@ from workflows.messages.cases import CaseKey, Resumed, Step
 from workflows.messages.commands import Command
 from workflows.messages.message import CaseId
 from workflows.messages.openings import OpenCase, Opened
+from workflows.messages.pauses import PauseWindow
 from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.settlements import EnterCallback, Settle, SettleManually
+from workflows.rules.pauses import last_told_of
 
 _LINES: Final = 8
 """Of the log, as a view shows them."""
@@ -151,7 +153,18 @@ class CrashingInterpreter(Interpreter):
         before: dict[str, Any] = {"opened_at": row.opened_at, "carried_out_by": opening.carried_out_by}
         if row.state is not None and row.last is not None:
             before["resumed"] = self._resumed(row, opening.carried_out_by)
+        before["pauses"] = self._untold_pauses(row)
         return self._opening.shipped_meanwhile(opening, row.opened.model_copy(update=before))
+
+    def _untold_pauses(self, row: CaseRow) -> tuple[PauseWindow, ...]:
+        """As ``activities.postgres.pauses`` finds them, but for when the stage began."""
+        known = {line.command_key for line in row.log}
+        of_kind = [each for each in self.shop.pauses.values() if row.kind in each.kinds and row.closed_at is None]
+        return tuple(
+            each
+            for each in of_kind
+            if (each.lifted_at or each.declared_at) > row.opened_at and last_told_of(each).key not in known
+        )
 
     def _resumed(self, row: CaseRow, carried_out_by: CaseId | None) -> Resumed:
         """As ``activities.postgres.resuming`` reads it."""

@@ -8,11 +8,12 @@ import pytest
 from tests.proofs.crashing import LossyHost
 from tests.proofs.proof_story import ProofStory
 from tests.proofs.retelling import tell
-from workflows.messages.actors import carrier
+from workflows.messages.actors import carrier, officer
 from workflows.messages.commands import ReportParcel
 from workflows.messages.message import CaseId
 from workflows.messages.parcels import ParcelEvent
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.pauses import DeclarePause, PauseReason
+from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 
 DISPUTED = ("open refund", "0 reject merchant", "0 open_dispute buyer")
 
@@ -153,6 +154,32 @@ def test_goods_that_left_while_no_run_carried_the_case_are_not_refunded_blindly(
     assert log(story).count(told) == 1
     assert "approved_by_silence" not in log(story)
     assert story.told.ledger.refunded("order/O-1") == 0
+
+
+@pytest.mark.parametrize("hours", [1, 37], ids=["before any step", "reminded"])
+def test_a_pause_that_was_declared_while_no_run_carried_the_case_stops_its_clock(hours: int) -> None:  # section 9
+    story = tell("douyin", ("open refund",))
+    case, world = story.case("0"), story.told
+    before = world.view(case).due
+    assert before
+    world.pass_time(hours=hours)
+    story.turn("stop 0")
+    declared = DeclarePause(
+        id="w-1",
+        reason=PauseReason.SPRING_FESTIVAL,
+        kinds=(CaseKind.UNSHIPPED_REFUND,),
+        starts_at=world.now + timedelta(hours=1),
+        ends_at=world.now + timedelta(hours=25),
+        by=officer("f-1"),
+    )
+    world.shop.declare_pause(declared, world.now)
+    begun_again(story)
+    begun_again(story)  # and it is told once
+    world.pass_time(hours=48 - hours + 1)
+
+    assert world.view(case).due == before + timedelta(hours=24)
+    assert [line.by for line in world.log(case) if line.event == "deadline_moved"] == [officer("f-1")]
+    assert "approved_by_silence" not in log(story)
 
 
 def test_a_case_that_decides_itself_ends_its_dispute_whichever_runs_were_lost() -> None:  # D2

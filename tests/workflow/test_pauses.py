@@ -17,6 +17,7 @@ from activities.postgres.pauses import DeclaredOtherwise
 from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
 from starter.errors import RefusedCommand, Unreachable
+from starter.recovery import stranded
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.at_start import whole_minute
 from workflows.messages import search_attributes as attributes
@@ -339,6 +340,62 @@ async def test_a_case_that_ends_meanwhile_does_not_stop_the_others(world: World,
 
     await declare(1, 11)
     await world.pool.execute("DELETE FROM casebook.cases WHERE case_id = $1", f"{case.id}-gone")
+
+    assert due(await moved(case)) == before + timedelta(hours=10)
+
+
+async def taken_up(world: World, case: Case) -> None:
+    """Another run carries the case, whose workflow was terminated."""
+    async for each in stranded(world.pool, world.aftersales.runs, 1, [case.id]):
+        assert await world.aftersales.take_up(each)
+
+
+async def test_what_was_declared_or_lifted_while_nothing_carried_a_case_moves_it(
+    world: World, declare: Declare
+) -> None:
+    stopped, before = await reviewed(world)
+    reminded, _ = await reviewed(world)
+    await world.forward(reminded, hours=37)
+    await until(lambda: world.events(reminded), lambda events: "deadline_near" in events)
+    for case in (stopped, reminded):
+        await case.handle.terminate("by an operator")
+    window = await declare(1, 11)
+    for case in (stopped, reminded):
+        await taken_up(world, case)
+
+    later = [due(await moved(case)) for case in (stopped, reminded)]
+    await stopped.handle.terminate("once more")
+    await lift(world, window)
+    await taken_up(world, stopped)
+    view = await moved(stopped, 2)
+
+    assert later == [before + timedelta(hours=10), due(await moved(reminded, 2)) + timedelta(hours=10)]
+    assert (due(view), view.log[-1].by, view.log[-1].facts) == (before, officer("f-8"), {"window": window.id})
+
+
+async def test_a_case_that_goes_on_takes_no_step_for_a_pause_that_it_knows(world: World, declare: Declare) -> None:
+    await declare(-9, -8)
+    case, _ = await reviewed(world)
+    window = await declare(1, 11)
+    before = await moved(case)
+    await case.handle.terminate("by an operator")
+
+    await taken_up(world, case)
+    await case.act(PausesChanged(key="p1", by=OFFICER, window=window.id))
+
+    assert await world.events(case) == ["opened", "deadline_moved", "deadline_moved"]
+    assert due(await case.view()) == due(before)
+
+
+async def test_a_case_that_did_not_hear_of_it_is_told_by_declaring_again(world: World, declare: Declare) -> None:
+    case, before = await reviewed(world)
+    declaration = pause(world, 1, 11)
+    fields = declaration.model_dump(include={"id", "starts_at", "ends_at"})
+    await world.pool.execute("UPDATE casebook.cases SET stage = 'paying' WHERE case_id = $1", case.id)
+    await declare(0, 0, **fields)  # as if it had been stopped: nobody tells it
+    await world.pool.execute("UPDATE casebook.cases SET stage = $2 WHERE case_id = $1", case.id, "merchant_review")
+
+    await declare(0, 0, **fields)
 
     assert due(await moved(case)) == before + timedelta(hours=10)
 

@@ -21,6 +21,7 @@ from workflows.messages.openings import Opened
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Request, opener
 from workflows.rules.applications import opening_facts
+from workflows.rules.pauses import last_told_of
 
 
 def _open_again(case: Case, _: StepAnswer) -> Decision:
@@ -68,7 +69,7 @@ def resumed_state(resumed: Resumed) -> State:
 
 def missed(case: Case) -> tuple[Command, ...]:
     """What nobody could tell while no run carried the case, and the book knows."""
-    return refund.gone_meanwhile(case)
+    return (*refund.gone_meanwhile(case), *(last_told_of(window) for window in case.opened.pauses))
 
 
 def go_on(case: Case, last: StepAnswer) -> Decision:

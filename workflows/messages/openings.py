@@ -9,6 +9,7 @@ from workflows.messages.message import CaseId, Identifier, Instant, Message, Sha
 from workflows.messages.money import Minor, Money, PositiveMinor
 from workflows.messages.orders import AllowanceFacts, OrderFacts
 from workflows.messages.parcels import Parcel
+from workflows.messages.pauses import PauseWindow
 from workflows.messages.policy import SharedPolicy
 from workflows.messages.requests import Request
 from workflows.messages.stages import CaseKind, StageName
@@ -90,6 +91,8 @@ class Opened(Message):
     """The goods have shipped while nobody could tell the case: it was being opened, or no run carried it (R7)."""
     left_shelf: bool = False
     """They have left the warehouse's shelf meanwhile, and not shipped (R3)."""
+    pauses: tuple[PauseWindow, ...] = ()
+    """Windows that have changed since the stage began, of which no run was told (section 9)."""
     standing_order: ByStandingOrder | None = None
     """The merchant's standing order that decides what is asked for (G4)."""
     postponed_until: Instant | None = None

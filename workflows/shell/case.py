@@ -98,11 +98,8 @@ class CaseRun:
             self._effects.taken_over()
         if not opened.resumed:
             self.intake.look_at_early()
-        if opened.resumed:
-            decision = await self._take_up(opened.resumed)
-            self._hear_what_was_missed()
-        else:
-            decision = self._kind.begin(self.running.case)
+        decision = await self._take_up(opened.resumed) if opened.resumed else self._kind.begin(self.running.case)
+        self._hear_what_was_missed()
         while self.running.outcome is None:
             try:
                 await self._carry_out(decision)
@@ -133,7 +130,7 @@ class CaseRun:
         return decision
 
     def _hear_what_was_missed(self) -> None:
-        """R7, section 11: whoever told it while no run carried the case was told to come again, or never does."""
+        """R7, section 9: what was told while no run carried the case is told again, late or never."""
         for fact in resuming.missed(self.running.case) if self.running.outcome is None else ():
             self.mailbox.hear(fact)
 
