@@ -2,12 +2,16 @@
 
 A month is dropped only in the transaction in which every row of it was found in the archive, byte for byte. What is in
 the archive alone is still found by its slim row (``casebook.closed_keys``), and counts for the rules.
+
+A month may be larger than any temporary folder: on its way to or from the store, no more than the two files of one
+slice lie there.
 """
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,43 +46,45 @@ class Archive:
     async def export(self, month: date, at: datetime) -> Part:
         """Write what the database has of a month into the archive; again, it takes the place of what was not dropped.
 
+        Each slice is put before the next one is read, in one transaction: until it ends the month cannot be dropped.
+
         Raises:
             NotInArchive: the database has nothing of the month.
             ArchiveUnreachable: the store does not answer; nothing is noted.
         """
-        with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
-            folder = Path(scratch)
-            async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-                number = 1 + max(
-                    (each.part for each in await archives.parts(connection, month) if each.dropped_at), default=0
-                )
-                columns = {table: await archives.columns_of(connection, table) for table in TABLES}
-                slices: list[Slice] = []
-                after = ""
-                while (rows := await archives.cases_after(connection, columns, month, after, CASES_IN_A_FILE))[CASES]:
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            number = 1 + max(
+                (each.part for each in await archives.parts(connection, month) if each.dropped_at), default=0
+            )
+            columns = {table: await archives.columns_of(connection, table) for table in TABLES}
+            name = archive_files.folder_of(f"{month:%Y-%m}", number)
+            slices: list[Slice] = []
+            after = ""
+            while (rows := await archives.cases_after(connection, columns, month, after, CASES_IN_A_FILE))[CASES]:
+                with _scratch() as folder:
                     slices.append(await asyncio.to_thread(_write, folder, len(slices) + 1, columns, rows))
-                    after = _ids(columns, rows)[-1]
-                revision = await connection.fetchval("SELECT version_num FROM alembic_version")
+                    for file in slices[-1].files.values():
+                        await self._store.put(f"{name}/{file.name}", folder / file.name)
+                after = _ids(columns, rows)[-1]
+            revision = await connection.fetchval("SELECT version_num FROM alembic_version")
             if not slices:
                 raise NotInArchive(f"the database has no closed cases of {month:%Y-%m}")
             manifest = Manifest(
                 month=f"{month:%Y-%m}", part=number, revision=revision, columns=columns, slices=tuple(slices)
             )
-            (folder / _MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
-            names = [file.name for each in slices for file in each.files.values()]
-            for name in (*names, _MANIFEST):  # the manifest last: where it is, the others are
-                await self._store.put(f"{manifest.folder()}/{name}", folder / name)
-            part = Part(
-                month=month,
-                part=number,
-                cases=manifest.rows(CASES),
-                lines=manifest.rows(LINES),
-                manifest=archive_files.digest_of(folder / _MANIFEST),
-                exported_at=at,
-                dropped_at=None,
-                restored_at=None,
-            )
-        async with self._pool.acquire() as connection, connection.transaction():
+            with _scratch() as folder:
+                (folder / _MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+                await self._store.put(f"{name}/{_MANIFEST}", folder / _MANIFEST)  # last: where it is, the others are
+                part = Part(
+                    month=month,
+                    part=number,
+                    cases=manifest.rows(CASES),
+                    lines=manifest.rows(LINES),
+                    manifest=archive_files.digest_of(folder / _MANIFEST),
+                    exported_at=at,
+                    dropped_at=None,
+                    restored_at=None,
+                )
             await archives.enter(connection, part)
         return part
 
@@ -95,10 +101,10 @@ class Archive:
         if not found:
             raise NotInArchive(f"{month:%Y-%m} is not in the archive")
         for part in found:
-            async with self._fetched(part) as (folder, manifest):
-                if part.dropped_at is None:
-                    async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-                        await _compare(connection, part, folder, manifest)
+            read = await self._read_back(part)
+            if part.dropped_at is None:
+                async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+                    await _compare(connection, part, read)
         return found
 
     async def drop(self, month: date, at: datetime) -> Part:
@@ -114,16 +120,14 @@ class Archive:
         if not exported:
             raise NotInArchive(f"{month:%Y-%m} was not exported since it changed, or the database does not have it")
         (part,) = exported
-        async with (
-            self._fetched(part) as (folder, manifest),
-            self._pool.acquire() as connection,
-            connection.transaction(),
-        ):
+        read = await self._read_back(part)  # before anything is held: nobody who writes to the month waits for a store
+        async with self._pool.acquire() as connection, connection.transaction():
             await archives.hold(connection, month)
-            if manifest.columns != {table: await archives.columns_of(connection, table) for table in TABLES}:
-                raise ArchiveDamaged(f"{manifest.folder()} has other columns than the database: export it anew")
-            await _compare(connection, part, folder, manifest)
-            await archives.drop(connection, part, at)
+            if read.manifest.columns != {table: await archives.columns_of(connection, table) for table in TABLES}:
+                raise ArchiveDamaged(f"{read.manifest.folder()} has other columns than the database: export it anew")
+            await _compare(connection, part, read)
+            if not await archives.drop(connection, part, at):
+                raise ArchiveDamaged(f"{read.manifest.folder()} was exported anew meanwhile: drop it again")
         return part
 
     async def restore(self, month: date, at: datetime) -> list[Part]:
@@ -140,17 +144,18 @@ class Archive:
             dropped = [each for each in await archives.parts(connection, month) if each.dropped_at]
         if not dropped:
             raise NotInArchive(f"no part of {month:%Y-%m} is in the archive alone")
-        async with AsyncExitStack() as stack:
-            # All of it before anything is written: no transaction waits for a store.
-            fetched = [(part, *await stack.enter_async_context(self._fetched(part))) for part in dropped]
-            async with self._pool.acquire() as connection, connection.transaction():
-                await archives.make(connection, month)
-                for part, folder, manifest in fetched:
-                    for each in manifest.slices:
+        # The transaction waits for the store, slice by slice: nobody sees what it writes before it ends, and only the
+        # first case of another month would have to wait for it.
+        async with self._pool.acquire() as connection, connection.transaction():
+            await archives.make(connection, month)
+            for part in dropped:
+                manifest = await self._manifest(part)
+                for each in manifest.slices:
+                    async with self._fetched(manifest, each) as folder:
                         for table, file in each.files.items():
                             rows = await asyncio.to_thread(archive_files.rows_of, folder / file.name)
                             await archives.put_back(connection, table, manifest.columns[table], rows)
-                    await archives.restored(connection, part, at)
+                await archives.restored(connection, part, at)
         return dropped
 
     async def read(self, case_id: str) -> dict[str, Any]:
@@ -178,36 +183,44 @@ class Archive:
             month = closed_at.astimezone(UTC).date().replace(day=1) if closed_at else None
             parts = [each for each in await archives.parts(connection, month) if each.dropped_at] if month else []
         for part in parts:
-            with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
-                manifest = await self._manifest(part, Path(scratch))
-                for each in manifest.slices:
-                    if each.may_have(case_id):
-                        await self._fetch_slice(manifest, each, Path(scratch))
+            manifest = await self._manifest(part)
+            for each in manifest.slices:
+                if each.may_have(case_id):
+                    async with self._fetched(manifest, each) as folder:
                         found = {
                             table: await asyncio.to_thread(
-                                archive_files.rows_of_case, Path(scratch) / file.name, manifest.columns[table], case_id
+                                archive_files.rows_of_case, folder / file.name, manifest.columns[table], case_id
                             )
                             for table, file in each.files.items()
                         }
-                        if found[CASES]:
-                            return found
+                    if found[CASES]:
+                        return found
         raise NotInArchive(f"{case_id} is not in the archive alone")
 
-    @asynccontextmanager
-    async def _fetched(self, part: Part) -> AsyncGenerator[tuple[Path, Manifest]]:
-        """A part's files in a folder, each found to be what its manifest says."""
-        with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as scratch:
-            folder = Path(scratch)
-            manifest = await self._manifest(part, folder)
-            for each in manifest.slices:
-                await self._fetch_slice(manifest, each, folder)
-            yield folder, manifest
+    async def _read_back(self, part: Part) -> "_ReadBack":
+        """All of a part, slice by slice, each found to be what the manifest says."""
+        manifest = await self._manifest(part)
+        digests: list[dict[str, str]] = []
+        for each in manifest.slices:
+            async with self._fetched(manifest, each) as folder:
+                digests.append(await asyncio.to_thread(_digests, folder, each))
+        return _ReadBack(manifest, digests)
 
-    async def _manifest(self, part: Part, folder: Path) -> Manifest:
+    @asynccontextmanager
+    async def _fetched(self, manifest: Manifest, wanted: Slice) -> AsyncGenerator[Path]:
+        """The files of one slice in a folder, each found to be what the manifest says."""
+        with _scratch() as folder:
+            for file in wanted.files.values():
+                await self._fetch(f"{manifest.folder()}/{file.name}", folder / file.name, file.sha256)
+            yield folder
+
+    async def _manifest(self, part: Part) -> Manifest:
         name = archive_files.folder_of(f"{part.month:%Y-%m}", part.part)
-        await self._fetch(f"{name}/{_MANIFEST}", folder / _MANIFEST, part.manifest)
+        with _scratch() as folder:
+            await self._fetch(f"{name}/{_MANIFEST}", folder / _MANIFEST, part.manifest)
+            written = (folder / _MANIFEST).read_text(encoding="utf-8")
         try:
-            manifest = read_own_json(Manifest, (folder / _MANIFEST).read_text(encoding="utf-8"))
+            manifest = read_own_json(Manifest, written)
         except ValueError as error:
             raise ArchiveDamaged(f"{name} was written in another form than this release reads") from error
         if any(each.files.keys() != set(TABLES) for each in manifest.slices):
@@ -216,15 +229,33 @@ class Archive:
             raise ArchiveDamaged(f"{name}: the manifest counts other rows than were written")
         return manifest
 
-    async def _fetch_slice(self, manifest: Manifest, wanted: Slice, folder: Path) -> None:
-        for file in wanted.files.values():
-            await self._fetch(f"{manifest.folder()}/{file.name}", folder / file.name, file.sha256)
-
     async def _fetch(self, name: str, file: Path, sha256: str) -> None:
         if not await self._store.get(name, file):
             raise ArchiveDamaged(f"{name} is missing")
         if await asyncio.to_thread(archive_files.digest_of, file) != sha256:
             raise ArchiveDamaged(f"{name} is not what was written: its SHA-256 differs")
+
+
+@dataclass(frozen=True)
+class _ReadBack:
+    """What was found in the archive of a part."""
+
+    manifest: Manifest
+    digests: Sequence[Mapping[str, str]]
+    """Of each slice that of its rows, by table."""
+
+
+@contextmanager
+def _scratch() -> Generator[Path]:
+    with tempfile.TemporaryDirectory(prefix="aftersales-archive-") as folder:
+        yield Path(folder)
+
+
+def _digests(folder: Path, of: Slice) -> dict[str, str]:
+    return {
+        table: archive_files.digest_of_rows(archive_files.rows_of(folder / file.name))
+        for table, file in of.files.items()
+    }
 
 
 def _write(folder: Path, number: int, columns: Columns, rows: Rows) -> Slice:
@@ -241,12 +272,12 @@ def _ids(columns: Columns, rows: Rows) -> list[str]:
     return [row[where] for row in rows[CASES]]
 
 
-async def _compare(connection: Connection, part: Part, folder: Path, manifest: Manifest) -> None:
-    after = ""
-    for each in manifest.slices:
+async def _compare(connection: Connection, part: Part, read: _ReadBack) -> None:
+    manifest, after = read.manifest, ""
+    for each, digests in zip(manifest.slices, read.digests, strict=True):
         there = await archives.cases_after(connection, manifest.columns, part.month, after, each.files[CASES].rows)
         for table, file in each.files.items():
-            if there[table] != await asyncio.to_thread(archive_files.rows_of, folder / file.name):
+            if await asyncio.to_thread(archive_files.digest_of_rows, there[table]) != digests[table]:
                 raise ArchiveDamaged(
                     f"{manifest.folder()}/{file.name} has other rows than the database: export it anew"
                 )

@@ -7,6 +7,7 @@ month. A column of JSON is kept as its text, so that it comes back to the letter
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -107,6 +108,21 @@ def digest_of(path: Path) -> str:
     """SHA-256 of a file, as hex digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_rows(rows: Sequence[Row]) -> str:
+    """SHA-256 of rows in their order, as hex digits: the same of equal rows, be they of a file or of the database.
+
+    So a month is compared without its files lying beside it.
+    """
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps(row, default=_written).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _written(moment: date) -> str:
+    return moment.astimezone(UTC).isoformat() if isinstance(moment, datetime) else moment.isoformat()
 
 
 def rows_of(path: Path) -> list[Row]:

@@ -54,7 +54,8 @@ TOTAL_SECONDS: Final = 2.2
 """Of one request; a refusal takes two, and together they lie below the time after which the service gives up."""
 PUBLISHED_AT: Final = time(10, tzinfo=BEIJING)
 _BILL_SECONDS: Final = 600.0
-_LARGEST_BILL: Final = 1 << 30
+LARGEST_BILL: Final = 1 << 30
+"""Bytes, packed: so much has to fit into the temporary folder, for a ZIP is read from its end."""
 _KEPT_IN_MEMORY: Final = 4 << 20
 
 
@@ -197,7 +198,7 @@ class AlipayRefunds(PaymentGateway):
                 raise GatewayUnreachable(f"http_{answer.status}")
             async for chunk in answer.content.iter_chunked(1 << 16):
                 size += len(chunk)
-                if size > _LARGEST_BILL:
+                if size > LARGEST_BILL:
                     raise alipay_bill.BillUnreadableError("it is larger than any bill")
                 into.write(chunk)
         into.seek(0)

@@ -68,7 +68,8 @@ READ_SECONDS: Final = 3.0
 """Together below the time after which the service gives a call up."""
 PUBLISHED_AT: Final = time(10, tzinfo=BEIJING)
 """When a day's bill can be had, on the day after it."""
-_LARGEST_BILL: Final = 2 << 30
+LARGEST_BILL: Final = 2 << 30
+"""Bytes, unpacked: so much has to fit into the temporary folder, for nothing is read before the hash is known."""
 _KEPT_IN_MEMORY: Final = 4 << 20
 _BILLS: Final = "/v3/billdownload"
 
@@ -278,7 +279,7 @@ class WeChatPayRefunds(PaymentGateway):
             async for packed in answer.aiter_raw():
                 for plain in _unpacked(unpacking, packed):
                     size += len(plain)
-                    if size > _LARGEST_BILL:
+                    if size > LARGEST_BILL:
                         raise BillUnreadableError("it is larger than any bill")
                     found.update(plain)
                     into.write(plain)

@@ -139,12 +139,20 @@ async def hold(connection: Connection, month: date) -> None:
     await connection.execute("SELECT casebook.hold_month($1)", month)
 
 
-async def drop(connection: Connection, part: Part, at: datetime) -> None:
-    """Drop a month that was compared with this part of the archive in the same transaction."""
+async def drop(connection: Connection, part: Part, at: datetime) -> bool:
+    """Drop a month that was compared with this part of the archive in the same transaction.
+
+    False where another export took the part's place since it was looked up: what was compared lies there no more.
+    """
     await connection.execute("SELECT casebook.drop_month($1, $2, $3)", part.month, part.cases, part.lines)
-    await connection.execute(
-        "UPDATE casebook.archives SET dropped_at = $3 WHERE month = $1 AND part = $2", part.month, part.part, at
+    done: str = await connection.execute(
+        "UPDATE casebook.archives SET dropped_at = $4 WHERE month = $1 AND part = $2 AND manifest = $3",
+        part.month,
+        part.part,
+        part.manifest,
+        at,
     )
+    return done == "UPDATE 1"
 
 
 async def make(connection: Connection, month: date) -> None:

@@ -308,7 +308,8 @@ def test_our_containers_can_write_nowhere_but_in_memory() -> None:
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["tmpfs"] == ["/tmp:size=64m,mode=1777"]
+        size = "3g" if service["environment"].get("AFTERSALES_ROLE") == WorkerRole.MONEY else "64m"
+        assert service["tmpfs"] == [f"/tmp:size={size},mode=1777"]
 
 
 def test_addresses_lead_to_services_that_listen_there() -> None:

@@ -15,6 +15,7 @@ import typer.main
 import yaml
 from typer.core import TyperGroup
 
+from activities.gateways import alipay, wechatpay
 from starter.adapters import refuse_stubs
 from starter.commands.application import application
 from tests.deploy.manifests import KUBERNETES, OVERLAYS, ROOT, Manifest, Pod, pods, rendered, workers
@@ -253,6 +254,19 @@ def test_nothing_has_rights_that_it_does_not_need(overlay: str) -> None:
         assert "memory" in pod.container["resources"]["limits"]
         # A Service called aftersales-codec would put AFTERSALES_CODEC_... into every environment.
         assert pod.spec["enableServiceLinks"] is False
+
+
+@each_overlay
+def test_a_bill_fits_into_the_temporary_folder_of_who_reads_it_and_takes_no_memory_there(overlay: str) -> None:
+    for pod in pods(overlay):
+        (volume,) = [each for each in pod.spec["volumes"] if each["name"] == "tmp"]
+        assert {"name": "tmp", "mountPath": "/tmp"} in pod.container["volumeMounts"]
+        room = volume["emptyDir"]
+        if pod.labels.get("app.kubernetes.io/component") == WorkerRole.MONEY:
+            assert "medium" not in room
+            assert int(room["sizeLimit"].removesuffix("Gi")) << 30 > max(alipay.LARGEST_BILL, wechatpay.LARGEST_BILL)
+        else:
+            assert room == {"medium": "Memory", "sizeLimit": "64Mi"}
 
 
 def reachable(policies: list[Manifest], pod: Pod, direction: str) -> set[int]:
