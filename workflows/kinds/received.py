@@ -75,19 +75,22 @@ def _received(case: Case, stage: Stage, entry: LogEntry, received_at: datetime, 
     return case.enter(
         stage,
         entry,
-        span=_at_the_latest(case, stage) or span_from(case, stage, received_at),
+        span=_at_the_latest(case, stage, received_at) or span_from(case, stage, received_at),
         notices=told,
     )
 
 
-def _at_the_latest(case: Case, stage: Stage) -> Span | None:
-    """G6: where the profile counts the refund from the request on, and that is over before the time to inspect is."""
+def _at_the_latest(case: Case, stage: Stage, received_at: datetime) -> Span | None:
+    """G6: where the profile counts the refund from the request on, and that is over before the time to inspect is.
+
+    That time runs from the sign-off, however late it was told (T6).
+    """
     within, own = case.policy.returns.refund_within_days, stage.span
     if stage is not RETURN_RECEIVED or within is None or own is None:
         return None
     asked = case.state.applied.at if case.state.applied else case.now
     latest = asked + timedelta(days=within)
-    ends = case.now + timedelta(minutes=own(case.policy).minutes)
+    ends = min(received_at, case.now) + timedelta(minutes=own(case.policy).minutes)
     return Span(until=max(latest, case.now)) if latest < ends else None
 
 
