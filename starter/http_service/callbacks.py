@@ -97,11 +97,14 @@ class Callbacks:
             if retry_after:
                 status, result, reply = 429, "limited", source.refusal
             else:
-                async with self._turns.turn(address) as granted, asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
-                    if granted:
-                        status, result, reply = await self._kept(source, request)
-                    else:
+                async with self._turns.place(address) as turn:
+                    if turn is None:
                         status, result, reply = 429, "limited", source.refusal
+                    else:
+                        # Nobody is known yet, and who sends slowly has no turn.
+                        body = await whole(request, self._settings.callback_bytes, ANSWERED_WITHIN.total_seconds())
+                        async with turn, asyncio.timeout(ANSWERED_WITHIN.total_seconds()):
+                            status, result, reply = await self._kept(source, request, body)
         except NotTaken as refused:
             status, result, reply = refused.status, "unreadable", source.refusal
         except CallbackRefused as refused:
@@ -118,8 +121,7 @@ class Callbacks:
         headers = {"Retry-After": str(max(retry_after, 1))} if status in {429, 503} else None
         return web.Response(status=status, body=reply.body, content_type=reply.content_type, headers=headers)
 
-    async def _kept(self, source: _Source, request: web.Request) -> tuple[int, str, CallbackReply]:
-        body = await whole(request, self._settings.callback_bytes, ANSWERED_WITHIN.total_seconds())
+    async def _kept(self, source: _Source, request: web.Request, body: bytes) -> tuple[int, str, CallbackReply]:
         headers = {name.lower(): value for name, value in request.headers.items()}
         came = CallbackRequest(body, headers, datetime.now(UTC), request.query_string)
         messages, reply = await source.read(came)

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from aiohttp import web
@@ -25,20 +25,37 @@ class Turns:
     @asynccontextmanager
     async def turn(self, source: str) -> AsyncGenerator[bool]:
         """One turn of this source; False where too many of it wait already."""
+        async with self.place(source) as turn:
+            if turn is None:
+                yield False
+                return
+            async with turn:
+                yield True
+
+    @asynccontextmanager
+    async def place(self, source: str) -> AsyncGenerator[AbstractAsyncContextManager[None] | None]:
+        """A place among those of this source who wait, and the turn, to be entered later; None where too many wait.
+
+        For who is still being sent something: with a turn in its hand, whoever sends slowly would keep all waiting.
+        """
         own, there = self._sources.get(source, (asyncio.Semaphore(self._each), 0))
         if there >= self._most:
-            yield False
+            yield None
             return
         self._sources[source] = (own, there + 1)
         try:
-            async with own, self._all:
-                yield True
+            yield self._taken(own)
         finally:
             own, there = self._sources[source]
             if there == 1:
                 del self._sources[source]
             else:
                 self._sources[source] = (own, there - 1)
+
+    @asynccontextmanager
+    async def _taken(self, own: asyncio.Semaphore) -> AsyncGenerator[None]:
+        async with own, self._all:
+            yield
 
 
 def address_of(request: web.Request, proxies: int) -> str:

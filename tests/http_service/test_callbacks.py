@@ -1,18 +1,21 @@
 """Callbacks over HTTP: kept first, answered, handed on afterwards, once; what is not genuine changes nothing (X3)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import datetime, timedelta
 
 import asyncpg
 import pytest
+from aiohttp import web
 
 from activities.gateways.callbacks import CallbackRequest
 from activities.gateways.payment_stub_callbacks import signed
 from activities.postgres import inbox
 from activities.postgres.parcels import EventKeyReused
 from starter.errors import UnknownCase, Unreachable
+from starter.http_service import callbacks
 from tests.http_service.conftest import Door, Open
+from tests.patience import PATIENCE
 from tests.storage.money import some_id
 from workflows.messages.actors import GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
@@ -112,6 +115,44 @@ async def test_a_flood_from_one_address_keeps_no_other_waiting(open_door: Open, 
         assert quiet[0] == 200
         door.clock[0] += 60
         assert (await send(door, forged, **{"X-Forwarded-For": "198.51.100.7"}))[0] == 401
+
+
+async def test_who_sends_slowly_keeps_nobody_waiting(
+    open_door: Open, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are four turns, and whoever has not said anything yet has none of them."""
+    began, go_on, whole = asyncio.Semaphore(0), asyncio.Event(), callbacks.whole
+
+    async def noted(request: web.Request, most: int, seconds: float) -> bytes:
+        began.release()
+        return await whole(request, most, seconds)
+
+    async def slowly() -> AsyncGenerator[bytes]:
+        yield b"{"
+        await go_on.wait()
+        yield b"}"
+
+    monkeypatch.setattr(callbacks, "whole", noted)
+    monkeypatch.setattr(callbacks, "ANSWERED_WITHIN", timedelta(hours=1))
+
+    async def post(door: Door, number: int) -> int:
+        headers = {"X-Forwarded-For": f"198.51.100.{number}"}
+        async with door.client.post("/callbacks/payments", data=slowly(), headers=headers) as answer:
+            return answer.status
+
+    async with open_door(proxies=1) as door, asyncio.timeout(PATIENCE):
+        slow = [asyncio.create_task(post(door, number)) for number in range(8)]
+        try:
+            for _ in slow[:4]:  # as many as there are turns
+                await began.acquire()
+            answered = await send(door, signed(callback(now), now), **{"X-Forwarded-For": "203.0.113.9"})
+            assert not [each for each in slow if each.done()]
+        finally:
+            go_on.set()
+        refused = await asyncio.gather(*slow)
+
+    assert answered[0] == 200
+    assert refused == [401] * 8, "each is read to its end, and is none of the provider's"
 
 
 async def test_a_carriers_callback_is_recorded_and_handed_on(door: Door, now: datetime) -> None:

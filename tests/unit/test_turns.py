@@ -42,6 +42,22 @@ async def test_of_one_source_only_so_many_wait() -> None:
         assert granted
 
 
+async def test_who_is_still_sending_counts_among_those_who_wait_and_has_no_turn() -> None:
+    turns = Turns(together=1, each=1, most_waiting=1)
+
+    async with turns.place("slow") as first, turns.place("slow") as second, turns.place("slow") as third:
+        assert third is None
+        async with turns.turn("slow") as granted:
+            assert not granted
+        async with turns.turn("quiet") as granted:
+            assert granted, "the only turn is free"
+        assert first
+        async with first:
+            assert second
+    async with turns.turn("slow") as granted:
+        assert granted
+
+
 @pytest.mark.parametrize(
     ("headers", "proxies", "address"),
     [
