@@ -21,6 +21,7 @@ from workflows.rules.resending import refused_resend
 from workflows.rules.shipping import refused_unsent
 from workflows.rules.silence import silence_of
 from workflows.rules.standing_orders import may_decide
+from workflows.rules.windows import refused_goods
 
 REJECTED = Stage(
     StageName.REJECTED,
@@ -150,7 +151,7 @@ def rejection(case: Case, command: Reject) -> LogEntry:
 
 
 def refused_content(case: Case, command: Command) -> Refusal | None:
-    """R6, R8: an amended request must fit the order, and there is an end to it."""
+    """R6, R8, G1, G2: an amended request must fit the order and its profile, and there is an end to it."""
     match command:
         case Amend() if _applied_for_all_times(case):
             return Refusal(
@@ -172,7 +173,8 @@ def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
     if case.kind is CaseKind.REPAIR and command.freight:
         return refused("freight_not_refundable", "freight", "M1", "who wants goods mended asks for no freight")
     given = bool(case.state.applied and case.state.applied.evidence)
-    if refusal := refused_reason(command, case.kind, case.policy, has_evidence=given):
+    asked = case.request if isinstance(case.request, Application) else None
+    if refusal := refused_reason(command, case.kind, case.policy, before=asked, has_evidence=given):
         return refusal
     if refusal := refused_application(command, case.order, case.policy, {}, use=use):
         return refusal
@@ -184,4 +186,6 @@ def _refused_amendment(case: Case, command: Amend) -> Refusal | None:
         return Refusal(
             code="nothing_sent_back", field="lines", rule="T1", explanation="what is sent back must be named"
         )
-    return refused_unsent(command.lines, case.order)
+    if refusal := refused_unsent(command.lines, case.order):
+        return refusal
+    return refused_goods(command, case.kind, case.order, case.policy)  # G2

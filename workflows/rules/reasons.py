@@ -156,16 +156,22 @@ def _unknown(policy: Policy, possible: tuple[Reason, ...]) -> Refusal:
 
 
 def refused_reason(
-    application: Application, kind: CaseKind, policy: Policy, *, has_evidence: bool = False
+    application: Application,
+    kind: CaseKind,
+    policy: Policy,
+    *,
+    before: Application | None = None,
+    has_evidence: bool = False,
 ) -> Refusal | None:
     """Why a reason cannot be given, or None (G1). ``has_evidence`` where some was given before.
+
+    ``before`` is the request that is amended: who has asked to send goods back has them.
 
     A dispute of a case has the case's reason, and the reason of price protection is its own.
     """
     if _is_its_own(application):
         return None
-    comes_back = isinstance(application, ReturnRequest | RepairRequest)
-    received = True if comes_back else application.goods_received
+    received = True if isinstance(before or application, ReturnRequest | RepairRequest) else application.goods_received
     possible = given_with(policy, kind, received)
     reason = next((each for each in possible if each.code == application.reason), None)
     if reason is None:

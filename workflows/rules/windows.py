@@ -101,12 +101,14 @@ def refused_by_profile(
     until = window_ends(kind, reason, order, policy, works)
     if until is not None and at > until:
         return refused("window_over", "order_no", "G2", f"this could be asked for until {until.isoformat()}")
-    return _refused_goods(application, order, policy, reason) if kind in _COME_BACK else None
+    return refused_goods(application, kind, order, policy)
 
 
-def _refused_goods(
-    application: Application, order: OrderFacts, policy: Policy, reason: Reason | None
-) -> Refusal | None:
+def refused_goods(application: Application, kind: CaseKind, order: OrderFacts, policy: Policy) -> Refusal | None:
+    """Why these goods cannot be sent back for that reason, or None; what is to be mended comes to the buyer again."""
+    if kind not in _COME_BACK:
+        return None
+    reason = reason_of(application.reason, policy)
     skus = {line.line: line.sku for line in order.lines}
     for number, each in enumerate(application.lines):
         if not comes_back(skus[each.line], reason, policy):
