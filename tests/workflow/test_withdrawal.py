@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from activities.gateways.payment_stub import Behaviour, Mode
 from activities.postgres import allowances
 from starter.client import Case
 from starter.errors import RefusedCommand, RefusedRequest
 from tests.workflow.world import World, until
-from workflows.messages.actors import Role, buyer, merchant, officer
-from workflows.messages.commands import CloseCase, PayOut, Retain, Withdraw
+from workflows.messages.actors import GATEWAY, Role, buyer, merchant, officer
+from workflows.messages.commands import CloseCase, GatewayCallback, GatewayResult, PayOut, Retain, Withdraw
 from workflows.messages.requests import ExpiryRequest
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -177,6 +178,37 @@ async def test_a_request_taken_back_after_expiry_is_paid_nevertheless(world: Wor
 
     assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "A6")
     assert await world.paid_by_gateway(allowance_id) == 7_200
+
+
+@pytest.mark.parametrize("ends", ["withdrawal", "validity"])
+async def test_what_the_gateway_has_paid_after_all_is_not_spent_as_well(world: World, ends: str) -> None:
+    """A5, A6, A7: a request that finds its principal paid back ends it as if it had paid it."""
+    allowance_id = await world.allowance(spent=1_000, days=0 if ends == "validity" else 90)
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=allowance_id, uses_left=1))
+    declined = await world.withdrawal(allowance_id)
+    await declined.act(PayOut(key="p1", by=merchant(world.merchant)))
+    view = await world.at(declined, StageName.PAYMENT_ATTENTION)
+    await declined.act_and_wait(CloseCase(key="c1", by=officer("o-1"), reason="buyer_keeps_it", proof="ticket:1"))
+    number = view.legs[0].refund_no
+    paid = GatewayCallback(
+        key="late", by=GATEWAY, refund_no=number, result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
+    )
+    await world.aftersales.gateway_callback(paid)
+    await until(lambda: world.compensated(f"allowance/{allowance_id}"), lambda amount: amount == 7_200)
+
+    again = await (expiry(world, allowance_id, days=0) if ends == "validity" else world.withdrawal(allowance_id))
+    if ends == "withdrawal":
+        await again.act(PayOut(key="p2", by=merchant(world.merchant)))
+    outcome = await again.outcome()
+
+    assert outcome.outcome is OutcomeKind.COVERED
+    assert outcome.bonus_voided is not None
+    assert outcome.bonus_voided.amount == 1_800
+    assert await world.spend(allowance_id, 1) is allowances.Spending.VOID
+    async with world.pool.acquire() as connection:
+        account = await allowances.account(connection, allowance_id)
+    assert account is not None
+    assert (account.balance, account.withdrawable) == (0, 0)
 
 
 async def test_a_prolonged_validity_is_waited_for(world: World) -> None:  # A6

@@ -1,5 +1,7 @@
 """A payment as its case knows it: what it comes to, who is told of it, and how it ends (section 10, R14)."""
 
+from dataclasses import replace
+
 from workflows.kinds.case import Case, thawing
 from workflows.kinds.decisions import Decision, StepPlan
 from workflows.kinds.payment_stages import SECTION
@@ -117,17 +119,24 @@ def said_reduction(case: Case) -> tuple[tuple[LogEntry, ...], tuple[Notice, ...]
 
 
 def unpaid(case: Case, outcome: OutcomeKind, rule: str) -> Decision:
-    """Nothing is left (R14), all that was ruled had been paid (D8), or what was asked for cost nothing (R13)."""
-    payout = payout_of(case)
-    return case.close(
+    """Nothing is left (R14), all that was ruled had been paid (D8), or what was asked for cost nothing (R13).
+
+    A5: an allowance whose principal had been paid back is void, as if this case had paid it; any other one is given
+    back.
+    """
+    payout, covered = payout_of(case), outcome is OutcomeKind.COVERED
+    ended = case.close(
         outcome,
         *payout.unsaid,
         case.entry(outcome, GATEWAY, rule, amount=payout.payout.amount),
         rule=rule,
         by=payout.by,
         notices=case.closed_notices(outcome),
-        balance=thawing(payout.balance, 0),
+        balance=payout.balance if covered else thawing(payout.balance, 0),
     )
+    if not covered or payout.bonus_voided is None:
+        return ended
+    return replace(ended, verdict=Decided.made_of(rule=rule, by=payout.by, bonus_voided=payout.bonus_voided))
 
 
 def close_unpaid(case: Case, command: CloseCase) -> Decision:
