@@ -336,7 +336,8 @@ async def _own_words(connection: Connection, opening: OpenCase, request: Applica
 
 async def _settled(connection: Connection, order: OrderFacts) -> dict[str, int]:
     """What was paid back of each part of an order for good, in minor units."""
-    return {part.name: part.settled for part in await ledger.parts_of(connection, order_fund(order.order_no))}
+    fund = order_fund(order.order_no)
+    return (await ledger.settled_of(connection, [fund]))[fund]
 
 
 async def _about(connection: Connection, opening: OpenCase, case_id: str) -> About | None:

@@ -87,12 +87,23 @@ async def is_open(connection: Connection, fund: str) -> bool:
 
 
 async def settled_of(connection: Connection, funds: Collection[str]) -> dict[str, dict[str, int]]:
-    """What was paid back for good of each part of these funds, in minor units; a part without any is left out."""
+    """What was paid back for good of each part of these funds, in minor units; a part without any is left out.
+
+    Of those that have left the ledger's tables as well (G2): they are read where they are.
+    """
     rows = await connection.fetch(
         """
-        SELECT legs.fund, leg_parts.part, sum(leg_parts.amount)::bigint AS settled
-        FROM ledger.legs JOIN ledger.leg_parts USING (refund_no)
-        WHERE legs.fund = ANY ($1) AND legs.state = 'succeeded' GROUP BY legs.fund, leg_parts.part
+        SELECT fund, part, sum(amount)::bigint AS settled
+        FROM (
+            SELECT legs.fund, parts.part, parts.amount
+            FROM ledger.legs JOIN ledger.leg_parts AS parts USING (refund_no)
+            WHERE legs.fund = ANY ($1) AND legs.state = 'succeeded'
+            UNION ALL
+            SELECT legs.fund, parts.part, parts.amount
+            FROM ledger.past_legs AS legs JOIN ledger.past_funds AS funds USING (fund)
+            CROSS JOIN LATERAL jsonb_populate_recordset(NULL::ledger.leg_parts, funds.document -> 'leg_parts') AS parts
+            WHERE legs.fund = ANY ($1) AND legs.state = 'succeeded' AND parts.refund_no = legs.refund_no
+        ) AS paid_back GROUP BY fund, part
         """,
         list(funds),
     )

@@ -11,15 +11,21 @@ import pytest
 import pytest_asyncio
 
 from activities.closed_cases import ClosedCases
+from activities.opening import Opening
+from activities.policies import Policies
 from activities.postgres import ledger, past_funds, schema, whole_ledger
 from activities.postgres.past_funds import MovedFunds
 from activities.postgres.pool import open_pool
 from activities.postgres.wholeness import QUESTIONS, ask
 from tests.storage.money import NOON, open_order, payout, reserve
 from tests.storage.test_closed_cases import closed_case
+from workflows.messages.cases import CaseKey
 from workflows.messages.closed_cases import MoveClosed
+from workflows.messages.openings import OpenCase
 from workflows.messages.payouts import LegState, PaidBy, Payout, Reservation, TenderKind
+from workflows.messages.requests import LateShipmentRequest
 from workflows.rules.allocation import FundPart
+from workflows.rules.identity import case_id
 from workflows.rules.legs import US, LegEvent
 
 LATER = NOON + timedelta(days=400)
@@ -89,6 +95,8 @@ async def test_a_fund_that_has_left_reads_as_before_and_comes_back(pool: asyncpg
     before, there = await book(pool), await rows(pool)
     async with pool.acquire() as connection:
         legs = await ledger.last_legs(connection, wish.case_id)
+        settled = await ledger.settled_of(connection, [f"order/{order_no}"])
+    assert settled == {f"order/{order_no}": {"line:1": 10_000, "tender:w": 10_000}}
 
     assert await move(pool) == MovedFunds(looked=3, funds=1, legs=1)
     assert await move(pool, at_most=2) == MovedFunds(looked=2)
@@ -96,6 +104,7 @@ async def test_a_fund_that_has_left_reads_as_before_and_comes_back(pool: asyncpg
     left = await rows(pool)
     async with pool.acquire() as connection:
         assert await ledger.last_legs(connection, wish.case_id) == legs
+        assert await ledger.settled_of(connection, [f"order/{order_no}"]) == settled
         assert await ledger.payout_of(connection, legs[0].refund_no) == (wish.case_id, 1)
         assert await ledger.is_open(connection, f"order/{order_no}")
         assert (await ask(connection, QUESTIONS["past funds"])).number == 0
@@ -106,6 +115,26 @@ async def test_a_fund_that_has_left_reads_as_before_and_comes_back(pool: asyncpg
         assert await past_funds.bring_back(connection, f"order/{order_no}")
         assert not await past_funds.bring_back(connection, f"order/{order_no}")
     assert (await book(pool), await rows(pool)) == (before, there)
+
+
+async def test_what_was_paid_back_need_not_ship_wherever_its_ledger_is(pool: asyncpg.Pool) -> None:  # L1, G2
+    order_no, _ = await paid_back(pool)
+    await pool.execute(
+        """
+        INSERT INTO shop.order_lines (order_no, position, line, sku, quantity, paid)
+        VALUES ($1, 0, '1', 's', 1, 10000)
+        """,
+        order_no,
+    )
+    request = LateShipmentRequest(order_no=order_no, merchant_id="m-1", buyer_id="b-1", ships_until=NOON)
+    wish = OpenCase(case=CaseKey(case_id=case_id(request), run_id="r"), at=LATER, request=request)
+    opening = Opening(pool, Policies(), lambda: None)
+    before = await opening.foresee(wish)
+
+    assert (await move(pool)).funds == 1
+    after = await opening.foresee(wish)
+
+    assert (before.nothing_owed, after.nothing_owed) == (True, True)
 
 
 async def test_what_is_not_over_stays(pool: asyncpg.Pool) -> None:
