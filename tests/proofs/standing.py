@@ -28,7 +28,9 @@ _OF_LOSSES: Final = frozenset({"cancellation_ignored", "command_refused", "rulin
 tells its case how it ends; what was refused is told
 again, and is refused again."""
 
-_OF_MONEY: Final = frozenset({"refund_submitted", "refund_unknown", "refund_processing", "outcome_unknown"})
+_OF_MONEY: Final = frozenset(
+    {"refund_submitted", "refund_accepted", "refund_unknown", "refund_processing", "outcome_unknown"}
+)
 
 
 def all_of(world: Interpreter) -> dict[str, Any]:

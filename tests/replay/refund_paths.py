@@ -383,6 +383,37 @@ async def answer_lost(world: World) -> Handle:
     return await ended(case)
 
 
+@path("The answer was lost, then the gateway names the arrival", "R5", OutcomeKind.REFUNDED, counted=False)
+async def answer_lost_accepted(world: World) -> Handle:
+    order_no = await world.order(tenders=[("t1", "credit_card", 10_000)])
+    await world.behave(Behaviour(mode=Mode.CALL_BACK_NEVER, order_no=order_no, settle_after_seconds=12 * HOUR))
+    await world.behave(Behaviour(mode=Mode.LOSE_REQUEST, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await at(world, case, StageName.MERCHANT_REVIEW)
+    await case.act(Approve(key="c1", by=merchant(world.merchant)))
+    await at(world, case, StageName.SETTLING)
+    await forward(world, case, hours=20)
+    return await ended(case)
+
+
+@path("Overdue, declined, and sent anew by an officer", "R5", OutcomeKind.REFUNDED, counted=False)
+async def overdue_retried(world: World) -> Handle:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.CALL_BACK_NEVER, order_no=order_no, settle_after_seconds=HOUR // 2))
+    await world.behave(
+        Behaviour(mode=Mode.DECLINE_LATER, order_no=order_no, uses_left=1, settle_after_seconds=3 * HOUR)
+    )
+    case = await world.refund(order_no=order_no)
+    await at(world, case, StageName.MERCHANT_REVIEW)
+    await case.act(Approve(key="c1", by=merchant(world.merchant)))
+    await at(world, case, StageName.SETTLING)
+    await forward(world, case, hours=9)
+    await at(world, case, StageName.PAYMENT_ATTENTION)
+    await case.act(RetryPayment(key="c2", by=OFFICER, reason="card_renewed"))
+    await forward(world, case, hours=2)
+    return await ended(case)
+
+
 @path("The merchant's account is short, an officer retries", "section 10", OutcomeKind.REFUNDED)
 async def attention_retried(world: World) -> Handle:
     case = await _approved(world, Mode.ACCOUNT_SHORT, uses_left=1)

@@ -193,6 +193,14 @@ class Decision:
     """Done without the case waiting for it."""
     hear: tuple[Command, ...] = field(default=())
     """Facts that the case has found itself."""
+    mark: str = ""
+    """Names what the release before decided otherwise: that was ``before``."""
+    before: Decision | None = None
+    """For a run that has come past here with that release (docs/changing-cases.md)."""
+
+    def as_before(self) -> Decision:
+        """What the release before decided; whoever asked is told the same."""
+        return replace(self.before, refuse=self.refuse, answered=self.answered) if self.before else self
 
     def held(self) -> Decision:
         """The same, with whoever asked answered by a later step."""

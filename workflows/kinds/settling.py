@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
+from typing import Final
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import (
@@ -40,6 +41,9 @@ from workflows.rules.legs import CLOSABLE, OPEN_STATES
 from workflows.rules.paying import paid_out
 from workflows.rules.polling import gateway_polls
 
+_LIMIT_IS_RENEWED: Final = "arrival-limit-is-renewed"
+"""The mark of the release since which the deadline of the arrival follows what the gateway says of it (R5)."""
+
 
 def ask_again(case: Case) -> Decision:
     """The gateway is asked what has become of the payment."""
@@ -55,7 +59,11 @@ def retry_at_gateway(case: Case, command: RetryPayment) -> Decision:
     """Section 10: an officer has what was declined sent again."""
     retried = case.obeyed(command, "payment_retried", reason=command.reason)
     payout = payout_of(case).but(looks=0, retries=Ask.RETRY, partly=command.partly, account=command.account)
-    return case.but(payout=payout).enter(PAYING, retried, then=retry)
+    decision = case.but(payout=payout).enter(PAYING, retried, then=retry)
+    if not payout.overdue:
+        return decision
+    anew = case.but(payout=payout.but(overdue=False)).enter(PAYING, retried, then=retry)
+    return replace(anew, mark=_LIMIT_IS_RENEWED, before=decision)
 
 
 def close_if_nothing_moved(case: Case, command: CloseCase) -> Decision:
@@ -72,18 +80,47 @@ def _go_on(case: Case) -> Decision:
         return unpaid(case, OutcomeKind.NOTHING_LEFT, "R14")
     if all(leg.state is LegState.SUCCEEDED for leg in legs):
         return ask_gateway(case, Ask.INQUIRE)
-    payout = payout_of(case)
-    trouble = attention_for(legs, overdue=payout.overdue)
+    if _limit_is_renewed(case):
+        in_time = case.but(payout=payout_of(case).but(overdue=False))
+        return replace(_wait_for_arrival(in_time), mark=_LIMIT_IS_RENEWED, before=_wait_on(case))
+    return _wait_on(case)
+
+
+def _wait_on(case: Case) -> Decision:
+    """Nothing is written where the case waits as before."""
+    trouble = attention_for(case.state.legs, overdue=payout_of(case).overdue)
     stage = PAYMENT_ATTENTION if trouble else SETTLING
     if (case.stage, case.state.attention) == (stage, trouble):
         return _wait_for_gateway(case)
+    if trouble is None:
+        return _wait_for_arrival(case)
     reduced, both, said = said_reduction(case)
-    if trouble:
-        raised = case.entry("attention_raised", GATEWAY, SECTION, attention=trouble)
-        return said.enter(stage, raised, *reduced, notices=both, attention=trouble, then=_wait_for_gateway)
-    submitted = case.entry("refund_submitted", GATEWAY, "R5", amount=amount_of(case))
-    told = told_to_buyer(case, NoticeTemplate.REFUND_SUBMITTED, **_arrival(legs))
-    return said.enter(stage, submitted, *reduced, notices=(*told, *both), span=_limit(case), then=_wait_for_gateway)
+    raised = case.entry("attention_raised", GATEWAY, SECTION, attention=trouble)
+    return said.enter(stage, raised, *reduced, notices=both, attention=trouble, then=_wait_for_gateway)
+
+
+def _wait_for_arrival(case: Case) -> Decision:
+    """R5: the buyer is told when the money arrives, as far as the gateway has said; that is its deadline."""
+    reduced, both, said = said_reduction(case)
+    event = "refund_accepted" if case.stage is SETTLING else "refund_submitted"
+    entry = case.entry(event, GATEWAY, "R5", amount=amount_of(case))
+    told = told_to_buyer(case, NoticeTemplate.REFUND_SUBMITTED, **_arrival(case.state.legs))
+    return said.enter(SETTLING, entry, *reduced, notices=(*told, *both), span=_limit(case), then=_wait_for_gateway)
+
+
+def _limit_is_renewed(case: Case) -> bool:
+    """R5: whether a case that waits for the gateway is to wait anew, and nobody is needed.
+
+    That is where the gateway has said only now when the money arrives, or that it arrives later, and this lies ahead.
+    """
+    limit, known = _limit(case), case.state.clock.span
+    if limit.arrival is None or limit.until is None or limit.until <= case.now:
+        return False
+    if attention_for(case.state.legs, overdue=False):
+        return False
+    if case.stage is SETTLING:
+        return known is None or known.arrival is None or limit.arrival > known.arrival
+    return case.stage is PAYMENT_ATTENTION and payout_of(case).overdue
 
 
 def _arrival(legs: tuple[LegStatus, ...]) -> dict[str, str]:
@@ -220,18 +257,18 @@ def _answered(decision: Decision, refusal: Refusal | None) -> Decision:
 
 
 def _limit(case: Case) -> Span:
-    """R5: when the money must have arrived; for an outcome not known, when a person is called."""
+    """R5: when the money must have arrived; for an outcome not known, counted from the sending, a person is called."""
     payment = case.policy.payment
-    unknown = payout_of(case).submitted_at + timedelta(hours=payment.unknown_attention_hours)
+    unknown = timedelta(hours=payment.unknown_attention_hours)
     grace = timedelta(minutes=payment.arrival_grace_minutes)
     limits = [
         Span(until=leg.arrives_until + grace, arrival=leg.arrives_until, place=case.policy.counted_at)
         if leg.arrives_until
-        else Span(until=unknown)
+        else Span(until=(leg.submitted_at or case.now) + unknown)
         for leg in case.state.legs
         if leg.state in OPEN_STATES
     ]
-    return max(limits, key=lambda limit: limit.until or unknown, default=Span(until=unknown))
+    return max(limits, key=lambda limit: limit.until or case.now, default=Span(until=case.now + unknown))
 
 
 def _patience(case: Case) -> int:

@@ -71,6 +71,7 @@ class PayoutState(StateValue):
     compensates: bool = False
     """It is no refund: booked apart (L3)."""
     submitted_at: Instant
+    """When it was decided; when each leg was sent last, it says itself."""
     told: Minor | None = None
     """What both sides believe is paid, in minor units; None before anything is reserved (R14)."""
     overdue: bool = False

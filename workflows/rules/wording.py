@@ -285,6 +285,7 @@ EVENTS: Final[Mapping[str, str]] = MappingProxyType(
         "receipt_extended": "延长收货 · receipt extended",
         "refund_account_given": "提供退款账户 · refund account given",
         "refund_submitted": "已提交网关 · submitted to the gateway",
+        "refund_accepted": "网关已受理 · the gateway has taken the refund, and it is known when it arrives",
         "refund_returned": "退款到账后被退回 · refund came back after it had arrived",
         "refund_succeeded": "退款到账 · refund arrived",
         "refund_wanted": "一方希望退款 · refund wanted",

@@ -320,6 +320,8 @@ class CaseRun:
     async def _do(self, decision: Decision) -> Decision | None:
         """Carry one decision out; what is decided on the answer to it."""
         running, decided_at = self.running, self._host.now()
+        if decision.before and not self._host.holds(decision.mark):
+            decision = decision.as_before()
         if decision.refuse or decision.answered:
             self.mailbox.answer_in_hand(decision.refuse)
         for each in decision.first:

@@ -95,6 +95,13 @@ class Host(Protocol):
         """
         ...
 
+    def holds(self, mark: str) -> bool:
+        """Whether what a release decides otherwise than the one before, by its ``mark``, holds for this run.
+
+        Not in a run that has come past there before this was so: it goes on as it did.
+        """
+        ...
+
     async def soon_answered(
         self,
         activity: Callable[[Given], Awaitable[Found]],

@@ -86,6 +86,10 @@ class TemporalHost:
         """See Host."""
         return workflow.patched(_FINDS_DISPUTE_AGAIN)
 
+    def holds(self, mark: str) -> bool:
+        """See Host."""
+        return workflow.patched(mark)
+
     async def soon_answered(
         self,
         activity: Callable[[Given], Awaitable[Found]],
