@@ -189,3 +189,88 @@ async def test_jd_nothing_is_proposed_any_more_once_the_merchant_was_asked_again
 
     confirm = ConfirmProposal(key="confirm", by=OFFICER, reason="merchant_silent")
     assert (await refusal(dispute, confirm)).code == "nothing_proposed"
+
+
+# D6: whose time is over ----------------------------------------------------------------------------------
+
+
+async def given(dispute: Case) -> list[tuple[Role, str]]:
+    """Whose evidence counts as what, in order."""
+    log = await dispute.log()
+    return [(each.by.role, str(each.facts["standing"])) for each in log if each.event == "evidence_submitted"]
+
+
+async def test_what_the_other_side_is_asked_makes_nobody_in_time_again(world: World) -> None:  # D6
+    dispute = await intervened(world, await rejected_refund(world))
+    await dispute.act(evidence(merchant(world.merchant), "e1"))
+    await world.forward(dispute, hours=24)
+    await world.at(dispute, StageName.RULING)
+
+    await dispute.act(demand(Role.BUYER))
+    await dispute.act(evidence(merchant(world.merchant), "e2"))
+    await dispute.act(evidence(buyer(world.buyer), "e3", final=True))
+    await dispute.act(evidence(merchant(world.merchant), "e4"))
+
+    assert await given(dispute) == [
+        (Role.MERCHANT, "draft"),
+        (Role.MERCHANT, "late"),
+        (Role.BUYER, "final"),
+        (Role.MERCHANT, "late"),
+    ]
+
+
+async def test_whoever_is_asked_again_is_in_time_again(world: World) -> None:  # D4, D6
+    dispute = await intervened(world, await rejected_refund(world))
+    await dispute.act(evidence(merchant(world.merchant), "e1"))
+    await world.forward(dispute, hours=24)
+    await world.at(dispute, StageName.RULING)
+
+    await dispute.act(demand(Role.BUYER))
+    await dispute.act(demand(Role.MERCHANT, key="again"))
+    await dispute.act(evidence(merchant(world.merchant), "e2"))
+
+    assert await given(dispute) == [(Role.MERCHANT, "draft"), (Role.MERCHANT, "draft")]
+
+
+async def test_a_time_that_runs_ends_when_it_was_set_whoever_is_asked_meanwhile(world: World) -> None:  # D4, D6
+    dispute = await intervened(world, await rejected_refund(world))  # the merchant has 24 hours
+    await world.forward(dispute, hours=20)
+    await dispute.act(demand(Role.BUYER))
+
+    await dispute.act(evidence(merchant(world.merchant), "e1"))
+    await world.forward(dispute, hours=5)
+    await dispute.act(evidence(merchant(world.merchant), "e2"))
+    await dispute.act(evidence(buyer(world.buyer), "e3"))
+
+    assert await given(dispute) == [(Role.MERCHANT, "draft"), (Role.MERCHANT, "late"), (Role.BUYER, "draft")]
+
+
+async def test_who_has_said_all_may_add_what_comes_late_while_the_other_side_is_asked(world: World) -> None:  # D6
+    _, dispute = await before_the_officer(world)
+    await world.forward(dispute, hours=25)
+    await dispute.act(demand(Role.BUYER))
+
+    await dispute.act(evidence(merchant(world.merchant), "more"))
+
+    assert await given(dispute) == [(Role.MERCHANT, "final"), (Role.MERCHANT, "late")]
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+async def test_jd_what_is_proposed_is_confirmed_also_once_the_buyer_was_asked(world: World, speaks: bool) -> None:
+    case, dispute = await demanded_in_working_hours(world)  # D5
+    due = (await dispute.view()).due
+    assert due is not None
+    await world.forward(dispute, seconds=(due - await world.now(dispute)).total_seconds() + 60)
+    await world.at(dispute, StageName.RULING_PROPOSED)
+    await dispute.act(demand(Role.BUYER))
+
+    if speaks:
+        await dispute.act(evidence(buyer(world.buyer), final=True))
+    else:
+        await world.forward(dispute, hours=25)
+    await world.at(dispute, StageName.RULING_PROPOSED)
+    outcome = await dispute.act_and_wait(ConfirmProposal(key="confirm", by=OFFICER, reason="merchant_silent"))
+
+    assert outcome.ruling is not None
+    assert (outcome.ruling.verdict, outcome.ruling.fault) == (Verdict.UPHELD, Fault.MERCHANT)
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED

@@ -1,12 +1,13 @@
 """Evidence that the platform demands in a dispute: of whom, for what, and what comes of it (D4, D5, D6)."""
 
+from datetime import datetime
 from typing import Final
 
 from workflows.kinds import evidence
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.dispute_stages import EVIDENCE, EVIDENCE_OF_BUYER, EVIDENCE_WORKING_HOURS, RULING, RULING_PROPOSED
-from workflows.kinds.stage import MERCHANT, Stage
+from workflows.kinds.stage import MERCHANT, PARTIES, Stage
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
 from workflows.messages.commands import DemandEvidence, SubmitEvidence
@@ -22,13 +23,14 @@ DEMANDED: Final = (EVIDENCE, EVIDENCE_WORKING_HOURS, EVIDENCE_OF_BUYER)
 def demand(case: Case, command: DemandEvidence) -> Decision:
     """D4: an officer says what is wanted, and of whom; whoever is asked may speak again, and has the time anew.
 
-    What was proposed for the merchant's silence (D5) falls where it is asked again.
+    The others have what they had (D6). What was proposed for the merchant's silence (D5) falls where it is asked again.
     """
     asked, claim = frozenset(command.of), case.state.claim
     proposal = None if Role.MERCHANT in asked else claim.proposal
     facts: dict[str, str | int] = {"of": " ".join(sorted(asked)), "statement": command.wanted}
     silent = claim.but(gave=claim.gave - asked, finals=claim.finals - asked)
-    again = silent.but(demanded=asked, evidence_ended=None, proposal=proposal)
+    ended = {role: at for role in sorted(PARTIES - asked) if (at := _ends_for(case, role)) is not None}
+    again = silent.but(demanded=asked, evidence_ended=None, ended_before=ended, proposal=proposal)
     return case.but(claim=again).enter(
         stage_of(case, asked),
         case.obeyed(command, "evidence_demanded", **facts),
@@ -67,7 +69,7 @@ def demanded_of(case: Case) -> frozenset[Role]:
 
 def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
     """D6: a draft until the deadline or the final word; what comes later is kept, and marked late."""
-    role, late, claim = command.by.role, is_late(case), case.state.claim
+    role, late, claim = command.by.role, is_late(case, command.by.role), case.state.claim
     given = EvidenceGiven(
         key=f"step-{case.state.steps + 1}",
         by=command.by,
@@ -90,9 +92,14 @@ def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
 
 
 def close(case: Case, entry: LogEntry, given: EvidenceGiven | None = None, told: tuple[Notice, ...] = ()) -> Decision:
-    """D6, D8: who was asked has given what it has, and the platform rules; the others have the time that was set."""
-    closed = case.but(claim=case.state.claim.but(evidence_ended=case.due))
-    return closed.enter(RULING, entry, evidence=given, notices=told)
+    """D6, D8: who was asked has given what it has, and the platform rules; the others have the time that was set.
+
+    What is proposed still (D5), because the buyer alone was asked, is to be confirmed still.
+    """
+    claim = case.state.claim.but(evidence_ended=case.due)
+    return case.but(claim=claim).enter(
+        RULING_PROPOSED if claim.proposal else RULING, entry, evidence=given, notices=told
+    )
 
 
 def buyer_silent(case: Case) -> Decision:
@@ -100,10 +107,18 @@ def buyer_silent(case: Case) -> Decision:
     return close(case, case.silent("evidence_closed"))
 
 
-def is_late(case: Case) -> bool:
+def is_late(case: Case, role: Role) -> bool:
     """D6: not before the deadline has been acted on, however late it is looked at (section 11)."""
-    ended = case.state.claim.evidence_ended
+    claim = case.state.claim
+    ended = claim.ended_before.get(role, claim.evidence_ended)
     return ended is not None and case.now >= ended
+
+
+def _ends_for(case: Case, role: Role) -> datetime | None:
+    """When the time of ``role`` was over, or is; None where none was set yet."""
+    claim = case.state.claim
+    runs = case.stage in DEMANDED and role in demanded_of(case)
+    return claim.ended_before.get(role) or claim.evidence_ended or (case.due if runs else None)
 
 
 def _actors(case: Case, roles: frozenset[Role]) -> tuple[Actor | None, ...]:

@@ -23,7 +23,7 @@ from workflows.kinds.dispute_stages import (
 from workflows.kinds.open_proposals import proposal_of
 from workflows.kinds.order_money import PAID_BACK
 from workflows.kinds.order_money import table as paying_back
-from workflows.kinds.process import On, Process, hears, silence, takes
+from workflows.kinds.process import Goal, On, Process, hears, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, PARTIES, PLATFORM, Stage
 from workflows.messages.actors import CLOCK, Role
 from workflows.messages.cases import NoticeTemplate, Refusal
@@ -81,8 +81,12 @@ def process() -> Process:
                 silence(_propose, fault_proposed=RULING_PROPOSED, evidence_closed=RULING),
             ),
             EVIDENCE_OF_BUYER: (
-                *_intervened(agreed, demanded=(EVIDENCE, EVIDENCE_WORKING_HOURS), evidence_submitted=RULING),
-                silence(demanding.buyer_silent, evidence_closed=RULING),
+                *_intervened(
+                    agreed,
+                    demanded=(EVIDENCE, EVIDENCE_WORKING_HOURS),
+                    evidence_submitted=(RULING, RULING_PROPOSED),
+                ),
+                silence(demanding.buyer_silent, evidence_closed=(RULING, RULING_PROPOSED)),
             ),
             RULING: (
                 *_intervened(agreed, demanded=demanding.DEMANDED),
@@ -102,7 +106,9 @@ def process() -> Process:
     )
 
 
-def _intervened(agreed: tuple[On, ...], *, demanded: tuple[Stage, ...], **evidence_leads: Stage) -> tuple[On, ...]:
+def _intervened(
+    agreed: tuple[On, ...], *, demanded: tuple[Stage, ...], **evidence_leads: Goal | tuple[Goal, ...]
+) -> tuple[On, ...]:
     """What is open once the platform has stepped in: it rules, unless the parties agree before (D2, D6, D8)."""
     return (
         *agreed,
@@ -204,7 +210,7 @@ def refused_content(case: Case, command: Command) -> Refusal | None:
             return refused_offer(command, claimed(case))
         case AcceptSettlement():
             return refused_acceptance(command, claim.offer)
-        case SubmitEvidence() if command.by.role in claim.finals and not demanding.is_late(case):
+        case SubmitEvidence() if command.by.role in claim.finals and not demanding.is_late(case, command.by.role):
             return refused_evidence_after_final()
         case Rule():
             return refused_ruling(command, claimed(case))

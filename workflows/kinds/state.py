@@ -183,6 +183,8 @@ class ClaimState(StateValue):
 
     evidence_ended: Instant | None = None
     """When the time for evidence was over; None where it is not, or was never asked for."""
+    ended_before: dict[Role, Instant] = {}  # noqa: RUF012 -- a model's default is no class attribute
+    """When it was over, or will be, for those whom later demands were not about (D6)."""
     demanded: frozenset[Role] = frozenset()
     """Of whom an officer has demanded evidence; empty for the merchant, as an intervention does (D4)."""
     gave: frozenset[Role] = frozenset()
