@@ -52,7 +52,8 @@ def read_phone(text: str, region: str = HOME) -> Phone | None:
 
     The code of its country may stand before it with +, with 00, or with neither. Spaces, dashes, dots, slashes,
     brackets, width and characters that cannot be seen make no difference. An extension is told apart from the number:
-    after 转, ext., # and the like, in brackets, or after a dash or space where the number is complete without it.
+    after 转, ext., # and the like, in brackets with such a word or without, or after a dash or space where the number
+    is complete without it.
     A carrier's prefix (17951) is left out where nothing else makes a number of the digits.
     """
     found = _SHAPE.fullmatch(_typed(text))
@@ -100,8 +101,10 @@ _DIGIT = re.compile("[0-9]")
 
 _SHAPE = re.compile(
     r"(?P<number>[(]?[ ]*[+]?[0-9(][0-9() ./-]*[0-9])"
-    r"(?:[ ]*(?:转|轉|分机|分機|ext[.]?|durchwahl|dw[.]?|apparat|app[.]?|x|#|,|;|\[|[(](?=[0-9]{1,6}[)]))"
-    r"[ ]*(?P<extension>[0-9]{1,6})[])#]?)?#?",
+    r"(?:[ ]*(?:(?:[,;][ ]*)?(?:[(\[【][ ]*)?"  # (转12), 转(12) and ,转12
+    r"(?:转|轉|分机|分機|ext[.]?|durchwahl|dw[.]?|apparat|app[.]?|x|#)(?:[ ]*[(\[【])?"
+    r"|,|;|\[|【|[(](?=[0-9]{1,6}[)]))"
+    r"[ ]*(?P<extension>[0-9]{1,6})[ ]?[])】#]{0,2})?#?",
     re.IGNORECASE,
 )
 _EXTENSION_BY_DASH = re.compile(r"(?P<number>.+?)(?:[ ]*-[ ]*|[ ]+)(?P<extension>[0-9]{1,6})")
