@@ -25,6 +25,7 @@ from workflows.messages.commands import (
     DeclineProposal,
     EnterTracking,
     OpenDispute,
+    PausesChanged,
     Propose,
     Reject,
     RejectReason,
@@ -33,6 +34,7 @@ from workflows.messages.commands import (
     WithdrawProposal,
 )
 from workflows.messages.parcels import Parcel, ParcelEvent
+from workflows.messages.pauses import DeclarePause, PauseReason
 from workflows.messages.pieces import LineQuantity
 from workflows.messages.policy import NegotiationPolicy
 from workflows.messages.proposals import (
@@ -480,6 +482,32 @@ async def test_a_profile_may_let_a_stage_last_as_long_as_the_first_proposal(worl
     assert before.due
     assert longer.due == longer.talk.proposals[0].until > before.due
     assert again.due == longer.due, "once for each version of the application"
+
+
+async def test_a_pause_moves_a_stage_that_lasts_as_long_as_a_proposal(world: World) -> None:  # N2, section 9
+    with_policy(world, lengthens_stage=True)
+    talk = await shipped_refund(world)
+    await world.forward(talk.case, hours=40)
+    await talk.proposes(talk.merchant, AnotherAmount(lines=line(4_000)))
+    longer = await talk.case.view()
+    assert isinstance(world, WorldInMemory)
+    assert longer.due
+    pause = DeclarePause(
+        id="spring",
+        reason=PauseReason.SPRING_FESTIVAL,
+        kinds=(CaseKind.SHIPPED_REFUND,),
+        starts_at=longer.due - timedelta(hours=5),
+        ends_at=longer.due + timedelta(hours=5),
+        by=officer("f-1"),
+    )
+    world.interpreter.shop.declare_pause(pause, await world.now(talk.case))
+
+    await talk.case.tell(PausesChanged(key="p1", by=officer("f-1"), window="spring"))
+    paused = await talk.case.view()
+    await world.forward(talk.case, hours=33)
+
+    assert paused.due == longer.due + timedelta(hours=10)
+    assert (await talk.case.view()).stage is StageName.SHIPPED_REVIEW
 
 
 # N1, R11: another proposal, an amendment, a decision -------------------------------------------------------

@@ -6,7 +6,7 @@ becomes the next version of the application, and each kind carries that out by i
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
@@ -50,6 +50,7 @@ from workflows.rules.pieces import pieces_of
 
 TALKERS = PARTIES | PLATFORM
 AGREED = "agreed"
+_SECOND = timedelta(seconds=1)
 
 
 def says() -> On:
@@ -111,10 +112,20 @@ def propose(case: Case, command: Propose) -> Decision:
     proposing, given = case.but(talk=talk), _with_words(case, command, "proposed", command.words)
     if not lengthens:
         return proposing.stay(entry, evidence=given, notices=told)
-    clock = case.state.clock
-    near = clock.span.reminder_minutes if clock.span and not clock.reminded else 0
-    span = Span(until=until, since=clock.began_at, reminder_minutes=near)  # the same clock, which ends later
+    span = _longer(case, until)
     return proposing.enter(case.stage, entry, span=span, evidence=given, notices=told, attention=case.state.attention)
+
+
+def _longer(case: Case, until: datetime) -> Span:
+    """The same clock, which ends at ``until`` by what is known now: pauses move it as before (section 9)."""
+    clock, running = case.state.clock, case.running
+    near = clock.span.reminder_minutes if clock.span and not clock.reminded else 0
+    if running is None or case.due is None or not (running.minutes or running.seconds):
+        return Span(until=until, since=clock.began_at, reminder_minutes=near)
+    length = timedelta(minutes=running.minutes, seconds=running.seconds) + (until - case.due)
+    seconds = -(-length // _SECOND)
+    began_at = clock.began_at + length - seconds * _SECOND  # a span has whole seconds; what is added has not
+    return Span(seconds=seconds, since=began_at, reminder_minutes=near)
 
 
 def decline(case: Case, command: DeclineProposal) -> Decision:
