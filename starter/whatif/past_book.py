@@ -15,7 +15,7 @@ from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.policy import Policy
 from workflows.messages.stages import StageName
 from workflows.messages.standing_orders import ByStandingOrder
-from workflows.rules.standing_orders import may_decide
+from workflows.rules.standing_orders import may_still_decide
 
 
 class PastBook(MemoryBook):
@@ -47,7 +47,8 @@ class PastBook(MemoryBook):
     ) -> ByStandingOrder | None:
         """See MemoryBook."""
         del at
-        return self.decided.get((row.case_id, version.version)) if may_decide(policy, row.kind) else None
+        by = self.decided.get((row.case_id, version.version))
+        return by if by and may_still_decide(by, policy, row.kind, version) else None
 
 
 def standing_orders(story: PastStory) -> Iterator[tuple[tuple[CaseId, int], ByStandingOrder]]:

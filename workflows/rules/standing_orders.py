@@ -10,7 +10,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.place import Place
 from workflows.messages.policy import Policy
 from workflows.messages.stages import CaseKind
-from workflows.messages.standing_orders import ByStandingOrder, StandingOrder, StandingOrderVersion
+from workflows.messages.standing_orders import ByStandingOrder, Does, StandingOrder, StandingOrderVersion
 from workflows.rules.reasons import catalogue
 from workflows.rules.refusals import refused
 
@@ -34,7 +34,7 @@ def refused_terms(terms: StandingOrder, policy: Policy) -> Refusal | None:
     codes = [each.code for each in catalogue(policy)]
     if unknown := [each for each in terms.reasons if each not in codes]:
         return _refused("reasons", f"{policy.name} has no reason {', '.join(unknown)}: {', '.join(codes)}")
-    if terms.up_to > (most := _most(terms, policy)):
+    if terms.up_to > (most := _most(terms.does, policy)):
         return _refused("up_to", f"{policy.name} allows up to {most} minor units")
     if terms.most_a_day > allows.most_a_day:
         return _refused("most_a_day", f"{policy.name} allows up to {allows.most_a_day} minor units a day")
@@ -45,14 +45,20 @@ def _refused(field: str, explanation: str) -> Refusal:
     return refused("not_allowed", field, "G4", explanation)
 
 
-def _most(terms: StandingOrder, policy: Policy) -> int:
+def _most(does: Does, policy: Policy) -> int:
     allows = policy.standing_orders
-    return allows.without_return_up_to if terms.does == "refund_without_return" else allows.up_to
+    return allows.without_return_up_to if does == "refund_without_return" else allows.up_to
 
 
 def may_decide(policy: Policy, kind: CaseKind) -> bool:
     """Whether standing orders may decide such a case at all: where not, none has to be looked for."""
     return kind in policy.standing_orders.kinds
+
+
+def may_still_decide(by: ByStandingOrder, policy: Policy, kind: CaseKind, version: ApplicationVersion) -> bool:
+    """Whether ``policy`` allows what a standing order has decided under another one (G7)."""
+    most = min(_most(by.does, policy), policy.standing_orders.most_a_day)
+    return may_decide(policy, kind) and version.amount <= most
 
 
 def fitting(
@@ -70,7 +76,7 @@ def fitting(
         if not each.ended
         and kind in each.terms.kinds
         and (not each.terms.reasons or version.reason in each.terms.reasons)
-        and version.amount <= min(each.terms.up_to, _most(each.terms, policy))
+        and version.amount <= min(each.terms.up_to, _most(each.terms.does, policy))
     )
 
 
