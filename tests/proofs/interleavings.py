@@ -20,7 +20,7 @@ from typing import Final
 
 from starter.interpreter.interpreter import UnansweredError
 from tests.proofs.beginnings_of_orders import BEGINNINGS, Beginning, also_from
-from tests.proofs.invariants import broken, shown
+from tests.proofs.invariants import broken, broken_offers, shown
 from tests.proofs.proof_story import ProofStory
 from tests.proofs.retelling import Same, Turns, shrunk, tell, tell_and_look, wrong_in
 from tests.proofs.standing import all_of, changed, in_flight, situation
@@ -132,6 +132,8 @@ class Search:
         where, over = situation(story.told), all(story.told.host(each).over for each in story.told.cases())
         told.situations += 1
         told.stages |= {story.told.host(each).run.running.state.stage for each in story.told.cases()}
+        for wrong in broken_offers(story.told):
+            self._note(turns, wrong)
         ways = list(ways_on(story, self._beginning.opens))
         try:
             self._change_nothing(story, turns)

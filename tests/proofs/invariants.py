@@ -1,13 +1,20 @@
 """What must be so after each step of each story, whatever has happened."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from starter.interpreter.book import CaseRow
 from starter.interpreter.interpreter import Interpreter
+from workflows.kinds.admission import accepted
+from workflows.kinds.examples import example
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
 from workflows.messages.commands import GatewayResult
-from workflows.messages.message import CaseId
+from workflows.messages.message import NO_DIGEST, CaseId
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.parcels import came_back
@@ -49,6 +56,31 @@ def broken(world: Interpreter, before: dict[CaseId, int]) -> Iterator[str]:
         yield from _goes_on(world, case, row)
         yield from _seen(world, case, row, before)
         yield from _goods(world, case, row)
+
+
+def broken_offers(world: Interpreter) -> Iterator[str]:
+    """Section 12: what a case offers is never refused for how it stands, and its example is obeyed as it says.
+
+    An example is completed as its reader would: who sends it, and what only the sender knows.
+    """
+    for case in world.cases():
+        host = world.host(case)
+        if host.over or case not in world.book.cases:
+            continue
+        view, intake = world.view(case), host.run.intake
+        kinds = {each.command_name(): each for each in accepted(STAGES[view.stage])}
+        for command in view.commands:
+            said = json.loads(example(command, view, host.run.running.case.request))
+            said["by"]["id"] = {Role.BUYER: view.buyer_id, Role.MERCHANT: view.merchant_id}.get(
+                said["by"]["role"], "f-1"
+            )
+            text = re.sub("replace.me", "x1", json.dumps(said)).replace(NO_DIGEST, "1" * 64)
+            try:
+                refusal = intake.refusal(kinds[command.name].model_validate_json(text))
+            except ValidationError as error:
+                refusal = error
+            if refusal:
+                yield f"offers: {view.kind} in {view.stage}: {text}: {refusal}"
 
 
 def _money(world: Interpreter) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from workflows.kinds.admission import accepted
 from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Role
+from workflows.messages.applications import ApplicationVersion
 from workflows.messages.cases import CaseView, OpenCommand
 from workflows.messages.commands import (
     AcceptProposal,
@@ -44,8 +45,8 @@ from workflows.messages.commands import (
     WithdrawProposal,
 )
 from workflows.messages.message import LATEST, NO_DIGEST, PLACEHOLDER
-from workflows.messages.proposals import ProposalKind
-from workflows.messages.requests import Application, DisputeReason, Request
+from workflows.messages.proposals import MoreProof, Proposal, ProposalKind
+from workflows.messages.requests import Application, DisputeReason, DisputeRequest, Request
 from workflows.messages.rulings import Award, Fault
 from workflows.messages.seen import Deciding
 from workflows.messages.stages import StageName
@@ -95,26 +96,76 @@ def _application(view: CaseView, request: Request) -> Fields:
     return {**now, "method": {"route": "bank_transfer", "account": f"vault:account/{PLACEHOLDER}"}}
 
 
-def _lines(_: CaseView, request: Request) -> Fields:
-    return {"lines": [each.model_dump() for each in request.lines]} if isinstance(request, Application) else {}
+def _offer(_: CaseView, request: Request) -> Fields:
+    """D2: what is claimed."""
+    if not isinstance(request, Application):
+        return {}
+    return request.model_dump(mode="json", include={"lines", "freight", "compensation"}, exclude_defaults=True)
 
 
 def _by_hand(view: CaseView, request: Request) -> Fields:
     return {**_officer(view, request), "transferred_at": _moment(view.log[-1].at if view.log else view.opened_at)}
 
 
-def _proposal(view: CaseView, _: Request) -> Fields:
-    """N1: what may be proposed here, beginning with another amount."""
+def _proposal(view: CaseView, request: Request) -> Fields:
+    """N1: the first of what may be proposed here that fits what is asked for."""
     open_terms = OPEN_TERMS.get((view.kind, view.stage), frozenset()) if view.kind else frozenset[ProposalKind]()
-    if ProposalKind.AMOUNT not in open_terms or view.application is None:
-        return {"terms": {"kind": next(iter(sorted(open_terms)), ProposalKind.RETURN)}}
-    lines = [each.model_dump() | {"amount": max(each.amount - 1, 0)} for each in view.application.lines]
-    return {"terms": {"kind": ProposalKind.AMOUNT, "lines": lines}}
+    asked = view.application.amount if view.application else 0
+    fitting = (each for each in _SAID_FIRST if each in open_terms and (asked > 1 or each is not ProposalKind.AMOUNT))
+    kind = next(fitting, ProposalKind.RETURN)
+    owed = request.compensation if isinstance(request, DisputeRequest) else 0
+    if kind is ProposalKind.COMPENSATION or owed:
+        most = owed or (view.asked.amount if view.asked else 1)
+        return {"terms": {"kind": ProposalKind.COMPENSATION, "amount": max(most - 1, 1)}}
+    if kind is ProposalKind.AMOUNT and view.application:
+        return {"terms": {"kind": kind, **_a_little_less(view.application)}}
+    return {"terms": {"kind": kind}}
+
+
+_SAID_FIRST: Final = (
+    ProposalKind.AMOUNT,
+    ProposalKind.COMPENSATION,
+    ProposalKind.RETURN,
+    ProposalKind.REFUND,
+    ProposalKind.SEND_AGAIN,
+)
+
+
+def _a_little_less(now: ApplicationVersion) -> Fields:
+    """One minor unit less of the first amount that there is."""
+    lines = [each.model_dump() for each in now.lines]
+    less = next((each for each in lines if each["amount"]), None)
+    if less is None:
+        return {"lines": lines, "freight": max(now.freight - 1, 0)}
+    less["amount"] -= 1
+    return {"lines": lines, "freight": now.freight}
 
 
 def _answer(view: CaseView, _: Request) -> Fields:
-    """R11: the newest one that is open."""
-    return {"number": max((each.number for each in view.talk.proposals), default=1)}
+    """R11: to the newest one that is open, by the other side."""
+    newest = _newest(view)
+    if newest is None:
+        return {"number": 1}
+    return {**_of(Role.MERCHANT if newest.by.role is Role.BUYER else Role.BUYER), "number": newest.number}
+
+
+def _acceptance(view: CaseView, request: Request) -> Fields:
+    newest = _newest(view)
+    shown = {"evidence": EVIDENCE} if newest and isinstance(newest.terms, MoreProof) else {}
+    return {**_answer(view, request), **shown}
+
+
+def _own_proposal(view: CaseView, _: Request) -> Fields:
+    newest = _newest(view)
+    return {**_of(newest.by.role), "number": newest.number} if newest else {"number": 1}
+
+
+def _newest(view: CaseView) -> Proposal | None:
+    return max(view.talk.proposals, key=lambda each: each.number, default=None)
+
+
+def _of(role: Role) -> Fields:
+    return {"by": {"role": role, "id": PLACEHOLDER}}
 
 
 def _officer(view: CaseView, _: Request) -> Fields:
@@ -165,11 +216,11 @@ _FIXED: Final[Mapping[type[Command], Fields]] = {
 _BY_CASE: Final[Mapping[type[Command], Callable[[CaseView, Request], Fields]]] = {
     Reject: _reject,
     Propose: _proposal,
-    AcceptProposal: _answer,
+    AcceptProposal: _acceptance,
     DeclineProposal: _answer,
-    WithdrawProposal: _answer,
+    WithdrawProposal: _own_proposal,
     Amend: _application,
-    OfferSettlement: _lines,
+    OfferSettlement: _offer,
     AcceptSettlement: _settlement,
     ProveShipment: _shipment,
     MovePolicy: _policy,

@@ -92,12 +92,18 @@ _BUYERS_WORD = frozenset({Role.BUYER, Role.PLATFORM})
 """Who may say what is the buyer's to say."""
 
 
+def may_enter(case: Case, role: Role) -> bool:
+    """T13: who has told of the parcel may correct it, and the buyer and an officer may always."""
+    goods = case.state.goods
+    return role in _BUYERS_WORD or goods.parcel is None or goods.tracking_by is role
+
+
 def refused_tracking(case: Case, command: EnterTracking) -> Refusal | None:
     """T13: merchant and carrier help with a number that is missing; what the buyer has said is the buyer's."""
     goods, role = case.state.goods, command.by.role
     if role in _BUYERS_WORD:
         return None
-    if goods.parcel and goods.tracking_by is not role:
+    if not may_enter(case, role):
         explanation = f"the {goods.tracking_by or Role.BUYER} has entered another parcel, and the buyer may correct it"
         return refused("number_of_buyer", "parcel", "T13", explanation)
     if command.freight_paid:

@@ -149,9 +149,14 @@ def take_account(case: Case, command: GiveRefundAccount) -> Decision:
     return replace(taken, state=case.but(account=command.account).state)
 
 
+def takes_account(case: Case) -> bool:
+    """Whether an account may be named (T4, R17)."""
+    return case.order.cash_on_delivery or case.stage is AWAITING_ACCOUNT
+
+
 def refused_content(case: Case, command: GiveRefundAccount) -> Refusal | None:
     """T4: only cash on delivery needs an account, and whoever is asked for another one (R17)."""
-    if case.order.cash_on_delivery or case.stage is AWAITING_ACCOUNT:
+    if takes_account(case):
         return None
     return Refusal(
         code="not_cash_on_delivery",

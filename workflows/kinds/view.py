@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from workflows.kinds import disputed
-from workflows.kinds.admission import open_commands
 from workflows.kinds.case import Case, parties_of
-from workflows.messages.actors import Role
-from workflows.messages.cases import CaseView, Clock, LogEntry, OpenCommand
-from workflows.messages.commands import AcceptProposal, Command, DeclineProposal, OpenDispute, WithdrawProposal
+from workflows.kinds.offered import Refuses, offered
+from workflows.messages.cases import CaseView, Clock, LogEntry
 from workflows.messages.message import CaseId
 from workflows.messages.money import Money
 from workflows.messages.proposals import Talk
@@ -18,8 +15,8 @@ from workflows.rules.reasons import reason_of
 ENTRIES_SHOWN = 8
 
 
-def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseView:
-    """The case as it stands; ``log`` has its lines, oldest first."""
+def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime, refuses: Refuses) -> CaseView:
+    """The case as it stands; ``log`` has its lines, oldest first, and ``refuses`` weighs commands to it."""
     state, opened, stage = case.state, case.opened, case.stage
     parties = parties_of(case.request, opened)
     clock = state.clock
@@ -49,7 +46,7 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         clock=_clock(case),
         no_deadline_because="" if clock.due else stage.no_deadline,
         on_silence=case.on_silence,
-        commands=_open_commands(case),
+        commands=offered(case, refuses),
         attention=state.attention,
         outcome=state.outcome,
         legs=state.legs,
@@ -58,31 +55,6 @@ def view_of(case: Case, log: Sequence[LogEntry], opened_at: datetime) -> CaseVie
         warnings=clock.due.warnings if clock.due else (),
         log=tuple(log[-ENTRIES_SHOWN:]),
     )
-
-
-def _open_commands(case: Case) -> tuple[OpenCommand, ...]:
-    """What the stage takes; a proposal is answered, or taken back, only where one is open (N1).
-
-    Nobody is offered a dispute where one is open, or a ruling has been given (D1, D10).
-    """
-    makers = {each.by.role for each in case.state.talk.proposals}
-    others = {Role.MERCHANT if maker is Role.BUYER else Role.BUYER for maker in makers}
-    answers: dict[type[Command], set[Role]] = {
-        AcceptProposal: others,
-        DeclineProposal: others,
-        WithdrawProposal: makers,
-    }
-    if disputed.refused_another(case):
-        answers[OpenDispute] = set()
-    by_name = {each.command_name(): roles for each, roles in answers.items()}
-    found: list[OpenCommand] = []
-    for each in open_commands(case.stage, case.state.kind):
-        roles = by_name.get(each.name)
-        if roles is None:
-            found.append(each)
-        elif roles:
-            found.append(OpenCommand(name=each.name, roles=tuple(sorted(roles))))
-    return tuple(found)
 
 
 def _dispute(case: Case) -> CaseId | None:

@@ -95,7 +95,7 @@ class RunningCase:
 
     def view(self) -> CaseView:
         """The case as it stands."""
-        return view_of(self.case, self.log, self.opened_at)
+        return view_of(self.case, self.log, self.opened_at, self.kind.refusal)
 
     def arrive(self, entries: tuple[LogEntry, ...] = ()) -> None:
         """Be where the state says: for the handlers, the view, and whoever looks."""
