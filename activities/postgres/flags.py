@@ -79,7 +79,8 @@ async def set_flag(connection: Connection, wish: SetFlag, at: datetime) -> FlagC
         wish.subject,
         wish.colour,
     )
-    for cases in ("casebook.cases", "casebook.closed_keys"):  # in this order: what moves meanwhile is met there
+    # In this order: what moves meanwhile, or is brought back, is met there.
+    for cases in ("casebook.cases", "casebook.closed_keys", "casebook.cases"):
         await connection.execute(
             f"UPDATE {cases} SET flag = $3 WHERE merchant_id = $1 AND (order_no = $2 OR allowance_id = $2)",  # noqa: S608
             wish.merchant_id,

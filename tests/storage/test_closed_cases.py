@@ -202,6 +202,28 @@ async def test_a_flag_is_put_up_at_a_case_that_has_moved(pool: asyncpg.Pool) -> 
     assert await pool.fetchval("SELECT flag FROM casebook.cases") == "red"
 
 
+async def test_a_flag_is_put_up_at_a_case_that_is_being_brought_back(pool: asyncpg.Pool) -> None:
+    order_no = await open_order(pool)
+    wish = await closed_case(pool, order_no=order_no)
+    await move(pool)
+    merchant_id = await _merchant(pool, wish)
+    flag = SetFlag(merchant_id=merchant_id, subject=order_no, key="f-1", colour=Colour.RED, by=merchant(merchant_id))
+
+    async def put_up() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await flags.set_flag(connection, flag, NOON)
+
+    async with pool.acquire() as bringing:
+        async with bringing.transaction():
+            await closed_cases.bring_back(bringing, wish.case_id)
+            putting = asyncio.create_task(put_up())
+            while not await bringing.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0)
+        await putting
+
+    assert await pool.fetchval("SELECT flag FROM casebook.cases WHERE case_id = $1", wish.case_id) == "red"
+
+
 async def test_brought_back_it_is_what_it_was(pool: asyncpg.Pool) -> None:
     wish, other = await closed_case(pool), await closed_case(pool)
     whole = "SELECT to_jsonb(cases) FROM casebook.cases WHERE case_id = $1"
