@@ -12,6 +12,7 @@ from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.dispute import STANDS_STILL
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,22 @@ async def open_cases_of_order(connection: Connection, order_no: str) -> list[Row
 async def with_running_clock(connection: Connection, kinds: Sequence[CaseKind], after: str, limit: int) -> list[str]:
     """A page of open cases of these kinds that a pause window can move, by their ids, after the one named (section 9).
 
-    Whether the window was declared before is not asked: telling a case twice changes nothing.
+    Also those whose clock stands still under a dispute: what is left of it may change (D3). Whether the window was
+    declared before is not asked: telling a case twice changes nothing.
     """
     stages = [stage.name for stage in STAGES.values() if stage.pausable]
     rows = await connection.fetch(
         """
         SELECT case_id FROM casebook.cases
-        WHERE kind = ANY ($1) AND closed_at IS NULL AND due_at IS NOT NULL AND stage = ANY ($2) AND case_id > $3
+        WHERE kind = ANY ($1) AND closed_at IS NULL AND case_id > $3
+          AND (due_at IS NOT NULL AND stage = ANY ($2) OR stage = ANY ($5))
         ORDER BY case_id LIMIT $4
         """,
         list(kinds),
         stages,
         after,
         limit,
+        list(STANDS_STILL),
     )
     return [row["case_id"] for row in rows]
 

@@ -259,7 +259,7 @@ async def deadline(connection: Connection, kind: CaseKind, stage: Stage, span: S
 async def _left(connection: Connection, step: Step, stopped: Span) -> timedelta:
     """D3: running time, so that a pause that lies ahead does not count twice when the clock goes on."""
     windows = await pauses.windows_for(connection, step.kind, stopped.since or step.at) if not stopped.until else ()
-    return left(stopped, step.at, windows)
+    return left(stopped, step.stopped_at or step.at, windows)
 
 
 async def _standing_order(connection: Connection, step: Step, row: asyncpg.Record) -> ByStandingOrder | None:

@@ -172,7 +172,7 @@ class MemoryBook:
         stepped = Stepped.made_of(
             step=step.step,
             due=ends,
-            left=left(step.stops, step.at, self._windows(step.kind, step.stops, step.at)) if step.stops else None,
+            left=self._left(step, step.stops) if step.stops else None,
             reserved=reserved,
             thaw=self._change_balance(row, step),
             address=needed,
@@ -311,6 +311,9 @@ class MemoryBook:
 
     def _windows(self, kind: CaseKind, span: Span, at: datetime):
         return () if span.until else self._shop.windows_for(kind, span.since or at)
+
+    def _left(self, step: Step, stopped: Span) -> timedelta:
+        return left(stopped, step.stopped_at or step.at, self._windows(step.kind, stopped, step.at))
 
     def _deadline_of(self, step: Step, policy: Policy | None) -> Due | None:
         if (span := span_of(step, policy)) is None:

@@ -243,6 +243,10 @@ class MemoryHost:
         """See Host."""
         return StartedInMemory(self, await self._soon(lambda: self._interpreter.start(request, parent=self.case_id)))
 
+    def reckons_left_anew(self) -> bool:
+        """See Host."""
+        return True
+
     def looks_after_dispute(self) -> bool:
         """See Host."""
         return True

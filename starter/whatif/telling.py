@@ -28,6 +28,7 @@ from workflows.messages.policy import Policy
 from workflows.messages.requests import CompensationRequest, LateShipmentRequest, Request
 from workflows.messages.stages import StageName
 from workflows.rules.balances import Account
+from workflows.rules.dispute import STANDS_STILL
 from workflows.rules.parcels import report_of
 from workflows.rules.told_again import command_of
 
@@ -217,6 +218,7 @@ class _Telling:
         world.shop.pauses[window.id] = window
         for row in list(world.book.cases.values()):
             runs = row.closed_at is None and row.due is not None and STAGES[row.stage].pausable
+            runs = runs or row.stage in STANDS_STILL
             if runs and row.kind in window.kinds:
                 changed = PausesChanged(key=f"pause-{window.id[:40]}-{change}", by=officer("staff"), window=window.id)
                 world.tell(row.case_id, changed)

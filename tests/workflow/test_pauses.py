@@ -18,13 +18,14 @@ from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
 from starter.errors import RefusedCommand, Unreachable
 from starter.recovery import stranded
+from tests.workflow import disputes
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.at_start import whole_minute
 from workflows.messages import search_attributes as attributes
 from workflows.messages.actors import Role, buyer, merchant, officer
 from workflows.messages.cases import CaseView, NoticeTemplate
 from workflows.messages.clocks import ReachClocks
-from workflows.messages.commands import Approve, ClaimCompensation, PausesChanged, ProveShipment
+from workflows.messages.commands import Approve, ClaimCompensation, PausesChanged, ProveShipment, Resolve
 from workflows.messages.pauses import DeclarePause, LiftPause, PauseReason, PauseWindow
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 
@@ -239,6 +240,23 @@ async def test_asking_the_buyer_for_an_account_is_not_paused(world: World, decla
 
     assert due(before) == before.log[-1].at + timedelta(days=7)
     assert after.due == before.due
+
+
+async def test_a_clock_that_stands_still_under_a_dispute_gets_its_time_back(world: World, declare: Declare) -> None:
+    case = await disputes.rejected_refund(world, order_no=await world.shipped_order(marketplace="jd-pop"))
+    rejected = await world.at(case, StageName.REJECTED)
+    await world.forward(case, hours=10)
+    dispute = await disputes.disputed(world, case)
+    stood_at = await world.now(case)
+    await until(case.view, lambda view: view.stage is StageName.DISPUTED)
+
+    await declare(1, 5, (CaseKind.SHIPPED_REFUND,))  # in the case's own time over, before it was disputed (D3)
+    await moved(case)
+    await dispute.act(Resolve(key="r-1", by=buyer(world.buyer)))
+    view = await world.at(case, StageName.REJECTED)
+
+    left = due(rejected) - stood_at + timedelta(hours=4)
+    assert due(view) - view.log[-1].at == pytest.approx(left, abs=timedelta(minutes=1))
 
 
 async def test_declaring_again_is_harmless(world: World, declare: Declare) -> None:

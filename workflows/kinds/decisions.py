@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -73,6 +73,8 @@ class StepPlan:
     disputes: bool = False
     account: NamedAccount | None = None
     stops: Span | None = None
+    stopped_at: datetime | None = None
+    """When the clock was stopped of which it is asked anew what is left (D3)."""
     application: ApplicationVersion | None = None
     asks_standing_orders: bool = False
     policy_version: int | None = None

@@ -284,6 +284,8 @@ def _stand_still(
     clock = case.state.clock
     stood = case.state.dispute.standstill or Standstill(
         stage=case.state.stage,
+        ran=case.running,
+        stopped_at=case.now if case.running else None,
         reminder_minutes=clock.span.reminder_minutes if clock.span and not clock.reminded else 0,
         attention=case.state.attention,
     )

@@ -3,6 +3,7 @@
 from workflows.kinds import demanding, open_proposals
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, StepPlan, Ticks
+from workflows.kinds.stage import STAGES
 from workflows.messages.actors import Actor, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, Span
 from workflows.messages.commands import (
@@ -86,6 +87,15 @@ def reckon_anew(case: Case, changed: PausesChanged) -> Decision:
     moved = case.entry("deadline_moved", changed.by, "section 9", changed, window=changed.window)
     plan = StepPlan(case.stage, (moved,), attention=case.state.attention, ticks=Ticks.MOVED, moved=case.running)
     return Decision(step=plan, state=case.state)
+
+
+def reckon_left_anew(case: Case, changed: PausesChanged) -> Decision:
+    """D3, section 9: what is left of a clock that stands still, where a window changes that covers time it ran in."""
+    stood = case.state.dispute.standstill
+    if stood is None or stood.ran is None or stood.ran.until or not STAGES[stood.stage].pausable:
+        return Decision()
+    moved = case.entry("deadline_moved", changed.by, "section 9", changed, window=changed.window)
+    return case.stay(moved, stops=stood.ran, stopped_at=stood.stopped_at)
 
 
 def move_policy(case: Case, command: MovePolicy) -> Decision:

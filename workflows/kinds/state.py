@@ -107,6 +107,10 @@ class Standstill(StateValue):
     stage: StageName
     left: timedelta | None = None
     """What was left of the clock; None where none ran."""
+    ran: Span | None = None
+    """The clock that was stopped, and since when it had run; None where none ran, or none was kept."""
+    stopped_at: Instant | None = None
+    """When it was."""
     reminder_minutes: int = 0
     """When the notice near the deadline goes; 0 where it has gone."""
     attention: Attention | None = None

@@ -210,7 +210,8 @@ class Step(Message):
     outcome: OutcomeKind | None
     refunded: Minor
     stops: Span | None = None
-    """The clock that this step stops; what is left of it is told (D3)."""
+    """The clock that this step stops, or that stands still since ``stopped_at``; what is left of it is told (D3)."""
+    stopped_at: Instant | None = None
     notices: tuple[Notice, ...] = ()
     compensated: Minor = 0
     """What was paid beside refunds: booked apart (L3)."""

@@ -34,7 +34,7 @@ class ClocksAsked(Message):
 
 
 class ClocksFound(Message):
-    """The ids of open cases with a running clock, in their order; fewer than asked for mean that there are no more."""
+    """The ids of open cases whose clock runs or stands still, in their order; fewer than asked for are the last."""
 
     cases: tuple[str, ...]
 

@@ -43,6 +43,9 @@ DECIDED = frozenset(
 )
 """Stages in which a case has been decided: a dispute no longer stops what is being paid (section 11)."""
 
+STANDS_STILL = frozenset({StageName.DISPUTED, StageName.LOCKED})
+"""Stages in which the clock of the one before stands still, and what is left of it is kept (D3)."""
+
 FINAL = frozenset(OutcomeKind) - {OutcomeKind.RESOLVED, OutcomeKind.REFUSED, OutcomeKind.CLOSED_BY_OFFICER}
 """Ends of a dispute after which the same case cannot be disputed again: the platform, or both sides, decided."""
 

@@ -243,7 +243,7 @@ class CaseRun:
                 fact = mailbox.facts[0]
                 if isinstance(fact, PausesChanged):
                     running.because_of(fact)
-                    await self._carry_out(every_case.reckon_anew(running.case, fact))
+                    await self._carry_out(self._reckoned_anew(fact))
                     mailbox.dealt_with(fact)
                 elif self._kind.awaits(running.case, fact):
                     running.because_of(fact)
@@ -262,6 +262,13 @@ class CaseRun:
             elif (woken_by := await self._until_it_is_time(look_at)) is not None:
                 return woken_by
         return None
+
+    def _reckoned_anew(self, changed: PausesChanged) -> Decision:
+        """Section 9: the clock that runs, or what is left of the one that stands still (D3)."""
+        case = self.running.case
+        if (stands := every_case.reckon_left_anew(case, changed)).step and self._host.reckons_left_anew():
+            return stands
+        return every_case.reckon_anew(case, changed)
 
     async def _until_it_is_time(self, look_at: datetime | None) -> Event | None:
         """What is due now, or None after a sleep or a reminder: then it is looked again."""

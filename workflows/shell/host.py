@@ -146,6 +146,10 @@ class Host(Protocol):
         """
         ...
 
+    def reckons_left_anew(self) -> bool:
+        """Whether a pause window counts for a clock that stands still; asked by a case of which one does."""
+        ...
+
     def looks_after_dispute(self) -> bool:
         """Whether a run tells the dispute that it leaves of that first, and looks for one when asked to look (D8).
 

@@ -24,6 +24,7 @@ from workflows.shell.host import CaseExistsError
 _IN_ANOTHER_RUN: Final = "goes-on-in-another-run"
 _FINDS_DISPUTE_AGAIN: Final = "finds-dispute-again"
 _LOOKS_AFTER_DISPUTE: Final = "looks-after-dispute"
+_RECKONS_LEFT_ANEW: Final = "reckons-left-anew"
 
 IS_FOLLOWED: Final = "is_followed"
 """The name of the signal by which a case finds out whether its dispute runs. Nothing follows from it there."""
@@ -144,6 +145,10 @@ class TemporalHost:
             )
         except WorkflowAlreadyStartedError as error:
             raise CaseExistsError from error
+
+    def reckons_left_anew(self) -> bool:
+        """See Host."""
+        return workflow.patched(_RECKONS_LEFT_ANEW)
 
     def looks_after_dispute(self) -> bool:
         """See Host."""
