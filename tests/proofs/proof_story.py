@@ -13,6 +13,8 @@ from typing import Final
 from tests import profiles
 from tests.processes.telling import BEGAN, PARCELS, Story
 from tests.proofs.crashing import CrashingInterpreter
+from workflows.kinds.opening_step import UNSHIPPED
+from workflows.kinds.refund import gone_meanwhile
 from workflows.messages.actors import GATEWAY
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import Command, GatewayCallback, GatewayResult
@@ -54,6 +56,9 @@ class ProofStory(Story):
                 self._settle(self.case(number), GatewayResult(result))
             case ["call", number]:
                 self._call(self.case(number))
+            case ["order", "ships"]:
+                super().turn(line)
+                self._tell_that_it_shipped()
             case ["crash", number]:
                 self.told.crash_after = self.told.activities_done + int(number)
             case ["lose", number]:
@@ -65,6 +70,15 @@ class ProofStory(Story):
         """The last command that was sent to a case and carried out, once more."""
         last = [command for to, command, refusal in self.sent if to == case and refusal is None]
         return self.told.act(case, last[-1]) if last else None
+
+    def _tell_that_it_shipped(self) -> None:
+        """R7: whoever waits for goods that have not shipped, as another run would find it by the order (section 11)."""
+        for case in self.told.cases():
+            stands = self.told.host(case).run.running.case
+            if stands.opened.kind and stands.state.stage in UNSHIPPED:
+                opened = stands.opened.model_copy(update={"shipped_since": self.told.now})
+                for fact in gone_meanwhile(replace(stands, opened=opened)):
+                    self.told.tell(case, fact)
 
     def _carrier(self, event: CarrierEvent) -> None:
         self.events.append(event)
