@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from workflows.messages.evidence import MediaType
 from workflows.messages.policy import Arrival, Policy
 
 _RULES: Final = {
@@ -47,6 +48,7 @@ _REMINDERS: Final = (
     ("repair.reminder_hours", "repair.review_hours", "M2"),
 )
 """Which reminder belongs to which deadline."""
+_OF_PHONES: Final = (MediaType.JPEG, MediaType.HEIC, MediaType.MP4, MediaType.MOV)
 _MEANS: Final = ("wallet", "debit_card", "credit_card", "bank_transfer")
 _POLLS: Final = (
     ("refund.first_room_poll_seconds", "refund.longest_room_poll_minutes", 60, "R8"),
@@ -66,7 +68,9 @@ def faults_in_words(error: ValidationError) -> str:
 
 def contradictions(policy: Policy) -> str:
     """The values that do not go together, though each of them is possible; empty where all do."""
-    return "; ".join((*_hours_that_never_open(policy), *_too_early(policy), *_backwards(policy), *_polls(policy)))
+    return "; ".join(
+        (*_hours_that_never_open(policy), *_too_early(policy), *_backwards(policy), *_polls(policy), *_phones(policy))
+    )
 
 
 def _hours_that_never_open(policy: Policy) -> Iterator[str]:
@@ -95,6 +99,12 @@ def _polls(policy: Policy) -> Iterator[str]:
     for first, longest, units, rule in _POLLS:
         if _value(policy, first) > _value(policy, longest) * units:
             yield f"{first}: must not be longer than {longest} ({rule})"
+
+
+def _phones(policy: Policy) -> Iterator[str]:
+    taken = policy.dispute.media_types
+    if missing := [each for each in _OF_PHONES if taken and each not in taken]:
+        yield f"dispute.media_types: {', '.join(missing)} must be there, for phones make it (D6)"
 
 
 def _value(policy: Policy, path: str) -> int:

@@ -270,6 +270,19 @@ def test_the_limits_are_the_policys() -> None:  # D6
     )
 
 
+def test_a_profile_says_which_types_it_takes() -> None:  # D6
+    photos = policy().model_copy(update={"media_types": (MediaType.JPEG, MediaType.HEIC)})
+    heic = attachment(1).model_copy(update={"media_type": MediaType.HEIC})
+
+    refusal = refused_evidence((heic, attachment(1)), photos)
+
+    assert refusal
+    assert (refusal.code, refusal.field) == ("media_type_not_taken", "evidence.1.media_type")
+    assert refusal.explanation == "attachments are image/jpeg, image/heic"
+    assert refused_evidence((heic,), photos) is None
+    assert refused_evidence((attachment(1),), policy()) is None, "all where a profile says nothing"
+
+
 def test_evidence_says_something() -> None:  # D6
     with pytest.raises(ValidationError, match="D6"):
         SubmitEvidence(key="e", by=buyer("b"), final=True)

@@ -132,6 +132,10 @@ def test_a_wrong_profile_names_file_and_field(tmp_path: Path, old: str, new: str
             },
             "refund.first_room_poll_seconds: must not be longer than refund.longest_room_poll_minutes (R8)",
         ),
+        (
+            {"most_attachments = 4": 'most_attachments = 4\nmedia_types = ["image/jpeg", "image/png", "video/mp4"]'},
+            "dispute.media_types: image/heic, video/quicktime must be there, for phones make it (D6)",
+        ),
         ({"[refund]": "of_nobody = 1\n[refund]"}, "of_nobody: there is no such field (section 2)"),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from workflows.messages.evidence import MOST_ATTACHMENTS
+from workflows.messages.evidence import MOST_ATTACHMENTS, MediaType
 from workflows.messages.message import Identifier, Input
 from workflows.messages.money import Minor
 from workflows.messages.payouts import TenderKind
@@ -125,6 +125,8 @@ class DisputePolicy(Input):
     ruling_hours: Hours
     most_attachments: Annotated[int, Field(ge=1, le=MOST_ATTACHMENTS)]
     most_attachment_mib: Annotated[int, Field(ge=1, le=50)]
+    media_types: tuple[MediaType, ...] = ()
+    """Which attachments are taken (D6); empty for all, as before this could be said."""
     points_for_intervention: Points
     points_for_lost_ruling: Points
     points_for_timeout: Points

@@ -6,6 +6,7 @@ from workflows.messages.cases import Refusal
 from workflows.messages.evidence import Evidence
 from workflows.messages.policy import DisputePolicy
 from workflows.messages.statements import EvidenceGiven
+from workflows.rules.refusals import refused
 
 MIB = 1024 * 1024
 
@@ -53,7 +54,7 @@ def refused_more_evidence(given: int, most: int) -> Refusal | None:
 
 
 def refused_evidence(evidence: tuple[Evidence, ...], policy: DisputePolicy) -> Refusal | None:
-    """Why these attachments are too many or too large, or None (D6)."""
+    """Why these attachments are too many, too large, or of a type that the profile does not take; or None (D6)."""
     if len(evidence) > policy.most_attachments:
         return Refusal(
             code="too_many_attachments",
@@ -69,4 +70,7 @@ def refused_evidence(evidence: tuple[Evidence, ...], policy: DisputePolicy) -> R
                 rule="D6",
                 explanation=f"an attachment has at most {policy.most_attachment_mib} MiB",
             )
+        if policy.media_types and each.media_type not in policy.media_types:
+            taken = ", ".join(policy.media_types)
+            return refused("media_type_not_taken", f"evidence.{number}.media_type", "D6", f"attachments are {taken}")
     return None
