@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from activities.postgres import case_rows, orders, parcels, pieces
 from activities.postgres.connection import Connection
-from activities.postgres.order_changes import event_key
 from activities.postgres.parcels import Watch
 from starter.database import transaction
 from starter.errors import NotCarried, RefusedCommand, RefusedRequest, UnknownCase, UnknownOrder
@@ -90,7 +89,7 @@ class Logistics:
         named = tuple(lines)
         if refusal := refused_contents(named):
             raise RefusedRequest(refusal)
-        key = event_key(ParcelEvent.SHIPPED, order_no, parcel)
+        key = parcels.event_key(ParcelEvent.SHIPPED, order_no, parcel)
         shipped = CarrierEvent(key=key, parcel=parcel, event=ParcelEvent.SHIPPED, happened_at=shipped_at)
         # The parcel before the order, as in carrier_event: two that wait for each other would both be in vain.
         async with transaction(self._aftersales.pool) as connection:

@@ -6,19 +6,20 @@ money of the order has been asked for; from then on only more can be added. All 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from activities.gateways.order_records import LineRecord, OrderChange, OrderRecord, ParcelRecord, TenderRecord
+from activities.gateways.order_records import LineRecord, OrderChange, OrderRecord, TenderRecord
 from activities.postgres import (
     allowances,
     completions,
     flags,
     ledger,
     orders,
+    own_moments,
     parcels,
     past_funds,
     person_locks,
@@ -28,7 +29,7 @@ from activities.postgres.connection import Connection
 from activities.postgres.orders import find_order
 from activities.postgres.vault import Vault
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
-from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent, ParcelPurpose
+from workflows.messages.parcels import CarrierEvent, ParcelEvent, ParcelPurpose
 from workflows.messages.persons import Recipient, buyer_person
 from workflows.messages.virtual_numbers import OrderCompleted
 from workflows.rules.identity import order_fund
@@ -82,12 +83,13 @@ async def take(connection: Connection, vault: Vault, change: OrderChange, at: da
         RefusedChange: it contradicts what is known; the caller's transaction must be rolled back.
     """
     # Parcels before the order, as whoever tells of a parcel locks them; and in one order, for who tells of several.
-    for each in _in_one_order(change.parcels):
-        await parcels.hold(connection, each.parcel)
+    for each in own_moments.parcels_of(change):
+        await parcels.hold(connection, each)
     await flags.hold_remarks(connection, change.order_no)
     await person_locks.hold(connection, buyer_person(change.buyer_id))
     await pieces.lock(connection, change.order_no)  # R8: whoever opens the order's fund looks again under this lock
     told = hashlib.sha256(change.model_dump_json(exclude={"recipient"}, exclude_defaults=True).encode()).hexdigest()
+    told_now: tuple[CarrierEvent, ...] = ()
     if is_new := await _insert(connection, change):
         await flags.buyer_known(connection, vault.keys, change.order_no, change.buyer_id)
     else:
@@ -99,15 +101,17 @@ async def take(connection: Connection, vault: Vault, change: OrderChange, at: da
         if version == change.version:
             await _is_the_same(connection, vault, change, same=known["told"] == told)
             events = await _put_parcels(connection, change, at, again=True)
+            events += await own_moments.to_tell(connection, change, None, at)
             return Taken(Outcome.UNCHANGED, events, await completions.to_tell(connection, change.order_no))
-        await _amend(connection, change)
+        before = await _amend(connection, change)
+        told_now = await own_moments.to_tell(connection, change, before, at)
     if conflict := await _keep_payments(connection, change):
         raise RefusedChange(conflict, "X6", "the payment behind a tender stays the same")
     await connection.execute(
         "UPDATE shop.orders SET version = $2, told = $3 WHERE order_no = $1", change.order_no, change.version, told
     )
     await keep_recipient(connection, vault, change)
-    events = await _put_parcels(connection, change, at)
+    events = (*told_now, *await _put_parcels(connection, change, at))
     outcome = Outcome.NEW if is_new else Outcome.CHANGED
     return Taken(outcome, events, None if is_new else await completions.to_tell(connection, change.order_no))
 
@@ -231,8 +235,11 @@ async def _compare_order(connection: Connection, record: OrderRecord) -> str | N
     return await _keep_payments(connection, record)
 
 
-async def _amend(connection: Connection, change: OrderChange) -> None:
-    """Bring an order that is known to a later version: contents, and shipping moments that were not known (R18)."""
+async def _amend(connection: Connection, change: OrderChange) -> OrderFacts:
+    """Bring an order that is known to a later version: contents, and shipping moments that were not known (R18).
+
+    What was known of it before.
+    """
     stored = await find_order(connection, change.order_no)
     assert stored is not None
     for name in _IDENTITY:
@@ -282,6 +289,7 @@ async def _amend(connection: Connection, change: OrderChange) -> None:
     )
     if change.refundable_until not in (None, stored.refundable_until):  # the last word counts
         await past_funds.refundable(connection, change.order_no, change.refundable_until)
+    return stored
 
 
 def _taken_back(stored: OrderFacts, change: OrderChange) -> str | None:
@@ -373,7 +381,7 @@ async def _put_parcels(
     Of a parcel that was known that is what is new; ``again``, because telling may have failed, it is all.
     """
     events: list[CarrierEvent] = []
-    for each in _in_one_order(change.parcels):
+    for each in sorted(change.parcels, key=lambda each: (each.carrier, each.tracking_no)):
         parcel = each.parcel
         watched = any(watch.order_no == change.order_no for watch in await parcels.watchers(connection, parcel))
         before = await parcels.watch(connection, parcel, purpose=ParcelPurpose.ORDER, at=at, order_no=change.order_no)
@@ -382,19 +390,9 @@ async def _put_parcels(
             if (moment := getattr(each, name)) is None:
                 continue
             await mark(connection, change.order_no, moment, parcel)
-            key = event_key(event, change.order_no, parcel)
+            key = parcels.event_key(event, change.order_no, parcel)
             if all(told.key != key for told in before):  # else the first word stands
                 events.append(CarrierEvent(key=key, parcel=parcel, event=event, happened_at=moment))
         if again or not watched:
             events += before
     return tuple(events)
-
-
-def event_key(event: ParcelEvent, order_no: str, parcel: Parcel) -> str:
-    """The key of what the order system tells of a parcel: the same however often it is told."""
-    digest = hashlib.sha256(f"{order_no}/{parcel.tracking_no}".encode()).hexdigest()[:32]
-    return f"{event.replace('_', '-')}-{digest}"
-
-
-def _in_one_order(told: Sequence[ParcelRecord]) -> list[ParcelRecord]:
-    return sorted(told, key=lambda each: (each.carrier, each.tracking_no))

@@ -9,6 +9,7 @@ Every function belongs to its caller's transaction, which must be READ COMMITTED
 parcels may meet another that takes them the other way round: the database ends one of them, to be tried again.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -205,6 +206,12 @@ async def underway(connection: Connection, order_no: str, lines: Iterable[LineAm
         if stands and is_out(stands) and (not named or asked & named.keys()):
             found.append(parcel)
     return tuple(found)
+
+
+def event_key(event: ParcelEvent, order_no: str, parcel: Parcel) -> str:
+    """The key of what the order system tells of a parcel: the same however often it is told."""
+    digest = hashlib.sha256(f"{order_no}/{parcel.tracking_no}".encode()).hexdigest()[:32]
+    return f"{event.replace('_', '-')}-{digest}"
 
 
 def _told(event: CarrierEvent) -> dict[str, object]:

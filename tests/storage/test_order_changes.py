@@ -324,6 +324,27 @@ async def test_parcels_are_known_with_their_lines_and_told_of_once(pool: asyncpg
     assert {each.line: each.pieces_sent for each in facts.lines} == {"1": 3, "2": 1}
 
 
+async def test_what_an_order_says_of_itself_is_told_as_of_a_parcel_of_all_of_it(pool: asyncpg.Pool) -> None:  # R7, R3
+    record = order()
+    outbound, shipped = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC)
+    new = await push(pool, record, outbound_at=outbound.isoformat())
+    second: dict[str, Any] = {"version": 2, "outbound_at": outbound.isoformat(), "shipped_at": shipped.isoformat()}
+    changed = await push(pool, record, **second)
+    again = await push(pool, record, **second)
+    corrected = await push(pool, record, version=3, shipped_at=(shipped + timedelta(hours=1)).isoformat())
+
+    assert (new.events, corrected.events) == ((), ()), "nobody can have asked about a new one; the first word stands"
+    (told,) = changed.events
+    assert (told.event, told.happened_at) == (ParcelEvent.SHIPPED, shipped)
+    assert [(each.event, each.happened_at) for each in again.events] == [
+        (ParcelEvent.OUTBOUND, outbound),
+        (ParcelEvent.SHIPPED, shipped),
+    ]
+    assert again.events[1] == told, "whoever calls again tells the same"
+    async with pool.acquire() as connection:
+        assert [each.order_no for each in await parcels.watchers(connection, told.parcel)] == [record["order_no"]]
+
+
 async def test_what_a_carrier_told_before_is_told_with_the_parcel(pool: asyncpg.Pool) -> None:
     record, packed = order(), parcel_of()
     parcel = Parcel(carrier=packed["carrier"], tracking_no=packed["tracking_no"])

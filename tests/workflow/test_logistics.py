@@ -231,6 +231,27 @@ async def test_whatever_word_of_a_carrier_comes_first_nothing_is_refunded_blindl
     assert (await found(world, order_no)).on_delivery_run_at == minutes(-3_000)
 
 
+async def test_what_the_order_system_says_of_the_order_itself_is_told_to_its_cases(world: World) -> None:  # R7, X2
+    order_no = await world.order()
+    case = await reviewed(world, order_no)
+    order = await found(world, order_no)
+    known = order.model_dump(
+        mode="json", include={"order_no", "marketplace", "merchant_id", "buyer_id", "currency", "freight", "paid_at"}
+    )
+    lines = [each.model_dump(include={"line", "sku", "quantity", "paid"}) for each in order.lines]
+    tenders = [each.model_dump(mode="json", include={"tender", "kind", "paid"}) for each in order.tenders]
+    change = {**known, "lines": lines, "tenders": tenders, "version": 1, "shipped_at": minutes(-5).isoformat()}
+
+    for _ in range(2):
+        await world.aftersales.orders.take(change)
+    await world.at(case, StageName.RETURN_REVIEW)
+    await world.forward(case, hours=49)
+
+    (line,) = [each for each in await case.log() if each.event == "goods_shipped"]
+    assert line.facts == {"carrier": "directory", "tracking_no": "UNKNOWN"}
+    assert await world.refunded(order_no) == 0
+
+
 async def test_an_order_that_was_signed_for_has_shipped(world: World) -> None:
     """R2, T1, L1: whether or not the carrier has told of its way there."""
     order_no = await world.order(paid_at=minutes(-3_600), lines={"1": 6_000, "2": 4_000})

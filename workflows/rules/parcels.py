@@ -90,7 +90,7 @@ def report_of(event: CarrierEvent) -> ReportParcel:
         by=carrier(event.parcel.carrier),
         event=event.event,
         carrier=event.parcel.carrier,
-        tracking_no=event.parcel.tracking_no,
+        tracking_no="unknown" if event.parcel.carrier == DIRECTORY else event.parcel.tracking_no,
         happened_at=event.happened_at,
     )
 
