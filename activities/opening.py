@@ -23,7 +23,6 @@ from activities.postgres import (
     matters,
     owed_once,
     parcels,
-    pauses,
     pieces,
     resuming,
     standing_orders,
@@ -116,8 +115,8 @@ class Opening:
                     if not await self._may_go_on(connection, opening):
                         return not_opened(*_DUPLICATE)
                     await resuming.take_over(connection, opening.case.case_id, opening.case.run_id)
-                untold = await pauses.untold(connection, opening.case.case_id)
-                opened = opened.model_copy(update={"resumed": resumed, "pauses": untold})
+                untold = await resuming.untold(connection, opening.case.case_id, resumed)
+                opened = opened.model_copy(update={"resumed": resumed, **untold})
             else:
                 opened = await self._look(connection, opening, await _order_for_itself(connection, opening))
                 if opened.refusal is None:

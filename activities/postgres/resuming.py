@@ -7,15 +7,17 @@ from typing import Any, Final
 import asyncpg
 
 from activities import case_events
-from activities.postgres import ledger
+from activities.postgres import ledger, pauses
 from activities.postgres.connection import Connection
 from workflows.kinds.dispute_end import LEFT_TO_CASE
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import LogEntry, Resumed, StepAnswer
 from workflows.messages.openings import OpenedBy
 from workflows.messages.reading import read_own
+from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.stages import Attention
+from workflows.rules.identity import case_id as case_id_of
 
 _TOLD_OF: Final = """
 case_id, step, kind, stage, merchant_id, order_no, allowance_id, due_at, attention,
@@ -166,6 +168,26 @@ async def _end_of_dispute(connection: Connection, case_id: str | None) -> tuple[
         return False, None
     left = row["outcome"] in LEFT_TO_CASE and row["ruling"] is not None
     return True, read_own(Ruling, row["ruling"]) if left else None
+
+
+async def untold(connection: Connection, case_id: str, resumed: Resumed | None) -> dict[str, object]:
+    """What nobody may have told an open case while no run carried it, as fields of ``Opened``."""
+    return {
+        "pauses": await pauses.untold(connection, case_id),
+        "dispute_intervened": await _has_intervened(connection, resumed),
+    }
+
+
+async def _has_intervened(connection: Connection, resumed: Resumed | None) -> bool:
+    """D3: whether the platform has, by the log of the dispute that is open, or that the last step was to open."""
+    about: dict[str, Any] = resumed.state.get("dispute", {}) if resumed else {}
+    opening, dispute = about.get("opening"), about.get("current")
+    if opening:
+        dispute = case_id_of(read_own(DisputeRequest, opening))
+    if resumed is None or resumed.dispute_over or dispute is None:
+        return False
+    query = "SELECT EXISTS (SELECT FROM casebook.log WHERE case_id = $1 AND event = 'intervened')"
+    return bool(await connection.fetchval(query, dispute))
 
 
 async def is_open(connection: Connection, case_id: str) -> bool:

@@ -22,6 +22,7 @@ from workflows.messages.reading import read_own
 from workflows.messages.requests import DisputeRequest
 from workflows.messages.rulings import Ruling
 from workflows.messages.settlements import EnterCallback, Settle, SettleManually
+from workflows.rules.identity import case_id
 from workflows.rules.pauses import last_told_of
 
 _LINES: Final = 8
@@ -154,7 +155,14 @@ class CrashingInterpreter(Interpreter):
         if row.state is not None and row.last is not None:
             before["resumed"] = self._resumed(row, opening.carried_out_by)
         before["pauses"] = self._untold_pauses(row)
+        before["dispute_intervened"] = self._has_stepped_in((row.state or {}).get("dispute", {}))
         return self._opening.shipped_meanwhile(opening, row.opened.model_copy(update=before))
+
+    def _has_stepped_in(self, dispute: dict[str, Any]) -> bool:
+        opening = dispute.get("opening")
+        named = case_id(read_own(DisputeRequest, opening)) if opening else dispute.get("current")
+        row = self.book.cases.get(named or "")
+        return row is not None and row.closed_at is None and any(line.event == "intervened" for line in row.log)
 
     def _untold_pauses(self, row: CaseRow) -> tuple[PauseWindow, ...]:
         """As ``activities.postgres.pauses`` finds them, but for when the stage began."""

@@ -182,6 +182,24 @@ def test_a_pause_that_was_declared_while_no_run_carried_the_case_stops_its_clock
     assert "approved_by_silence" not in log(story)
 
 
+def test_a_case_that_goes_on_after_the_platform_has_stepped_in_is_locked() -> None:  # D3
+    """The dispute has told nobody: no run carried the case."""
+    story = tell("jd-pop shipped", DISPUTED)
+    case = story.case("0")
+    host = story.told.host(case)
+    assert isinstance(host, LossyHost)
+    host.lose()
+    story.turn("wait 1")
+    begun_again(story)
+    locked = story.told.view(case).stage
+    begun_again(story)
+    story.turn("0 amend buyer")
+    story.turn("wait 0")
+
+    assert locked is story.told.view(case).stage is StageName.LOCKED
+    assert log(story) == ["opened", "rejected", "dispute_opened", "locked"]
+
+
 def test_a_case_that_decides_itself_ends_its_dispute_whichever_runs_were_lost() -> None:  # D2
     story = tell("jd-self shipped", (*DISPUTED, "lose 0", "lose 1", "0 approve merchant"))
 

@@ -143,6 +143,21 @@ async def test_a_dispute_tells_the_run_that_carries_its_case_now(world: World) -
     assert await world.paid_by_gateway(str((await case.view()).order_no)) == 10_000
 
 
+async def test_a_case_that_was_stopped_when_the_platform_stepped_in_is_locked(world: World) -> None:  # D3
+    case = await disputes.rejected_refund(world)
+    dispute = await disputes.disputed(world, case)
+    await case.handle.terminate("by an operator")
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(dispute, StageName.EVIDENCE)
+    stopped = await until(lambda: lost(world, case), lambda found: found is not None)
+    assert stopped
+
+    assert await world.aftersales.take_up(stopped)
+
+    assert (await world.at(case, StageName.LOCKED)).due is None
+    assert (await world.events(case)).count("locked") == 1
+
+
 async def test_a_dispute_that_has_taken_no_step_is_its_cases_still(world: World) -> None:
     case = await disputes.rejected_refund(world)
     dispute = await disputes.disputed(world, case)

@@ -43,8 +43,12 @@ def told_of_intervention(case: Case) -> tuple[TellCase, ...]:
     """D3: what tells the disputed case that the platform has stepped in."""
     if case.carried_out_by is None:
         return ()
-    told = DisputeIntervened(key=intervention_key(case.case_id), by=CLOCK)
-    return (TellCase(case.carried_out_by, told),)
+    return (TellCase(case.carried_out_by, intervention(case.case_id)),)
+
+
+def intervention(dispute: CaseId) -> DisputeIntervened:
+    """D3: that the platform has stepped in."""
+    return DisputeIntervened(key=intervention_key(dispute), by=CLOCK)
 
 
 def end(

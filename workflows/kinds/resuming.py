@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from workflows.kinds import disputed, incoming, money, negotiating, refund, returning, withdrawal
+from workflows.kinds import dispute_end, disputed, incoming, money, negotiating, refund, returning, withdrawal
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision, Then
 from workflows.kinds.kind import APPLIED_AGAIN, applied_again, beginning
@@ -20,7 +20,9 @@ from workflows.messages.commands import Command
 from workflows.messages.openings import Opened
 from workflows.messages.reading import read_own
 from workflows.messages.requests import Request, opener
+from workflows.messages.stages import StageName
 from workflows.rules.applications import opening_facts
+from workflows.rules.identity import case_id
 from workflows.rules.pauses import last_told_of
 
 
@@ -69,7 +71,11 @@ def resumed_state(resumed: Resumed) -> State:
 
 def missed(case: Case) -> tuple[Command, ...]:
     """What nobody could tell while no run carried the case, and the book knows."""
-    return (*refund.gone_meanwhile(case), *(last_told_of(window) for window in case.opened.pauses))
+    opening = case.state.dispute.opening
+    dispute = case_id(opening) if opening else case.state.dispute.current
+    locks = case.opened.dispute_intervened and case.state.stage is not StageName.LOCKED
+    intervened = (dispute_end.intervention(dispute),) if dispute and locks else ()
+    return (*refund.gone_meanwhile(case), *intervened, *(last_told_of(window) for window in case.opened.pauses))
 
 
 def go_on(case: Case, last: StepAnswer) -> Decision:

@@ -91,6 +91,8 @@ class Opened(Message):
     """The goods have shipped while nobody could tell the case: it was being opened, or no run carried it (R7)."""
     left_shelf: bool = False
     """They have left the warehouse's shelf meanwhile, and not shipped (R3)."""
+    dispute_intervened: bool = False
+    """The platform has stepped in by a dispute that is open about the case, whether or not a run was told (D3)."""
     pauses: tuple[PauseWindow, ...] = ()
     """Windows that have changed since the stage began, of which no run was told (section 9)."""
     standing_order: ByStandingOrder | None = None

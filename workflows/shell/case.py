@@ -130,7 +130,7 @@ class CaseRun:
         return decision
 
     def _hear_what_was_missed(self) -> None:
-        """R7, section 9: what was told while no run carried the case is told again, late or never."""
+        """R7, D3, section 9: what was told while no run carried the case is told again, late or never."""
         for fact in resuming.missed(self.running.case) if self.running.outcome is None else ():
             self.mailbox.hear(fact)
 
