@@ -51,6 +51,10 @@ async def look(
             return refused_words()
         if not known:
             return refused("unknown_statement", "statement", "D6", "you have written no such statement on this case")
+        told = step.kind is CaseKind.DISPUTE and step.evidence.event in threads.THREAD
+        if told and await statements.puts_off(connection, statement):
+            explanation = "it was written as evidence, and names no time: what the buyer is told in a dispute must"
+            return refused("vague_reply", "words", "D7", explanation)
     if step.evidence and (refusal := await _attachments(connection, step.case.case_id, step.evidence.attachments)):
         return refusal
     applied = step.application if step.application and not step.application.proposal else None

@@ -56,16 +56,17 @@ async def write(
         OtherTextUnderKey: the key stands for another text.
         LimitReached: the party has written ``most`` others about the case (R16).
     """
-    is_reply = in_dispute and wish.by.role is Role.MERCHANT and wish.purpose is Purpose.REPLY
-    if is_reply and (finding := _vagueness(wish.text.get_secret_value())):
+    by_merchant = wish.by.role is Role.MERCHANT
+    finding = _vagueness(wish.text.get_secret_value()) if by_merchant else None
+    if finding and in_dispute and wish.purpose is Purpose.REPLY:
         return finding
     reference = _reference(wish)
     await person_locks.hold(connection, person)
     await limits.check_statements(connection, wish.case_id, wish.by, reference, most)
     await connection.execute(
         """
-        INSERT INTO disputes.statements (reference, case_id, actor_role, actor_id, at, person, sealed)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (reference) DO NOTHING
+        INSERT INTO disputes.statements (reference, case_id, actor_role, actor_id, at, person, sealed, timely)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (reference) DO NOTHING
         """,
         reference,
         wish.case_id,
@@ -74,6 +75,7 @@ async def write(
         at,
         person,
         await keys.seal(person, STATEMENT, wish.text.get_secret_value().encode(), place=reference),
+        finding is None if by_merchant else None,
     )
     kept = await read(connection, keys, reference)
     if kept is None or kept.text != wish.text:
@@ -98,6 +100,11 @@ async def check(
             or_about,
         )
     )
+
+
+async def puts_off(connection: Connection, reference: str) -> bool:
+    """Whether this statement is a merchant's that names no time: evidence, and no reply to the buyer (D7)."""
+    return bool(await connection.fetchval("SELECT NOT timely FROM disputes.statements WHERE reference = $1", reference))
 
 
 async def read(connection: Connection, keys: PersonKeys, reference: str) -> Statement | None:

@@ -23,7 +23,7 @@ from workflows.messages.payouts import TenderKind
 from workflows.messages.policy import Policy
 from workflows.messages.requests import LateShipmentRequest
 from workflows.messages.stages import CaseKind, StageName
-from workflows.messages.statements import EvidenceGiven, Statement, WriteStatement
+from workflows.messages.statements import EvidenceGiven, Purpose, Statement, WriteStatement
 from workflows.messages.step_parts import AddressChoice
 from workflows.rules.identity import case_id
 
@@ -212,6 +212,33 @@ async def test_a_statement_is_the_writers_own_and_about_this_case(connection: Co
     accepted = await written(connection, step(case, evidence=EvidenceGiven(key="g2", by=BUYER, statement=own)))
 
     assert accepted.refusal is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "event", "code"),
+    [
+        ("会尽快处理", CaseKind.DISPUTE, "said", "vague_reply"),
+        ("会尽快处理", CaseKind.DISPUTE, "proposed", "vague_reply"),
+        ("48小时内寄出", CaseKind.DISPUTE, "said", None),
+        ("会尽快处理", CaseKind.DISPUTE, "evidence_submitted", None),
+        ("会尽快处理", CaseKind.RETURN, "said", None),
+    ],
+)
+async def test_what_a_merchant_wrote_as_evidence_is_no_reply_to_the_buyer(
+    connection: Connection, case: str, text: str, kind: CaseKind, event: str, code: str | None
+) -> None:  # D7
+    by = merchant(MERCHANT)
+    wish = WriteStatement.model_validate(
+        {"case_id": case, "by": by, "text": text, "key": "k-e", "purpose": Purpose.EVIDENCE}
+    )
+    kept = await statements.write(connection, KEYS, wish, "buyer/b-1", NOON)
+    assert isinstance(kept, Statement)
+    given = EvidenceGiven(key="g1", by=by, statement=kept.reference, event=event)
+
+    told = step(case, evidence=given).model_copy(update={"kind": kind})
+    refusal = (await written(connection, told)).refusal
+
+    assert (refusal.code if refusal else None) == code
 
 
 async def test_evidence_without_a_statement_needs_none(connection: Connection, case: str) -> None:  # D6
