@@ -33,7 +33,14 @@ def after(minutes: int) -> datetime:
 
 
 def said(
-    says: LegState, minutes: int, *, of: int | None = None, paid_by: PaidBy | None = None, failure: str | None = None
+    says: LegState,
+    minutes: int,
+    *,
+    of: int | None = None,
+    paid_by: PaidBy | None = None,
+    failure: str | None = None,
+    attempt: int | None = None,
+    returned: bool = False,
 ) -> LegEvent:
     """An event entered after so many minutes; ``of`` is the moment that it speaks of."""
     ours = {RESERVED: US, SUBMITTED: US, MANUAL: officer_source("o1")}
@@ -44,6 +51,8 @@ def said(
         as_of=after(minutes if of is None else of),
         paid_by=paid_by or (PaidBy.GATEWAY if says is SUCCEEDED else None),
         failure=failure,
+        attempt=attempt,
+        returned=returned,
     )
 
 
@@ -120,6 +129,27 @@ def test_failure_after_success_changes_nothing_but_raises_an_alert() -> None:
 def test_old_news_of_a_failure_before_the_success_is_no_contradiction() -> None:
     paid = fold([said(RESERVED, 0), said(SUBMITTED, 1), said(FAILED, 2), said(SUCCEEDED, 30)])
     assert change(paid, said(FAILED, 40, of=2)) == Change(paid, moved=False, alert=None)
+
+
+@pytest.mark.parametrize("returned", [True, False])
+@pytest.mark.parametrize(("attempt", "moves"), [(1, False), (2, True), (None, True)])
+def test_what_comes_of_another_attempt_leaves_the_one_that_has_paid_paid(
+    returned: bool, attempt: int | None, moves: bool
+) -> None:
+    """Paid under two numbers, and one is taken back: the buyer has the money of the other."""
+    paid = fold(
+        [
+            *(said(RESERVED, 0), said(SUBMITTED, 1), said(FAILED, 2, attempt=1)),
+            *(said(RESERVED, 10), said(SUBMITTED, 11), said(SUCCEEDED, 12, attempt=2)),
+        ]
+    )
+    assert change(paid, said(SUCCEEDED, 13, attempt=1)).alert is AlertKind.PAID_TWICE
+
+    result = change(paid, said(FAILED, 60, attempt=attempt, returned=returned))
+
+    alert = AlertKind.REFUND_RETURNED if returned else AlertKind.FAILURE_AFTER_SUCCESS
+    assert result.alert is (alert if moves else None)
+    assert (result.standing.state is FAILED) == (moves and returned)
 
 
 def test_a_late_failure_of_an_earlier_attempt_does_not_give_the_room_of_the_next_one_back() -> None:

@@ -189,6 +189,11 @@ def _outdated(standing: LegRecord, event: LegEvent) -> bool:
     return standing.submitted_at is not None and _at_the_latest(event.as_of) < standing.submitted_at
 
 
+def _of_another_attempt(standing: LegRecord, event: LegEvent) -> bool:
+    """Whether the event tells of another attempt than the one that has paid."""
+    return event.attempt is not None and event.attempt != standing.attempt
+
+
 def _at_the_latest(told: datetime) -> datetime:
     """The latest moment that ``told`` may stand for: most gateways date in whole seconds or milliseconds (R18)."""
     if told.microsecond == 0:
@@ -240,8 +245,7 @@ def _succeed(standing: LegRecord, event: LegEvent) -> Change:
     by_gateway = event.paid_by is PaidBy.GATEWAY
     match standing.state:
         case LegState.SUCCEEDED:
-            by_another = event.attempt is not None and event.attempt != standing.attempt
-            twice = by_gateway != (standing.paid_by is PaidBy.GATEWAY) or by_another
+            twice = by_gateway != (standing.paid_by is PaidBy.GATEWAY) or _of_another_attempt(standing, event)
             return Change(standing, moved=False, alert=AlertKind.PAID_TWICE if twice else None)
         case _ if by_gateway and _had_come_back(standing, event):
             return Change(standing, moved=False)
@@ -276,9 +280,10 @@ def _succeed(standing: LegRecord, event: LegEvent) -> Change:
 def _come_back(standing: LegRecord, event: LegEvent) -> Change:
     """Money that the gateway had paid is back where it came from: the leg has failed, and can be tried anew.
 
-    What was paid by hand cannot come back through the gateway; and a return of before the payment is another attempt's.
+    What was paid by hand cannot come back through the gateway. What came back of another attempt, or before the
+    payment, had been paid besides.
     """
-    if standing.paid_by is not PaidBy.GATEWAY:
+    if standing.paid_by is not PaidBy.GATEWAY or _of_another_attempt(standing, event):
         return Change(standing, moved=False)
     if standing.settled_at is not None and _at_the_latest(event.as_of) < standing.settled_at:
         return Change(standing, moved=False)
@@ -302,6 +307,8 @@ def _had_come_back(standing: LegRecord, event: LegEvent) -> bool:
 
 
 def _contradiction(standing: LegRecord, event: LegEvent) -> AlertKind | None:
-    """A failure contradicts a success of the gateway unless it tells of a moment before it."""
+    """A failure contradicts a success of the gateway unless it tells of a moment before it, or of another attempt."""
+    if _of_another_attempt(standing, event):
+        return None
     later = standing.settled_at is not None and _at_the_latest(event.as_of) >= standing.settled_at
     return AlertKind.FAILURE_AFTER_SUCCESS if later and standing.paid_by is PaidBy.GATEWAY else None
