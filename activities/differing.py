@@ -1,9 +1,14 @@
-"""What differs between our ledger and the payment gateway's book, in one refund (section 10). Pure."""
+"""What differs between our ledger and the payment gateway's book, in one refund (section 10, X5). Pure.
+
+A provider knows each attempt at a refund by a number of its own, and a line that names an attempt speaks of that one
+alone. Our ledger has a leg at one attempt: the one that has paid, or else the last one. Any other has come to nothing,
+says our ledger: what the gateway has paid under it is paid besides.
+"""
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from activities.gateways.payment import StatementLine
+from activities.gateways.payment import CAME_TO_NOTHING, StatementLine
 from activities.postgres.whole_ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import LegState, PaidBy
@@ -21,22 +26,23 @@ def differing(
     opened_before = request.at - timedelta(hours=request.comparison.open_hours)
     if in_flight(ours.state) and ours.reserved_at <= opened_before:
         yield DifferenceKind.LEG_OVERDUE
-    by_gateway = ours.paid_by is PaidBy.GATEWAY
     if theirs is None:
-        if by_gateway:
+        if ours.paid_by is PaidBy.GATEWAY:
             yield DifferenceKind.OURS_PAID_GATEWAY_NOT
         elif ours.state is LegState.PROCESSING:
             yield DifferenceKind.UNKNOWN_TO_GATEWAY
         return
+    if theirs.result in CAME_TO_NOTHING and not same_attempt(ours, theirs):
+        return
     if (ours.amount, ours.currency) != (theirs.amount, theirs.currency):
         yield DifferenceKind.AMOUNT_DIFFERS
-    match ours.state, theirs.result:
+    match _at_the_gateway(ours, theirs), theirs.result:
         case LegState.SUCCEEDED, GatewayResult.SUCCEEDED:
-            if not by_gateway:
-                yield DifferenceKind.PAID_TWICE
+            pass
         case LegState.SUCCEEDED, _:
-            if by_gateway:
-                yield DifferenceKind.OURS_PAID_GATEWAY_NOT
+            yield DifferenceKind.OURS_PAID_GATEWAY_NOT
+        case _, GatewayResult.SUCCEEDED if ours.state is LegState.SUCCEEDED:
+            yield DifferenceKind.PAID_TWICE
         case _, GatewayResult.SUCCEEDED:
             told_by = request.at - timedelta(minutes=request.comparison.grace_minutes)
             if theirs.settled_at is None or theirs.settled_at <= told_by:
@@ -45,3 +51,19 @@ def differing(
             yield DifferenceKind.OURS_FAILED_GATEWAY_OPEN
         case _:
             pass
+
+
+def same_attempt(ours: BookedLeg, theirs: StatementLine) -> bool:
+    """Whether a line speaks of the attempt that our leg is at; one that names none is of the refund as a whole."""
+    return theirs.attempt is None or theirs.attempt == ours.attempt
+
+
+def bears_out(ours: BookedLeg, theirs: StatementLine) -> bool:
+    """Whether a line shows that the gateway has what our leg says was paid, or is about to be."""
+    return same_attempt(ours, theirs) and theirs.result not in CAME_TO_NOTHING
+
+
+def _at_the_gateway(ours: BookedLeg, theirs: StatementLine) -> LegState:
+    """How what the line speaks of stands with the gateway, by our ledger; what was paid otherwise is not paid there."""
+    by_hand = ours.state is LegState.SUCCEEDED and ours.paid_by is not PaidBy.GATEWAY
+    return ours.state if same_attempt(ours, theirs) and not by_hand else LegState.FAILED

@@ -4,7 +4,9 @@ A day is read as a stream, compared once and kept as compared. What comes later 
 
 - A day that is not published yet is asked for again by the next run.
 - A refund that fails after it had succeeded stands on the statement of the day on which it failed.
-- A difference that was found is looked at again in every run, by how our ledger stands now, until it has vanished.
+- A line that our ledger has otherwise is kept, the last of each attempt, and compared in every run with how our ledger
+  stands now. A difference vanishes when no line shows it any more, or becomes another one: an attempt that the gateway
+  has paid, and that had failed by our ledger, is paid twice once the next attempt has been paid.
 - What we have down as paid, and stood on no statement two days later, is a difference; it vanishes when it is stated.
 """
 
@@ -15,12 +17,13 @@ from typing import Final
 
 import asyncpg
 
-from activities.differing import differing
+from activities.differing import bears_out, differing
 from activities.gateways.payment import NotPublished, PaymentGateway, StatementLine
 from activities.measures import Measures
-from activities.postgres import differences, statement_days, whole_ledger
+from activities.postgres import differences, stated_otherwise, statement_days, whole_ledger
 from activities.postgres.connection import Connection
 from activities.postgres.differences import Difference, Found
+from activities.postgres.stated_otherwise import Kept
 from activities.postgres.whole_ledger import BookedLeg
 from workflows.messages.commands import GatewayResult
 from workflows.messages.reconciliation import DifferenceKind, ReconcileReport, ReconcileRequest
@@ -67,30 +70,31 @@ class StatementComparison:
         return report
 
     async def _lines(self, request: ReconcileRequest, day: date, lines: Sequence[StatementLine]) -> ReconcileReport:
-        by_number = {line.refund_no: line for line in lines}
+        # Without its moment: a day is compared once, so a callback on its way is a difference until it comes.
+        last = {(line.refund_no, line.attempt): line.model_copy(update={"settled_at": None}) for line in lines}
+        numbers = sorted({line.refund_no for line in lines})
         async with self._pool.acquire() as connection, connection.transaction():
-            ours = await statement_days.legs_of(connection, list(by_number))
-            await statement_days.stated(connection, list(ours), day)
-            found = [
-                each
-                for number, line in by_number.items()
-                # Without its moment: a day is compared once, so a callback on its way is a difference until it comes.
-                for each in found_of(request, ours.get(number), line.model_copy(update={"settled_at": None}))
-                if each.kind is not DifferenceKind.LEG_OVERDUE  # looked for among all that is open
-            ]
+            ours = await statement_days.legs_of(connection, numbers)
+            borne_out = [leg for line in last.values() if (leg := ours.get(line.refund_no)) and bears_out(leg, line)]
+            await statement_days.stated(connection, borne_out, day)
+            found, alike, otherwise = list[Found](), list[StatementLine](), list[StatementLine]()
+            for line in last.values():
+                of_line = _stated(request, ours.get(line.refund_no), line)
+                found += of_line
+                (otherwise if of_line else alike).append(line)
+            await stated_otherwise.keep(connection, otherwise, alike, day)
             found += await _overpaid(connection, sorted({leg.fund for leg in ours.values()}))
             new = await differences.record(connection, found, request.at)
-        return ReconcileReport(compared=len(by_number), new=new, next_after=day.isoformat())
+        return ReconcileReport(compared=len(numbers), new=new, next_after=day.isoformat())
 
     async def _what_is_open(self, request: ReconcileRequest) -> ReconcileReport:
-        """Known differences by how our ledger stands now, what no statement has told, and what takes too long."""
+        """What was found by how our ledger stands now, what no statement has told, and what takes too long."""
         since = request.at - timedelta(hours=request.comparison.open_hours)
         async with self._pool.acquire() as connection, connection.transaction():
-            known = await differences.all_open(connection)
-            gone = [each.id for each in known if not await _stays(connection, request, each)]
+            found, gone = await _look_again(connection, request)
             await differences.resolve(connection, gone, request.at)
-            found = [
-                Found(DifferenceKind.OURS_PAID_GATEWAY_NOT, leg.refund_no, leg.state, leg.amount)
+            found += [
+                Found(DifferenceKind.OURS_PAID_GATEWAY_NOT, leg.refund_no, leg.state, leg.amount, attempt=leg.attempt)
                 for leg in await statement_days.unstated(connection)
             ]
             found += [
@@ -113,7 +117,68 @@ def found_of(request: ReconcileRequest, ours: BookedLeg | None, theirs: Statemen
             ours_amount=ours.amount if ours else None,
             theirs=theirs.result if theirs else None,
             theirs_amount=theirs.amount if theirs else None,
+            attempt=theirs.attempt if theirs else None,
         )
+
+
+def _stated(request: ReconcileRequest, ours: BookedLeg | None, line: StatementLine) -> list[Found]:
+    """What differs in a line of the statement; what takes too long is looked for among all that is open."""
+    return [each for each in found_of(request, ours, line) if each.kind is not DifferenceKind.LEG_OVERDUE]
+
+
+async def _look_again(connection: Connection, request: ReconcileRequest) -> tuple[list[Found], list[int]]:
+    """What the lines show now that our ledger had otherwise, and the known differences that have vanished."""
+    known = await differences.all_open(connection)
+    kept = await stated_otherwise.every_one(connection)
+    subjects = {each.subject for each in known} | {each.line.refund_no for each in kept}
+    legs = await statement_days.legs_of(connection, sorted(subjects))
+    found = list[Found]()
+    for each in kept:
+        found += (of_line := _stated(request, legs.get(each.line.refund_no), each.line))
+        if not of_line:
+            await _agreed(connection, each, legs.get(each.line.refund_no))
+    shown = {(each.subject, each.kind) for each in found}
+    stated = {each.line.refund_no for each in kept}
+    funds = [each.subject for each in known if each.kind == DifferenceKind.FUND_OVERPAID]
+    shown |= {(each.subject, each.kind) for each in await _overpaid(connection, funds)}
+    gone = [
+        each.id
+        for each in known
+        if (each.subject, each.kind) not in shown
+        and not _stays(request, each, legs.get(each.subject), by_line=each.subject in stated)
+    ]
+    return found, gone
+
+
+async def _agreed(connection: Connection, kept: Kept, leg: BookedLeg | None) -> None:
+    """Our ledger has by now what a line says: it need not be kept, and its day was that of the leg."""
+    if leg and leg.stated_on is None and bears_out(leg, kept.line):
+        await statement_days.stated(connection, [leg], kept.day)
+    await stated_otherwise.drop(connection, kept.line)
+
+
+def _stays(request: ReconcileRequest, known: Difference, leg: BookedLeg | None, *, by_line: bool) -> bool:
+    """Whether a difference that no kept line shows is one still; ``by_line``: lines of its refund are kept."""
+    match known.kind:
+        case DifferenceKind.FUND_OVERPAID:
+            return False
+        case _ if leg is None:
+            return not by_line
+        case DifferenceKind.LEG_OVERDUE:
+            return known.kind in set(differing(request, leg, None))
+        case _ if known.theirs is None:  # it stood on no statement
+            same = known.attempt in {None, leg.attempt}
+            return same and leg.stated_on is None and known.kind in set(differing(request, leg, None))
+        case _ if by_line:
+            return False
+        case _:  # found by a release that kept no lines
+            said = StatementLine(
+                refund_no=leg.refund_no,
+                amount=known.theirs_amount or leg.amount,
+                currency=leg.currency,
+                result=GatewayResult(known.theirs),
+            )
+            return known.kind in set(differing(request, leg, said))
 
 
 async def _overpaid(connection: Connection, funds: Sequence[str]) -> list[Found]:
@@ -121,23 +186,3 @@ async def _overpaid(connection: Connection, funds: Sequence[str]) -> list[Found]
         Found(DifferenceKind.FUND_OVERPAID, fund, part, used, theirs="paid", theirs_amount=paid)
         for fund, part, paid, used in await whole_ledger.overpaid(connection, funds)
     ]
-
-
-async def _stays(connection: Connection, request: ReconcileRequest, known: Difference) -> bool:
-    """Whether a difference is one still, by what the provider had said then and how our ledger stands now."""
-    if known.kind == DifferenceKind.FUND_OVERPAID:
-        return bool(await whole_ledger.overpaid(connection, [known.subject]))
-    leg = (await statement_days.legs_of(connection, [known.subject])).get(known.subject)
-    if leg is None:
-        return True
-    if known.kind == DifferenceKind.LEG_OVERDUE:
-        return known.kind in set(differing(request, leg, None))
-    if known.theirs is None:  # it stood on no statement
-        return leg.stated_on is None and known.kind in set(differing(request, leg, None))
-    said = StatementLine(
-        refund_no=leg.refund_no,
-        amount=known.theirs_amount or leg.amount,
-        currency=leg.currency,
-        result=GatewayResult(known.theirs),
-    )
-    return known.kind in set(differing(request, leg, said))

@@ -21,6 +21,7 @@ from activities.gateways.callbacks import CallbackRefused, CallbackRequest, Refu
 from activities.gateways.kits import promise
 from activities.gateways.kits.promise import AT_ONCE, Kit
 from activities.gateways.payment import (
+    CAME_TO_NOTHING,
     GatewayAnswer,
     NotFound,
     NotPublished,
@@ -31,8 +32,6 @@ from activities.gateways.payment import (
 from workflows.messages.commands import GatewayResult
 
 _LONGEST_REPLAY: Final = timedelta(days=1)
-_GONE: Final = frozenset({GatewayResult.FAILED, GatewayResult.CANCELED, GatewayResult.CLOSED, GatewayResult.RETURNED})
-"""Confirmed: no money is with the buyer, nor on its way."""
 
 Arranging = Callable[[RefundInstruction], Awaitable[None]]
 
@@ -114,14 +113,14 @@ async def a_lost_answer_is_unknown_and_is_found_by_asking(ground: Ground) -> Non
     await ground.lose_next_answer(refund)
     try:
         said = await ground.gateway.submit(refund)
-        assert said.result not in _GONE, f"the answer was lost, and it is said to be {said.result}"
+        assert said.result not in CAME_TO_NOTHING, f"the answer was lost, and it is said to be {said.result}"
     except NotSent as error:
         raise AssertionError("the answer was lost after the request had arrived: that is no NotSent") from error
     except Exception:  # noqa: S110 -- any other exception means that nothing is known
         pass
     found = await ground.gateway.inquire(refund)
     assert isinstance(found, GatewayAnswer), "the provider has it"
-    assert found.result not in _GONE
+    assert found.result not in CAME_TO_NOTHING
     await ground.gateway.submit(refund)
     await _arrived(ground, refund)
     assert await ground.paid(refund) == refund.amount
@@ -148,7 +147,7 @@ async def a_refund_that_was_declined_is_paid_by_the_next_attempt(ground: Ground)
     refund = ground.instruction()
     await ground.decline_next(refund)
     said = await ground.gateway.submit(refund)
-    assert said.result in _GONE, f"it was declined, and is said to be {said.result}"
+    assert said.result in CAME_TO_NOTHING, f"it was declined, and is said to be {said.result}"
     assert said.failure, "why it was declined is missing"
     assert await ground.paid(refund) == 0
     next_one = refund.model_copy(update={"attempt": refund.attempt + 1})
@@ -207,6 +206,25 @@ async def the_statement_of_the_day_has_the_refund_once(ground: Ground) -> None:
     except NotPublished:
         return
     assert not [line for line in future if line.refund_no == refund.refund_no], "it is on the day it was paid only"
+
+
+@_promise("decline_next", "statement_day")
+async def a_line_of_the_statement_is_of_its_own_attempt(ground: Ground) -> None:
+    """Or it names none. What has failed under one number says nothing of what was paid under the next."""
+    assert ground.decline_next
+    assert ground.statement_day
+    refund = ground.instruction()
+    await ground.decline_next(refund)
+    await ground.gateway.submit(refund)
+    next_one = refund.model_copy(update={"attempt": refund.attempt + 1})
+    await ground.gateway.submit(next_one)
+    await _arrived(ground, next_one)
+    day = ground.statement_day(next_one)
+    lines = [line async for line in ground.gateway.statement(day) if line.refund_no == refund.refund_no]
+    paid = [line.attempt for line in lines if line.result is GatewayResult.SUCCEEDED]
+    assert paid in ([next_one.attempt], [None]), f"attempt {next_one.attempt} was paid, and is said to be {paid}"
+    failed = {line.attempt for line in lines if line.result in CAME_TO_NOTHING}
+    assert failed <= {refund.attempt}, f"attempt {refund.attempt} has failed, and is said to be {failed}"
 
 
 @_promise("callback")

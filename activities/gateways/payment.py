@@ -27,6 +27,10 @@ from workflows.messages.persons import BankAccount
 
 GIVE_UP_AFTER: Final = timedelta(seconds=5)
 """A call of the gateway is given up after this, and its outcome is then unknown. An SDK's own timeout is shorter."""
+CAME_TO_NOTHING: Final = frozenset(
+    {GatewayResult.FAILED, GatewayResult.CANCELED, GatewayResult.CLOSED, GatewayResult.RETURNED}
+)
+"""Confirmed: no money is with the buyer, nor on its way."""
 
 
 class NotSent(Exception):  # noqa: N818 -- it says what is known
@@ -149,7 +153,7 @@ class NotFound(Message):
 
 
 class StatementLine(Message):
-    """One refund on the gateway's book."""
+    """One refund on the gateway's book; where the provider has a number for each attempt, one attempt at it."""
 
     refund_no: Identifier
     """Ours where the provider's line carries it (`refund_numbers.read_number`); else the provider's number as it is."""
@@ -157,6 +161,7 @@ class StatementLine(Message):
     currency: Currency
     result: GatewayResult
     attempt: Annotated[int, Field(ge=1)] | None = None
+    """Of which attempt alone; None where the gateway does not tell them apart, and it is of the refund as a whole."""
     gateway_ref: Identifier | None = None
     settled_at: Instant | None = None
 
@@ -206,6 +211,8 @@ class PaymentGateway(Protocol):
     def statement(self, day: date) -> AsyncIterator[StatementLine]:
         """The refunds that the provider books on this day of its own calendar, as a stream, in any order (X5).
 
+        Of one that stands there twice, under one attempt, the last line counts.
+
         Raises:
             NotPublished: the provider has not published this day yet.
             Exception: nothing can be said.
@@ -242,7 +249,7 @@ class OpenBook(Protocol):
     async def page(self, after: str, limit: int, as_of: Instant) -> tuple[StatementLine, ...]:
         """Up to ``limit`` refunds as they stand at ``as_of``, from the first number after ``after`` on (by code point).
 
-        Fewer than ``limit`` mean that there are no more.
+        Each once, as a whole: a line names no attempt. Fewer than ``limit`` mean that there are no more.
 
         Raises:
             GatewayUnreachable: nothing can be said.

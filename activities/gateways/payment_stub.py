@@ -119,7 +119,7 @@ class PaymentGatewayStub(PaymentGateway):
             yield _line(row)
 
     async def page(self, after: str, limit: int, as_of: datetime) -> tuple[StatementLine, ...]:
-        """A page of the stub's book, by number, as it stands at ``as_of``."""
+        """A page of the stub's book, by number, as it stands at ``as_of``: a refund as its last attempt has left it."""
         async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             rows = await connection.fetch(
                 f"SELECT {_LINE} WHERE refund_no > $2 ORDER BY refund_no LIMIT $3",
@@ -127,7 +127,7 @@ class PaymentGatewayStub(PaymentGateway):
                 after,
                 limit,
             )
-        return tuple(_line(row) for row in rows)
+        return tuple(_line(row).model_copy(update={"attempt": None}) for row in rows)
 
     async def set_behaviour(self, behaviour: Behaviour) -> None:
         """Treat the refunds that match like this from now on."""

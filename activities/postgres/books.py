@@ -1,11 +1,12 @@
 """Both books side by side: our ledger and the payment gateway's, for people who want to see every fen."""
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
 
+from activities.differing import same_attempt
 from activities.gateways.payment import NotPublished, OpenBook, PaymentGateway, StatementLine
 from activities.postgres import statement_days, whole_ledger
 from activities.postgres.whole_ledger import BookedLeg
@@ -14,6 +15,9 @@ from workflows.messages.message import Message
 from workflows.messages.money import Currency, Minor
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.rules.compensation import is_compensation
+
+_Lines: TypeAlias = dict[tuple[str, int | None], StatementLine]
+"""By refund number and attempt."""
 
 _PAGE: Final = 500
 MOST: Final = 50_000
@@ -31,6 +35,8 @@ class BookLine(Message):
     """One refund number on both books; None for the book that does not have it. Amounts in minor units."""
 
     refund_no: str
+    attempt: int | None = None
+    """Only of a line of the gateway's about another attempt than our ledger's, which has come to nothing by that."""
     case_id: str | None
     currency: Currency
     ours: Minor | None
@@ -82,7 +88,7 @@ async def side_by_side(pool: asyncpg.Pool, gateway: OpenBook, as_of: datetime) -
         GatewayUnreachable: the gateway does not answer.
     """
     ours = {leg.refund_no: leg async for leg in _our_legs(pool)}
-    theirs = {line.refund_no: line async for line in _their_lines(gateway, as_of)}
+    theirs = [line async for line in _their_lines(gateway, as_of)]
     return _beside(ours, theirs)
 
 
@@ -94,9 +100,9 @@ async def one_day(pool: asyncpg.Pool, gateway: PaymentGateway, day: date, most: 
         TooManyLines: more than ``most`` refunds stand on it.
         Exception: the statement cannot be read.
     """
-    theirs: dict[str, StatementLine] = {}
+    theirs: _Lines = {}
     await _read(gateway, day, theirs, most)
-    return _beside(await _ours(pool, theirs), theirs)
+    return _beside(await _ours(pool, theirs), theirs.values(), all_of_ours=False)
 
 
 async def of_days(
@@ -110,15 +116,15 @@ async def of_days(
 ) -> Books:
     """The days of the provider's statement that are published, and what our ledger reserved on these or has there (X5).
 
-    Of a refund that stands on several days the last line counts. What the gateway has paid by our ledger, and may stand
-    on a day that was not read, is awaited: it was paid on the first day, whose calendar may differ, or less than
+    Of an attempt that stands on several days the last line counts. What the gateway has paid by our ledger, and may
+    stand on a day that was not read, is awaited: it was paid on the first day, whose calendar may differ, or less than
     ``stated_within`` before the last published one was over.
 
     Raises:
         TooManyLines: there are more than ``most`` refunds on either book.
         Exception: a statement cannot be read.
     """
-    theirs: dict[str, StatementLine] = {}
+    theirs: _Lines = {}
     published: date | None = None
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
@@ -133,33 +139,54 @@ async def of_days(
         raise TooManyLines(most)
     due = statement_days.due_between(first, published, stated_within)
     ours = reserved | await _ours(pool, theirs)
-    return _beside(ours, theirs, due)
+    return _beside(ours, theirs.values(), due)
 
 
-async def _read(gateway: PaymentGateway, day: date, theirs: dict[str, StatementLine], most: int) -> None:
+async def _read(gateway: PaymentGateway, day: date, theirs: _Lines, most: int) -> None:
     async for line in gateway.statement(day):
-        theirs[line.refund_no] = line
+        theirs[line.refund_no, line.attempt] = line
         if len(theirs) > most:
             raise TooManyLines(most)
 
 
-async def _ours(pool: asyncpg.Pool, numbers: Iterable[str]) -> dict[str, BookedLeg]:
+async def _ours(pool: asyncpg.Pool, theirs: _Lines) -> dict[str, BookedLeg]:
     ours: dict[str, BookedLeg] = {}
     async with pool.acquire() as connection:
-        wanted = sorted(numbers)
+        wanted = sorted({number for number, _ in theirs})
         for begin in range(0, len(wanted), _PAGE):
             ours |= await statement_days.legs_of(connection, wanted[begin : begin + _PAGE])
     return ours
 
 
 def _beside(
-    ours: Mapping[str, BookedLeg], theirs: Mapping[str, StatementLine], due: statement_days.Due | None = None
+    ours: Mapping[str, BookedLeg],
+    theirs: Collection[StatementLine],
+    due: statement_days.Due | None = None,
+    *,
+    all_of_ours: bool = True,
 ) -> Books:
-    lines = tuple(_line(number, ours.get(number), theirs.get(number), due) for number in sorted({*ours, *theirs}))
+    """Each leg beside the line of its own attempt, and by themselves the lines that no leg stands beside.
+
+    Without ``all_of_ours`` a leg is left out that no line stands beside: it may stand on another day.
+    """
+    lines, beside = list[BookLine](), dict[str, BookedLeg]()
+    for line in theirs:
+        leg = ours.get(line.refund_no)
+        if leg is None:
+            lines.append(_line(None, line, due))
+        elif same_attempt(leg, line):
+            beside[leg.refund_no] = leg
+            lines.append(_line(leg, line, due))
+        else:
+            lines.append(_of_another_attempt(leg, line))
+    if all_of_ours:
+        lines += [_line(leg, None, due) for number, leg in ours.items() if number not in beside]
+    counted = ours if all_of_ours else beside
+    lines.sort(key=lambda line: (line.refund_no, line.attempt or 0))
     currencies = sorted({line.currency for line in lines})
     return Books(
-        lines=lines,
-        totals=tuple(_total(currency, ours.values(), theirs.values(), lines) for currency in currencies),
+        lines=tuple(lines),
+        totals=tuple(_total(currency, counted.values(), theirs, lines) for currency in currencies),
         equal=all(line.equal for line in lines),
     )
 
@@ -187,15 +214,29 @@ async def _their_lines(gateway: OpenBook, as_of: datetime) -> AsyncGenerator[Sta
         after = page[-1].refund_no
 
 
-def _line(
-    number: str, ours: BookedLeg | None, theirs: StatementLine | None, due: statement_days.Due | None
-) -> BookLine:
+def _of_another_attempt(ours: BookedLeg, theirs: StatementLine) -> BookLine:
+    return BookLine(
+        refund_no=theirs.refund_no,
+        attempt=theirs.attempt,
+        case_id=ours.case_id,
+        currency=theirs.currency,
+        ours=None,
+        our_state=None,
+        paid_by=None,
+        compensation=is_compensation(ours.fund),
+        theirs=theirs.amount,
+        their_result=theirs.result,
+        equal=_paid(theirs) is None,
+    )
+
+
+def _line(ours: BookedLeg | None, theirs: StatementLine | None, due: statement_days.Due | None) -> BookLine:
     known = ours or theirs
     assert known is not None
     paid = _paid_by_gateway(ours)
     awaited = bool(due and ours and paid and theirs is None and not due.holds(ours))
     return BookLine(
-        refund_no=number,
+        refund_no=known.refund_no,
         case_id=ours.case_id if ours else None,
         currency=known.currency,
         ours=ours.amount if ours else None,

@@ -17,6 +17,8 @@ class Difference(Message):
     kind: Code
     subject: str
     """The refund number; the fund of an overpaid one."""
+    attempt: int | None = None
+    """Whose line was the first to differ; None for the refund as a whole."""
     ours: str | None
     """How it stands with us; for a fund, the part that is overpaid."""
     ours_amount: int | None
@@ -35,6 +37,7 @@ class Found:
     ours_amount: int | None = None
     theirs: str | None = None
     theirs_amount: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ async def record(connection: Connection, found: Sequence[Found], at: datetime) -
         new += bool(
             await connection.fetchval(
                 """
-                INSERT INTO ledger.differences (kind, subject, ours, ours_amount, theirs, theirs_amount, found_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7)
+                INSERT INTO ledger.differences (kind, subject, ours, ours_amount, theirs, theirs_amount, found_at,
+                                                attempt)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
                 ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING RETURNING true
                 """,
                 each.kind,
@@ -64,6 +68,7 @@ async def record(connection: Connection, found: Sequence[Found], at: datetime) -
                 each.theirs,
                 each.theirs_amount,
                 at,
+                each.attempt,
             )
         )
     return new
@@ -108,7 +113,7 @@ async def open_differences(connection: Connection, *, limit: int = 100) -> tuple
     """The differences that have not vanished, oldest first."""
     rows = await connection.fetch(
         """
-        SELECT id, kind, subject, ours, ours_amount, theirs, theirs_amount, found_at
+        SELECT id, kind, subject, attempt, ours, ours_amount, theirs, theirs_amount, found_at
         FROM ledger.differences WHERE resolved_at IS NULL ORDER BY id LIMIT $1
         """,
         limit,

@@ -316,7 +316,8 @@ _MOVED: Final = f"""
     WITH said AS ({_SAID})
     UPDATE ledger.legs
     SET state = $16, reserved_at = $17, paid_by = $18, failure = $19, gateway_ref = $20, submitted_at = $21,
-        settled_at = $22, arrives_from = $23, arrives_until = $24, raw_code = $25, attempt = $26, returned_at = $27
+        settled_at = $22, arrives_from = $23, arrives_until = $24, raw_code = $25, attempt = $26, returned_at = $27,
+        stated_on = CASE WHEN attempt = $26 THEN stated_on END
     WHERE refund_no = $1
 """  # noqa: S608 -- a constant
 

@@ -130,6 +130,7 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ledger.owed_once": _each(worker=_APPEND, client=_READ, archive=_READ),
     "ledger.alerts": _each(worker=_APPEND, client=("SELECT", "UPDATE")),
     "ledger.differences": _each(worker=_KEEP, client=_READ),
+    "ledger.stated_otherwise": _each(worker=_ALL),
     "ledger.statement_days": _each(worker=_APPEND, client=_READ, archive=_READ),
     # What was sold, and what merchants keep
     "shop.orders": _each(

@@ -38,9 +38,15 @@ async def legs_of(connection: Connection, numbers: Sequence[str]) -> dict[str, B
     return {row["refund_no"]: booked(row) for row in rows}
 
 
-async def stated(connection: Connection, numbers: Sequence[str], day: date) -> None:
-    """Note that legs stand on the statement of a day."""
-    await connection.execute("UPDATE ledger.legs SET stated_on = $2 WHERE refund_no = ANY ($1)", numbers, day)
+async def stated(connection: Connection, legs: Sequence[BookedLeg], day: date) -> None:
+    """Note that legs stand on the statement of a day; not one that is at another attempt by now."""
+    for attempt in {leg.attempt for leg in legs}:
+        await connection.execute(
+            "UPDATE ledger.legs SET stated_on = $3 WHERE refund_no = ANY ($1) AND attempt = $2",
+            [leg.refund_no for leg in legs if leg.attempt == attempt],
+            attempt,
+            day,
+        )
 
 
 async def keep(connection: Connection, day: date, lines: int, at: datetime) -> None:

@@ -22,8 +22,10 @@ class BookedLeg:
     state: LegState
     paid_by: PaidBy | None
     reserved_at: datetime
+    attempt: int = 1
+    """The one that has paid, or else the last one."""
     stated_on: date | None = None
-    """On the provider's statement of which day it stood last (X5)."""
+    """On which day of the provider's statement this attempt stood last, paid or on its way (X5)."""
     settled_at: datetime | None = None
 
 
@@ -31,7 +33,8 @@ async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLe
     """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
     rows = await connection.fetch(
         """
-        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, stated_on, settled_at
+        SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, attempt, stated_on,
+               settled_at
         FROM ledger.every_leg WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
         """,
         after,
@@ -51,6 +54,7 @@ def booked(row: asyncpg.Record) -> BookedLeg:
         state=LegState(row["state"]),
         paid_by=PaidBy(row["paid_by"]) if row["paid_by"] else None,
         reserved_at=row["reserved_at"],
+        attempt=row["attempt"],
         stated_on=row["stated_on"],
         settled_at=row["settled_at"],
     )

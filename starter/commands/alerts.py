@@ -70,7 +70,8 @@ def _differences(found: tuple[Difference, ...]) -> Table:
     table = Table("kind", "subject", "ours", "theirs", "when", title="differences from the gateway's book")
     for each in found:
         ours, theirs = _side(each.ours, each.ours_amount), _side(each.theirs, each.theirs_amount)
-        table.add_row(each.kind, each.subject, ours, theirs, local(each.found_at))
+        subject = f"{each.subject} (attempt {each.attempt})" if each.attempt else each.subject
+        table.add_row(each.kind, subject, ours, theirs, local(each.found_at))
     return table
 
 

@@ -83,7 +83,7 @@ def books_page(found: Books) -> RenderableType:
         column.justify = "right"
     for line in found.lines:
         table.add_row(
-            line.refund_no,
+            f"{line.refund_no} (attempt {line.attempt})" if line.attempt else line.refund_no,
             line.case_id or "",
             _money(line.ours, line.currency),
             line.our_state or "",

@@ -2,89 +2,24 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from activities.gateways.passing_on import PassingOn
-from activities.gateways.payment import NotPublished, StatementLine
-from activities.gateways.payment_stub import Mode, PaymentGatewayStub
-from activities.payments import Payments
+from activities.gateways.payment_stub import Mode
 from activities.postgres.books import TooManyLines, of_days, one_day
-from activities.postgres.differences import open_differences
-from activities.postgres.pool import open_pool
 from activities.postgres.statement_days import LOOKS_BACK
-from activities.reconciliation import Reconciliation
-from tests.storage.money import NOON, entering, open_case, settle, some_id, told
-from workflows.messages.commands import GatewayCallback, GatewayResult
-from workflows.messages.payouts import Payout
-from workflows.messages.reconciliation import DifferenceKind, ReconcileReport, ReconcileRequest
-
-DAY = NOON.date()
-
-
-class Daily(PassingOn):
-    """A provider that publishes a day on the next one, and counts what is fetched."""
-
-    def __init__(self, stub: PaymentGatewayStub) -> None:
-        super().__init__(stub)
-        self.stub = stub
-        self.days: dict[date, list[StatementLine]] = {}
-        self.published = DAY
-        self.fetched: list[date] = []
-        self.breaks_after: int | None = None
-
-    async def statement(self, day: date) -> AsyncIterator[StatementLine]:
-        if day > self.published:
-            raise NotPublished
-        self.fetched.append(day)
-        for number, line in enumerate(self.days.get(day, [])):
-            if number == self.breaks_after:
-                raise ConnectionResetError
-            yield line
-
-    def states(self, refund_no: str, day: date = DAY, **changes: object) -> None:
-        fields = {"amount": 10_000, "currency": "CNY", "result": GatewayResult.SUCCEEDED, "settled_at": NOON}
-        line = StatementLine.model_validate({"refund_no": refund_no, **fields, **changes})
-        self.days.setdefault(day, []).append(line)
-
-
-@dataclass
-class Bench:
-    pool: asyncpg.Pool
-    gateway: Daily
-    payments: Payments
-    reconciliation: Reconciliation
-
-    async def paid(self, mode: Mode = Mode.SUCCEED) -> tuple[Payout, str]:
-        wish = await open_case(self.pool)
-        await told(self.gateway.stub, wish, mode)
-        settled = await self.payments.settle(settle(wish))
-        return wish, settled.legs[0].refund_no
-
-    async def compare(self, days_later: float = 1.0) -> ReconcileReport:
-        at = NOON + timedelta(days=days_later)
-        report = ReconcileReport(next_after="")
-        while report.next_after is not None:
-            report = report.plus(await self.reconciliation.reconcile(ReconcileRequest(at=at, after=report.next_after)))
-        return report
-
-    async def kinds(self) -> dict[str, str]:
-        async with self.pool.acquire() as connection:
-            return {each.subject: each.kind for each in await open_differences(connection)}
+from tests.storage.daily_statements import DAY, Bench, open_bench
+from tests.storage.money import NOON, some_id
+from workflows.messages.commands import GatewayResult
+from workflows.messages.reconciliation import DifferenceKind, ReconcileReport
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def bench(own_database: str) -> AsyncIterator[Bench]:
-    pool, theirs = await open_pool(own_database), await open_pool(own_database)
-    stub = PaymentGatewayStub(theirs)
-    gateway = Daily(stub)
-    yield Bench(pool, gateway, Payments(pool, stub, lambda: None), Reconciliation(pool, gateway))
-    await theirs.close()
-    await pool.close()
+    async with open_bench(own_database) as bench:
+        yield bench
 
 
 async def test_each_day_is_read_once_and_the_books_agree(bench: Bench) -> None:
@@ -115,16 +50,7 @@ async def test_what_the_statement_has_otherwise_is_a_difference_until_it_has_van
         other: DifferenceKind.AMOUNT_DIFFERS,
         "XX-1": DifferenceKind.UNKNOWN_TO_US,
     }
-    callback = GatewayCallback.model_validate(
-        {
-            "key": "cb-1",
-            "by": {"role": "gateway", "id": "gateway"},
-            "refund_no": late,
-            "result": "succeeded",
-            "settled_at": NOON,
-        }
-    )
-    await bench.payments.enter_callback(entering(wish, callback, at=NOON + timedelta(days=1)))
+    await bench.called_back(wish, late, GatewayResult.SUCCEEDED, 1)
     again = await bench.compare(1.1)
     assert (again.resolved, again.new) == (1, 0), "it is looked at again without reading the day anew"
     assert late not in await bench.kinds()
@@ -171,16 +97,7 @@ async def test_a_refund_that_fails_after_it_had_succeeded_stands_on_a_later_day(
     bench.gateway.states(number, DAY + timedelta(days=2), result=GatewayResult.FAILED, settled_at=None)
     assert (await bench.compare(3)).differences == {DifferenceKind.OURS_PAID_GATEWAY_NOT: 1}
 
-    back = GatewayCallback.model_validate(
-        {
-            "key": "cb-2",
-            "by": {"role": "gateway", "id": "gateway"},
-            "refund_no": number,
-            "result": "returned",
-            "settled_at": NOON + timedelta(days=2),
-        }
-    )
-    await bench.payments.enter_callback(entering(wish, back, at=NOON + timedelta(days=3)))
+    await bench.called_back(wish, number, GatewayResult.RETURNED, 3)
     assert (await bench.compare(3.1)).differences == {}
 
 
