@@ -133,7 +133,7 @@ async def running_worker(settings: Settings, client: Client, database_url: str) 
         closed = closed_cases(settings, pool)
         notices = NoticeActivities(sender)
         parcels = Parcels(pool, outward.carriers, measures=measures)
-        clocks = Clocks(pool)
+        clocks = Clocks(pool, policies)
         numbers = VirtualNumbers(pool, vault, outward.numbers, measures=measures, policies=policies)
         workers = workers_for(
             settings,

@@ -14,6 +14,7 @@ from starter.priorities import BEHIND_CASES
 from workflows.messages.actors import Actor
 from workflows.messages.clocks import ReachClocks
 from workflows.messages.pauses import DeclareExemption, DeclarePause, Exemption, LiftPause, PauseWindow
+from workflows.messages.stages import CaseKind
 
 
 class Declarations:
@@ -61,11 +62,15 @@ class Declarations:
             return await pauses.declare_exemption(connection, declaration, datetime.now(UTC))
 
     async def _reach(self, window: PauseWindow, change: str, by: Actor) -> None:
-        """Tell the open cases: by a workflow, so that a crash on the way loses none of them."""
+        """Tell the open cases: by a workflow, so that a crash on the way loses none of them.
+
+        A case that is to open later looks by itself when its moment has come, which a lifted window has made earlier.
+        """
+        wakes = change == "lifted" and CaseKind.LATE_SHIPMENT in window.kinds
         try:
             await self._temporal.start_workflow(
                 "PauseReach",
-                ReachClocks(window=window.id, change=change, by=by, kinds=window.kinds),
+                ReachClocks(window=window.id, change=change, by=by, kinds=window.kinds, wakes=wakes),
                 id=f"pause-reach/{window.id}/{change}",
                 task_queue=self._task_queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,

@@ -26,15 +26,18 @@ class PauseReach:
         """How many cases were told."""
         pages = 0
         while True:
-            asked = ClocksAsked(kinds=reach.kinds, after=reach.after, limit=reach.page)
+            asked = ClocksAsked(kinds=reach.kinds, after=reach.after, limit=reach.page, asleep=reach.asleep)
             found = await until_answered(
                 find_clocks, asked, seconds=30, summary=f"cases after {reach.after or 'the first'}"
             )
             await asyncio.gather(*(self._tell(case, reach) for case in found.cases))
             told = reach.told + len(found.cases)
-            if len(found.cases) < asked.limit:
+            if len(found.cases) == asked.limit:
+                reach = reach.model_copy(update={"after": found.cases[-1], "told": told})
+            elif reach.wakes and not reach.asleep:
+                reach = reach.model_copy(update={"after": "", "told": told, "asleep": True})
+            else:
                 return told
-            reach = reach.model_copy(update={"after": found.cases[-1], "told": told})
             pages += 1
             if pages == PAGES_PER_RUN:
                 workflow.continue_as_new(reach)

@@ -1,6 +1,6 @@
 """Our copy of the orders, as everything reads it (X2): ids, amounts, moments; nothing of a person."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ import asyncpg
 from activities.postgres.connection import Connection
 from workflows.messages.orders import OrderFacts, OrderLine, Tender
 from workflows.messages.parcels import Parcel
+from workflows.messages.pauses import LONGEST_PAUSE
 from workflows.messages.payouts import TenderKind
 from workflows.messages.pieces import LineQuantity
 
@@ -188,6 +189,32 @@ async def unshipped(connection: Connection, after: str, limit: int) -> list[Unsh
         limit,
     )
     return [Unshipped(**dict(row)) for row in rows]
+
+
+async def ships_later(
+    connection: Connection, ship_hours: Mapping[str, int], at: datetime, after: str, limit: int
+) -> list[str]:
+    """A page of orders that have not shipped in ``ship_hours``, by marketplace, and have no case for pauses (L1).
+
+    In the order of payment; none from so long ago that two of the longest pauses cannot have moved it until now.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT order_no FROM shop.orders JOIN unnest($1::text[], $2::int[]) AS known (marketplace, hours)
+            USING (marketplace)
+        WHERE shipped_at IS NULL AND paid_at > $3 AND paid_at + make_interval(hours => hours) <= $4
+          AND ($5 = '' OR (paid_at, order_no) > (SELECT paid_at, order_no FROM shop.orders WHERE order_no = $5))
+          AND NOT EXISTS (SELECT FROM casebook.every_case WHERE case_id = 'late-shipment/' || orders.order_no)
+        ORDER BY paid_at, order_no LIMIT $6
+        """,
+        list(ship_hours),
+        list(ship_hours.values()),
+        at - 2 * LONGEST_PAUSE,
+        at,
+        after,
+        limit,
+    )
+    return [row["order_no"] for row in rows]
 
 
 async def parties(connection: Connection, order_nos: Collection[str]) -> dict[str, tuple[str, str]]:

@@ -188,13 +188,6 @@ class MemoryHost:
             self._wake(future, self.now() + at_most)
         await future
 
-    async def sleep(self, duration: timedelta, summary: str) -> None:
-        """See Host."""
-        del summary
-        future: asyncio.Future[None] = self.loop.create_future()
-        self._wake(future, self.now() + duration)
-        await future
-
     def all_handlers_finished(self) -> bool:
         """See Host."""
         return not self._unanswered

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -475,6 +476,24 @@ async def test_the_time_to_ship_is_longer_by_the_pause(world: World, declare: De
     assert refused.value.refusal.code == "not_open"
     assert booked == []
     assert due(view) == view.opened_at + timedelta(days=30)
+
+
+async def test_a_lifted_pause_wakes_whoever_waits_for_its_end(world: World, declare: Declare) -> None:  # L1
+    """The case is in no book yet; another one waits for its start still, and is left alone."""
+    later = await world.aftersales.order_paid(await world.order(paid_at=datetime.now(UTC) - timedelta(hours=40)))
+    window = await declare(-13, 30, (CaseKind.LATE_SHIPMENT,))
+    case = await world.aftersales.order_paid(await world.order(paid_at=datetime.now(UTC) - timedelta(hours=60)))
+    await until(world.timers(case), lambda timers: timers == 1)
+
+    await lift(world, window)
+    await until(world.timers(case), lambda timers: timers == 2)
+    await world.forward(case, hours=1, minutes=2)
+    view = await world.at(case, StageName.CLAIMABLE)
+
+    assert due(view) == view.opened_at + timedelta(days=30)
+    assert view.opened_at - datetime.now(UTC) == pytest.approx(timedelta(hours=1), abs=timedelta(minutes=5))
+    history = [each.event_type async for each in later.handle.fetch_history_events()]
+    assert EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED not in history
 
 
 async def test_goods_that_ship_within_the_pause_are_in_time(world: World, declare: Declare) -> None:  # L1

@@ -22,6 +22,10 @@ class ReachClocks(Message):
     """How many cases are told at once."""
     after: str = ""
     """The last case that was told."""
+    wakes: bool = False
+    """Whether late shipments are woken as well that have not opened yet, once all open cases are told (L1)."""
+    asleep: bool = False
+    """Whether these are told by now."""
     told: int = 0
 
 
@@ -31,6 +35,8 @@ class ClocksAsked(Message):
     kinds: tuple[CaseKind, ...]
     after: str
     limit: int
+    asleep: bool = False
+    """Whether late shipments are asked for that wait for the end of a pause, and are in no book yet (L1)."""
 
 
 class ClocksFound(Message):

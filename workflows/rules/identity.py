@@ -20,6 +20,9 @@ from workflows.messages.requests import (
 )
 from workflows.rules.compensation import freight_insurance_fund, return_freight_fund
 
+LATE_SHIPMENTS = "late-shipment/"
+"""With what the ids of late shipments begin; the order's number follows."""
+
 
 def case_id(request: Request) -> str:
     """The workflow id of the case that ``request`` opens."""
@@ -39,7 +42,7 @@ def case_id(request: Request) -> str:
         case DisputeRequest():
             return f"dispute/{request.about or f'order/{request.order_no}'}/{request.request_key}"
         case LateShipmentRequest():
-            return f"late-shipment/{request.order_no}"
+            return f"{LATE_SHIPMENTS}{request.order_no}"
         case CompensationRequest():
             return compensation_fund(request)
         case WithdrawalRequest():

@@ -48,7 +48,7 @@ class CaseRun:
         self._writer = Writer(self.running, self._book, self._clock, self.mailbox)
         self._effects = Effects(self.running, self._book)
         self._following = Following(self.running, self._book, self._effects, self.mailbox)
-        self._opening = Opening(self.running, self._book)
+        self._opening = Opening(self.running, self._book, self.mailbox)
         self._asides: list[asyncio.Task[None]] = []
         self._long = False
         """Whether the host takes little more of this run."""

@@ -76,10 +76,6 @@ class Host(Protocol):
         """Wait until ``condition`` holds, and no longer than ``at_most``; ``summary`` says for operators what for."""
         ...
 
-    async def sleep(self, duration: timedelta, summary: str) -> None:
-        """Wait for so long; ``summary`` says for operators what for."""
-        ...
-
     def all_handlers_finished(self) -> bool:
         """Whether everybody who has sent a command has been answered."""
         ...

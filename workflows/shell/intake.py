@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from workflows.kinds.admission import refused_in_stage, refused_stranger
 from workflows.messages.cases import CaseView, Refusal
-from workflows.messages.commands import Command
+from workflows.messages.commands import Command, PausesChanged
 from workflows.rules import admission
 from workflows.rules.moments import refused_moment
 from workflows.shell.book import Book
@@ -87,7 +87,7 @@ class Intake:
         """Why ``command`` is refused by a case that looks at it now, or None."""
         running = self._running
         now = running.host.now()
-        if running.asleep:
+        if running.asleep and not isinstance(command, PausesChanged):  # which may let it open earlier (L1)
             return Refusal(
                 code="not_open",
                 field="command",

@@ -7,6 +7,7 @@ from workflows.kinds.resuming import opened_state
 from workflows.kinds.stage import CLOSED, OPENING
 from workflows.messages import activities
 from workflows.messages.cases import LogEntry, Outcome, Refusal
+from workflows.messages.commands import PausesChanged
 from workflows.messages.message import lean
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.requests import ExpiryRequest, LateShipmentRequest, Request, opener
@@ -15,6 +16,7 @@ from workflows.rules.answers import found_by_opening
 from workflows.rules.applications import opening_facts
 from workflows.rules.identity import case_id
 from workflows.shell.book import Book
+from workflows.shell.mailbox import Mailbox
 from workflows.shell.running import Asleep, RunningCase
 
 
@@ -32,9 +34,10 @@ def opens(request: Request) -> Asleep | None:
 class Opening:
     """Opens the case."""
 
-    def __init__(self, running: RunningCase, book: Book) -> None:
+    def __init__(self, running: RunningCase, book: Book, mailbox: Mailbox) -> None:
         self._running = running
         self._book = book
+        self._mailbox = mailbox
 
     async def open(self) -> Opened:
         """Check the request against the world and write the case down; at its moment, which may be moved meanwhile.
@@ -71,9 +74,16 @@ class Opening:
         wait: timedelta = sleep.until - host.now()
         if wait.total_seconds() > 0:
             self._running.asleep = sleep
-            await host.sleep(wait, f"until the case opens ({sleep.rule})")
+            summary = f"until the case opens ({sleep.rule})"
+            await host.wait_until(lambda: bool(self._changed_pauses()), at_most=wait, summary=summary)
             self._running.asleep = None
             self._running.opened_at = host.now()
+            for changed in self._changed_pauses():  # it is looked again, with the windows as they are
+                self._mailbox.facts.remove(changed)
+                self._mailbox.answer(changed)
+
+    def _changed_pauses(self) -> list[PausesChanged]:
+        return [fact for fact in self._mailbox.facts if isinstance(fact, PausesChanged)]
 
     async def _open(self) -> Opened:
         running, host = self._running, self._running.host

@@ -71,10 +71,6 @@ class TemporalHost:
         with suppress(TimeoutError):
             await workflow.wait_condition(condition, timeout=at_most, timeout_summary=summary or None)
 
-    async def sleep(self, duration: timedelta, summary: str) -> None:
-        """See Host."""
-        await workflow.sleep(duration, summary=summary)
-
     def all_handlers_finished(self) -> bool:
         """See Host."""
         return workflow.all_handlers_finished()
