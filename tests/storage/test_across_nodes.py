@@ -44,7 +44,7 @@ ACROSS: Mapping[str, set[str]] = {
         *("askable._listed", "orders.page", "looks.seen_lately", "looks.try_again_at", "looks.under_key"),
     },
     "a list of cases, orders or funds: of one merchant, whom the caller would have to name": {
-        *("campaigns.find_all", "dossiers.dossier", "flags.counted_remarks", "ledger.settled_of"),
+        *("campaigns.find_all", "dossiers.dossier", "flags.counted_remarks", "ledger.retire", "ledger.settled_of"),
         *("matters.of_orders", "order_payments.payments_unknown", "orders.find_orders", "orders.moments"),
         *("orders.parties", "owed_once.claimed", "pieces.holders_of", "reservations.reserve_again"),
         "vault.recipients",
