@@ -27,7 +27,14 @@ ACROSS: Mapping[str, set[str]] = {
     },
     "a round goes over whatever is due, or open": {
         *("allowances.valid", "bindings.bound_subjects", "case_rows.open_cases_beginning"),
-        *("case_rows.with_running_clock", "orders.unshipped", "outbox.mark", "outbox.take", "parcels.watchers"),
+        *(
+            "case_rows.with_running_clock",
+            "orders.ships_later",
+            "orders.unshipped",
+            "outbox.mark",
+            "outbox.take",
+            "parcels.watchers",
+        ),
         *("resuming.open_cases", "resuming.reached", "resuming.waiting_for_disputes"),
     },
     "both books are compared with each other, with a provider's statement, or after a restore": {

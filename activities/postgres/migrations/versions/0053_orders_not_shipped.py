@@ -2,8 +2,8 @@
 
 from activities.postgres.migrations import run_script
 
-revision = "0052"
-down_revision = "0051"
+revision = "0053"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 
