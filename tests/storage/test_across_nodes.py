@@ -53,7 +53,7 @@ ACROSS: Mapping[str, set[str]] = {
     "a list of cases, orders or funds: of one merchant, whom the caller would have to name": {
         *("campaigns.find_all", "dossiers.dossier", "flags.counted_remarks", "ledger.retire", "ledger.settled_of"),
         *("matters.of_orders", "order_payments.payments_unknown", "orders.find_orders", "orders.moments"),
-        *("orders.parties", "owed_once.claimed", "pieces.holders_of", "reservations.reserve_again"),
+        *("orders.parties", "owed_once.claimed", "pieces.holders_of"),
         "vault.recipients",
     },
     "one payment may be of several orders": {"instructions._charge"},
