@@ -244,6 +244,14 @@ class MemoryHost:
         """See Host."""
         return True
 
+    def looks_for_started_dispute(self) -> bool:
+        """See Host."""
+        return True
+
+    def was_reset(self) -> bool:
+        """See Host: nobody resets what is carried in memory."""
+        return False
+
     def was_let_go(self) -> bool:
         """See Host."""
         return self._is_let_go

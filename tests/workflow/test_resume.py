@@ -355,6 +355,56 @@ async def test_what_is_about_another_case_is_written_after_it(world: World) -> N
     assert (left.case_id, left.why) == (dispute.id, Why.NOT_IN_BOOK)
 
 
+async def test_a_case_and_its_dispute_that_were_both_forgotten_end_together(world: World) -> None:
+    case = await disputes.rejected_refund(world)
+    dispute = await disputes.disputed(world, case)
+    for each in (dispute, case):
+        await forgotten(world, each, after=-1)
+
+    await written_anew(world, case, dispute)  # the case cannot start what runs
+    await world.at(case, StageName.DISPUTED)
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(case, StageName.LOCKED)
+    await ruled_and_refunded(world, case, dispute)
+
+
+async def test_a_dispute_that_was_forgotten_and_not_its_case_tells_that_how_it_ends(world: World) -> None:
+    case = await disputes.rejected_refund(world)
+    dispute = await disputes.disputed(world, case)
+    row = await world.pool.fetchrow("SELECT * FROM casebook.cases WHERE case_id = $1", case.id)
+    assert row
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(case, StageName.LOCKED)
+    await forgotten(world, dispute, after=-1)
+    await forgotten(world, case, after=row["step"])
+    await world.pool.execute(
+        "UPDATE casebook.cases SET (stage, stepped, state, due_at) = ($2, $3, $4, $5) WHERE case_id = $1",
+        case.id,
+        *(row[name] for name in ("stage", "stepped", "state", "due_at")),
+    )
+
+    await written_anew(world, case, dispute)  # the case lets it go, and then it begins again without knowing that
+    await world.at(case, StageName.LOCKED)
+    await ruled_and_refunded(world, case, dispute)
+
+
+async def written_anew(world: World, *cases: Case) -> None:
+    """The book gets what it lacks of these, one after the other."""
+    for each in cases:
+        assert await begun_again(world.aftersales.temporal, world.aftersales.runs, each.id, "restored")
+        await until(lambda each=each: differs(world, each), lambda why: why is None)
+
+
+async def ruled_and_refunded(world: World, case: Case, dispute: Case) -> None:
+    """Nobody rules in time, and the case pays what the ruling says."""
+    await world.forward(dispute, hours=24, minutes=1)
+    assert (await dispute.outcome()).outcome is OutcomeKind.RULED
+    outcome = await case.outcome()
+    assert outcome.outcome is OutcomeKind.REFUNDED
+    assert outcome.ruling
+    assert await world.paid_by_gateway(str((await case.view()).order_no)) == 10_000
+
+
 async def drifting(world: World, *among: str) -> list[Adrift]:
     """Which of these cases do not agree with their book."""
     temporal, runs = world.aftersales.temporal, world.aftersales.runs

@@ -5,6 +5,7 @@ carries the run is the host's matter (``workflows.shell.host``): nothing here kn
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 
 from workflows.kinds import dispute_end, disputed, every_case, open_proposals, order_money, resuming
@@ -198,7 +199,7 @@ class CaseRun:
         elif self._book.unwritten or (opened and self._book.has_more_to_say()):
             self.running.because("log")
             await self._carry_out(self.running.case.stay())
-        elif (told := dispute_end.untold(self.running.case)) and self._host.finds_dispute_again():
+        elif (told := self._ruling_to_tell()) and self._host.finds_dispute_again():
             claim = self.running.state.claim.but(told_ruling=True)
             self.running.state = self.running.state.but(claim=claim)
             await self._effects.tell(told)
@@ -209,6 +210,12 @@ class CaseRun:
                 lambda: self._host.all_handlers_finished() or bool(self.mailbox.facts or self._book.unwritten)
             )
         return False
+
+    def _ruling_to_tell(self) -> TellCase | None:
+        """D8: a dispute that was reset may have forgotten that it is to tell its case how it ends."""
+        case = self.running.case
+        told = dispute_end.untold(replace(case, detached=True))
+        return told if told and (case.detached or self._host.was_reset()) else None
 
     # Waiting ----------------------------------------------------------------------------------------------
 

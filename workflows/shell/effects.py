@@ -125,15 +125,17 @@ class Effects:
         One that an earlier run of the case has started tells the case itself how it ends (D8).
         """
         try:
-            dispute = await self._host.start_case(request)
+            started = await self._host.start_case(request)
         except CaseExistsError:
-            if not again:
+            dispute = case_id(request)
+            if again and self._host.finds_dispute_again():
+                await self._host.let_go(dispute)
+            # Its id is this case's own: a run that the book has forgotten has started it.
+            if not again and not (self._host.looks_for_started_dispute() and await self._host.let_go(dispute)):
                 return None
-            if self._host.finds_dispute_again():
-                await self._host.let_go(case_id(request))
-            return case_id(request)
-        self._following = asyncio.create_task(self._follow(dispute))
-        return dispute.id
+            return dispute
+        self._following = asyncio.create_task(self._follow(started))
+        return started.id
 
     async def _follow(self, dispute: StartedCase) -> None:
         outcome = await dispute.outcome()

@@ -153,6 +153,20 @@ class Host(Protocol):
         """
         ...
 
+    def looks_for_started_dispute(self) -> bool:
+        """Whether a case that cannot start its dispute, because there is one, goes on with that if it runs (D8).
+
+        Not in a run that has said before this was so that it has broken off.
+        """
+        ...
+
+    def was_reset(self) -> bool:
+        """Whether somebody has reset the case: the request to tell its end itself may be of the run before (D8).
+
+        Not in a run that had ended its case before this was so.
+        """
+        ...
+
     async def let_go(self, case: CaseId) -> bool:
         """Have a case that an earlier run has started tell its end by itself; False where it does not run."""
         ...

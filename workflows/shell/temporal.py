@@ -25,6 +25,7 @@ _IN_ANOTHER_RUN: Final = "goes-on-in-another-run"
 _FINDS_DISPUTE_AGAIN: Final = "finds-dispute-again"
 _LOOKS_AFTER_DISPUTE: Final = "looks-after-dispute"
 _RECKONS_LEFT_ANEW: Final = "reckons-left-anew"
+_AFTER_A_RESET: Final = "dispute-after-a-reset"
 
 IS_FOLLOWED: Final = "is_followed"
 """The name of the signal by which a case finds out whether its dispute runs. Nothing follows from it there."""
@@ -149,6 +150,15 @@ class TemporalHost:
     def looks_after_dispute(self) -> bool:
         """See Host."""
         return workflow.patched(_LOOKS_AFTER_DISPUTE)
+
+    def looks_for_started_dispute(self) -> bool:
+        """See Host."""
+        return workflow.patched(_AFTER_A_RESET)
+
+    def was_reset(self) -> bool:
+        """See Host: a reset gives another run id, and keeps the original one."""
+        info = workflow.info()
+        return info.run_id != info.original_execution_run_id and workflow.patched(_AFTER_A_RESET)
 
     async def let_go(self, case: CaseId) -> bool:
         """See Host: a request to cancel it, as the server makes one to the children of a run that is no more.

@@ -23,6 +23,8 @@ class Scale:
     plans: str = ""
     """Only plans whose name has this in it."""
     seed: str = "chaos"
+    keep: str = ""
+    """A folder for what the book and Temporal have of cases that came to no end."""
 
 
 @dataclass

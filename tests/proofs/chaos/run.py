@@ -22,6 +22,7 @@ from starter.errors import AftersalesError
 from tests.proofs.chaos import verdict
 from tests.proofs.chaos.faults import KINDS, Kind, Scene, compared, make
 from tests.proofs.chaos.ground import Ground, prepared
+from tests.proofs.chaos.kept import keep_open
 from tests.proofs.chaos.page import PAGE, page
 from tests.proofs.chaos.people import TROUBLE, People, end_all
 from tests.proofs.chaos.report import Report, Scale
@@ -61,6 +62,8 @@ async def chaos(folder: Path, scale: Scale, say: Callable[[str], None]) -> Repor
         await PaymentGatewayStub(ground.pool).clear_behaviours()
         passed("raise what was lost")
         report.differences += await end_all(ground, scale.at_a_time, people.early, timedelta(hours=1))
+        if scale.keep:
+            await keep_open(ground, Path(scale.keep))
         passed("end")
         gateway.cancel()
         await _look(ground, people, report)
