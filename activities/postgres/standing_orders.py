@@ -24,7 +24,7 @@ from workflows.messages.standing_orders import (
     StandingOrderVersion,
 )
 from workflows.rules.applications import version_of
-from workflows.rules.standing_orders import Known, day_began, deciding, fitting, may_decide
+from workflows.rules.standing_orders import NOT_THE_BUYERS, Known, day_began, deciding, fitting, may_decide
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('standing-orders/' || $1, 0))"
 """Of a merchant: the limits of a day are counted under it. It is taken after those of cases and orders."""
@@ -193,11 +193,13 @@ async def _cases(
             """
             SELECT count(*) FROM casebook.every_case
             WHERE buyer_id = $1 AND merchant_id = $2 AND case_id <> $3 AND opened_at > $4
+              AND kind <> ALL ($5)
             """,
             buyer_id,
             merchant_id,
             case_id,
             at - timedelta(days=days),
+            list(NOT_THE_BUYERS),
         )
     return found
 

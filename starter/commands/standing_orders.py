@@ -9,6 +9,7 @@ from rich.table import Table
 
 from activities.policies import Policies
 from starter.commands import wording
+from starter.commands.failures import UsageError
 from starter.commands.printing import Json, answer
 from starter.commands.reaching import service
 from starter.commands.typed_request import DEFAULT_CURRENCY
@@ -44,8 +45,8 @@ def set_order(
     ] = None,
     days: Annotated[int, typer.Option(help="In how many days.")] = 90,
     currency: Annotated[
-        str, typer.Option(help="Of the amounts, which the profile's orders are paid in.")
-    ] = DEFAULT_CURRENCY,
+        str | None, typer.Option(help="Of the amounts. The profile's by default; CNY where that takes any.")
+    ] = None,
     number: Annotated[int | None, typer.Option(help="The one to change; a new one without.")] = None,
     as_json: Json = False,
 ) -> int:
@@ -54,6 +55,7 @@ def set_order(
     Example: [cyan]aftersales standing-orders set --merchant m-1 --profile cn-2026 --kind unshipped_refund
     --up-to 50.00 --most-a-day 1000.00[/]
     """
+    currency = _currency(profile, currency)
     wish = wording.built(
         SetStandingOrder,
         {
@@ -119,6 +121,19 @@ def end_order(number: Number, merchant: Merchant, profile: Profile, as_json: Jso
             return 0
 
     return asyncio.run(end())
+
+
+def _currency(profile: str, asked: str | None) -> str:
+    """Of amounts of this profile's orders, in which the service counts them; a profile that is not known is told later.
+
+    Raises:
+        UsageError: another one was asked for.
+    """
+    policy = Policies(load_settings().policies_dir).get(profile)
+    own = policy.place.currency if policy else None
+    if own and asked and asked != own:
+        raise UsageError(f"orders of {profile} are paid in {own}", "--currency")
+    return own or asked or DEFAULT_CURRENCY
 
 
 def _minor(text: str, currency: str, field: str) -> int:

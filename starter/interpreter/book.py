@@ -37,7 +37,7 @@ from workflows.rules.legs import AlertKind
 from workflows.rules.matters import Matter
 from workflows.rules.pieces import Holder
 from workflows.rules.refusals import refused
-from workflows.rules.standing_orders import Known, day_began, deciding, fitting
+from workflows.rules.standing_orders import NOT_THE_BUYERS, Known, day_began, deciding, fitting
 from workflows.rules.step_checks import (
     refused_claim_of_pieces,
     refused_exemption,
@@ -238,7 +238,11 @@ class MemoryBook:
         for each in others:
             if each.policies[0].name == policy.name:
                 by_number.update({one.by.number: one.amount for one in each.by_standing_orders if one.at >= began})
-        own = [each.opened_at for each in others if each.buyer_id == row.buyer_id and each is not row]
+        own = [
+            each.opened_at
+            for each in others
+            if each.buyer_id == row.buyer_id and each is not row and each.kind not in NOT_THE_BUYERS
+        ]
         cases = {
             days: sum(opened > at - timedelta(days=days) for opened in own)
             for days in {each.terms.days for each in orders}

@@ -161,6 +161,19 @@ async def test_a_buyers_other_cases_count_with_this_merchant_alone(
     assert [each is not None for each in found] == [True, False, True]
 
 
+async def test_what_no_buyer_opens_counts_against_none(
+    desk: MerchantDesk, pool: asyncpg.Pool, vault: Vault
+) -> None:  # G4
+    of, who = some_id("m"), some_id("b")
+    await desk.set_standing_order(wish(of, most_cases=0))
+    first = await opening_of(pool, vault, of, buyer_id=who)
+    assert await decided(pool, first) is not None
+    kind = "UPDATE casebook.cases SET kind = $2 WHERE case_id = $1"
+    await pool.execute(kind, first.case.case_id, CaseKind.LATE_SHIPMENT)
+
+    assert await decided(pool, await opening_of(pool, vault, of, buyer_id=who)) is not None
+
+
 async def test_what_is_applied_for_again_is_looked_at_once(
     desk: MerchantDesk, pool: asyncpg.Pool, vault: Vault
 ) -> None:  # G4, R6

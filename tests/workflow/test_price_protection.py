@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from activities.policies import Policies
 from starter.errors import RefusedRequest
-from tests.workflow.disputes import ruling
+from tests.workflow.disputes import apart, request, ruling
 from tests.workflow.price_protection import fallen
 from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import buyer, merchant
@@ -123,6 +123,25 @@ async def test_a_rejection_can_be_disputed_and_the_ruling_is_paid(world: World) 
 
     assert (outcome.outcome, outcome.rule) == (OutcomeKind.REFUNDED, "D8")
     assert await world.paid_by_gateway(order_no) == 1_000
+
+
+async def test_what_a_dispute_has_paid_of_a_fall_is_not_owed_again(world: World) -> None:  # B2, D8
+    order_no = await world.order()
+    case = await fallen(world, order_no)
+    await world.at(case, StageName.PRICE_REVIEW)
+    await case.act(Reject(key="r", by=merchant(world.merchant), reason=RejectReason.OUT_OF_TERMS, evidence=EVIDENCE))
+    await world.forward(case, hours=7 * 24, minutes=1)
+    assert (await case.outcome()).outcome is OutcomeKind.REJECTED
+    dispute = await apart(
+        world, request(world, order_no, about=case, amount=1_000, reason=RefundReason.PRICE_ADJUSTMENT)
+    )
+    await dispute.act(ruling())
+    await dispute.outcome()
+    assert await world.paid_by_gateway(order_no) == 1_000
+
+    assert await refused(world, order_no) == ("amount_too_high", "lines", "B2")
+    further = await fallen(world, order_no, to=8_500, amount=500)
+    await world.at(further, StageName.PRICE_REVIEW)
 
 
 @pytest.mark.parametrize(

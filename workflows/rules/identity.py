@@ -22,6 +22,8 @@ from workflows.rules.compensation import freight_insurance_fund, return_freight_
 
 LATE_SHIPMENTS = "late-shipment/"
 """With what the ids of late shipments begin; the order's number follows."""
+PRICE_PROTECTIONS = "price-protection/"
+"""With what the ids of price protection begin."""
 
 
 def case_id(request: Request) -> str:
@@ -34,7 +36,7 @@ def case_id(request: Request) -> str:
         case ReturnRequest():
             return f"{'exchange' if request.exchange else 'return'}/{request.order_no}/{request.request_key}"
         case PriceProtectionRequest():
-            return f"price-protection/{request.order_no}/{request.request_key}"
+            return f"{PRICE_PROTECTIONS}{request.order_no}/{request.request_key}"
         case ResendRequest():
             return f"resend/{request.order_no}/{request.request_key}"
         case RepairRequest():

@@ -9,6 +9,7 @@ from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.policy import PriceProtectionPolicy
 from workflows.messages.requests import PriceProtectionRequest
 from workflows.messages.stages import CaseKind
+from workflows.rules.identity import PRICE_PROTECTIONS, case_it_is_about
 from workflows.rules.pieces import PAID, Holder, price, taken_of
 from workflows.rules.refusals import refused
 
@@ -23,14 +24,22 @@ def owed(line: OrderLine, pieces: int, price_now: int, paid_before: int = 0) -> 
 
 
 def protected(line: OrderLine, others: Iterable[Holder]) -> int:
-    """What other cases of price protection have paid on a line, or may still pay, in minor units (B2)."""
+    """What other cases of price protection, and disputes about such, have paid or may still pay on a line (B2).
+
+    In minor units.
+    """
     return sum(
         held.amount
         for each in others
-        if each.kind is CaseKind.PRICE_PROTECTION and (each.outcome is None or each.outcome in PAID)
+        if _of_price_protection(each) and (each.outcome is None or each.outcome in PAID)
         for held in each.pieces.lines
         if held.line == line.line
     )
+
+
+def _of_price_protection(case: Holder) -> bool:
+    about = case_it_is_about(case.case_id) if case.kind is CaseKind.DISPUTE else case.case_id
+    return (about or "").startswith(PRICE_PROTECTIONS)
 
 
 def refused_protection(

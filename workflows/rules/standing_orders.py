@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from workflows.messages.applications import ApplicationVersion
@@ -13,6 +14,17 @@ from workflows.messages.stages import CaseKind
 from workflows.messages.standing_orders import ByStandingOrder, Does, StandingOrder, StandingOrderVersion
 from workflows.rules.reasons import catalogue
 from workflows.rules.refusals import refused
+
+NOT_THE_BUYERS: Final = frozenset(
+    {
+        CaseKind.MERCHANT_REFUND,
+        CaseKind.EXPIRY,
+        CaseKind.LATE_SHIPMENT,
+        CaseKind.FREIGHT_INSURANCE,
+        CaseKind.RETURN_FREIGHT,
+    }
+)
+"""Kinds of case that no buyer opens: they do not count against it."""
 
 
 @dataclass(frozen=True)

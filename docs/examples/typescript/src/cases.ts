@@ -30,6 +30,9 @@ export class Refused extends Error {
 /** gRPC's status codes that are told apart here. */
 const FAILED_PRECONDITION = 9;
 
+/** Codes of refusals after which the same command is to be sent again: nothing was decided. */
+const IN_ANOTHER_RUN: ReadonlySet<string> = new Set(['between_runs', 'carried_elsewhere']);
+
 const PATIENCE_MS = 30_000;
 const SHORTLY_MS = 200;
 
@@ -112,8 +115,11 @@ export class Refunds {
             const args: [Commands[Name]] = [{ ...command, case: id }];
             return await handle.executeUpdate<CaseView, [Commands[Name]]>(name, { updateId, args });
           } catch (error) {
-            // The case's last task did not come through, as on a busy worker: it is done again.
-            if (!(isGrpcServiceError(error) && error.code === FAILED_PRECONDITION)) {
+            // The case's last task did not come through, as on a busy worker: it is done again. Or the case is just
+            // going over to another run, which takes the command.
+            const lost = isGrpcServiceError(error) && error.code === FAILED_PRECONDITION;
+            const refusal = error instanceof WorkflowUpdateFailedError ? refused(error)?.refusal : undefined;
+            if (!lost && !(refusal && IN_ANOTHER_RUN.has(refusal.code))) {
               throw error;
             }
             await pause(SHORTLY_MS);
