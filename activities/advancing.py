@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from activities.gateway_answers import TurnedAway, Unknown, answered
+from activities.gateway_answers import NumberTaken, TurnedAway, Unknown, answered
 from activities.gateways.limits import Objection
 from activities.gateways.payment import GatewayAnswer, NotFound
 from workflows.messages.cases import Step
@@ -21,9 +21,10 @@ from workflows.messages.payouts import Ask, LegState, LegStatus
 from workflows.messages.policy import PaymentPolicy
 from workflows.messages.settlements import Settled
 from workflows.rules.legs import Change, LegEvent
-from workflows.rules.paying import Move, is_ended, lost, next_move, not_taken, number_in_use, sending, unanswered
+from workflows.rules.number_conflicts import number_in_use
+from workflows.rules.paying import Move, is_ended, lost, next_move, not_taken, sending, unanswered
 
-Heard: TypeAlias = GatewayAnswer | TurnedAway | Unknown
+Heard: TypeAlias = GatewayAnswer | TurnedAway | NumberTaken | Unknown
 """What is known after the gateway was told to pay."""
 
 
@@ -57,7 +58,7 @@ class Desk(Protocol):
         """What the provider is known not to take is not sent to it, and gives its room back (X6)."""
         ...
 
-    async def inquire(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound | Unknown:
+    async def inquire(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound | NumberTaken | Unknown:
         """Ask how it stands."""
         ...
 
@@ -156,8 +157,8 @@ async def _take(desk: Desk, attempt: Attempt, leg: LegStatus, heard: Heard) -> S
     match heard:
         case GatewayAnswer():
             event = answered(attempt, leg, heard)
-        case TurnedAway(number_is_used=True):
-            await desk.report_conflict(attempt, leg, number_in_use(attempt.at))
+        case NumberTaken(other=other):
+            await desk.report_conflict(attempt, leg, number_in_use(attempt.at, other))
             return None
         case TurnedAway():  # it stays marked as sent, and whoever comes next asks first
             return None

@@ -8,9 +8,9 @@ says our ledger: what the gateway has paid under it is paid besides.
 from collections.abc import Iterator
 from datetime import timedelta
 
-from activities.gateways.payment import CAME_TO_NOTHING, StatementLine
+from activities.gateways.payment import StatementLine
 from activities.postgres.whole_ledger import BookedLeg
-from workflows.messages.commands import GatewayResult
+from workflows.messages.commands import CAME_TO_NOTHING, GatewayResult
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.reconciliation import DifferenceKind, ReconcileRequest
 from workflows.rules.legs import in_flight
@@ -33,6 +33,8 @@ def differing(
             yield DifferenceKind.UNKNOWN_TO_GATEWAY
         return
     if theirs.result in CAME_TO_NOTHING and not same_attempt(ours, theirs):
+        return
+    if ours.number_seen and same_attempt(ours, theirs):
         return
     if (ours.amount, ours.currency) != (theirs.amount, theirs.currency):
         yield DifferenceKind.AMOUNT_DIFFERS

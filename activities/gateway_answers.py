@@ -13,6 +13,7 @@ from workflows.messages.payouts import RETURNED, STRANDED, LegState, LegStatus, 
 from workflows.messages.policy import Arrival, PaymentPolicy
 from workflows.rules.legs import GATEWAY, LegEvent, callback_source
 from workflows.rules.moments import CLOCKS_DIFFER
+from workflows.rules.number_conflicts import OtherRefund
 
 _STATES: Final = {
     GatewayResult.SUCCEEDED: LegState.SUCCEEDED,
@@ -38,8 +39,15 @@ class TurnedAway:
 
     code: str
     retry_after: timedelta | None = None
-    number_is_used: bool = False
-    """By another refund: a person must look."""
+
+
+@dataclass(frozen=True)
+class NumberTaken:
+    """The provider has another refund under this number: ours is not paid under it, now or later."""
+
+    other: OtherRefund | None = None
+    """What it has; None where it does not tell that."""
+    retry_after: None = None
 
 
 @dataclass(frozen=True)
@@ -69,13 +77,16 @@ class Entering(Protocol):
 
 
 def may_be_paid_by_hand(asked: LegStatus | None, leg: LegStatus, answer: object) -> bool:
-    """Whether the gateway has said for certain that it will not pay by itself, and nobody has sent since."""
+    """Whether the gateway has said for certain that it will not pay by itself, and nobody has sent since.
+
+    Of a number that is another refund's, what an officer may say decides ``number_conflicts``.
+    """
     if asked is None or asked.state is LegState.SUBMITTED or asked.submitted_at != leg.submitted_at:
         return False
     if leg.state not in {LegState.RESERVED, LegState.UNKNOWN, LegState.ABNORMAL, LegState.FAILED}:
         return False
     match answer:
-        case NotFound():
+        case NotFound() | NumberTaken(other=OtherRefund()):
             return True
         case GatewayAnswer(result=result):
             return _STATES[result] is LegState.FAILED or result is GatewayResult.ABNORMAL

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from activities.gateway_answers import TurnedAway, Unknown, bounded
+from activities.gateway_answers import NumberTaken, TurnedAway, Unknown, bounded
 from activities.gateways.circuit import Admitted, Circuit
 from activities.gateways.pace import Pace
 from activities.gateways.payment import (
@@ -78,17 +78,21 @@ class PaymentCalls:
         resting = circuit is not None and not circuit.closed
         return timedelta(seconds=wait) if wait > (0.0 if resting else SHORT_WAIT) else None
 
-    async def submit(self, instruction: RefundInstruction, at: datetime) -> GatewayAnswer | TurnedAway | Unknown:
+    async def submit(
+        self, instruction: RefundInstruction, at: datetime
+    ) -> GatewayAnswer | TurnedAway | NumberTaken | Unknown:
         """Pay; ``at`` is the business time that a stand-in lives in."""
         return await self._heard("submit", instruction, self._gateway.submit, at)
 
-    async def redirect(self, instruction: RefundInstruction, at: datetime) -> GatewayAnswer | TurnedAway | Unknown:
+    async def redirect(
+        self, instruction: RefundInstruction, at: datetime
+    ) -> GatewayAnswer | TurnedAway | NumberTaken | Unknown:
         """Send stranded money on."""
         return await self._heard("redirect", instruction, self._gateway.redirect, at)
 
     async def inquire(
         self, instruction: RefundInstruction, at: datetime, *, pressing: bool = False
-    ) -> GatewayAnswer | NotFound | Unknown:
+    ) -> GatewayAnswer | NotFound | NumberTaken | Unknown:
         """Ask. That an inquiry was not sent says nothing of the refund; a ``pressing`` one is sent whatever rests."""
         match await self._heard("inquire", instruction, self._gateway.inquire, at, pressing=pressing):
             case TurnedAway(retry_after=retry_after):
@@ -104,7 +108,7 @@ class PaymentCalls:
         at: datetime,
         *,
         pressing: bool = False,
-    ) -> _Answer | TurnedAway | Unknown:
+    ) -> _Answer | TurnedAway | NumberTaken | Unknown:
         circuit = self._circuits.setdefault(_account(instruction), Circuit())
         rest = self.rest(instruction)
         admitted = Admitted() if pressing else None if rest else circuit.admit(self._clock())
@@ -154,16 +158,17 @@ class PaymentCalls:
         instruction: RefundInstruction,
         ask: Callable[[RefundInstruction], Awaitable[_Answer]],
         at: datetime,
-    ) -> tuple[_Answer | TurnedAway | Unknown, bool | None]:
+    ) -> tuple[_Answer | TurnedAway | NumberTaken | Unknown, bool | None]:
         """What is known afterwards, and whether the provider has answered; None where it was not called."""
         try:
             with self._measures.call("payment", operation) as call, business_time(at):
                 async with asyncio.timeout(self._seconds):
                     answer = await ask(instruction)
                 call.result = answer.result if isinstance(answer, GatewayAnswer) else "not_found"
+        except NumberConflict as error:
+            return NumberTaken(error.found), True
         except NotSent as error:
-            conflict = isinstance(error, NumberConflict)
-            return TurnedAway(error.code, bounded(error.retry_after), conflict), None if error.unasked else conflict
+            return TurnedAway(error.code, bounded(error.retry_after)), None if error.unasked else False
         except TimeoutError:
             return Unknown(), False
         except GatewayUnreachable as error:

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import missing_steps
 from activities.advancing import Attempt, bring_forward
-from activities.gateway_answers import Unknown, answered, called_back, may_be_paid_by_hand
+from activities.gateway_answers import NumberTaken, Unknown, answered, called_back, may_be_paid_by_hand
 from activities.gateways.payment import GIVE_UP_AFTER, GatewayAnswer, NotFound, PaymentGateway
 from activities.measures import Measures
 from activities.payment_calls import PaymentCalls
@@ -31,6 +31,7 @@ from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Ask, LegStatus
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.rules.legs import AlertKind
+from workflows.rules.number_conflicts import number_in_use
 from workflows.rules.paying import is_ended, is_paid
 from workflows.rules.paying_by_hand import (
     NotByHand,
@@ -193,6 +194,8 @@ class Payments:
         - It has paid: that is recorded. A manual transfer is refused (``already_paid``) and raises the alert
           ``paid_twice`` with its proof. An advance covers what is left, and is refused if nothing is.
         - It cannot say, or an attempt may be sending: refused (``outcome_open``).
+        - It has another refund under the number: refused (``number_in_use``), unless the officer has seen what that is,
+          and says whose. What the buyer has of it counts; more than there is to pay raises ``paid_beyond_cap``.
         - Of a leg that has failed what is left is paid (R14). A manual transfer of it raises the alert
           ``paid_beyond_cap`` with its proof, unless the officer has named the amount: more may have moved.
         - Nothing is left of it, or payments in flight hold it: refused (``no_room``), for a manual transfer with that
@@ -213,14 +216,22 @@ class Payments:
         undecided = Attempt(case_id=case_id, number=number, at=settling.at)
         if earlier := await self._carried_out_before(settling):
             return earlier
-        answers: dict[str, GatewayAnswer | NotFound | Unknown] = {}
+        answers: dict[str, GatewayAnswer | NotFound | NumberTaken | Unknown] = {}
         legs = await self._desk.legs(settling.payout, settling.closing)
         asked = {leg.refund_no: leg for leg in legs if not is_paid(leg)}
         for leg in asked.values():
             answer = await self._desk.inquire(leg, settling.at, pressing=True)
             answers[leg.refund_no] = answer
-            if isinstance(answer, GatewayAnswer):
-                await self._desk.record(undecided, leg, answered(undecided, leg, answer))
+            match answer:
+                case GatewayAnswer():
+                    await self._desk.record(undecided, leg, answered(undecided, leg, answer))
+                case NumberTaken(other=other):
+                    await self._desk.report_conflict(undecided, leg, number_in_use(settling.at, other))
+                case _:
+                    pass
+        others = {
+            number: told.other for number, told in answers.items() if isinstance(told, NumberTaken) and told.other
+        }
         tally = Tally()
         async with self._pool.acquire() as connection, connection.transaction():
             legs = await ledger.lock_payout(connection, case_id, number)
@@ -229,7 +240,7 @@ class Payments:
                 for leg in legs
                 if may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no))
             }
-            against = refused_by_hand(settling, legs, asked, certain)
+            against = refused_by_hand(settling, legs, asked, certain, others)
             if against is None:
                 try:
                     async with connection.transaction():

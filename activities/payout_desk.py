@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from activities.advancing import Attempt, Heard
-from activities.gateway_answers import Unknown
+from activities.gateway_answers import NumberTaken, Unknown
 from activities.gateways.limits import NO_LIMITS, Considered, Limits, Objection, objection
 from activities.gateways.payment import GatewayAnswer, NotFound, RefundInstruction
 from activities.measures import Measures
@@ -78,7 +78,7 @@ class PayoutDesk:
 
     async def inquire(
         self, leg: LegStatus, at: datetime, *, pressing: bool = False
-    ) -> GatewayAnswer | NotFound | Unknown:
+    ) -> GatewayAnswer | NotFound | NumberTaken | Unknown:
         """See Desk; a ``pressing`` inquiry is made whatever rests."""
         return await self._gateway.inquire(await self._instruction(leg), at, pressing=pressing)
 
@@ -100,7 +100,8 @@ class PayoutDesk:
         tally, kind = Tally(), AlertKind.NUMBER_CONFLICT
         async with self._pool.acquire() as connection, connection.transaction():
             await ledger.record(connection, leg.refund_no, event, tally)
-            await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, GATEWAY, attempt.at)
+            evidence = event.raw or GATEWAY
+            await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, evidence, attempt.at)
         self._measures.committed(tally)
 
     async def record(self, attempt: Attempt, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:

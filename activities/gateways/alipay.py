@@ -48,6 +48,7 @@ from activities.gateways.payment import (
 )
 from activities.gateways.refund_numbers import read_number, readable
 from workflows.messages.commands import GatewayResult
+from workflows.rules.number_conflicts import OtherRefund
 
 CONNECT_SECONDS: Final = 1.5
 TOTAL_SECONDS: Final = 2.2
@@ -113,13 +114,13 @@ class AlipayRefunds(PaymentGateway):
             return _told(instruction, GatewayResult.PROCESSING, raw="fund_change=N", retry_after=TEN_SECONDS)
         if code == ACCOUNT_SHORT:
             return _told(instruction, GatewayResult.ABNORMAL, failure="merchant_account_short", raw=code)
-        if code == OTHER_CONTENT:
-            raise NumberConflict(code)
-        if code not in FAILURES:
+        if code != OTHER_CONTENT and code not in FAILURES:
             raise GatewayUnreachable(code)
         known = await self.inquire(instruction)
         if isinstance(known, GatewayAnswer):
             return known
+        if code == OTHER_CONTENT:
+            raise NumberConflict(code)
         return _told(instruction, GatewayResult.FAILED, failure=FAILURES[code], raw=code)
 
     async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
@@ -150,7 +151,14 @@ class AlipayRefunds(PaymentGateway):
         }:
             raise GatewayUnreachable("unknown_state")
         if fen(str(amount)) != instruction.amount:
-            raise NumberConflict
+            raise NumberConflict(
+                found=OtherRefund(
+                    amount=fen(str(amount)),
+                    currency="CNY",
+                    result=GatewayResult.SUCCEEDED,
+                    same_payment=True,  # Alipay keeps our numbers by trade
+                )
+            )
         paid_at = said.get("gmt_refund_pay")
         return _told(instruction, GatewayResult.SUCCEEDED, settled_at=moment(paid_at) if paid_at else None)
 

@@ -21,15 +21,15 @@ from activities.gateways.callbacks import CallbackRefused, CallbackRequest, Refu
 from activities.gateways.kits import promise
 from activities.gateways.kits.promise import AT_ONCE, Kit
 from activities.gateways.payment import (
-    CAME_TO_NOTHING,
     GatewayAnswer,
     NotFound,
     NotPublished,
     NotSent,
+    NumberConflict,
     PaymentGateway,
     RefundInstruction,
 )
-from workflows.messages.commands import GatewayResult
+from workflows.messages.commands import CAME_TO_NOTHING, GatewayResult
 
 _LONGEST_REPLAY: Final = timedelta(days=1)
 
@@ -103,6 +103,26 @@ async def what_was_never_sent_is_not_found(ground: Ground) -> None:
     said = await ground.gateway.inquire(refund)
     assert isinstance(said, NotFound), f"nobody has sent it, and it is said to be {said}"
     assert await ground.paid(refund) == 0, "asking has paid"
+
+
+@_promise()
+async def a_number_with_another_content_is_a_conflict(ground: Ground) -> None:
+    """It is another refund: its success is not ours, and whoever decides is told what the provider has."""
+    other = ground.instruction()
+    await ground.gateway.submit(other)
+    await _arrived(ground, other)
+    refund = other.model_copy(update={"amount": other.amount + 1})
+    for tell in (ground.gateway.submit, ground.gateway.inquire):
+        try:
+            said = await tell(refund)
+            raise AssertionError(f"the number is another refund's, and it is said to be {said}")
+        except NumberConflict as conflict:
+            found = conflict.found
+    assert found, "what the provider has under the number is not told by the inquiry"
+    assert (found.amount, found.currency) == (other.amount, other.currency)
+    assert found.result is GatewayResult.SUCCEEDED
+    assert found.same_payment, "it went back to the same payment"
+    assert await ground.paid(other) == other.amount
 
 
 @_promise("lose_next_answer")

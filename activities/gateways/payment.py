@@ -24,13 +24,10 @@ from workflows.messages.message import Code, Identifier, Instant, Message, Provi
 from workflows.messages.money import Currency, Minor, PositiveMinor
 from workflows.messages.payouts import Payer
 from workflows.messages.persons import BankAccount
+from workflows.rules.number_conflicts import OtherRefund
 
 GIVE_UP_AFTER: Final = timedelta(seconds=5)
 """A call of the gateway is given up after this, and its outcome is then unknown. An SDK's own timeout is shorter."""
-CAME_TO_NOTHING: Final = frozenset(
-    {GatewayResult.FAILED, GatewayResult.CANCELED, GatewayResult.CLOSED, GatewayResult.RETURNED}
-)
-"""Confirmed: no money is with the buyer, nor on its way."""
 
 
 class NotSent(Exception):  # noqa: N818 -- it says what is known
@@ -52,10 +49,15 @@ class NotSent(Exception):  # noqa: N818 -- it says what is known
 
 
 class NumberConflict(NotSent):
-    """Not sent, because the provider has another refund under this number: sending again cannot help."""
+    """Not sent, because the provider has another refund under this number: sending again cannot help.
 
-    def __init__(self, code: str = "number_conflict") -> None:
+    Of an inquiry it is the answer: then ``found`` says what the provider has. Without it no officer can pay by hand,
+    for it may be an earlier payment of the same case.
+    """
+
+    def __init__(self, code: str = "number_conflict", *, found: OtherRefund | None = None) -> None:
         super().__init__(code)
+        self.found = found
 
 
 class GatewayUnreachable(Exception):  # noqa: N818 -- it says what is known: nothing
@@ -184,6 +186,7 @@ class PaymentGateway(Protocol):
         """Pay back what the instruction says.
 
         Raises:
+            NumberConflict: the number is another refund's. A person is called.
             NotSent: surely nothing was sent. It will be sent again under the same number.
             Exception: any other: the outcome is unknown, and is asked for.
         """
@@ -193,6 +196,7 @@ class PaymentGateway(Protocol):
         """How the attempt that the instruction names stands; nothing is moved.
 
         Raises:
+            NumberConflict: the provider has another refund under its number: another amount, or of another payment.
             Exception: nothing can be said, and nothing is concluded.
         """
         ...

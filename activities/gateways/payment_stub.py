@@ -81,7 +81,10 @@ class PaymentGatewayStub(PaymentGateway):
         """How the attempt stands now."""
         async with stub_transaction(self._pool, GatewayUnreachable) as connection:
             row = await book.settle(connection, instruction.refund_no, stub_now())
-        if row is None or row["attempt"] < instruction.attempt:
+        if row is None:
+            return NotFound(refund_no=instruction.refund_no)
+        book.is_ours(row, instruction)
+        if row["attempt"] < instruction.attempt:
             return NotFound(refund_no=instruction.refund_no)
         return book.answer(row)
 

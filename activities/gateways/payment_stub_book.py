@@ -11,6 +11,7 @@ from activities.gateways.stub_clock import stub_now
 from activities.postgres.connection import Connection
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Payer
+from workflows.rules.number_conflicts import OtherRefund
 
 _FAILURES: Final = {
     GatewayResult.FAILED: DECLINED,
@@ -42,10 +43,27 @@ async def enter(connection: Connection, instruction: RefundInstruction) -> async
     )
     row = await settle(connection, instruction.refund_no, stub_now())
     assert row is not None
+    is_ours(row, instruction)
+    return row
+
+
+def is_ours(row: asyncpg.Record, instruction: RefundInstruction) -> None:
+    """Look that the refund of this row is what the instruction says.
+
+    Raises:
+        NumberConflict: it is another one.
+    """
     same = ("merchant_id", "fund", "tender", "account", "amount", "currency", "payer")
     if any(row[field] != getattr(instruction, field) for field in same):
-        raise NumberConflict(f"refund {instruction.refund_no} is another one")
-    return row
+        raise NumberConflict(
+            found=OtherRefund(
+                amount=row["amount"],
+                currency=row["currency"],
+                result=GatewayResult(row["result"]),
+                same_payment=(row["fund"], row["tender"]) == (instruction.fund, instruction.tender),
+                gateway_ref=reference(row),
+            )
+        )
 
 
 async def settle(connection: Connection, refund_no: str, at: datetime) -> asyncpg.Record | None:

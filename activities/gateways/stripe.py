@@ -29,6 +29,7 @@ from activities.gateways.stripe_settings import StripeSettings
 from activities.gateways.stripe_units import LIMITS, our_amount, stripe_amount
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Payer
+from workflows.rules.number_conflicts import OtherRefund
 
 _BOOKED_AS: Final = ("refund", "payment_refund", "refund_failure", "payment_failure_refund")
 """The types of balance transactions that are of refunds: of cards and of other means, and what came back of them."""
@@ -94,13 +95,14 @@ class StripeRefunds(PaymentGateway):
             if not found.is_of(instruction) or found.number != instruction.number:
                 raise GatewayUnreachable("other_refund")
         elif not found.is_of(instruction):
-            raise NumberConflict
+            raise _conflict(found)
         return answer_of(found, instruction.refund_no, instruction.attempt)
 
     async def inquire(self, instruction: RefundInstruction) -> GatewayAnswer | NotFound:
         """Look for the refund among those of the charge.
 
-        That Stripe does not know the charge says nothing of the refund: the key may be another account's.
+        That Stripe does not know the charge says nothing of the refund: the key may be another account's. Another
+        refund of the charge under our number is a conflict.
         """
         if instruction.charge is None:
             raise GatewayUnreachable("charge_unknown")
@@ -111,7 +113,7 @@ class StripeRefunds(PaymentGateway):
         if found is None:
             return NotFound(refund_no=instruction.refund_no)
         if not found.is_of(instruction):
-            raise GatewayUnreachable("number_conflict")
+            raise _conflict(found)
         return answer_of(found, instruction.refund_no, instruction.attempt)
 
     async def statement(self, day: date) -> AsyncIterator[StatementLine]:
@@ -141,11 +143,28 @@ class StripeRefunds(PaymentGateway):
         return f"Stripe, {account}, {'live' if self._told.live else 'a sandbox: no money moves'}"
 
     async def _found(self, instruction: RefundInstruction) -> StripeRefund | None:
+        """The refund of the charge that bears our number; one that pays what we say before any other."""
         assert instruction.charge is not None
+        other: StripeRefund | None = None
         async for refund in self._calls.refunds_of(instruction.charge):
             if refund.number == instruction.number:
-                return refund
-        return None
+                if refund.is_of(instruction):
+                    return refund
+                other = other or refund
+        return other
+
+
+def _conflict(other: StripeRefund) -> NumberConflict:
+    currency = other.currency.upper()
+    return NumberConflict(
+        found=OtherRefund(
+            amount=our_amount(other.amount, currency),
+            currency=currency,
+            result=other.result,
+            same_payment=True,  # it was found among those of the charge
+            gateway_ref=other.id,
+        )
+    )
 
 
 def _declined(instruction: RefundInstruction, declined: Declined) -> GatewayAnswer:

@@ -59,6 +59,7 @@ from activities.gateways.wechatpay_answers import (
 from activities.gateways.wechatpay_bill import BilledRefund, BillUnreadableError, refunds
 from activities.gateways.wechatpay_settings import WeChatPaySettings
 from workflows.messages.commands import GatewayResult
+from workflows.rules.number_conflicts import OtherRefund
 
 if TYPE_CHECKING:
     import httpx
@@ -359,10 +360,18 @@ def _read(instruction: RefundInstruction, body: object) -> GatewayAnswer:
     if refund.out_refund_no != instruction.number:
         raise GatewayUnreachable("about_another_number")
     charge = instruction.charge
-    if (refund.amount.refund, refund.amount.currency) != (instruction.amount, instruction.currency) or (
-        charge is not None and refund.transaction_id != charge.transaction
-    ):
-        raise NumberConflict
+    same_payment = charge is None or refund.transaction_id == charge.transaction
+    amount = refund.amount
+    if (amount.refund, amount.currency) != (instruction.amount, instruction.currency) or not same_payment:
+        raise NumberConflict(
+            found=OtherRefund(
+                amount=amount.refund,
+                currency=amount.currency,
+                result=STATES.get(refund.status, GatewayResult.UNKNOWN),
+                same_payment=same_payment,
+                gateway_ref=refund.refund_id,
+            )
+        )
     return answer_of(
         instruction.refund_no,
         instruction.attempt,

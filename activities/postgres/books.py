@@ -49,7 +49,8 @@ class BookLine(Message):
     awaited: bool = False
     """The gateway has paid it, says our ledger, on a day of which not all is published yet: it counts as equal."""
     equal: bool
-    """Both say that the gateway has paid this amount, or both say that it has not."""
+    """Both say that the gateway has paid this amount, or both say that it has not; or an officer has paid ours, after
+    having seen that the gateway's is another refund under the number."""
 
 
 class BookTotal(Message):
@@ -246,7 +247,7 @@ def _line(ours: BookedLeg | None, theirs: StatementLine | None, due: statement_d
         theirs=theirs.amount if theirs else None,
         their_result=theirs.result if theirs else None,
         awaited=awaited,
-        equal=awaited or paid == _paid(theirs),
+        equal=awaited or paid == _paid(theirs) or (ours is not None and ours.number_seen),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from activities.postgres.connection import Connection
-from activities.postgres.whole_ledger import BookedLeg, booked
+from activities.postgres.whole_ledger import NUMBER_SEEN, BookedLeg, booked
 from workflows.rules.moments import CLOCKS_DIFFER
 
 LOOKS_BACK: Final = timedelta(days=60)
@@ -34,7 +34,10 @@ async def next_day(connection: Connection, at: datetime) -> date | None:
 
 async def legs_of(connection: Connection, numbers: Sequence[str]) -> dict[str, BookedLeg]:
     """The legs with these refund numbers."""
-    rows = await connection.fetch("SELECT * FROM ledger.every_leg WHERE refund_no = ANY ($1)", numbers)
+    rows = await connection.fetch(
+        f"SELECT *, {NUMBER_SEEN} FROM ledger.every_leg AS leg WHERE refund_no = ANY ($1)",  # noqa: S608 -- a constant
+        numbers,
+    )
     return {row["refund_no"]: booked(row) for row in rows}
 
 

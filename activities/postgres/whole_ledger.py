@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 import asyncpg
 
 from activities.postgres.connection import Connection
 from workflows.messages.payouts import LegState, PaidBy
+from workflows.rules.legs import AlertKind
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,30 @@ class BookedLeg:
     stated_on: date | None = None
     """On which day of the provider's statement this attempt stood last, paid or on its way (X5)."""
     settled_at: datetime | None = None
+    number_seen: bool = False
+    """Whether it was paid by hand after an officer had seen that the provider has another refund under its number.
+
+    Looked up where there is a line of the provider's to compare it with.
+    """
+
+
+NUMBER_SEEN: Final = f"""
+    coalesce(leg.paid_by = '{PaidBy.OFFICER}', false) AND EXISTS (
+        SELECT FROM ledger.every_leg_event AS said
+        WHERE said.refund_no = leg.refund_no AND said.failure = '{AlertKind.NUMBER_CONFLICT}'
+    ) AS number_seen
+"""
+"""A column beside those of legs, which the query calls ``leg``."""
 
 
 async def page(connection: Connection, after: str, limit: int) -> tuple[BookedLeg, ...]:
     """Up to ``limit`` legs in the order of their numbers (by code point), from the first after ``after`` on."""
     rows = await connection.fetch(
-        """
+        f"""
         SELECT refund_no, case_id, fund, amount, currency, state, paid_by, reserved_at, attempt, stated_on,
-               settled_at
-        FROM ledger.every_leg WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
-        """,
+               settled_at, {NUMBER_SEEN}
+        FROM ledger.every_leg AS leg WHERE refund_no > $1 ORDER BY refund_no LIMIT $2
+        """,  # noqa: S608 -- a constant
         after,
         limit,
     )
@@ -57,6 +73,7 @@ def booked(row: asyncpg.Record) -> BookedLeg:
         attempt=row["attempt"],
         stated_on=row["stated_on"],
         settled_at=row["settled_at"],
+        number_seen=row.get("number_seen", False),
     )
 
 

@@ -367,7 +367,7 @@ def legs_table(legs: Iterable[LegStatus], currency: str, zone: str | None = None
             leg.refund_no,
             str(Money(amount=leg.amount, currency=currency)) if currency else str(leg.amount),
             leg.tender_kind or "bank account",
-            leg.state + (f": {leg.failure}" if leg.failure else ""),
+            leg.state + (f": {leg.failure}" if leg.failure else "") + (f" ({leg.raw})" if leg.raw else ""),
             leg.paid_by or "",
             local(leg.arrives_until, zone) if leg.arrives_until else "",
         )

@@ -16,6 +16,7 @@ from activities.gateways.payment_stub_modes import COURSES, DECLINED, LATE, Beha
 from workflows.messages.actors import GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
 from workflows.messages.payouts import Payer
+from workflows.rules.number_conflicts import OtherRefund
 
 _FAILURES: Final = {
     GatewayResult.FAILED: DECLINED,
@@ -88,8 +89,8 @@ class MemoryGateway:
         """Pay, as the behaviour that matches says. Errors as of ``PaymentGateway.submit``."""
         number = instruction.refund_no
         known = self.refunds.get(number)
-        if known and _what(known.instruction) != _what(instruction):
-            raise NumberConflict
+        if known:
+            _is_ours(known.by(at), instruction)
         row = known.by(at) if known else GatewayRefund(instruction, GatewayResult.PROCESSING, at)
         if not _is_tried_again(row, instruction):
             return _answer(row)
@@ -107,9 +108,12 @@ class MemoryGateway:
     def inquire(self, instruction: RefundInstruction, at: datetime) -> GatewayAnswer | NotFound:
         """How the attempt stands at ``at``."""
         row = self.refunds.get(instruction.refund_no)
-        if row is None or row.instruction.attempt < instruction.attempt:
+        if row is None:
             return NotFound(refund_no=instruction.refund_no)
         row = self.refunds[instruction.refund_no] = row.by(at)
+        _is_ours(row, instruction)
+        if row.instruction.attempt < instruction.attempt:
+            return NotFound(refund_no=instruction.refund_no)
         return _answer(row)
 
     def redirect(self, instruction: RefundInstruction, at: datetime) -> GatewayAnswer:
@@ -199,6 +203,21 @@ def _is_tried_again(row: GatewayRefund, instruction: RefundInstruction) -> bool:
             return instruction.attempt > row.instruction.attempt
         case _:
             return False
+
+
+def _is_ours(row: GatewayRefund, instruction: RefundInstruction) -> None:
+    """See ``payment_stub_book.is_ours``."""
+    other = row.instruction
+    if _what(other) != _what(instruction):
+        raise NumberConflict(
+            found=OtherRefund(
+                amount=other.amount,
+                currency=other.currency,
+                result=row.result,
+                same_payment=(other.fund, other.tender) == (instruction.fund, instruction.tender),
+                gateway_ref=row.reference,
+            )
+        )
 
 
 def _what(instruction: RefundInstruction) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from activities.advancing import Attempt, Heard, bring_forward
 from activities.gateway_answers import (
+    NumberTaken,
     TurnedAway,
     Unknown,
     answered,
@@ -31,6 +32,7 @@ from workflows.messages.settlements import EnterCallback, Settle, Settled, Settl
 from workflows.rules.allocation import payer_of
 from workflows.rules.closing import as_paid
 from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
+from workflows.rules.number_conflicts import number_in_use
 from workflows.rules.paying import all_paid, is_paid
 from workflows.rules.paying_by_hand import (
     NotByHand,
@@ -88,19 +90,27 @@ class MemoryPayments:
         """Record that an officer, or the platform in advance, pays the legs that have not succeeded."""
         case_id, ledger = settling.payout.case_id, self._ledger
         undecided = Attempt(case_id=case_id, at=settling.at)
-        answers: dict[str, GatewayAnswer | NotFound] = {}
+        answers: dict[str, GatewayAnswer | NotFound | NumberTaken] = {}
         asked = {leg.refund_no: leg for leg in ledger.legs_of(case_id) if not is_paid(leg)}
         for leg in asked.values():
             answer = answers[leg.refund_no] = self._desk.ask(leg, settling.at)
-            if isinstance(answer, GatewayAnswer):
-                self._desk.enter(undecided, leg, answered(undecided, leg, answer))
+            match answer:
+                case GatewayAnswer():
+                    self._desk.enter(undecided, leg, answered(undecided, leg, answer))
+                case NumberTaken(other=other):
+                    self._desk.keep_conflict(undecided, leg, number_in_use(settling.at, other))
+                case NotFound():
+                    pass
+        others = {
+            number: told.other for number, told in answers.items() if isinstance(told, NumberTaken) and told.other
+        }
         legs = ledger.legs_of(case_id)
         certain = {
             leg.refund_no
             for leg in legs
             if may_be_paid_by_hand(asked.get(leg.refund_no), leg, answers.get(leg.refund_no))
         }
-        against = refused_by_hand(settling, legs, asked, certain) or self._pay_by_hand(settling, legs)
+        against = refused_by_hand(settling, legs, asked, certain, others) or self._pay_by_hand(settling, legs)
         if against:
             if against.alert:
                 self._keep_proof(against.alert, settling, against.about)
@@ -151,7 +161,7 @@ class MemoryDesk:
         """See Desk: it has no limits."""
         del leg, at
 
-    async def inquire(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound | Unknown:
+    async def inquire(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound | NumberTaken | Unknown:
         """See Desk."""
         return self.ask(leg, at)
 
@@ -170,12 +180,20 @@ class MemoryDesk:
 
     async def report_conflict(self, attempt: Attempt, leg: LegStatus, event: LegEvent) -> None:
         """See Desk."""
-        self._ledger.record(leg.refund_no, event)
-        self._ledger.alert(AlertKind.NUMBER_CONFLICT, attempt.case_id, leg.refund_no, GATEWAY, attempt.at)
+        self.keep_conflict(attempt, leg, event)
 
-    def ask(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound:
+    def keep_conflict(self, attempt: Attempt, leg: LegStatus, event: LegEvent) -> None:
+        """Enter that the number is another refund's."""
+        self._ledger.record(leg.refund_no, event)
+        evidence = event.raw or GATEWAY
+        self._ledger.alert(AlertKind.NUMBER_CONFLICT, attempt.case_id, leg.refund_no, evidence, attempt.at)
+
+    def ask(self, leg: LegStatus, at: datetime) -> GatewayAnswer | NotFound | NumberTaken:
         """How the gateway says that a leg stands."""
-        return self._gateway.inquire(self._instruction(leg), at)
+        try:
+            return self._gateway.inquire(self._instruction(leg), at)
+        except NumberConflict as error:
+            return NumberTaken(error.found)
 
     def enter(self, attempt: Attempt, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """Enter an event; with the last success, the closing step."""
@@ -222,8 +240,10 @@ def _heard(
     """What is known after the gateway was told something, as ``PaymentCalls`` says it."""
     try:
         return tell(instruction, at)
+    except NumberConflict as error:
+        return NumberTaken(error.found)
     except NotSent as error:
-        return TurnedAway(error.code, bounded(error.retry_after), isinstance(error, NumberConflict))
+        return TurnedAway(error.code, bounded(error.retry_after))
     except GatewayUnreachable as error:
         return Unknown(bounded(error.retry_after))
 

@@ -5,20 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.gateways.payment import GatewayAnswer, NotFound, NotSent, RefundInstruction
+from activities.gateways.payment import GatewayAnswer, NotFound, NotSent, NumberConflict, RefundInstruction
 from starter.interpreter.gateway import CallbackToCome, GatewayRefund, MemoryGateway
 from workflows.messages.actors import GATEWAY as THE_GATEWAY
 from workflows.messages.commands import GatewayCallback, GatewayResult
-from workflows.messages.message import EARLIEST
-from workflows.messages.payouts import RETURNED, STRANDED, LegState
-from workflows.rules.legs import GATEWAY, US, LegEvent
-from workflows.rules.paying import lost
+from workflows.messages.payouts import LOST, RETURNED, STRANDED, LegState
+from workflows.rules.legs import GATEWAY, US, AlertKind, LegEvent
+from workflows.rules.number_conflicts import read
 
 _EARLY: Final = timedelta(minutes=2)
 """Servers take their time: what was answered so much later is answered in memory already."""
 
 _CALLBACK: Final = "callback:"
-_LOST: Final = lost(EARLIEST).failure
 
 _RESULTS: Final = {
     LegState.SUCCEEDED: GatewayResult.SUCCEEDED,
@@ -95,6 +93,7 @@ class PastGateway(MemoryGateway):
         answer = self._next(instruction, course, at)
         if answer is None:
             raise NotSent("NOT_SENT")
+        _not_anothers(answer)
         return answer
 
     def inquire(self, instruction: RefundInstruction, at: datetime) -> GatewayAnswer | NotFound:
@@ -107,7 +106,8 @@ class PastGateway(MemoryGateway):
             return _paid(instruction, at)
         before = course.heard
         answer = self._next(instruction, course, at)
-        if answer and answer.failure == _LOST:
+        _not_anothers(answer)
+        if answer and answer.failure == LOST:
             return NotFound(refund_no=number)
         unknown = answer is None or answer.result is GatewayResult.UNKNOWN
         if unknown and course.heard == before and course.number + 1 < len(course.sendings):
@@ -160,6 +160,11 @@ class PastGateway(MemoryGateway):
                 raw=event.raw,
             )
             self.announce(CallbackToCome(due, callback))
+
+
+def _not_anothers(answer: GatewayAnswer | None) -> None:
+    if answer and answer.failure == AlertKind.NUMBER_CONFLICT:
+        raise NumberConflict(found=read(answer.raw))
 
 
 def _is_answer(event: LegEvent) -> bool:

@@ -135,8 +135,9 @@ READERS: Final[Mapping[str, str]] = {
     "workflows/kinds/settling.py:retry_at_gateway": "RetryPayment.reason RetryPayment.partly RetryPayment.account",
     "workflows/kinds/settling.py:pay_by_hand": """
         PayInAdvance.reason PayInAdvance.proof RecordManualTransfer.reason RecordManualTransfer.proof
-        RecordManualTransfer.transferred_at RecordManualTransfer.amount
+        RecordManualTransfer.transferred_at RecordManualTransfer.amount RecordManualTransfer.number_holds
     """,
+    "workflows/rules/number_conflicts.py:refused_for_number": "NumberHolds.amount NumberHolds.whose",
     "activities/gateway_answers.py:called_back": """
         GatewayCallback.refund_no GatewayCallback.result GatewayCallback.gateway_ref GatewayCallback.failure
         GatewayCallback.settled_at GatewayCallback.attempt GatewayCallback.raw

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from activities.gateway_answers import TurnedAway, Unknown
+from activities.gateway_answers import NumberTaken, TurnedAway, Unknown
 from activities.gateways import alipay as adapter
 from activities.gateways.alipay import AlipayRefunds
 from activities.gateways.alipay_answers import FAILURES, fen, yuan
@@ -17,13 +17,14 @@ from activities.gateways.alipay_bill import BillUnreadableError, lines
 from activities.gateways.alipay_signatures import UnverifiedError, text_to_sign, verified_answer
 from activities.gateways.callbacks import CallbackRefused, CallbackRequest, Refused
 from activities.gateways.limits import Considered, objection
-from activities.gateways.payment import GatewayAnswer, NotFound, NotPublished, NotSent, NumberConflict, StatementLine
+from activities.gateways.payment import GatewayAnswer, NotFound, NotPublished, NotSent, StatementLine
 from activities.measures import Measures
 from activities.payment_calls import PaymentCalls
 from tests.gateways.alipay_server import BEIJING, AlipayServer, Fault, Kept
 from tests.gateways.conftest import REFUND_NO, TRANSACTION, instruction
 from tests.gateways.wechatpay_server import Keys
 from workflows.messages.commands import GatewayResult
+from workflows.rules.number_conflicts import OtherRefund
 
 NOW = datetime.now(UTC)
 TODAY = NOW.astimezone(BEIJING).date()
@@ -157,12 +158,18 @@ async def test_more_than_is_left_of_the_trade_fails(alipay: AlipayRefunds) -> No
     assert (refused.result, refused.raw) == (GatewayResult.FAILED, "ACQ.REASON_TRADE_REFUND_FEE_ERR")
 
 
-async def test_a_number_with_another_amount_is_a_conflict(alipay: AlipayRefunds) -> None:
+async def test_a_number_with_another_amount_is_a_conflict(calls: PaymentCalls, alipay: AlipayRefunds) -> None:
     await alipay.submit(instruction())
-    with pytest.raises(NumberConflict):
-        await alipay.submit(instruction(amount=501))
-    with pytest.raises(NumberConflict):
-        await alipay.inquire(instruction(amount=501))
+    other = OtherRefund(amount=500, currency="CNY", result=GatewayResult.SUCCEEDED, same_payment=True)
+    for tell in (calls.submit, calls.inquire):
+        assert await tell(instruction(amount=501), NOW) == NumberTaken(other)
+
+
+async def test_a_number_whose_other_content_is_not_told_is_a_conflict_all_the_same(
+    calls: PaymentCalls, server: AlipayServer
+) -> None:
+    server.refuse = "ACQ.DISCORDANT_REPEAT_REQUEST"
+    assert await calls.submit(instruction(), NOW) == NumberTaken(None)
 
 
 async def test_wrong_keys_and_no_connection_have_sent_nothing(

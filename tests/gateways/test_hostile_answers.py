@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 import pytest
 from aiohttp import web
 
-from activities.gateway_answers import TurnedAway, Unknown, answered
+from activities.gateway_answers import NumberTaken, TurnedAway, Unknown, answered
 from activities.gateways.alipay import AlipayRefunds
 from activities.gateways.alipay_bill import BillUnreadableError as AlipayBillUnreadableError
 from activities.gateways.payment import (
@@ -45,12 +45,13 @@ from tests.proofs.hostile_answers import ENOUGH, odd_http, serving
 from tests.proofs.hostile_values import MARK, Document, Sender
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import LegState, LegStatus
+from workflows.rules.number_conflicts import number_in_use
 
 INPUTS: Final = int(os.environ.get("PROOFS_INPUTS", "64"))
 AT_ONCE: Final = 8
 AMOUNT: Final = 500
 AT: Final = datetime(2026, 11, 28, 12, tzinfo=UTC)
-Heard = GatewayAnswer | NotFound | TurnedAway | Unknown
+Heard = GatewayAnswer | NotFound | TurnedAway | NumberTaken | Unknown
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,10 @@ def wrong_with(heard: Heard, of: RefundInstruction, *, may_be_paid: bool) -> str
             leg = LegStatus(refund_no=of.refund_no, amount=of.amount, state=LegState.SUBMITTED)
             event = answered(Attempt(), leg, heard)
             return "" if event.as_of <= AT + timedelta(minutes=2) else f"a moment that cannot be: {event}"
+        case NumberTaken(other=other):
+            raw = number_in_use(AT, other).raw
+            LegStatus(refund_no=of.refund_no, amount=of.amount, state=LegState.ABNORMAL, raw=raw)
+            return ""
         case TurnedAway(retry_after=wait) | Unknown(retry_after=wait):
             return "" if wait is None or timedelta(0) <= wait <= timedelta(hours=24) else f"asked again after {wait}"
         case _:

@@ -28,6 +28,7 @@ from activities.gateways.stripe_settings import StripeSettings
 from tests.gateways.stripe_server import DAY, KEY, NOON, Fault, StripeServer, stripe_server
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Payer
+from workflows.rules.number_conflicts import OtherRefund
 
 
 def number(leg: int) -> str:
@@ -350,12 +351,31 @@ async def test_what_is_not_known_of_a_refund_is_not_concluded_from_an_unknown_ch
 
 async def test_a_number_that_carries_another_refund_is_a_conflict(server: StripeServer, stripe: StripeRefunds) -> None:
     charge = server.charge(900)
-    await stripe.submit(told(charge, 500))
-    with pytest.raises(NumberConflict):
-        await stripe.submit(told(charge, 400))
-    with pytest.raises(GatewayUnreachable, match="number_conflict"):
-        await stripe.inquire(told(charge, 400))
+    first = await stripe.submit(told(charge, 500))
+    for tell in (stripe.submit, stripe.inquire):
+        with pytest.raises(NumberConflict) as conflict:
+            await tell(told(charge, 400))
+        assert conflict.value.found == OtherRefund(
+            amount=500,
+            currency="CNY",
+            result=GatewayResult.SUCCEEDED,
+            same_payment=True,
+            gateway_ref=first.gateway_ref,
+        )
     assert paid(server) == 500
+
+
+async def test_ours_is_found_also_behind_another_of_its_number(server: StripeServer, stripe: StripeRefunds) -> None:
+    """Nothing but our asking first keeps a number on one refund there: what is paid must not look unpaid."""
+    charge = server.charge(900)
+    ours = await stripe.submit(told(charge, 500))
+    newer = await stripe.submit(told(charge, 300, leg=2))
+    number = {each["id"]: each["metadata"]["aftersales_refund"] for each in server.refunds}[ours.gateway_ref]
+    next(each for each in server.refunds if each["id"] == newer.gateway_ref)["metadata"]["aftersales_refund"] = number
+
+    for tell in (stripe.inquire, stripe.submit):
+        assert await tell(told(charge, 500)) == ours
+    assert paid(server) == 800
 
 
 async def test_an_answer_about_another_refund_is_none(server: StripeServer, stripe: StripeRefunds) -> None:

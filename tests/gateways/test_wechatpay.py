@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from activities.gateway_answers import TurnedAway, Unknown
+from activities.gateway_answers import NumberTaken, TurnedAway, Unknown
 from activities.gateways import wechatpay as adapter
 from activities.gateways.limits import Considered, objection
-from activities.gateways.payment import GatewayAnswer, NotFound, NotSent, NumberConflict
+from activities.gateways.payment import GatewayAnswer, NotFound, NotSent
 from activities.gateways.wechatpay import WeChatPayRefunds
 from activities.gateways.wechatpay_answers import FAILURES, bank_type
 from activities.gateways.wechatpay_settings import WeChatPaySettings
@@ -23,6 +23,7 @@ from tests.gateways.conftest import REFUND_NO, TRANSACTION, instruction
 from tests.gateways.wechatpay_server import Fault, Trade, WeChatPayServer
 from workflows.messages.commands import GatewayResult
 from workflows.messages.persons import BankAccount
+from workflows.rules.number_conflicts import OtherRefund
 
 NOW = datetime.now(UTC)
 NUMBER = instruction().number
@@ -189,15 +190,25 @@ async def test_an_attempt_is_not_sent_while_one_before_it_may_pay(
     assert set(server.refunds) == {NUMBER}
 
 
-async def test_a_number_with_other_content_is_a_conflict(wechatpay: WeChatPayRefunds) -> None:
-    await submitted(wechatpay)
-    with pytest.raises(NumberConflict):
-        await submitted(wechatpay, amount=501)
-    other = instruction()
-    assert other.charge is not None
-    elsewhere = other.model_copy(update={"charge": other.charge.model_copy(update={"transaction": "4200"})})
-    with pytest.raises(NumberConflict):
-        await wechatpay.submit(elsewhere)
+async def test_a_number_with_other_content_is_a_conflict(
+    calls: PaymentCalls, wechatpay: WeChatPayRefunds, server: WeChatPayServer
+) -> None:
+    """Another amount of this payment is the buyer's; of another payment it may be anybody's."""
+    first = await submitted(wechatpay)
+    server.settle(NUMBER, "SUCCESS")
+    told = instruction()
+    assert told.charge is not None
+    elsewhere = told.model_copy(update={"charge": told.charge.model_copy(update={"transaction": "4200"})})
+    for wish, same_payment in ((instruction(amount=501), True), (elsewhere, False)):
+        other = OtherRefund(
+            amount=500,
+            currency="CNY",
+            result=GatewayResult.SUCCEEDED,
+            same_payment=same_payment,
+            gateway_ref=first.gateway_ref,
+        )
+        for tell in (calls.submit, calls.inquire):
+            assert await tell(wish, NOW) == NumberTaken(other)
 
 
 async def test_more_than_is_left_of_the_payment_fails(wechatpay: WeChatPayRefunds, server: WeChatPayServer) -> None:

@@ -10,14 +10,20 @@ from typing import cast
 
 import pytest
 
-from tests.states.keeping import Kept, all_kept, next_of
+from tests.states.keeping import FOLDER, Kept, all_kept, next_of
+from workflows.kinds.decisions import Booked
 from workflows.kinds.kind import PROCESSES
 from workflows.kinds.resuming import resumed_state
+from workflows.kinds.settling import pay_by_hand
 from workflows.kinds.state import State
 from workflows.kinds.steps import kept as as_written
-from workflows.messages.cases import Resumed
+from workflows.messages.actors import officer
+from workflows.messages.cases import Refusal, Resumed
+from workflows.messages.commands import PayInAdvance
+from workflows.messages.payouts import LegState
 from workflows.messages.reading import read_own
-from workflows.messages.stages import CaseKind
+from workflows.messages.settlements import Settled
+from workflows.messages.stages import Attention, CaseKind, StageName
 
 FILES = all_kept()
 
@@ -60,6 +66,36 @@ def test_a_state_of_a_newer_release_is_read_with_what_is_known_of_it(path: Path)
     kept = read(path)
     resumed = read_own(Resumed, {**kept.resumed, "state": {**kept.resumed["state"], "of_tomorrow": {"a": 1}}})
     assert resumed_state(resumed) == kept.case().state
+
+
+@pytest.mark.parametrize(
+    ("state", "failure", "was", "means"),
+    [
+        (LegState.ABNORMAL, "number_conflict", Attention.MERCHANT_ACCOUNT_SHORT, Attention.NUMBER_CONFLICT),
+        (LegState.ABNORMAL, "not_found", Attention.MERCHANT_ACCOUNT_SHORT, Attention.REFUND_LOST),
+        (LegState.FAILED, "merchant_account_short", Attention.REFUND_DECLINED, Attention.MERCHANT_ACCOUNT_SHORT),
+    ],
+)
+def test_what_was_called_otherwise_is_called_what_it_is_at_the_next_answer(
+    state: LegState, failure: str, was: Attention, means: Attention
+) -> None:
+    """Section 10: a refusal of a command of an officer's is such an answer; nothing of the payment is done anew."""
+    case = read(FOLDER / "unshipped_refund-payment_attention.json").case()
+    legs = tuple(leg.model_copy(update={"state": state, "failure": failure}) for leg in case.state.legs)
+    case = case.but(legs=legs, attention=was)
+    by_hand = PayInAdvance(key="c", by=officer("o-1"), reason="buyer_waits", proof="ticket:1")
+    asked = pay_by_hand(case, by_hand)
+    assert asked.then
+    refusal = Refusal(code="number_in_use", field="number_holds", rule="section 10", explanation="looked at first")
+
+    decision = asked.then(case, Booked(Settled(legs=legs, refusal=refusal), None))
+
+    assert decision.step
+    assert (decision.step.stage.name, decision.step.attention) == (StageName.PAYMENT_ATTENTION, means)
+    assert (decision.refuse, decision.effect) == (refusal, None)
+    assert decision.mark
+    assert decision.before
+    assert decision.as_before().step is None, "a run of the release that has called it so waits on"
 
 
 def test_every_kind_is_kept() -> None:

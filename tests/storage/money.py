@@ -11,7 +11,7 @@ from activities.policies import Policies
 from activities.postgres import casebook, ledger, reservations
 from workflows.messages.actors import CLOCK, officer
 from workflows.messages.cases import CaseKey, NewEntry, Step
-from workflows.messages.commands import GatewayCallback
+from workflows.messages.commands import GatewayCallback, NumberHolds
 from workflows.messages.money import Money
 from workflows.messages.openings import OpenCase, Opened
 from workflows.messages.payouts import (
@@ -179,7 +179,12 @@ def settle(wish: Payout, ask: Ask = Ask.SUBMIT, *, at: datetime = NOON) -> Settl
 
 
 def by_hand(
-    wish: Payout, *, paid_by: PaidBy = PaidBy.OFFICER, at: datetime = NOON, proof: str = PROOF
+    wish: Payout,
+    *,
+    paid_by: PaidBy = PaidBy.OFFICER,
+    at: datetime = NOON,
+    proof: str = PROOF,
+    number_holds: NumberHolds | None = None,
 ) -> SettleManually:
     """An officer's word that it was paid."""
     outcomes = {PaidBy.OFFICER: OutcomeKind.PAID_MANUALLY, PaidBy.PLATFORM: OutcomeKind.PAID_BY_PLATFORM}
@@ -191,6 +196,7 @@ def by_hand(
         proof=proof,
         at=at,
         closing=closing(wish, outcome=outcomes[paid_by], at=at),
+        number_holds=number_holds,
     )
 
 

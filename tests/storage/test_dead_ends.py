@@ -7,12 +7,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from activities.gateways.payment import RefundInstruction
 from activities.gateways.payment_stub import Mode, PaymentGatewayStub
 from activities.payments import Payments
 from activities.postgres import ledger, whole_ledger
 from activities.postgres.pool import open_pool
 from tests.patience import PATIENCE
 from tests.storage.money import by_hand, minutes, open_case, open_order, payout, reserve, settle, told
+from workflows.messages.commands import NumberHolds, Whose
 from workflows.messages.payouts import Ask, LegState, PaidBy, Payout, TenderKind
 from workflows.messages.settlements import Settled
 from workflows.rules.legs import CLOSABLE, GATEWAY, US, LegEvent
@@ -91,3 +93,30 @@ async def test_no_legs_are_a_dead_end(pool: asyncpg.Pool, mode: Mode) -> None:
     assert stuck == []
     async with pool.acquire() as connection:
         assert await whole_ledger.overpaid(connection, funds) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_no_leg_whose_number_is_in_use_is_a_dead_end(pool: asyncpg.Pool, state: LegState) -> None:
+    """Another refund has the number at the provider, of another payment or of this one, whatever we believed of it."""
+    gateway = PaymentGatewayStub(pool)
+    payments = Payments(pool, gateway, lambda: None, gateway_timeout=PATIENCE)
+    for whose, tender in ((Whose.ANOTHERS, "of_staging"), (Whose.BUYERS, "t0")):
+        wish = await standing(pool, (state,), elsewhere=0)
+        async with pool.acquire() as connection:
+            (leg,) = await ledger.legs_of(connection, wish.case_id, 1)
+        await gateway.submit(
+            RefundInstruction(
+                refund_no=leg.refund_no,
+                merchant_id=wish.merchant_id,
+                fund=wish.fund,
+                tender=tender,
+                account=None,
+                amount=3_000,
+                currency="CNY",
+            )
+        )
+        settled = await payments.settle(settle(wish, Ask.INQUIRE, at=minutes(10)))
+        if not over(settled):
+            word = NumberHolds(amount=3_000, whose=whose)
+            settled = await payments.settle_manually(by_hand(wish, at=minutes(30), number_holds=word))
+        assert over(settled), (whose, settled)

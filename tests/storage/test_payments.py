@@ -41,7 +41,7 @@ from tests.storage.own_keys import vault
 from tests.storage.test_vault import ACCOUNT
 from workflows.messages.actors import CLOCK
 from workflows.messages.cases import NewEntry
-from workflows.messages.commands import GatewayCallback
+from workflows.messages.commands import GatewayCallback, NumberHolds, Whose
 from workflows.messages.payouts import Ask, LegState, LegStatus, PaidBy, Payer, Payout, Reservation, TenderKind
 from workflows.messages.requests import BankTransfer
 from workflows.messages.settlements import EnterCallback, Settled
@@ -749,8 +749,53 @@ async def test_a_number_that_is_another_refunds_calls_a_person(bench: Bench) -> 
 
     (leg,) = (await bench.settle(wish)).legs
 
+    told = f"0.01 CNY succeeded, this payment, GW-{number}-1"
+    assert (leg.state, leg.failure, leg.raw) == (LegState.ABNORMAL, "number_conflict", told)
+    assert [(each.kind, each.evidence) for each in await bench.alerts(wish)] == [("number_conflict", told)]
+
+
+@pytest.mark.parametrize("ask", [Ask.SUBMIT, Ask.INQUIRE, Ask.RETRY])
+async def test_a_number_in_use_that_only_asking_finds_calls_a_person(bench: Bench, ask: Ask) -> None:
+    """An attempt ended between its mark and the answer: what there is under the number is known, and it is not ours."""
+    wish = await open_case(bench.pool)
+    number = await bench.mark_submitted(wish)
+    await bench.gateway.submit(instruction(wish, number).model_copy(update={"amount": 1}))
+
+    (leg,) = (await bench.settle(wish, ask, at=minutes(1))).legs
+
     assert (leg.state, leg.failure) == (LegState.ABNORMAL, "number_conflict")
+    assert await bench.attempts(wish) == [1]
+
+
+async def test_a_number_in_use_is_found_before_anything_is_paid_by_hand(bench: Bench) -> None:
+    """Nobody has looked yet when the officer's word comes: it is refused, and what there is is kept (R11)."""
+    wish = await open_case(bench.pool)
+    await told(bench.gateway, wish, Mode.LOSE_REQUEST, uses_left=1)
+    (unknown,) = (await bench.settle(wish)).legs
+    await bench.gateway.submit(instruction(wish, unknown.refund_no).model_copy(update={"amount": 1}))
+
+    for paid_by in (PaidBy.OFFICER, PaidBy.PLATFORM):
+        refused = await bench.payments.settle_manually(by_hand(wish, paid_by=paid_by, at=minutes(1)))
+        assert refused.refusal is not None
+        assert (refused.refusal.code, refused.closed) == ("number_in_use", False)
+        assert (refused.legs[0].state, refused.legs[0].failure) == (LegState.ABNORMAL, "number_conflict")
     assert [each.kind for each in await bench.alerts(wish)] == ["number_conflict"]
+
+    word = by_hand(wish, at=minutes(2), number_holds=NumberHolds(amount=1, whose=Whose.BUYERS))
+    settled = await bench.payments.settle_manually(word)
+    assert (settled.closed, settled.legs[0].paid_by) == (True, PaidBy.OFFICER)
+    assert await bench.payments.settle_manually(word) == settled, "an attempt whose answer was lost"
+
+
+async def test_a_callback_about_the_other_refund_pays_nothing_of_ours(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    number = (await bench.leg(wish)).refund_no
+    await bench.gateway.submit(instruction(wish, number).model_copy(update={"amount": 1}))
+    await bench.settle(wish)
+
+    entered = await bench.enter(wish, callback_of(number, "succeeded", at=minutes(9)), at=minutes(9))
+
+    assert (entered.closed, states(entered)) == (False, [LegState.ABNORMAL])
 
 
 class NeedsTheDatabase(PassingOn):

@@ -33,7 +33,7 @@ from tests.storage.money import (
     some_id,
     told,
 )
-from workflows.messages.commands import GatewayCallback
+from workflows.messages.commands import GatewayCallback, NumberHolds, Whose
 from workflows.messages.payouts import Ask, PaidBy, Payout, TenderKind
 from workflows.messages.reconciliation import (
     Comparison,
@@ -125,6 +125,24 @@ async def test_what_the_gateway_paid_and_never_told(bench: Bench, page: int) -> 
     await bench.payments.settle(settle(wish, Ask.INQUIRE, at=minutes(5)))
     assert await bench.compare(page) == ReconcileReport(compared=4, resolved=1)
     assert await bench.differences() == []
+    assert (await bench.books()).equal
+
+
+async def test_another_refund_under_our_number_differs_until_an_officer_has_seen_it(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    async with bench.pool.acquire() as connection:
+        (leg,) = await ledger.legs_of(connection, wish.case_id, wish.number)
+    await bench.told(instruction(leg.refund_no, wish.merchant_id, wish.fund, 6_000))
+    await bench.payments.settle(settle(wish))
+
+    first = await bench.compare()
+    assert first.differences == {DifferenceKind.AMOUNT_DIFFERS: 1, DifferenceKind.GATEWAY_PAID_OURS_NOT: 1}
+    assert {(each.ours_amount, each.theirs_amount) for each in await bench.differences()} == {(10_000, 6_000)}
+    assert not (await bench.books()).equal
+
+    word = NumberHolds(amount=6_000, whose=Whose.BUYERS)
+    assert (await bench.payments.settle_manually(by_hand(wish, number_holds=word))).closed
+    assert await bench.compare() == ReconcileReport(compared=1, resolved=2)
     assert (await bench.books()).equal
 
 

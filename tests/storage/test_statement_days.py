@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from activities.gateways.payment import RefundInstruction
 from activities.gateways.payment_stub import Mode
+from activities.postgres import ledger
 from activities.postgres.books import TooManyLines, of_days, one_day
 from activities.postgres.statement_days import LOOKS_BACK
 from tests.storage.daily_statements import DAY, Bench, open_bench
-from tests.storage.money import NOON, some_id
-from workflows.messages.commands import GatewayResult
+from tests.storage.money import NOON, by_hand, open_case, settle, some_id
+from workflows.messages.commands import GatewayResult, NumberHolds, Whose
 from workflows.messages.reconciliation import DifferenceKind, ReconcileReport
 
 
@@ -33,6 +35,40 @@ async def test_each_day_is_read_once_and_the_books_agree(bench: Bench) -> None:
     assert again == ReconcileReport()
     assert bench.gateway.fetched == [DAY - timedelta(days=1), DAY], "from the day before the first leg on, each once"
     assert await bench.pool.fetchval("SELECT lines FROM ledger.statement_days WHERE day = $1", DAY) == 3
+
+
+async def test_a_stated_refund_that_has_our_number_differs_until_an_officer_has_seen_it(bench: Bench) -> None:
+    wish = await open_case(bench.pool)
+    async with bench.pool.acquire() as connection:
+        (leg,) = await ledger.legs_of(connection, wish.case_id, wish.number)
+    other = RefundInstruction(
+        refund_no=leg.refund_no,
+        merchant_id=wish.merchant_id,
+        fund=wish.fund,
+        tender="of_staging",
+        account=None,
+        amount=6_000,
+        currency="CNY",
+    )
+    await bench.gateway.stub.submit(other)
+    await bench.payments.settle(settle(wish))
+    bench.gateway.states(leg.refund_no, amount=6_000)
+    assert set((await bench.compare()).differences) == {
+        DifferenceKind.AMOUNT_DIFFERS,
+        DifferenceKind.GATEWAY_PAID_OURS_NOT,
+    }
+
+    word = NumberHolds(amount=6_000, whose=Whose.ANOTHERS)
+    assert (await bench.payments.settle_manually(by_hand(wish, number_holds=word))).closed
+
+    assert (await bench.compare(1.5)).resolved == 2
+    assert await bench.kinds() == {}
+    assert (await of_days(bench.pool, bench.gateway, DAY, DAY)).equal
+
+    bench.gateway.published = DAY + timedelta(days=1)
+    bench.gateway.states(leg.refund_no, DAY + timedelta(days=1), amount=6_000, attempt=2)
+    await bench.compare(2)
+    assert (await bench.kinds()).get(leg.refund_no), "what is paid under the number of another attempt nobody has seen"
 
 
 async def test_what_the_statement_has_otherwise_is_a_difference_until_it_has_vanished(bench: Bench) -> None:

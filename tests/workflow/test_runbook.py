@@ -189,6 +189,24 @@ async def refund_returned(world: World) -> Case:
     return case
 
 
+async def number_conflict(world: World) -> Case:
+    case = await world.refund()
+    await world.another_has_the_number(case, 6_000)
+    await case.act(Approve(key="approve", by=merchant(world.merchant)))
+    return case
+
+
+async def refund_lost(world: World) -> Case:
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.NEVER_SETTLE, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await case.act(Approve(key="approve", by=merchant(world.merchant)))
+    await world.at(case, StageName.SETTLING)
+    await world.forgotten_by_the_gateway(case)
+    await world.forward(case, hours=1)
+    return case
+
+
 ARRANGE: dict[Attention, Arrange] = {
     Attention.REVIEW_OVERDUE: escalated_cancellation,
     Attention.INTERCEPT_OVERDUE: intercept_overdue,
@@ -210,6 +228,8 @@ ARRANGE: dict[Attention, Arrange] = {
     Attention.REFUND_RETURNED: refund_returned,
     Attention.MONEY_STRANDED: payment(Mode.STRAND),
     Attention.MERCHANT_ACCOUNT_SHORT: payment(Mode.ACCOUNT_SHORT),
+    Attention.NUMBER_CONFLICT: number_conflict,
+    Attention.REFUND_LOST: refund_lost,
     Attention.ARRIVAL_OVERDUE: payment(Mode.NEVER_SETTLE, days=16),
     Attention.OUTCOME_UNKNOWN: payment(Mode.LOSE_REQUEST, days=3),
     Attention.ROOM_OVERDUE: room_overdue,
@@ -227,15 +247,22 @@ def command_of(line: str, world: World) -> Command:
     name, option, by, *words = shlex.split(line)
     assert option == "--as"
     model = COMMANDS[name]
-    return wording.built(model, acting.fields(model, words) | {"key": "runbook", "by": wording.actor(by)})
+    return acting.made(model, acting.fields(model, words) | {"key": "runbook", "by": wording.actor(by)}, "CNY")
 
 
 def cases() -> list[tuple[Attention, str]]:
     return [(attention, line) for attention in Attention for line in told(SECTIONS.get(attention, ""))]
 
 
-ON_SERVERS = {Attention.DISPUTE_BROKEN_OFF, Attention.REFUND_DECLINED, Attention.REFUND_RETURNED}
-"""A case's workflow is stopped, or begun again after its end; and one that any case can come to."""
+ON_SERVERS = {
+    Attention.DISPUTE_BROKEN_OFF,
+    Attention.REFUND_DECLINED,
+    Attention.REFUND_RETURNED,
+    Attention.NUMBER_CONFLICT,
+    Attention.REFUND_LOST,
+}
+"""A case's workflow is stopped, or begun again after its end; the gateway's book is not as we left it; and one that any
+case can come to."""
 
 
 ANSWERED_BY_NO_COMMAND = frozenset({Attention.BOOK_BEHIND})

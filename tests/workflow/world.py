@@ -16,6 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 
 from activities.gateways.order_records import OrderRecord
+from activities.gateways.payment import RefundInstruction
 from activities.gateways.payment_stub import Behaviour, PaymentGatewayStub
 from activities.notices.channel_stubs import fail_next
 from activities.notices.channels import ChannelName
@@ -34,6 +35,7 @@ from workflows.messages.requests import LineAmount, RefundReason, RefundRequest,
 from workflows.messages.stages import StageName
 from workflows.messages.standing_orders import SetStandingOrder
 from workflows.messages.statements import WriteStatement
+from workflows.rules.allocation import refund_number
 
 Found = TypeVar("Found")
 
@@ -262,6 +264,29 @@ class World:
     async def behave(self, behaviour: Behaviour) -> None:
         """Tell the gateway how to treat the refunds that match."""
         await self.gateway.set_behaviour(behaviour)
+
+    async def another_has_the_number(self, case: Case, amount: int, *, order_no: str | None = None) -> str:
+        """Have the gateway pay another refund under the number that the case's first payment has or will have.
+
+        Of the tender ``t1`` of this order, or of a payment that nobody here knows; the number.
+        """
+        number = refund_number(case.id, 1, 1)
+        other = RefundInstruction(
+            refund_no=number,
+            merchant_id=self.merchant,
+            fund=f"order/{order_no or 'of-staging'}",
+            tender="t1",
+            account=None,
+            amount=amount,
+            currency="CNY",
+        )
+        await self.gateway.submit(other)
+        return number
+
+    async def forgotten_by_the_gateway(self, case: Case) -> None:
+        """Have the gateway not know the case's payment any more."""
+        number = refund_number(case.id, 1, 1)
+        await self.pool.execute("DELETE FROM gateway.refunds WHERE refund_no = $1", number)
 
     async def forward(self, case: Case, **duration: float) -> None:
         """Move one case's clock; one that has ended meanwhile has none any more."""

@@ -233,7 +233,9 @@ def _money(view: CaseView, language: Language) -> list[str]:
     for leg in view.legs:
         state = said(OWN_BOOKS[leg.paid_by], language) if leg.paid_by in OWN_BOOKS else leg.state
         number = f"{said('退款单 · refund no.', language)}** `{leg.refund_no}`"
-        lines.append(f"- **{number}: {in_print(leg.amount, currency)}, {state}")
+        # As the gateway has said it: within a code, so that nothing of it is Markdown.
+        told = "".join(f" `{each.replace('`', '')}`" for each in (leg.failure, leg.raw) if each)
+        lines.append(f"- **{number}: {in_print(leg.amount, currency)}, {state}{told}")
     return lines
 
 

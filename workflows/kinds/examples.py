@@ -51,6 +51,7 @@ from workflows.messages.rulings import Award, Fault
 from workflows.messages.seen import Deciding
 from workflows.messages.stages import StageName
 from workflows.rules.negotiation import OPEN_TERMS
+from workflows.rules.number_conflicts import is_in_conflict, read
 
 EVIDENCE: Final = (
     {"uri": f"vault:evidence/{PLACEHOLDER}", "media_type": "image/jpeg", "bytes": 1, "sha256": NO_DIGEST},
@@ -104,7 +105,13 @@ def _offer(_: CaseView, request: Request) -> Fields:
 
 
 def _by_hand(view: CaseView, request: Request) -> Fields:
-    return {**_officer(view, request), "transferred_at": _moment(view.log[-1].at if view.log else view.opened_at)}
+    told = {**_officer(view, request), "transferred_at": _moment(view.log[-1].at if view.log else view.opened_at)}
+    others = [read(leg.raw) for leg in view.legs if is_in_conflict(leg)]
+    if not others:
+        return told
+    # R11: what was seen; whose it is, only who has looked can say.
+    seen = sum(each.amount for each in others if each)
+    return {**told, "number_holds": {"amount": seen, "whose": PLACEHOLDER}}
 
 
 def _proposal(view: CaseView, request: Request) -> Fields:

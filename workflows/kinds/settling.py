@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
+from types import MappingProxyType
 from typing import Final
 
 from workflows.kinds.case import Case
@@ -33,16 +34,28 @@ from workflows.kinds.state import Decided, State
 from workflows.messages.actors import GATEWAY
 from workflows.messages.cases import NoticeTemplate, Refusal, Span, Step, StepAnswer
 from workflows.messages.commands import CloseCase, GatewayCallback, PayInAdvance, RecordManualTransfer, RetryPayment
-from workflows.messages.payouts import RETURNED, STRANDED, Ask, LegState, LegStatus, PaidBy
+from workflows.messages.payouts import ACCOUNT_SHORT, LOST, RETURNED, STRANDED, Ask, LegState, LegStatus, PaidBy
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.messages.stages import Attention, OutcomeKind, StageName
 from workflows.rules.closing import as_paid
-from workflows.rules.legs import CLOSABLE, OPEN_STATES
+from workflows.rules.legs import CLOSABLE, OPEN_STATES, AlertKind
 from workflows.rules.paying import paid_out
 from workflows.rules.polling import gateway_polls
 
 _LIMIT_IS_RENEWED: Final = "arrival-limit-is-renewed"
 """The mark of the release since which the deadline of the arrival follows what the gateway says of it (R5)."""
+
+_BY_ITS_FAILURE: Final = "attention-by-its-failure"
+"""The mark of the release since which an officer is told what to do by the failure of a payment."""
+
+_OWN_WAY: Final = MappingProxyType(
+    {
+        STRANDED: Attention.MONEY_STRANDED,
+        AlertKind.NUMBER_CONFLICT.value: Attention.NUMBER_CONFLICT,
+        LOST: Attention.REFUND_LOST,
+    }
+)
+"""What to do about an abnormal leg goes by its failure: first what must not simply be paid by hand."""
 
 
 def ask_again(case: Case) -> Decision:
@@ -88,7 +101,13 @@ def _go_on(case: Case) -> Decision:
 
 def _wait_on(case: Case) -> Decision:
     """Nothing is written where the case waits as before."""
-    trouble = attention_for(case.state.legs, overdue=payout_of(case).overdue)
+    overdue = payout_of(case).overdue
+    trouble, was = (find(case.state.legs, overdue=overdue) for find in (attention_for, _attention_before))
+    decision = _wait_with(case, trouble)
+    return decision if trouble is was else replace(decision, mark=_BY_ITS_FAILURE, before=_wait_with(case, was))
+
+
+def _wait_with(case: Case, trouble: Attention | None) -> Decision:
     stage = PAYMENT_ATTENTION if trouble else SETTLING
     if (case.stage, case.state.attention) == (stage, trouble):
         return _wait_for_gateway(case)
@@ -166,15 +185,18 @@ def ask_gateway(case: Case, ask: Ask, *, partly: bool = False, account: str | No
 
 def pay_by_hand(case: Case, command: PayInAdvance | RecordManualTransfer) -> Decision:
     """Section 10: an officer has paid, or has the platform advance, what the gateway could not."""
-    transferred_at = None
+    transferred_at, amount, number_holds = None, None, None
+    seen: dict[str, str | int] = {}
     match command:
         case PayInAdvance():
             event, outcome, paid_by = "paid_in_advance", OutcomeKind.PAID_BY_PLATFORM, PaidBy.PLATFORM
         case RecordManualTransfer():
             event, outcome, paid_by = "paid_manually", OutcomeKind.PAID_MANUALLY, PaidBy.OFFICER
-            transferred_at = command.transferred_at
+            transferred_at, amount, number_holds = command.transferred_at, command.amount, command.number_holds
+    if number_holds:
+        seen = {"number_holds": number_holds.amount, "whose": number_holds.whose}
     when = {"transferred_at": transferred_at.isoformat()} if transferred_at else {}
-    done = case.obeyed(command, event, reason=command.reason, proof=command.proof, **when)
+    done = case.obeyed(command, event, reason=command.reason, proof=command.proof, **when, **seen)
     closing = closing_step(case, outcome, done, may_change=True)
     settling = SettleManually(
         payout=payout_of(case).payout,
@@ -185,7 +207,8 @@ def pay_by_hand(case: Case, command: PayInAdvance | RecordManualTransfer) -> Dec
         at=case.now,
         transferred_at=transferred_at,
         closing=closing,
-        amount=command.amount if isinstance(command, RecordManualTransfer) else None,
+        amount=amount,
+        number_holds=number_holds,
     )
     effect = PayByHand(settling, f"{event}: {in_print(case)}", _patience(case))
 
@@ -283,19 +306,33 @@ def attention_for(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | 
     """Why a person must look at a payout, or None while the gateway may still answer by itself."""
     states = {leg.state for leg in legs}
     failed = {leg.failure for leg in legs if leg.state is LegState.FAILED}
+    abnormal = {leg.failure for leg in legs if leg.state is LegState.ABNORMAL}
     if RETURNED in failed:
         return Attention.REFUND_RETURNED
-    if failed:
+    if failed - {ACCOUNT_SHORT}:
         return Attention.REFUND_DECLINED
-    if any(leg.state is LegState.ABNORMAL and leg.failure == STRANDED for leg in legs):
-        return Attention.MONEY_STRANDED
-    if LegState.ABNORMAL in states:
+    if found := next((means for failure, means in _OWN_WAY.items() if failure in abnormal), None):
+        return found
+    if abnormal - {ACCOUNT_SHORT, None}:
+        return Attention.REFUND_DECLINED
+    if failed or abnormal:
         return Attention.MERCHANT_ACCOUNT_SHORT
     if not overdue:
         return None
     if states & {LegState.UNKNOWN, LegState.SUBMITTED}:
         return Attention.OUTCOME_UNKNOWN
     return Attention.ARRIVAL_OVERDUE
+
+
+def _attention_before(legs: tuple[LegStatus, ...], *, overdue: bool) -> Attention | None:
+    """What the release before has called it."""
+    failed = {leg.failure for leg in legs if leg.state is LegState.FAILED}
+    if failed:
+        return Attention.REFUND_RETURNED if RETURNED in failed else Attention.REFUND_DECLINED
+    abnormal = {leg.failure for leg in legs if leg.state is LegState.ABNORMAL}
+    if abnormal:
+        return Attention.MONEY_STRANDED if STRANDED in abnormal else Attention.MERCHANT_ACCOUNT_SHORT
+    return attention_for(legs, overdue=overdue)
 
 
 def _money_may_have_moved() -> Refusal:

@@ -7,7 +7,7 @@ the whole vocabulary, a class a command, in the order of the rulebook.
 
 import re
 from functools import cache
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -403,6 +403,23 @@ class PayInAdvance(Command):
     proof: Reference
 
 
+class Whose(Word):
+    """Whose money the other refund is that the provider has under our number (section 10)."""
+
+    BUYERS = "buyers"
+    """This buyer's: it counts, and only the rest is transferred."""
+    ANOTHERS = "anothers"
+    """Somebody else's: all of ours is transferred."""
+
+
+class NumberHolds(Input):
+    """What the provider has under a refund's number, as an officer has seen it, and whose that is (R11)."""
+
+    amount: PositiveMinor
+    """In minor units, of all numbers of the payout that are in use: refused where the provider has another amount."""
+    whose: Whose
+
+
 class RecordManualTransfer(Command):
     """An officer has paid by hand and shows the proof (section 10)."""
 
@@ -412,6 +429,8 @@ class RecordManualTransfer(Command):
     amount: PositiveMinor | None = None
     """What was transferred, in minor units of the order's currency: refused where there is another amount to pay
     (R14). Left out, it was what is left to pay."""
+    number_holds: NumberHolds | None = None
+    """That the officer has looked, where the provider has another refund under the number (``number_conflict``)."""
 
 
 class CloseCase(Command):
@@ -446,6 +465,12 @@ class GatewayResult(Word):
     """
     UNKNOWN = "unknown"
     """Nothing can be said: no answer, or one that makes no sense."""
+
+
+CAME_TO_NOTHING: Final = frozenset(
+    {GatewayResult.FAILED, GatewayResult.CANCELED, GatewayResult.CLOSED, GatewayResult.RETURNED}
+)
+"""Confirmed: no money is with the buyer, nor on its way."""
 
 
 class GatewayCallback(Command):

@@ -108,6 +108,12 @@ class LegState(Word):
 STRANDED: Final = "stranded"
 """The failure of an abnormal leg whose money lies with the provider: by hand it might be paid twice (section 10)."""
 
+ACCOUNT_SHORT: Final = "merchant_account_short"
+"""The failure of a leg that the merchant's account cannot pay, whether the gateway holds it or has declined it."""
+
+LOST: Final = "not_found"
+"""The failure of an abnormal leg that the gateway had taken, and does not know any more."""
+
 RETURNED: Final = "returned"
 """The failure of a leg that had succeeded: the money has come back, and the buyer does not have it (section 10)."""
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from workflows.messages.actors import Actor
 from workflows.messages.cases import Refusal, Resumed, Step
-from workflows.messages.commands import GatewayCallback
+from workflows.messages.commands import GatewayCallback, NumberHolds
 from workflows.messages.message import Code, Instant, Message, Reference
 from workflows.messages.money import Minor
 from workflows.messages.payouts import Ask, LegStatus, PaidBy, Payout
@@ -39,6 +39,8 @@ class SettleManually(Message):
     closing: Step
     amount: Minor | None = None
     """What was transferred, where the officer has said so (R14)."""
+    number_holds: NumberHolds | None = None
+    """What the officer has seen that the provider has under a number of ours, and whose it is."""
 
 
 class EnterCallback(Message):
@@ -73,5 +75,6 @@ class Settled(Message):
     """That of this step, as in ``Stepped``."""
     refusal: Refusal | None = None
     """A manual settlement that must not be: ``outcome_open`` while the gateway's answer is, ``already_paid``
-    where the gateway has paid every leg, ``no_room`` or ``amount_differs`` for what others have or
-    hold. Then nothing was paid by hand and ``closed`` is False."""
+    where the gateway has paid every leg, ``number_in_use`` where it has another refund under a number,
+    ``no_room`` or ``amount_differs`` for what others have or hold. Then nothing was paid by hand and ``closed`` is
+    False."""

@@ -15,11 +15,12 @@ US: Final = "us"
 """The source of what we did ourselves."""
 GATEWAY: Final = "gateway"
 """The source of what the gateway answered when it was asked."""
+_CALLBACK: Final = "callback:"
 
 
 def callback_source(key: str) -> str:
     """The source of a gateway's callback; a repeated one has the same."""
-    return f"callback:{key}"
+    return f"{_CALLBACK}{key}"
 
 
 def officer_source(officer_id: str) -> str:
@@ -147,6 +148,8 @@ def follow(standing: LegRecord | None, event: LegEvent) -> Change:
         if event.says is not LegState.RESERVED:
             raise ValueError("a leg begins with its reservation")
         return Change(LegRecord(state=LegState.RESERVED, reserved_at=event.at), moved=True)
+    if _of_the_other(standing, event):
+        return Change(standing, moved=False)
     match event.says:
         case LegState.SUCCEEDED:
             return _succeed(standing, event)
@@ -187,6 +190,13 @@ def _outdated(standing: LegRecord, event: LegEvent) -> bool:
     if event.attempt is not None and event.attempt != standing.attempt:
         return event.attempt < standing.attempt
     return standing.submitted_at is not None and _at_the_latest(event.as_of) < standing.submitted_at
+
+
+def _of_the_other(standing: LegRecord, event: LegEvent) -> bool:
+    """Whether a callback tells of the refund that has our number at the gateway; what was sent before was ours."""
+    if standing.failure != AlertKind.NUMBER_CONFLICT or not event.source.startswith(_CALLBACK):
+        return False
+    return event.attempt is None or event.attempt >= standing.attempt
 
 
 def _of_another_attempt(standing: LegRecord, event: LegEvent) -> bool:

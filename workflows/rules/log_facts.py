@@ -8,7 +8,9 @@ from typing import Final
 from workflows.messages.money import in_print
 from workflows.rules.local_time import local
 
-_AMOUNTS: Final = frozenset({"amount", "proposed_amount", "freight", "freight_paid", "compensation", "asked", "paid"})
+_AMOUNTS: Final = frozenset(
+    {"amount", "proposed_amount", "freight", "freight_paid", "compensation", "asked", "paid", "number_holds"}
+)
 """Facts in minor units."""
 _LINES: Final = re.compile(r"(?P<line>\S+):(?P<pieces>\d+):(?P<amount>\d+)")
 """One of ``lines``: which, how many pieces, for how much in minor units."""

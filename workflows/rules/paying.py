@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import Enum, auto
 
-from workflows.messages.payouts import STRANDED, Ask, LegState, LegStatus, PaidBy
-from workflows.rules.legs import GATEWAY, US, AlertKind, LegEvent
+from workflows.messages.payouts import LOST, STRANDED, Ask, LegState, LegStatus, PaidBy
+from workflows.rules.legs import GATEWAY, US, LegEvent
 
 
 class Move(Enum):
@@ -92,9 +92,4 @@ def not_taken(code: str, at: datetime) -> LegEvent:
 
 def lost(at: datetime) -> LegEvent:
     """The gateway had taken it, and does not know it any more: a person sends it again, or pays by hand."""
-    return LegEvent(says=LegState.ABNORMAL, source=GATEWAY, at=at, as_of=at, failure="not_found")
-
-
-def number_in_use(at: datetime) -> LegEvent:
-    """The number is another refund's, so neither trying again nor a new one is right: a person must look."""
-    return LegEvent(says=LegState.ABNORMAL, source=GATEWAY, at=at, as_of=at, failure=AlertKind.NUMBER_CONFLICT)
+    return LegEvent(says=LegState.ABNORMAL, source=GATEWAY, at=at, as_of=at, failure=LOST)

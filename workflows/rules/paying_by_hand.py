@@ -5,7 +5,7 @@ must not be paid a second time. An officer tells of money that was transferred a
 proof is kept with an alert, so that a person finds it.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from workflows.messages.cases import Refusal
@@ -13,6 +13,7 @@ from workflows.messages.payouts import LegState, LegStatus, PaidBy
 from workflows.messages.settlements import SettleManually
 from workflows.rules.allocation import Again
 from workflows.rules.legs import AlertKind, LegEvent, officer_source
+from workflows.rules.number_conflicts import OtherRefund, had_before, refused_for_number
 from workflows.rules.paying import amount_of, is_paid, is_stranded
 from workflows.rules.refusals import refused
 
@@ -29,12 +30,16 @@ class NotByHand:
 
 
 def refused_by_hand(
-    settling: SettleManually, legs: Sequence[LegStatus], asked: Container[str], certain: Container[str]
+    settling: SettleManually,
+    legs: Sequence[LegStatus],
+    asked: Container[str],
+    certain: Container[str],
+    others: Mapping[str, OtherRefund],
 ) -> NotByHand | None:
     """Why the legs that are not paid cannot be paid by hand; None where they can.
 
     ``asked`` are the refund numbers that were not paid before the gateway was asked, ``certain`` those that the
-    gateway will surely not pay by itself.
+    gateway will surely not pay by itself; ``others`` what it has under numbers that are in use.
     """
     left = [leg for leg in legs if not is_paid(leg)]
     paid_meanwhile = [leg for leg in legs if is_paid(leg) and leg.refund_no in asked]
@@ -49,7 +54,8 @@ def refused_by_hand(
     if not all(leg.refund_no in certain for leg in left):
         explanation = "the gateway may still pay: ask it again before paying by hand"
         return NotByHand(refused("outcome_open", "command", "section 10", explanation))
-    return None
+    refusal = refused_for_number(settling.number_holds, left, others, settling.payout.currency)
+    return NotByHand(refusal) if refusal else None
 
 
 def refused_for_room(
@@ -58,17 +64,19 @@ def refused_for_room(
     """Why there is no room for what is to be paid by hand, or another amount than was transferred; None where it fits.
 
     ``again`` is how the room of failed legs was taken anew, and ``unpaid`` what is to be paid since then; ``before``
-    was to be paid before. Whoever gets this back gives the room back as well.
+    was to be paid before. What the buyer has had under a number of ours counts. Whoever gets this back gives the room
+    back as well.
     """
     beyond = True
+    due = max(amount_of(unpaid) - had_before(settling.number_holds), 0)
     if again.held:
         refusal = refused("no_room", "command", "R8", "payments in flight hold what is left")
     elif not unpaid:
         explanation = "others have been paid all of it meanwhile: retry_payment or close_case ends the case"
         refusal = refused("no_room", "command", "R14", explanation)
-    elif settling.amount is not None and settling.amount != amount_of(unpaid):
-        refusal = refused("amount_differs", "amount", "R14", f"{amount_of(unpaid)} minor units are left to pay")
-        beyond = settling.amount > amount_of(unpaid)
+    elif settling.amount is not None and settling.amount != due:
+        refusal = refused("amount_differs", "amount", "R14", f"{due} minor units are left to pay")
+        beyond = settling.amount > due
     else:
         return None
     alert = AlertKind.PAID_BEYOND_CAP if beyond and settling.paid_by is PaidBy.OFFICER else None
@@ -92,8 +100,11 @@ def paid_by_hand(settling: SettleManually) -> tuple[LegEvent, LegEvent]:
 def perhaps_paid_beyond(settling: SettleManually, again: Again, unpaid: Sequence[LegStatus]) -> tuple[LegStatus, ...]:
     """Legs that pay less than those that had failed, of which more may have been transferred.
 
-    The officer's page showed what had failed; who has named the amount has transferred what is booked.
+    The officer's page showed what had failed; who has named the amount has transferred what is booked. And legs of
+    which the buyer had had more under a number of ours, before anything was transferred.
     """
+    if had_before(settling.number_holds) > amount_of(unpaid):
+        return tuple(unpaid)
     if settling.amount is not None or settling.paid_by is not PaidBy.OFFICER or not again.retired:
         return ()
     instead = {leg.refund_no for leg in again.instead}

@@ -99,6 +99,10 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the refund came back, the buyer has no money: retry_payment, pay_in_advance or record_manual_transfer",
         Attention.MONEY_STRANDED: "买家卡已失效，钱在支付渠道中间户，请勿另行付款：retry_payment 附新收款账户"
         " · the card is dead and the provider holds the money: never pay by hand, retry_payment with an account",
+        Attention.NUMBER_CONFLICT: "该退款单号下另有一笔退款，请先查明归属：record_manual_transfer 附 number_holds"
+        " · the provider has another refund of this number: see whose, then record_manual_transfer with number_holds",
+        Attention.REFUND_LOST: "网关曾受理退款，现查无此单，请向网关核查：retry_payment 或 pay_in_advance"
+        " · the gateway had taken the refund and knows it no more: ask it, then retry_payment or pay_in_advance",
         Attention.MERCHANT_ACCOUNT_SHORT: "商家账户余额不足：充值后 retry_payment，或 pay_in_advance"
         " · the merchant's account is short: retry_payment once it is filled, or pay_in_advance",
         Attention.ARRIVAL_OVERDUE: "网关已受理但未到账，请向网关核查；无需重复付款"

@@ -195,6 +195,8 @@ CHINESE: Final = Texts(
         Attention.REFUND_DECLINED: "支付渠道拒绝退款",
         Attention.REFUND_RETURNED: "退款到账后被退回",
         Attention.MONEY_STRANDED: "买家收款账户失效，退款滞留在支付渠道",
+        Attention.NUMBER_CONFLICT: "支付渠道在该退款单号下另有一笔退款",
+        Attention.REFUND_LOST: "支付渠道曾受理退款，现查无此单",
         Attention.MERCHANT_ACCOUNT_SHORT: "商家账户余额不足",
         Attention.ARRIVAL_OVERDUE: "退款到账超时",
         Attention.OUTCOME_UNKNOWN: "退款结果未知",

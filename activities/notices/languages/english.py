@@ -246,6 +246,8 @@ ENGLISH: Final = Texts(
         Attention.REFUND_DECLINED: "the payment provider declined the refund",
         Attention.REFUND_RETURNED: "the refund had arrived and came back",
         Attention.MONEY_STRANDED: "the buyer's card or account takes no money, and the payment provider holds it",
+        Attention.NUMBER_CONFLICT: "the payment provider has another refund under this refund's number",
+        Attention.REFUND_LOST: "the payment provider had taken the refund, and does not know it any more",
         Attention.MERCHANT_ACCOUNT_SHORT: "the merchant's account is short",
         Attention.ARRIVAL_OVERDUE: "the refund has not arrived in time",
         Attention.OUTCOME_UNKNOWN: "the result of the refund is not known",

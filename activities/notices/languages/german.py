@@ -266,6 +266,8 @@ GERMAN: Final = Texts(
         Attention.MONEY_STRANDED: (
             "Die Karte oder das Konto des Käufers nimmt kein Geld an; es liegt beim Zahlungsdienstleister"
         ),
+        Attention.NUMBER_CONFLICT: "Beim Zahlungsdienstleister steht unter dieser Nummer eine andere Erstattung",
+        Attention.REFUND_LOST: "Der Zahlungsdienstleister hatte die Erstattung angenommen und kennt sie nicht mehr",
         Attention.MERCHANT_ACCOUNT_SHORT: "Das Konto des Händlers ist nicht gedeckt",
         Attention.ARRIVAL_OVERDUE: "Die Erstattung ist nicht rechtzeitig angekommen",
         Attention.OUTCOME_UNKNOWN: "Es ist nicht bekannt, ob die Erstattung gelungen ist",
