@@ -423,6 +423,7 @@ READS_WHAT_IS_WORKED_ON = {
     "activities/postgres/log_lines.py",
     "activities/postgres/open_counts.py",
     "activities/postgres/overdue.py",
+    "activities/postgres/pauses.py",  # open ones
     "activities/postgres/pieces.py",  # of the case whose step it is
     "activities/postgres/repeated_steps.py",
     "activities/postgres/requirements.py",

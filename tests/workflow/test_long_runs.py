@@ -152,8 +152,8 @@ async def test_who_never_stops_telling_does_not_keep_a_run_from_its_end(world: W
 
 
 async def test_a_deadline_that_was_set_in_an_earlier_run_is_kept(world: World, short_runs: None) -> None:  # section 11
-    case = await world.refund()
-    await world.at(case, StageName.MERCHANT_REVIEW)
+    case = await world.refund(order_no=await world.shipped_order())
+    await world.at(case, StageName.SHIPPED_REVIEW)
     await tell(case, range(16))
     await until(lambda: runs_of(world, case), lambda found: len(found) > 1)
 
