@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.differing import bears_out, differing
-from activities.gateways.payment import CAME_TO_NOTHING, StatementLine
+from activities.gateways.payment import StatementLine
 from activities.postgres.whole_ledger import BookedLeg
-from workflows.messages.commands import GatewayResult
+from workflows.messages.commands import CAME_TO_NOTHING, GatewayResult
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.reconciliation import DifferenceKind, ReconcileRequest
 
