@@ -102,6 +102,11 @@ def answered(attempt: Entering, leg: LegStatus, answer: GatewayAnswer) -> LegEve
     return said(attempt, leg, answer, source=GATEWAY, as_of=as_of)
 
 
+def of_another_refund(callback: GatewayCallback, leg: LegStatus) -> bool:
+    """Whether a callback tells of another refund that has our number: a number has one amount for life."""
+    return callback.amount not in (None, leg.amount)
+
+
 def called_back(attempt: Entering, leg: LegStatus, callback: GatewayCallback) -> LegEvent:
     """What a gateway tells of itself."""
     answer = GatewayAnswer(

@@ -16,7 +16,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities import missing_steps
 from activities.advancing import Attempt, bring_forward
-from activities.gateway_answers import NumberTaken, Unknown, answered, called_back, may_be_paid_by_hand
+from activities.gateway_answers import (
+    NumberTaken,
+    Unknown,
+    answered,
+    called_back,
+    may_be_paid_by_hand,
+    of_another_refund,
+)
 from activities.gateways.payment import GIVE_UP_AFTER, GatewayAnswer, NotFound, PaymentGateway
 from activities.measures import Measures
 from activities.payment_calls import PaymentCalls
@@ -30,7 +37,7 @@ from workflows.messages.cases import Step
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import Ask, LegStatus
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
-from workflows.rules.legs import AlertKind
+from workflows.rules.legs import AlertKind, callback_source
 from workflows.rules.number_conflicts import number_in_use
 from workflows.rules.paying import is_ended, is_paid
 from workflows.rules.paying_by_hand import (
@@ -152,8 +159,9 @@ class Payments:
     async def enter_callback(self, entering: EnterCallback) -> Settled:
         """Enter a callback into the ledger. Late, repeated and contradicting ones are taken as they come.
 
-        A refund number that we never gave, or gave to another case than the one that closes, is refused
-        (``unknown_refund``), and changes nothing.
+        One of another amount is about another refund that has our number, and raises an alert (``number_conflict``):
+        the case finds that out when it asks. A refund number that we never gave, or gave to another case than the one
+        that closes, is refused (``unknown_refund``), and changes nothing.
 
         Raises:
             asyncpg.PostgresError, OSError: the database failed.
@@ -170,6 +178,9 @@ class Payments:
         case_id, number = found
         attempt = Attempt(case_id=case_id, number=number, at=entering.at, arrival=entering.arrival, closing=closing)
         async with missing_steps.told(self._pool, case_id):
+            if of_another_refund(callback, leg):
+                await self._desk.tell_of_conflict(attempt, leg, callback_source(callback.key))
+                return await self._desk.conclude(attempt)
             _, closed = await self._desk.record(attempt, leg, called_back(attempt, leg, callback))
             settled = closed or await self._desk.conclude(attempt)
         if entering.late and callback.result is GatewayResult.RETURNED:

@@ -104,6 +104,12 @@ class PayoutDesk:
             await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, evidence, attempt.at)
         self._measures.committed(tally)
 
+    async def tell_of_conflict(self, attempt: Attempt, leg: LegStatus, source: str) -> None:
+        """Raise the alert that the number is another refund's; the leg stays as it is until the gateway is asked."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            kind = AlertKind.NUMBER_CONFLICT
+            await alerts.raise_alert(connection, kind, attempt.case_id, leg.refund_no, source, attempt.at)
+
     async def record(self, attempt: Attempt, leg: LegStatus, event: LegEvent) -> tuple[Change, Settled | None]:
         """See Desk; both are one transaction."""
         closed: Settled | None = None

@@ -51,6 +51,9 @@ class ReadCallback:
     said_at: datetime
     """When the provider says that it happened: a callback that comes out of order tells of an earlier moment."""
     reply: CallbackReply = field(default_factory=CallbackReply)
+    amount: int | None = None
+    """Of what refund it tells, in our minor units, from 1 to 10**15; None where the provider does not say. By it a
+    callback about another refund under our number is told from ours."""
 
 
 class Refused(StrEnum):

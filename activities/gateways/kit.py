@@ -255,6 +255,7 @@ async def a_genuine_callback_is_read_the_same_each_time(ground: Ground) -> None:
     assert first.answer is not None, "it tells of a refund"
     assert first.answer.refund_no == refund.refund_no
     assert first.answer.result is GatewayResult.SUCCEEDED
+    assert first.amount in (None, refund.amount), f"it is of {refund.amount}, and is said to be of {first.amount}"
     assert first.key == second.key, "the same notification must have the same key"
     assert first.said_at == second.said_at
     assert 200 <= first.reply.status < 300, "a provider that is answered otherwise sends it again"

@@ -50,7 +50,7 @@ def read(request: CallbackRequest) -> ReadCallback:
         raw=said.raw,
         settled_at=said.settled_at,
     )
-    return ReadCallback(said.key, answer, said.settled_at, CallbackReply(b"success"))
+    return ReadCallback(said.key, answer, said.settled_at, CallbackReply(b"success"), said.amount)
 
 
 def _mac(secret: bytes, seconds: str, body: bytes) -> str:

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from activities.gateways.callbacks import CallbackRefused, CallbackRequest, ReadCallback, Refused
 from activities.gateways.stripe_answers import StripeRefund, answer_of, moment, number_of
+from activities.gateways.stripe_units import our_amount
 from workflows.messages.commands import GatewayResult
 from workflows.messages.message import Identifier
+from workflows.messages.money import MOST
 
 SIGNATURE: Final = "stripe-signature"
 ABOUT_REFUNDS: Final = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
@@ -62,7 +64,17 @@ def read(request: CallbackRequest, secrets: Sequence[str], tolerance: timedelta)
         raise CallbackRefused(Refused.UNREADABLE, "data.object.status")
     before = (event.data.previous_attributes or {}).get("status")
     answer = answer_of(refund, *ours, had_succeeded=before == "succeeded", at=said_at)
-    return ReadCallback(key=event.id, answer=answer, said_at=said_at)
+    return ReadCallback(key=event.id, answer=answer, said_at=said_at, amount=_amount(refund))
+
+
+def _amount(refund: StripeRefund) -> int:
+    try:
+        amount = our_amount(refund.amount, refund.currency.upper())
+    except ValueError:
+        raise CallbackRefused(Refused.UNREADABLE, "data.object.currency") from None
+    if amount > MOST:
+        raise CallbackRefused(Refused.UNREADABLE, "data.object.amount")
+    return amount
 
 
 def _verify(request: CallbackRequest, secrets: Sequence[str], tolerance: timedelta) -> None:

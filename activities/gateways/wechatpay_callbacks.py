@@ -19,6 +19,7 @@ from activities.gateways.payment import GatewayUnreachable
 from activities.gateways.refund_numbers import read_number
 from activities.gateways.wechatpay_answers import answer_of
 from workflows.messages.message import Moment
+from workflows.messages.money import PositiveMinor
 
 PLAYED_AGAIN_AFTER: Final = timedelta(minutes=5)
 """WeChat Pay signs each delivery anew, with its own moment."""
@@ -45,11 +46,16 @@ class _Notification(_Lenient):
     resource: _Resource
 
 
+class _Amount(_Lenient):
+    refund: PositiveMinor
+
+
 class _Refunded(_Lenient):
     out_refund_no: str
     refund_id: str
     refund_status: str
     success_time: Moment | None = None
+    amount: _Amount | None = None
 
 
 def read(request: CallbackRequest, keys: Mapping[str, RSAPublicKey], api_v3_key: bytes) -> ReadCallback:
@@ -86,7 +92,7 @@ def read(request: CallbackRequest, keys: Mapping[str, RSAPublicKey], api_v3_key:
         )
     except (GatewayUnreachable, ValidationError) as error:
         raise CallbackRefused(Refused.UNREADABLE, "refund_status") from error
-    return ReadCallback(told.id, answer, said_at)
+    return ReadCallback(told.id, answer, said_at, amount=refunded.amount.refund if refunded.amount else None)
 
 
 def _verify(request: CallbackRequest, keys: Mapping[str, RSAPublicKey]) -> None:

@@ -157,5 +157,6 @@ def _told(said: ReadCallback) -> Messages:
         settled_at=answer.settled_at or said.said_at,
         attempt=answer.attempt,
         raw=answer.raw,
+        amount=said.amount,
     )
     return ((said.key, told),)

@@ -13,6 +13,7 @@ from activities.gateway_answers import (
     bounded,
     called_back,
     may_be_paid_by_hand,
+    of_another_refund,
 )
 from activities.gateways.limits import Objection
 from activities.gateways.payment import (
@@ -31,7 +32,7 @@ from workflows.messages.requests import BankTransfer
 from workflows.messages.settlements import EnterCallback, Settle, Settled, SettleManually
 from workflows.rules.allocation import payer_of
 from workflows.rules.closing import as_paid
-from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent
+from workflows.rules.legs import GATEWAY, AlertKind, Change, LegEvent, callback_source
 from workflows.rules.number_conflicts import number_in_use
 from workflows.rules.paying import all_paid, is_paid
 from workflows.rules.paying_by_hand import (
@@ -83,6 +84,10 @@ class MemoryPayments:
             return Settled(legs=legs, refusal=refused("unknown_refund", "refund_no", "section 10", explanation))
         attempt = Attempt(case_id=found.payout.case_id, at=entering.at, arrival=entering.arrival, closing=closing)
         leg = found.status()
+        if of_another_refund(callback, leg):
+            source = callback_source(callback.key)
+            self._ledger.alert(AlertKind.NUMBER_CONFLICT, attempt.case_id, leg.refund_no, source, attempt.at)
+            return self._desk.conclude(attempt)
         _, closed = self._desk.enter(attempt, leg, called_back(attempt, leg, callback))
         return closed or self._desk.conclude(attempt)
 

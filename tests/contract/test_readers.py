@@ -142,6 +142,7 @@ READERS: Final[Mapping[str, str]] = {
         GatewayCallback.refund_no GatewayCallback.result GatewayCallback.gateway_ref GatewayCallback.failure
         GatewayCallback.settled_at GatewayCallback.attempt GatewayCallback.raw
     """,
+    "activities/gateway_answers.py:of_another_refund": "GatewayCallback.amount",
     # Virtual numbers
     "workflows/virtual_number.py:refusal_now": "NumberCommand.subject",
     "workflows/messages/virtual_numbers.py:name": "NumberSubject.scope NumberSubject.id",

@@ -81,6 +81,23 @@ async def test_each_event_about_a_refund_tells_how_it_stands(kind: str, status: 
     assert told.answer is not None
     assert told.answer.result is result
     assert told.answer.settled_at == (AT if result is GatewayResult.SUCCEEDED else None)
+    assert told.amount == 500
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("jpy", 500), ("isk", 5), ("kwd", 500)])
+async def test_an_amount_is_told_in_our_minor_units(currency: str, amount: int) -> None:
+    event = events("succeeded")[-1]
+    event["data"]["object"]["currency"] = currency
+    assert (await STRIPE.read_callback(request(event))).amount == amount
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("currency", "xxx"), ("amount", 10**15 + 1)], ids=["a currency", "an amount"]
+)
+async def test_what_nobody_is_paid_is_not_read(field: str, value: object) -> None:
+    event = events("succeeded")[-1]
+    event["data"]["object"][field] = value
+    assert await refusal(request(event)) == (Refused.UNREADABLE, f"data.object.{field}")
 
 
 async def test_what_failed_before_it_was_paid_has_not_come_back() -> None:

@@ -42,6 +42,7 @@ async def test_a_genuine_one_tells_of_the_refund_and_the_attempt(
     assert read.answer.settled_at is not None
     assert abs(read.said_at - datetime.now(UTC)) < timedelta(minutes=1)
     assert (read.reply.status, read.reply.body) == (200, b"")
+    assert read.amount == 500
 
 
 @pytest.mark.parametrize(("state", "result"), [("CLOSED", GatewayResult.CLOSED), ("ABNORMAL", GatewayResult.STRANDED)])

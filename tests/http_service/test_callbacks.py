@@ -23,8 +23,14 @@ from workflows.messages.parcels import CarrierEvent, Parcel, ParcelEvent
 
 
 def callback(at: datetime) -> GatewayCallback:
-    key = some_id("EV")
-    return GatewayCallback(key=key, by=GATEWAY, refund_no=some_id("RF"), result=GatewayResult.SUCCEEDED, settled_at=at)
+    return GatewayCallback(
+        key=some_id("EV"),
+        by=GATEWAY,
+        refund_no=some_id("RF"),
+        result=GatewayResult.SUCCEEDED,
+        settled_at=at,
+        amount=6_000,
+    )
 
 
 async def send(door: Door, request: CallbackRequest, **headers: str) -> tuple[int, str]:
@@ -45,8 +51,8 @@ async def test_a_genuine_one_is_kept_answered_and_handed_on_once(door: Door, now
         ("payments", told.key, None)
     ]
     assert [await door.service.handing_on.round() for _ in range(2)] == [1, 0]
-    assert [(each.key, each.refund_no, each.result) for each in door.cases.callbacks] == [
-        (told.key, told.refund_no, GatewayResult.SUCCEEDED)
+    assert [(each.key, each.refund_no, each.result, each.amount) for each in door.cases.callbacks] == [
+        (told.key, told.refund_no, GatewayResult.SUCCEEDED, 6_000)
     ]
     assert (await send(door, signed(told, now)))[0] == 200
     assert await door.service.handing_on.round() == 0

@@ -787,6 +787,27 @@ async def test_a_number_in_use_is_found_before_anything_is_paid_by_hand(bench: B
     assert await bench.payments.settle_manually(word) == settled, "an attempt whose answer was lost"
 
 
+@pytest.mark.parametrize("state", [LegState.SUBMITTED, LegState.SUCCEEDED])
+async def test_a_callback_of_another_amount_is_about_another_refund(bench: Bench, state: LegState) -> None:
+    """Its number is ours: nothing of ours was paid by it, or has come back, and a person is told."""
+    wish = await open_case(bench.pool)
+    number = await bench.mark_submitted(wish) if state is LegState.SUBMITTED else (await bench.leg(wish)).refund_no
+    if state is LegState.SUCCEEDED:
+        await bench.settle(wish)
+    for result in ("succeeded", "returned"):
+        told = callback_of(number, result, at=minutes(5)).model_copy(update={"amount": 6_000})
+        late = EnterCallback(callback=told, at=minutes(5), late=True)
+        entered = await bench.payments.enter_callback(late)
+        assert states(entered) == [state]
+    sources = [f"callback:cb-{number}-{result}" for result in ("succeeded", "returned")]
+    assert [(each.kind, each.evidence) for each in await bench.alerts(wish)] == [
+        ("number_conflict", source) for source in sources
+    ]
+
+    ours = callback_of(number, "succeeded", at=minutes(6)).model_copy(update={"key": "ours", "amount": 10_000})
+    assert states(await bench.enter(wish, ours, at=minutes(6))) == [LegState.SUCCEEDED]
+
+
 async def test_a_callback_about_the_other_refund_pays_nothing_of_ours(bench: Bench) -> None:
     wish = await open_case(bench.pool)
     number = (await bench.leg(wish)).refund_no

@@ -15,11 +15,13 @@ from starter.interpreter.interpreter import Interpreter
 from starter.whatif.gateway import PastGateway, sendings
 from workflows.kinds.details import page
 from workflows.kinds.settling import attention_for
+from workflows.messages.actors import GATEWAY as THE_GATEWAY
 from workflows.messages.actors import merchant, officer
 from workflows.messages.cases import Refusal
 from workflows.messages.commands import (
     Approve,
     CloseCase,
+    GatewayCallback,
     GatewayResult,
     NumberHolds,
     PayInAdvance,
@@ -379,6 +381,29 @@ def test_a_conflict_that_only_asking_finds_is_no_unknown_outcome() -> None:
 
     assert told.view(case).attention is Attention.NUMBER_CONFLICT
     assert told.act(case, transfer(told, seen(6_000, ANOTHERS))) is None
+
+
+def test_a_callback_of_another_amount_pays_nothing_and_asking_finds_the_conflict() -> None:
+    told, case = opened()
+    told.gateway.behave(Behaviour(mode=Mode.LOSE_REQUEST, uses_left=1))
+    approve(told, case)
+    number = there_is(told, case, 6_000)
+    callback = GatewayCallback(
+        key="cb",
+        by=THE_GATEWAY,
+        refund_no=number,
+        result=GatewayResult.SUCCEEDED,
+        settled_at=told.now,
+        amount=6_000,
+    )
+
+    told.gateway_calls_back(callback)
+    assert told.view(case).legs[0].state is LegState.UNKNOWN
+    assert alerts(told) == [("number_conflict", "callback:cb")]
+    told.pass_time(hours=1)
+
+    assert told.view(case).attention is Attention.NUMBER_CONFLICT
+    assert told.ledger.refunded("order/O-1") == 0
 
 
 def test_a_number_that_has_become_free_is_sent_again() -> None:

@@ -486,6 +486,9 @@ class GatewayCallback(Command):
     """Of which attempt it tells; None where the gateway does not tell attempts apart."""
     raw: ProviderCode | None = None
     """The provider's own code, kept beside ``failure``."""
+    amount: PositiveMinor | None = None
+    """Of what refund it tells, in our minor units; None where the gateway does not say. One of another amount than ours
+    is another refund, which has our number."""
 
 
 class PausesChanged(Command):

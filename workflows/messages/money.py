@@ -7,10 +7,13 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from workflows.messages.message import Message
 
-Minor = Annotated[int, Field(strict=True, ge=0, le=10**15, description="In minor units.")]
+MOST: Final = 10**15
+"""The largest amount in minor units."""
+
+Minor = Annotated[int, Field(strict=True, ge=0, le=MOST, description="In minor units.")]
 """An amount in minor units, never negative; a float or a bool is refused rather than rounded."""
 
-PositiveMinor = Annotated[int, Field(strict=True, ge=1, le=10**15, description="In minor units.")]
+PositiveMinor = Annotated[int, Field(strict=True, ge=1, le=MOST, description="In minor units.")]
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 """ISO 4217, for example ``CNY``. A refund is paid in the currency that was paid."""
