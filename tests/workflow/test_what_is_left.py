@@ -367,6 +367,8 @@ async def test_a_dispute_whose_case_was_stopped_pays_what_it_rules(world: World)
     case = await rejected_refund(world, order_no=order_no)
     dispute = await intervened(world, case)
     await case.handle.terminate("by an operator")
+    # The server tells it of that by a request of its own, later: until then the ruling is left to the case's next run.
+    await until(lambda: world.events(dispute), lambda events: "cancellation_ignored" in events)
 
     await dispute.act(ruling(Award.FULL, fault=Fault.MERCHANT))
     await world.at(dispute, StageName.AWAITING_ROOM)
