@@ -127,13 +127,11 @@ class Effects:
         try:
             started = await self._host.start_case(request)
         except CaseExistsError:
+            # Its id is this case's own: a run that the book has forgotten, perhaps, has started it.
             dispute = case_id(request)
-            if again and self._host.finds_dispute_again():
-                await self._host.let_go(dispute)
-            # Its id is this case's own: a run that the book has forgotten has started it.
-            if not again and not (self._host.looks_for_started_dispute() and await self._host.let_go(dispute)):
-                return None
-            return dispute
+            looks = self._host.finds_dispute_again if again else self._host.looks_for_started_dispute
+            runs = looks() and await self._host.let_go(dispute)
+            return dispute if again or runs else None
         self._following = asyncio.create_task(self._follow(started))
         return started.id
 
