@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from activities.policies import Policies
 from activities.postgres import loading
 from activities.postgres.allowances import of_account, prolong
 from activities.postgres.lookup import account_lookup
@@ -109,6 +110,7 @@ def list_allowances(
             return await found
 
     found = asyncio.run(look())
+    profiles = Policies(load_settings().policies_dir)
     table = Table("allowance", "merchant", "paid, got", "spent", "left", "of it principal", "standing", "valid until")
     for each in found:
         amounts = (each.spent, each.balance, each.withdrawable)
@@ -118,7 +120,7 @@ def list_allowances(
             _terms(each),
             *(f"{in_print(amount, each.currency)} {each.currency}" for amount in amounts),
             f"{each.standing} by {each.held_by}" if each.standing == "frozen" else each.standing,
-            local(each.valid_until),
+            local(each.valid_until, _zone_of(each, profiles)),
         )
     answer(as_json, {"allowances": found}, table)
     return Exit.OK
@@ -152,11 +154,19 @@ def list_campaigns(
             return await found
 
     found = asyncio.run(look())
+    profiles = Policies(load_settings().policies_dir)
     table = Table("campaign", "paid, got", "from", "until")
     for each in found:
-        table.add_row(each.campaign_id, _terms(each), local(each.starts_at), local(each.ends_at))
+        zone = _zone_of(each, profiles)
+        table.add_row(each.campaign_id, _terms(each), local(each.starts_at, zone), local(each.ends_at, zone))
     answer(as_json, {"campaigns": found}, table)
     return Exit.OK
+
+
+def _zone_of(granted: HeldAllowance | AllowanceCampaign, profiles: Policies) -> str | None:
+    """In which its profile has moments told (G6); None for Asia/Shanghai."""
+    policy = profiles.get(granted.marketplace)
+    return policy.time_zone if policy else None
 
 
 def _terms(granted: HeldAllowance | AllowanceCampaign) -> str:

@@ -157,6 +157,6 @@ def _page(orders: Sequence[StandingOrderVersion], currency: str | None = None) -
             f"{in_print(terms.up_to, printed)} {printed}",
             f"{in_print(terms.most_a_day, printed)} {printed}",
             "any" if terms.most_cases is None else f"≤ {terms.most_cases} cases in {terms.days} d",
-            local(each.at),
+            local(each.at, profile and profile.time_zone),
         )
     return table

@@ -60,3 +60,27 @@ async def test_campaigns_and_allowances_are_listed_and_quoted(shell: Shell, tmp_
     assert one["campaign"]["campaign_id"] == f"c-{known}"
     assert (page.code, "100.00" in page.out) == (0, True)
     assert f"paid with allowance a-{known}, 10.00 CNY left" in " ".join(quote.out.split())
+
+
+async def test_moments_are_told_in_the_zone_of_the_profile(shell: Shell, tmp_path: Path) -> None:  # A6, G6
+    text = Path("workflows/rules/policies/douyin.toml").read_text(encoding="utf-8")
+    own = text.replace('name = "douyin"', 'name = "tokyo"') + '\n[place]\ntime_zone = "Asia/Tokyo"\n'
+    (tmp_path / "tokyo.toml").write_text(own, encoding="utf-8")
+    there, known = shell.having(AFTERSALES_POLICIES_DIR=str(tmp_path)), uuid4().hex[:8]
+    whose = {"marketplace": "tokyo", "merchant_id": f"m-{known}", "currency": "CNY", "principal": 8_000, "bonus": 0}
+    campaign = {
+        **whose,
+        "campaign_id": f"c-{known}",
+        "starts_at": "2026-11-01T00:00:00Z",
+        "ends_at": "2026-11-11T00:00:00Z",
+    }
+    allowance = {**whose, "allowance_id": f"a-{known}", "buyer_id": f"b-{known}", "tender_kind": "wallet"}
+    until = {"valid_until": "2099-01-31T00:00:00Z", "campaign_id": f"c-{known}"}
+    await there.json("allowances", "load-campaigns", written(tmp_path, "campaigns", campaign))
+    await there.json("allowances", "load", written(tmp_path, "allowances", allowance | until))
+
+    campaigns = (await there.run("allowances", "campaigns", "--merchant", f"m-{known}")).out
+    listed = (await there.run("allowances", "list", "--buyer", f"b-{known}")).out
+
+    assert "2026-11-01 09:00 Asia/Tokyo" in " ".join(campaigns.split()), "nine hours before UTC"
+    assert "2099-01-31 09:00" in " ".join(listed.split())

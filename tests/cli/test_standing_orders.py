@@ -1,10 +1,12 @@
 """``aftersales standing-orders``: given, shown and ended with the client's own rights, and carried out (G4)."""
 
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
 from tests.cli.shell import Shell
 from tests.cli.test_cases import asks, loaded, opened, order, written_down
+from workflows.rules.local_time import local
 
 
 async def test_a_standing_order_decides_a_case_until_it_is_ended(worker_process: Shell, tmp_path: Path) -> None:  # G4
@@ -31,16 +33,19 @@ async def test_a_standing_order_decides_a_case_until_it_is_ended(worker_process:
     assert [(each["version"], each["ended"]) for each in listed["standing_orders"]] == [(1, False), (2, True)]
 
 
-async def test_amounts_are_in_the_currency_of_the_profile(shell: Shell, tmp_path: Path) -> None:  # G4, G6
+async def test_what_is_told_is_in_currency_and_zone_of_the_profile(shell: Shell, tmp_path: Path) -> None:  # G4, G6
     text = Path("workflows/rules/policies/douyin.toml").read_text(encoding="utf-8")
-    own = text.replace('name = "douyin"', 'name = "fuji"') + '\n[place]\ncurrency = "JPY"\n'
+    place = '\n[place]\ncurrency = "JPY"\ntime_zone = "Asia/Tokyo"\n'
+    own = text.replace('name = "douyin"', 'name = "fuji"') + place
     (tmp_path / "fuji.toml").write_text(own, encoding="utf-8")
     merchant, there = f"m-{uuid4().hex[:8]}", shell.having(AFTERSALES_POLICIES_DIR=str(tmp_path))
     terms = ("--merchant", merchant, "--profile", "fuji", "--kind", "unshipped_refund", "--most-a-day", "9000")
 
     given = await there.json("standing-orders", "set", *terms, "--up-to", "5000")
     in_another = await there.run("standing-orders", "set", *terms, "--up-to", "5000", "--currency", "CNY")
+    page = (await there.run("standing-orders", "list", "--merchant", merchant)).out
 
+    assert local(datetime.fromisoformat(given["at"]), "Asia/Tokyo") in " ".join(page.split())
     assert (given["terms"]["up_to"], given["terms"]["most_a_day"]) == (5_000, 9_000)
     assert (in_another.code, "--currency: orders of fuji are paid in JPY" in in_another.err) == (2, True)
 
