@@ -34,6 +34,7 @@ from tests.telemetry.promql import (
 from tests.workflow.world import until
 from workflows.messages.actors import merchant
 from workflows.messages.commands import Approve
+from workflows.messages.reconciliation import DifferenceKind
 from workflows.messages.stages import StageName
 
 ROOT = Path(__file__).parents[2]
@@ -95,10 +96,21 @@ def test_an_alert_is_tested_both_ways_and_says_what_to_do(alert: dict[str, Any])
     assert f"{name} fires" in TESTED
     assert f"{name} is quiet" in TESTED or f"      # {name}\n" in CLOSE_CALLS
     assert notes["runbook_url"] == f"docs/alerts.md#{name.lower()}"
-    _, _, section = ALERTS_PAGE.read_text().partition(f"### {name}\n")
-    section = section.partition("\n### ")[0]
+    section = section_on(name)
     for part in ("**Means.**", "**Look at.**", "**Do.**"):
         assert part in section, f"{name}: the runbook does not say: {part}"
+
+
+def section_on(name: str) -> str:
+    """What the runbook says of an alert."""
+    _, _, section = ALERTS_PAGE.read_text().partition(f"### {name}\n")
+    return section.partition("\n### ")[0]
+
+
+def test_the_runbook_says_what_each_difference_between_the_books_is() -> None:
+    section = section_on("AftersalesBooksDiffer")
+
+    assert [kind for kind in DifferenceKind if f"`{kind}`" not in section] == []
 
 
 def test_the_runbook_knows_no_alert_that_is_not_there() -> None:

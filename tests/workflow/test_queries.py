@@ -10,10 +10,11 @@ from activities.gateways.payment_stub import Mode
 from starter.stack import Stack
 from tests import pages
 from tests.temporals_command_line import typed
-from tests.workflow.disputes import evidence, intervened, rejected_refund
+from tests.workflow.disputes import OFFICER, evidence, intervened, rejected_refund
+from tests.workflow.test_evidence_demanded import demand
 from tests.workflow.test_runbook import payment
 from tests.workflow.world import World, until
-from workflows.messages.actors import merchant, officer
+from workflows.messages.actors import Role, merchant, officer
 from workflows.messages.commands import MoveDeadline, RecordManualTransfer
 from workflows.messages.stages import StageName
 
@@ -47,6 +48,13 @@ async def test_each_view_finds_its_cases_and_no_others(world: World) -> None:
     judging = await intervened(world, judged)
     await judging.act(evidence(merchant(world.merchant), final=True))
     await world.at(judging, StageName.RULING)
+    asked = await rejected_refund(world, order_no=await world.shipped_order())
+    asking = await intervened(world, asked)
+    await asking.act(evidence(merchant(world.merchant), final=True))
+    await world.at(asking, StageName.RULING)
+    wanted = await world.written(asking, OFFICER, "请提供开箱照片")
+    await asking.act(demand(Role.BUYER, wanted=wanted))
+    await world.at(asking, StageName.EVIDENCE_OF_BUYER)
     paid = RecordManualTransfer(
         key="p-1",
         by=officer("o-1"),
@@ -55,14 +63,14 @@ async def test_each_view_finds_its_cases_and_no_others(world: World) -> None:
         transferred_at=await world.now(by_hand),
     )
     order_no = (await by_hand.act(paid)).order_no
-    running = {short.id, waiting.id, heard.id, hearing.id, judged.id, judging.id}
+    running = {short.id, waiting.id, heard.id, hearing.id, judged.id, judging.id, asked.id, asking.id}
     soon = an_hour + timedelta(hours=1)
     expected = {
         "needs attention": {short.id},
         "one reason": {short.id},
         "due before a moment": {waiting.id},
-        "evidence due": {hearing.id},
-        "waits for the platform": {judging.id},
+        "evidence due": {hearing.id, asking.id},
+        "reviews and rulings in time": {judging.id},
         "one merchant": running,
         "one order, closed cases too": {by_hand.id},
         "paid by hand or in advance": {by_hand.id},
