@@ -22,7 +22,12 @@ Manifest = dict[str, Any]
 @cache
 def rendered(overlay: str) -> tuple[Manifest, ...]:
     """Every manifest of an overlay. Where nothing can put it together, the test is skipped; in CI it fails."""
-    folder = str(KUBERNETES / "overlays" / overlay)
+    return put_together(KUBERNETES / "overlays" / overlay)
+
+
+def put_together(overlay: Path) -> tuple[Manifest, ...]:
+    """Every manifest of an overlay in this folder."""
+    folder = str(overlay)
     if tool := shutil.which("kustomize"):
         command = [tool, "build", folder]
     elif tool := shutil.which("kubectl"):

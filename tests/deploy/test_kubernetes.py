@@ -1,6 +1,7 @@
 """The manifests are what a cluster takes, and what they say is true of the code."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +19,7 @@ from typer.core import TyperGroup
 from activities.gateways import alipay, wechatpay
 from starter.adapters import refuse_stubs
 from starter.commands.application import application
-from tests.deploy.manifests import KUBERNETES, OVERLAYS, ROOT, Manifest, Pod, pods, rendered, workers
+from tests.deploy.manifests import KUBERNETES, OVERLAYS, ROOT, Manifest, Pod, pods, put_together, rendered, workers
 from tests.deploy.settings_known import OURS, settings_of
 from worker import WORKFLOWS
 from workflows.messages.notices import NoticeResendRequest
@@ -302,6 +303,36 @@ def test_each_pod_may_speak_to_what_it_needs_and_to_nothing_else(overlay: str) -
         assert reachable(policies, pod, "egress") == needed | outside, pod.name
         open_ports = set(pod.ports.values()) - {pod.ports.get("health")}
         assert reachable(policies, pod, "ingress") == open_ports, pod.name
+
+
+@pytest.mark.parametrize(
+    ("component", "opened"),
+    [
+        ("archive-in-bucket", {"aftersales-workflows"}),
+        ("stores-in-cloud", {"aftersales-workflows", "aftersales-codec", "aftersales-setup"}),
+    ],
+)
+def test_a_bucket_is_open_to_those_who_read_it_once_an_overlay_says_so(
+    tmp_path: Path, component: str, opened: set[str]
+) -> None:
+    def named(path: Path) -> str:
+        return os.path.relpath(path, tmp_path.resolve())
+
+    overlay = {
+        "resources": [named(KUBERNETES / "overlays" / "production-plain")],
+        "components": [named(KUBERNETES / "components" / component)],
+    }
+    (tmp_path / "kustomization.yaml").write_text(json.dumps(overlay))
+    with_it = [each for each in put_together(tmp_path) if each["kind"] == "NetworkPolicy"]
+    without = [each for each in rendered("production-plain") if each["kind"] == "NetworkPolicy"]
+
+    for each in with_it:
+        check(each)
+    more = {
+        pod.name: reachable(with_it, pod, "egress") - reachable(without, pod, "egress")
+        for pod in pods("production-plain")
+    }
+    assert {name: ports for name, ports in more.items() if ports} == {name: {443} for name in opened}
 
 
 @each_overlay
