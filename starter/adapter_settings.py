@@ -21,7 +21,7 @@ def lines() -> Iterator[str]:
                 "",
                 f"## Adapter `{name}` ({port})",
                 "",
-                f"Read where `AFTERSALES_{port.upper()}={name}`. See {_page(port, name)}.",
+                f"Read where `AFTERSALES_{port.upper()}={name}`. See {_page(port, name)}.{_also(port, name)}",
                 "",
                 "| Variable | Default | Meaning |",
                 "| --- | --- | --- |",
@@ -40,6 +40,16 @@ def _page(port: str, name: str) -> str:
             return "[privacy.md](privacy.md#attachments)"
         case _:
             return f"[{port}.md]({port}.md)"
+
+
+def _also(port: str, name: str) -> str:
+    """Who else reads these settings."""
+    if (port, name) != ("attachments", "s3"):
+        return ""
+    return (
+        " An archive in a bucket (`AFTERSALES_ARCHIVE=s3://...`) reads them too, but for the bucket and the folder, "
+        "which it names itself."
+    )
 
 
 def _default(field: FieldInfo) -> str:

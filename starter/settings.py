@@ -304,8 +304,8 @@ class Settings(BaseSettings):
     keys: SecretStr | None = Field(
         default=None,
         description="Key ring that everything is encrypted with, as `id:base64,id:base64` of 32 bytes each, the "
-        "current key first. `aftersales keys new` makes one. Without it and without a key file, development "
-        "makes a ring of its own in the state folder.",
+        "current key first. `aftersales keys new` makes one. Without it and without a key file, a ring is made in the "
+        "state folder, but only beside an embedded server.",
     )
     key_file: Path | None = Field(
         default=None,

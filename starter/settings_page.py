@@ -52,8 +52,9 @@ def documentation() -> str:
         "",
         "## OpenTelemetry",
         "",
-        "Read as in every program with OpenTelemetry, by `aftersales worker` and `aftersales up`. None of them set: no",
-        "traces and no metrics, at no cost. See [observability.md](observability.md).",
+        "Read as in every program with OpenTelemetry, by `aftersales worker`, `aftersales http serve` and",
+        "`aftersales up`. None of them set: no traces and no metrics, at no cost. See",
+        "[observability.md](observability.md).",
         "",
         *_table(OTEL_VARIABLES),
     ]

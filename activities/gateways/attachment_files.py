@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.gateways.attachments import StoreUnreachable
@@ -20,7 +21,7 @@ class FilesSettings(BaseSettings):
     """Where the folder is."""
 
     model_config = SettingsConfigDict(env_prefix="AFTERSALES_FILES_")
-    folder: Path
+    folder: Path = Field(description="The folder, which all processes that keep or read attachments share.")
 
 
 class AttachmentFiles:

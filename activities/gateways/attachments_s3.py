@@ -10,7 +10,7 @@ from typing import Any, Final
 import boto3  # pyright: ignore[reportMissingTypeStubs]
 from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 from botocore.exceptions import BotoCoreError, ClientError  # pyright: ignore[reportMissingTypeStubs]
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.gateways.attachments import StoreUnreachable
@@ -22,14 +22,14 @@ class S3Settings(BaseSettings):
     """Which bucket, where, and by which key; without a key, as the SDK finds one (role, profile, variables)."""
 
     model_config = SettingsConfigDict(env_prefix="AFTERSALES_S3_", hide_input_in_errors=True)
-    bucket: str
-    endpoint: str | None = None
-    """The store's address where it is not AWS."""
-    region: str | None = None
-    access_key: SecretStr | None = None
-    secret_key: SecretStr | None = None
-    folder: str = "attachments"
-    """What the names of objects begin with."""
+    bucket: str = Field(description="The bucket's name.")
+    endpoint: str | None = Field(default=None, description="The store's address where it is not AWS.")
+    region: str | None = Field(default=None, description="The store's region. Without it, as the SDK finds one.")
+    access_key: SecretStr | None = Field(
+        default=None, description="The key's id. Without it, as the SDK finds a key: a role, a profile, its variables."
+    )
+    secret_key: SecretStr | None = Field(default=None, description="The key's secret; goes with the id.")
+    folder: str = Field(default="attachments", description="What the names of objects begin with.")
 
 
 def client_of(told: S3Settings) -> Any:

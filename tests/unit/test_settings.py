@@ -185,6 +185,12 @@ def test_every_setting_is_documented() -> None:
         assert f"`{variable_name(name)}`" in documentation()
 
 
+def test_every_variable_of_the_page_has_its_meaning() -> None:
+    tables = [line.split(" |") for line in documentation().splitlines() if line.startswith("| `")]
+    assert len(tables) > len(Settings.model_fields)
+    assert [cells[0] for cells in tables if cells[-2].strip() in {"", "Secret."}] == []
+
+
 def test_the_page_on_settings_is_up_to_date(pytestconfig: pytest.Config) -> None:
     page = pytestconfig.rootpath / "docs" / "settings.md"
     assert page.read_text() == documentation(), "run `make docs`"
