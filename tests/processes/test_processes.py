@@ -10,6 +10,7 @@ from workflows.kinds.kind import PROCESSES
 from workflows.kinds.process import Process
 from workflows.kinds.stage import STAGES
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules.wording import EVENTS
 
 ROOT = Path(__file__).parents[2]
 FACTS_OF_PARCELS = "goods_"
@@ -68,6 +69,11 @@ def test_every_outcome_is_reached_by_some_process() -> None:
     reached = {each.end for kind in PROCESSES for each in PROCESSES[kind].moves() if each.end}
 
     assert reached == set(OutcomeKind) - {OutcomeKind.REFUSED, OutcomeKind.SHIPPED_IN_TIME}, "the two open nothing"
+
+
+@pytest.mark.parametrize("kind", list(PROCESSES))
+def test_every_event_has_words_of_its_own(kind: CaseKind) -> None:
+    assert {event for _, event, _ in PROCESSES[kind].arrows()} - EVENTS.keys() == set()
 
 
 @pytest.mark.parametrize("kind", list(PROCESSES))
