@@ -61,11 +61,11 @@ class Reconciliation:
             funds = sorted({leg.fund for leg in our_legs.values()})
             for fund, part, paid, used in await whole_ledger.overpaid(connection, funds):
                 found.append(Found(DifferenceKind.FUND_OVERPAID, fund, part, used, theirs="paid", theirs_amount=paid))
-            new, resolved = await differences.write(connection, Range(request.after, upto, funds), found, request.at)
+            written = await differences.write(connection, Range(request.after, upto, funds), found, request.at)
         return ReconcileReport(
             compared=len(our_legs.keys() | their_lines.keys()),
-            differences=dict(Counter(each.kind for each in found)),
-            new=new,
-            resolved=resolved,
+            differences=dict(Counter(each.kind for each in written.open)),
+            new=written.new,
+            resolved=written.resolved,
             next_after=upto,
         )

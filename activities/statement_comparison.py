@@ -8,10 +8,13 @@ A day is read as a stream, compared once and kept as compared. What comes later 
   stands now. A difference vanishes when no line shows it any more, or becomes another one: an attempt that the gateway
   has paid, and that had failed by our ledger, is paid twice once the next attempt has been paid.
 - What we have down as paid, and stood on no statement two days later, is a difference; it vanishes when it is stated.
+- A difference that an officer has accepted is looked at as well, in all that differs: where either book has it
+  otherwise by then, it is another difference, and open.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -91,8 +94,10 @@ class StatementComparison:
         """What was found by how our ledger stands now, what no statement has told, and what takes too long."""
         since = request.at - timedelta(hours=request.comparison.open_hours)
         async with self._pool.acquire() as connection, connection.transaction():
-            found, gone = await _look_again(connection, request)
-            await differences.resolve(connection, gone, request.at)
+            again = await _look_again(connection, request)
+            await differences.resolve(connection, again.gone, request.at)
+            await differences.end(connection, again.ended, request.at)
+            found = again.found
             found += [
                 Found(DifferenceKind.OURS_PAID_GATEWAY_NOT, leg.refund_no, leg.state, leg.amount, attempt=leg.attempt)
                 for leg in await statement_days.unstated(connection)
@@ -103,7 +108,9 @@ class StatementComparison:
             ]
             new = await differences.record(connection, found, request.at)
             standing = Counter(DifferenceKind(each.kind) for each in await differences.all_open(connection))
-        return ReconcileReport(differences=dict(standing), new=new, resolved=len(gone), next_after=None)
+        return ReconcileReport(
+            differences=dict(standing), new=new, resolved=len(again.gone) + len(again.ended), next_after=None
+        )
 
 
 def found_of(request: ReconcileRequest, ours: BookedLeg | None, theirs: StatementLine | None) -> Iterator[Found]:
@@ -117,6 +124,7 @@ def found_of(request: ReconcileRequest, ours: BookedLeg | None, theirs: Statemen
             ours_amount=ours.amount if ours else None,
             theirs=theirs.result if theirs else None,
             theirs_amount=theirs.amount if theirs else None,
+            theirs_currency=theirs.currency if theirs else None,
             attempt=theirs.attempt if theirs else None,
         )
 
@@ -126,28 +134,45 @@ def _stated(request: ReconcileRequest, ours: BookedLeg | None, line: StatementLi
     return [each for each in found_of(request, ours, line) if each.kind is not DifferenceKind.LEG_OVERDUE]
 
 
-async def _look_again(connection: Connection, request: ReconcileRequest) -> tuple[list[Found], list[int]]:
-    """What the lines show now that our ledger had otherwise, and the known differences that have vanished."""
-    known = await differences.all_open(connection)
+@dataclass(frozen=True)
+class _Again:
+    """What another look at what is known has shown."""
+
+    found: list[Found]
+    gone: list[int]
+    """Of what was open, what has vanished."""
+    ended: list[int]
+    """Of what was accepted, what does not stand like that any more."""
+
+
+async def _look_again(connection: Connection, request: ReconcileRequest) -> _Again:
+    """What the lines show now that our ledger had otherwise, and what has become of the known differences."""
+    known, accepted = await differences.all_open(connection), await differences.all_accepted(connection)
     kept = await stated_otherwise.every_one(connection)
-    subjects = {each.subject for each in known} | {each.line.refund_no for each in kept}
+    subjects = {each.subject for each in (*known, *accepted)} | {each.line.refund_no for each in kept}
     legs = await statement_days.legs_of(connection, sorted(subjects))
     found = list[Found]()
     for each in kept:
         found += (of_line := _stated(request, legs.get(each.line.refund_no), each.line))
         if not of_line:
             await _agreed(connection, each, legs.get(each.line.refund_no))
-    shown = {(each.subject, each.kind) for each in found}
     stated = {each.line.refund_no for each in kept}
-    funds = [each.subject for each in known if each.kind == DifferenceKind.FUND_OVERPAID]
-    shown |= {(each.subject, each.kind) for each in await _overpaid(connection, funds)}
+    funds = {each.subject for each in (*known, *accepted) if each.kind == DifferenceKind.FUND_OVERPAID}
+    found += await _overpaid(connection, sorted(funds))
+
+    def stays(each: Difference) -> bool:
+        return _stays(request, each, legs.get(each.subject), by_line=each.subject in stated)
+
+    found += [_as_it_is(each, legs.get(each.subject)) for each in accepted if stays(each)]
+    as_accepted, as_shown = {each.as_found() for each in accepted}, set(found)
+    shown = {(each.subject, each.kind) for each in as_shown - as_accepted}
     gone = [
         each.id
         for each in known
-        if (each.subject, each.kind) not in shown
-        and not _stays(request, each, legs.get(each.subject), by_line=each.subject in stated)
+        # Accepted, and yet open: a worker of an older release has recorded it anew.
+        if each.as_found() in as_accepted or ((each.subject, each.kind) not in shown and not stays(each))
     ]
-    return found, gone
+    return _Again(found, gone, ended=[each.id for each in accepted if each.as_found() not in as_shown])
 
 
 async def _agreed(connection: Connection, kept: Kept, leg: BookedLeg | None) -> None:
@@ -179,6 +204,12 @@ def _stays(request: ReconcileRequest, known: Difference, leg: BookedLeg | None, 
                 result=GatewayResult(known.theirs),
             )
             return known.kind in set(differing(request, leg, said))
+
+
+def _as_it_is(known: Difference, leg: BookedLeg | None) -> Found:
+    """A difference that no line shows, by how our ledger has the refund now."""
+    found = known.as_found()
+    return replace(found, ours=leg.state, ours_amount=leg.amount) if leg else found
 
 
 async def _overpaid(connection: Connection, funds: Sequence[str]) -> list[Found]:

@@ -129,7 +129,9 @@ GRANTS: Final[Mapping[str, Mapping[DatabaseRole, Privileges]]] = {
     "ledger.every_leg_event": _each(worker=_READ, client=_READ, archive=_READ),
     "ledger.owed_once": _each(worker=_APPEND, client=_READ, archive=_READ),
     "ledger.alerts": _each(worker=_APPEND, client=("SELECT", "UPDATE")),
-    "ledger.differences": _each(worker=_KEEP, client=_READ),
+    "ledger.differences": _each(
+        worker=_KEEP, client=("SELECT", "UPDATE (resolved_at, accepted_at, accepted_by, accepted_for)")
+    ),
     "ledger.stated_otherwise": _each(worker=_ALL),
     "ledger.statement_days": _each(worker=_APPEND, client=_READ, archive=_READ),
     # What was sold, and what merchants keep

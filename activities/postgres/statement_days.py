@@ -17,6 +17,11 @@ LOOKS_BACK: Final = timedelta(days=60)
 STATED_WITHIN: Final = timedelta(days=2)
 """So long after a leg was paid, by our clock, its line may stand on a later day of the provider's calendar."""
 MOST_UNSTATED: Final = 500
+_ACCEPTED: Final = """
+    SELECT subject FROM ledger.differences
+    WHERE kind = 'ours_paid_gateway_not' AND accepted_at IS NOT NULL AND accepted_until IS NULL
+"""
+"""The refunds of which an officer has accepted that the gateway does not say that it has paid them."""
 
 
 async def next_day(connection: Connection, at: datetime) -> date | None:
@@ -42,7 +47,20 @@ async def legs_of(connection: Connection, numbers: Sequence[str]) -> dict[str, B
 
 
 async def stated(connection: Connection, legs: Sequence[BookedLeg], day: date) -> None:
-    """Note that legs stand on the statement of a day; not one that is at another attempt by now."""
+    """Note that legs stand on the statement of a day; not one that is at another attempt by now.
+
+    One that was let leave the ledger's tables, though no statement had shown it, is there again.
+    """
+    if unseen := [leg.refund_no for leg in legs if leg.stated_on is None]:
+        await connection.execute(
+            f"""
+            SELECT ledger.bring_back(fund) FROM (
+                SELECT DISTINCT fund FROM ledger.past_legs
+                WHERE refund_no = ANY ($1) AND refund_no = ANY (ARRAY({_ACCEPTED}))
+            ) AS past
+            """,  # noqa: S608 -- of a constant
+            unseen,
+        )
     for attempt in {leg.attempt for leg in legs}:
         await connection.execute(
             "UPDATE ledger.legs SET stated_on = $3 WHERE refund_no = ANY ($1) AND attempt = $2",
@@ -63,16 +81,20 @@ async def keep(connection: Connection, day: date, lines: int, at: datetime) -> N
 
 
 async def unstated(connection: Connection) -> list[BookedLeg]:
-    """Legs that the gateway has paid, by our ledger, and that stood on no statement though theirs was compared."""
+    """Legs that the gateway has paid, by our ledger, and that stood on no statement though theirs was compared.
+
+    Without those of which an officer has accepted that, and which stand as they did then.
+    """
     span = await connection.fetchrow("SELECT min(day) AS first, max(day) AS last FROM ledger.statement_days")
     if span is None or span["first"] is None:
         return []
     rows = await connection.fetch(
-        """
+        f"""
         SELECT * FROM ledger.legs
         WHERE paid_by = 'gateway' AND stated_on IS NULL AND settled_at >= $1 AND settled_at < $2
+        AND refund_no <> ALL (ARRAY({_ACCEPTED}))
         ORDER BY settled_at LIMIT $3
-        """,
+        """,  # noqa: S608 -- of a constant
         _begins(span["first"] + timedelta(days=1)),
         _begins(span["last"] + timedelta(days=1)) - STATED_WITHIN,
         MOST_UNSTATED,

@@ -25,6 +25,7 @@ ANSWERS = {
     "aftersales books": {Exit.OK, Exit.NO},
     "aftersales alerts list": {Exit.OK, Exit.NO},
     "aftersales alerts resolve NUMBER": {Exit.NO},  # there is no such alert
+    "aftersales alerts accept NUMBER --as platform:o-1 --reason written_off": {Exit.NO},  # nor such a difference
     "aftersales notices undeliverable": {Exit.OK, Exit.NO},
     "aftersales notices retry": {Exit.OK, Exit.NO},
     "aftersales webhooks dead": {Exit.OK, Exit.NO},

@@ -30,6 +30,19 @@ class DifferenceKind(Word):
     """More was promised or paid back on a part of a fund than was paid on it (R8)."""
 
 
+class AcceptedFor(Word):
+    """Why an officer accepts a difference as it stands."""
+
+    TAKEN_BACK_ELSEWHERE = "taken_back_elsewhere"
+    """The money has come back, or was set off, on a way that the statement does not show."""
+    WRITTEN_OFF = "written_off"
+    """The money is not asked for again: somebody bears the loss."""
+    NOT_OURS = "not_ours"
+    """The refund was made outside of this service."""
+    CONFIRMED = "confirmed"
+    """The provider was asked: the money is right, and only its statement tells it otherwise."""
+
+
 class Comparison(Message):
     """What counts as a difference, and how much is compared at a time."""
 
