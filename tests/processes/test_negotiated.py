@@ -266,22 +266,33 @@ def test_each_dispute_learns_that_both_sides_have_agreed() -> None:  # N3, D2
     assert story.view.stage is StageName.RESEND
 
 
-@pytest.mark.parametrize("asked", ["open return", "open return exchange", "open repair"])
-def test_goods_that_have_come_in_are_rejected_after_talk_too(asked: str) -> None:  # N4, T6
-    story = Negotiation("shipped talks-first")
+@pytest.mark.parametrize("world", ["shipped talks-first", "shipped talks-first free"])
+@pytest.mark.parametrize(
+    ("asked", "stage"),
+    [("open return exchange", StageName.RESHIPMENT), ("open repair", StageName.REPAIRING)],
+)
+def test_no_merchant_must_offer_the_whole_price_before_it_rejects_what_came_in(
+    asked: str, stage: StageName, world: str
+) -> None:  # N4, T6, M3
+    """Where all that can be proposed is all of the money, a buyer would accept, and have it for the wrong goods."""
+    story = Negotiation(world)
     story.tell([asked, *REFUSED_ON_RECEIPT[1:-1]])
+    assert story.view.stage is stage
+    assert "reject" in {each.name for each in story.view.commands}
+    assert "propose" in {each.name for each in story.view.commands}, "of its own accord it may (N1)"
 
-    refused = story.rejects()
-    if "exchange" in asked or "repair" in asked:
-        assert story.proposes(kind="return_goods") is None
-    else:
-        assert story.proposes(kind="another_amount", lines=[{"line": "1", "quantity": 1, "amount": 100}]) is None
-    story.turn("0 decline_proposal buyer")
-
-    assert refused
-    assert (refused.code, refused.rule) == ("proposal_needed", "N4")
     assert story.rejects() is None
     assert story.view.stage is StageName.RECEIPT_REJECTED
+
+
+def test_a_merchant_that_has_agreed_to_money_instead_talks_before_it_rejects() -> None:  # N4, T9
+    """What was an exchange is a return then, for which less can be proposed."""
+    story = Negotiation("shipped talks-first")
+    story.tell(["open return exchange", *REFUSED_ON_RECEIPT[1:3], "0 convert_to_refund buyer"])
+    story.tell(["0 convert_to_refund merchant", "parcel 0 signed"])
+
+    assert story.view.stage is StageName.RETURN_RECEIVED
+    assert why(story.rejects()) == ("proposal_needed", "command")
 
 
 def test_what_was_proposed_and_ends_with_the_stage_has_lapsed() -> None:  # N2, N4, N6

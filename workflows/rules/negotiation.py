@@ -264,10 +264,13 @@ def is_proposable(kind: CaseKind, stage: StageName, asked: int, least: int) -> b
 
 
 def rejects_after_talk(kind: CaseKind, stage: StageName) -> bool:
-    """Whether a rejection here may have to come after a proposal (N4); one that proves that the goods have left never
-    has to (R1).
+    """Whether a rejection here may have to come after a proposal (N4).
+
+    One that proves that the goods have left never has to (R1). Nor has one where nothing but all of the money can be
+    proposed: a merchant that may reject what came in for an exchange (T6) would have to offer the whole price first.
     """
-    return (kind, stage) in OPEN_TERMS and stage is not StageName.MERCHANT_REVIEW
+    terms = OPEN_TERMS.get((kind, stage), _MONEY_INSTEAD)
+    return terms != _MONEY_INSTEAD and stage is not StageName.MERCHANT_REVIEW
 
 
 def refused_rejection(
