@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import typer
 
 HELP = """
-After-sales cases for marketplaces that keep their deadlines: refunds, cancellations, returns, exchanges, disputes,
-compensation for late shipment, withdrawals and expiry of allowances.
+After-sales cases for marketplaces that keep their deadlines: refunds, cancellations, returns, exchanges, re-sends,
+repairs, price protection, disputes, compensation for late shipment, withdrawals and expiry of allowances.
 
 A [bold]case[/] is one of these, and one durable workflow. It stands in a [bold]stage[/], which waits for somebody
 until a deadline; when nobody acts, silence decides as the rulebook says. A [bold]command[/] is what an actor asks of

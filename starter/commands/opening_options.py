@@ -36,7 +36,8 @@ Key = Annotated[
     typer.Option(help="The request's key: one key, one case. By default made of what is asked for."),
 ]
 Evidence = Annotated[
-    list[str] | None, typer.Option(help="An attachment: uri,media/type,bytes,sha256; up to four times.")
+    list[str] | None,
+    typer.Option(help="An attachment: uri,media/type,bytes,sha256; several times, as many as the profile takes."),
 ]
 EvidenceFile = Annotated[
     list[Path] | None, typer.Option(help="A local file to measure: its type, size and SHA-256 are the attachment.")

@@ -461,6 +461,9 @@ PROSE: Final = """\
 <!-- Written by `make bench`, `make bench-lists` and `make bench-encode`; by hand only what was tried, at the end. -->
 # Benchmarks
 
+What single operations cost, measured: pages and counts of work lists, the codec server, a day of the provider's
+statement, and a case beside a bare workflow. Figures to size an installation by are in [capacity.md](capacity.md).
+
 ## Work lists
 
 A case book of {open:,} open and {closed:,} closed cases ({size} without indexes) of {merchants:,} merchants: the

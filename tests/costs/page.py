@@ -77,7 +77,7 @@ def page(all_walked: Iterable[tuple[Walked, Counter[Action]]]) -> str:
         "says. Times of day and ids aside, a path has the same events every time.",
         "",
         "Counted are the events of one workflow from its start to its end, without those of the tests' moving clock.",
-        "Bytes are those of the history, without encryption. Each path is described in `tests/replay/paths.py`.",
+        "Bytes are those of the history, without encryption. Each path is described in `tests/replay/*paths.py`.",
         "",
         *_table(COLUMNS, (_cells(walked, counted) for walked, counted in all_walked)),
         "",

@@ -74,8 +74,8 @@ its text before the code was read. Random stories are told to it and to real cas
 the public client (with time skipping): commands that are open and commands that are not, of everybody and of
 strangers, with a right and a stale `expects`, repeated ones, silence, the carrier, a gateway that declines, is slow
 or short. After each move stage, deadline, open commands, what ledger and gateway have paid, and the outcome must be
-the model's. What the rulebook leaves open is left open, and such commands are not sent. Price protection, virtual
-numbers, freight insurance and the middle of evidence are not in the model.
+the model's. What the rulebook leaves open is left open, and such commands are not sent. Price protection, re-sends,
+repairs, virtual numbers, freight insurance and the middle of evidence are not in the model.
 """
 
 

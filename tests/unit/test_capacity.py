@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks import measured, page, sizing
 from tests.benchmarks.sizing import Assumptions, CaseCost
+from tests.costs import page as costs
 
 ASSUMED = Assumptions()
 COST = CaseCost(
@@ -32,6 +33,13 @@ def test_the_page_is_what_was_measured_comes_to() -> None:
     text = page.FILE.read_text(encoding="utf-8")
     made = page.parts(measured.read(), page.counted_actions())
     assert page.filled(text, made) == text, "run python -m tests.benchmarks.page"
+
+
+def test_the_longest_way_is_that_of_the_page_on_costs() -> None:
+    counted = costs.rows(costs.FILE.read_text(encoding="utf-8"))
+    longest = max(row.figures["events"] for row in counted.values())
+
+    assert f"The longest way here has {longest} events." in page.FILE.read_text(encoding="utf-8")
 
 
 def test_a_part_without_a_place_in_the_page_is_an_error() -> None:

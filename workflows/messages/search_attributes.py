@@ -1,6 +1,6 @@
 """The search attributes of a case: what operators list and filter by in the Web UI.
 
-None holds a person's data: search attributes are never encrypted. Six keywords and one time are within the
+None holds a person's data: search attributes are never encrypted. Seven keywords and one time are within the
 ten and three that SQL visibility has room for.
 """
 

@@ -71,15 +71,15 @@ def section(
         "",
         *rows,
         "",
-        _allowance(many),
+        _more(many),
     ]
     if waiting:
         text += ["", *_waiting(waiting)]
     return "\n".join(text) + "\n"
 
 
-def _allowance(many: Sequence[Round]) -> str:
-    """How far the rate can come near the bare workflow's on this machine, where all parts share its processors."""
+def _more(many: Sequence[Round]) -> str:
+    """What a case costs more than the bare workflow, part by part."""
 
     def ms(name: str, part: str | None = None) -> float:
         parts = [each[name]["processor_ms"] for each in many]
@@ -89,10 +89,9 @@ def _allowance(many: Sequence[Round]) -> str:
     more = ", ".join(f"{shown} {ms('product', part) - ms('bare', part):.1f}" for part, shown in _PARTS.items())
     return (
         "All parts share the processors, so the rates stand to each other about as the sums do:"
-        f" {bare:.1f} ms a case for the bare workflow, {ours:.1f} for the product. Nine tenths of its rate would leave"
-        f" {bare / 0.9 - bare:.1f} ms for all that the bare workflow does not do: the ledger, the case book and its"
-        f" lists, the log, notices, events, encryption. The product takes {ours - bare:.1f} ms for it: {more}. What was"
-        " tried for less, and what it gave, is told at the end of this page."
+        f" {bare:.1f} ms a case for the bare workflow, {ours:.1f} for the product. What the bare workflow does not"
+        " do (the ledger, the case book and its lists, the log, notices, events, encryption) takes"
+        f" {ours - bare:.1f} ms: {more}. What was tried for less, and what it gave, is told at the end of this page."
     )
 
 
