@@ -143,11 +143,14 @@ async def freeze(connection: Connection, allowance_id: str, case_id: str, at: da
     return freezing
 
 
-async def thaw(connection: Connection, allowance_id: str, case_id: str) -> Thaw:
-    """Give the balance back that a case holds (A5), unless its validity has ended meanwhile (A6)."""
+async def thaw(connection: Connection, allowance_id: str, case_id: str, at: datetime, *, paid_back: int) -> Thaw:
+    """Give the balance back that a case holds (A5), unless its validity has ended meanwhile (A6).
+
+    Of what has been ``paid_back`` of the principal, in minor units, the ledger tells.
+    """
     if (account := await _locked(connection, allowance_id)) is None:
         return Thaw.THAWED
-    thaw, changed = thawed(account, case_id)
+    thaw, changed = thawed(account, case_id, at, paid_back=paid_back)
     await _change(connection, account, changed)
     return thaw
 

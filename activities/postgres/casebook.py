@@ -49,7 +49,7 @@ from workflows.messages.step_parts import BalanceChange, Thaw
 from workflows.rules.allocation import waits_for
 from workflows.rules.applications import version_of
 from workflows.rules.balances import Voiding
-from workflows.rules.identity import request_digest
+from workflows.rules.identity import allowance_fund, request_digest
 from workflows.rules.legs import AlertKind
 from workflows.rules.written_steps import addressed, dated
 
@@ -365,7 +365,8 @@ async def _change_balance(connection: Connection, step: Step) -> Thaw | None:
     allowance_id = await connection.fetchval("SELECT allowance_id FROM casebook.cases WHERE case_id = $1", case_id)
     match step.balance:
         case BalanceChange.THAW:
-            return await allowances.thaw(connection, allowance_id, case_id)
+            paid_back = await ledger.refunded(connection, allowance_fund(allowance_id))
+            return await allowances.thaw(connection, allowance_id, case_id, step.at, paid_back=paid_back)
         case BalanceChange.VOID:
             voiding = await allowances.void(connection, allowance_id, case_id, step.at)
             if voiding is not Voiding.VOIDED:  # the money has moved: a person must look, not a rollback

@@ -33,6 +33,7 @@ from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import BalanceChange, ParcelWatch, ShipmentClaim, Thaw
 from workflows.rules.allocation import waits_for
 from workflows.rules.balances import Voiding
+from workflows.rules.identity import allowance_fund
 from workflows.rules.legs import AlertKind
 from workflows.rules.matters import Matter
 from workflows.rules.pieces import Holder
@@ -344,7 +345,8 @@ class MemoryBook:
         if step.balance is None or row.allowance_id is None:
             return None
         if step.balance is BalanceChange.THAW:
-            return self._shop.thaw(row.allowance_id, row.case_id)
+            paid_back = self._ledger.refunded(allowance_fund(row.allowance_id))
+            return self._shop.thaw(row.allowance_id, row.case_id, step.at, paid_back=paid_back)
         voiding = self._shop.void(row.allowance_id, row.case_id, step.at)
         if voiding is not Voiding.VOIDED:  # the money has moved: a person must look
             for leg in self._ledger.legs_of(row.case_id):

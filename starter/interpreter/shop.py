@@ -82,9 +82,10 @@ class Shop:
         ended, self.accounts[allowance_id] = validity_ended(self.accounts[allowance_id], case_id, at)
         return ended
 
-    def thaw(self, allowance_id: str, case_id: CaseId) -> Thaw:
+    def thaw(self, allowance_id: str, case_id: CaseId, at: datetime, *, paid_back: int) -> Thaw:
         """A5: give the balance back that a case holds, unless its validity has ended meanwhile (A6)."""
-        thaw, self.accounts[allowance_id] = thawed(self.accounts[allowance_id], case_id)
+        account = self.accounts[allowance_id]
+        thaw, self.accounts[allowance_id] = thawed(account, case_id, at, paid_back=paid_back)
         return thaw
 
     def void(self, allowance_id: str, case_id: CaseId, at: datetime) -> Voiding:

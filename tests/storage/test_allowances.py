@@ -82,8 +82,8 @@ async def freeze(pool: asyncpg.Pool, allowance: str, case: str) -> Freezing:
     return await in_transaction(pool, lambda c: allowances.freeze(c, allowance, case, NOW))
 
 
-async def thaw(pool: asyncpg.Pool, allowance: str, case: str) -> Thaw:
-    return await in_transaction(pool, lambda c: allowances.thaw(c, allowance, case))
+async def thaw(pool: asyncpg.Pool, allowance: str, case: str, paid_back: int = 0) -> Thaw:
+    return await in_transaction(pool, lambda c: allowances.thaw(c, allowance, case, NOW, paid_back=paid_back))
 
 
 async def expire(pool: asyncpg.Pool, allowance: str, case: str, at: datetime = END) -> ValidityEnd:
@@ -250,6 +250,17 @@ async def test_only_the_holder_thaws(pool: asyncpg.Pool) -> None:
     await freeze(pool, allowance, "case-2")
     assert await thaw(pool, allowance, "case-1") is Thaw.THAWED
     assert (await account(pool, allowance)).frozen_by == "case-2"
+
+
+async def test_what_was_paid_back_meanwhile_is_void_and_not_given_back(pool: asyncpg.Pool) -> None:  # A5
+    allowance = await granted(pool)
+    await freeze(pool, allowance, "case-1")
+    assert await thaw(pool, allowance, "case-2", paid_back=1) is Thaw.THAWED
+    assert (await account(pool, allowance)).balance == 10000
+    assert await thaw(pool, allowance, "case-1", paid_back=1) is Thaw.PAID_BACK
+    emptied = await account(pool, allowance)
+    assert (emptied.balance, emptied.voided_at, emptied.paid_back_at) == (0, NOW, NOW)
+    assert await spend(pool, allowance, 1) is Spending.VOID
 
 
 async def test_voiding_empties_the_account_for_good(pool: asyncpg.Pool) -> None:  # A2
@@ -467,7 +478,7 @@ async def test_the_revocation_that_comes_first_leaves_the_expiry_to_pay(pool: as
     allowance = await granted(pool)
     await freeze(pool, allowance, "request")
     async with pool.acquire() as connection, connection.transaction():
-        assert await allowances.thaw(connection, allowance, "request") is Thaw.THAWED
+        assert await allowances.thaw(connection, allowance, "request", NOW, paid_back=0) is Thaw.THAWED
         expiring = asyncio.create_task(expire(pool, allowance, "expiry"))
         await until_blocked(connection)
     assert await expiring == Held()

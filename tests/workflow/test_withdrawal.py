@@ -11,7 +11,15 @@ from starter.client import Case
 from starter.errors import RefusedCommand, RefusedRequest
 from tests.workflow.world import World, until
 from workflows.messages.actors import GATEWAY, Role, buyer, merchant, officer
-from workflows.messages.commands import CloseCase, GatewayCallback, GatewayResult, PayOut, Retain, Withdraw
+from workflows.messages.commands import (
+    CloseCase,
+    GatewayCallback,
+    GatewayResult,
+    PayOut,
+    Retain,
+    RetryPayment,
+    Withdraw,
+)
 from workflows.messages.requests import ExpiryRequest
 from workflows.messages.stages import OutcomeKind, StageName
 
@@ -209,6 +217,38 @@ async def test_what_the_gateway_has_paid_after_all_is_not_spent_as_well(world: W
         account = await allowances.account(connection, allowance_id)
     assert account is not None
     assert (account.balance, account.withdrawable) == (0, 0)
+
+
+@pytest.mark.parametrize("ends", ["retried", "closed", "taken_back"])
+async def test_nor_where_the_next_request_is_declined_or_taken_back(world: World, ends: str) -> None:  # A5, A6
+    allowance_id = await world.allowance(spent=1_000)
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=allowance_id, uses_left=2))
+    first = await world.withdrawal(allowance_id)
+    await first.act(PayOut(key="p1", by=merchant(world.merchant)))
+    number = (await world.at(first, StageName.PAYMENT_ATTENTION)).legs[0].refund_no
+    await first.act_and_wait(CloseCase(key="c1", by=officer("o-1"), reason="buyer_keeps_it", proof="ticket:1"))
+    second = await world.withdrawal(allowance_id)
+    await world.at(second, StageName.RETENTION)
+    if ends != "taken_back":
+        await second.act(PayOut(key="p2", by=merchant(world.merchant)))
+        await world.at(second, StageName.PAYMENT_ATTENTION)
+    paid = GatewayCallback(
+        key="late", by=GATEWAY, refund_no=number, result=GatewayResult.SUCCEEDED, settled_at=datetime.now(UTC)
+    )
+    await world.aftersales.gateway_callback(paid)
+    await until(lambda: world.compensated(f"allowance/{allowance_id}"), lambda amount: amount == 7_200)
+
+    outcome = await second.act_and_wait(
+        {
+            "retried": RetryPayment(key="c2", by=officer("o-1"), reason="account_funded"),
+            "closed": CloseCase(key="c2", by=officer("o-1"), reason="paid_before", proof="ticket:1"),
+            "taken_back": Withdraw(key="c2", by=buyer(world.buyer)),
+        }[ends]
+    )
+
+    assert outcome.outcome is (OutcomeKind.CLOSED_BY_OFFICER if ends == "closed" else OutcomeKind.COVERED)
+    assert await world.spend(allowance_id, 1) is allowances.Spending.VOID
+    assert await world.compensated(f"allowance/{allowance_id}") == 7_200
 
 
 async def test_a_prolonged_validity_is_waited_for(world: World) -> None:  # A6

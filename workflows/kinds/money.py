@@ -10,7 +10,7 @@ from workflows.kinds.decisions import (
     Wait,
 )
 from workflows.kinds.payment_stages import AWAITING_ROOM, PAYING, PAYMENT_ATTENTION, ROOM_OVERDUE, SETTLING
-from workflows.kinds.payout import close_unpaid, looking_anew, payout_of, unpaid
+from workflows.kinds.payout import close_unpaid, looking_anew, paid_before, payout_of, unpaid
 from workflows.kinds.process import Leads, Table, answered, hears, looks, silence, takes
 from workflows.kinds.settling import (
     arrival_is_overdue,
@@ -188,7 +188,7 @@ def _with_room(case: Case, stepped: StepAnswer) -> Decision:
         case Reservation.EXHAUSTED:
             return unpaid(case, OutcomeKind.NOTHING_LEFT, "R14")
         case Reservation.COVERED:
-            return unpaid(case, OutcomeKind.COVERED, "D8")
+            return paid_before(case)
         case _:
             return ask_gateway(looking_anew(case), Ask.SUBMIT)
 

@@ -119,12 +119,12 @@ def said_reduction(case: Case) -> tuple[tuple[LogEntry, ...], tuple[Notice, ...]
 
 
 def unpaid(case: Case, outcome: OutcomeKind, rule: str) -> Decision:
-    """Nothing is left (R14), all that was ruled had been paid (D8), or what was asked for cost nothing (R13).
+    """Nothing is left (R14), what is to be paid had been paid (D8, A6), or what was asked for cost nothing (R13).
 
     A5: an allowance whose principal had been paid back is void, as if this case had paid it; any other one is given
     back.
     """
-    payout, covered = payout_of(case), outcome is OutcomeKind.COVERED
+    payout, before = payout_of(case), outcome is OutcomeKind.COVERED
     ended = case.close(
         outcome,
         *payout.unsaid,
@@ -132,15 +132,23 @@ def unpaid(case: Case, outcome: OutcomeKind, rule: str) -> Decision:
         rule=rule,
         by=payout.by,
         notices=case.closed_notices(outcome),
-        balance=payout.balance if covered else thawing(payout.balance, 0),
+        balance=payout.balance if before else thawing(payout.balance, 0),
     )
-    if not covered or payout.bonus_voided is None:
+    if not before or payout.bonus_voided is None:
         return ended
     return replace(ended, verdict=Decided.made_of(rule=rule, by=payout.by, bonus_voided=payout.bonus_voided))
 
 
+def paid_before(case: Case) -> Decision:
+    """What is to be paid had been paid before: an allowance's principal (A6), or all that was ruled (D8)."""
+    return unpaid(case, OutcomeKind.COVERED, "A6" if payout_of(case).balance else "D8")
+
+
 def close_unpaid(case: Case, command: CloseCase) -> Decision:
-    """An officer ends it: what has been paid stays paid, what was declined is given up."""
+    """An officer ends it: what has been paid stays paid, what was declined is given up.
+
+    A5: the balance thaws, unless another case has paid the principal back meanwhile (``balances.thawed``).
+    """
     payout = payout_of(case)
     settled = [leg for leg in case.state.legs if leg.state is LegState.SUCCEEDED]
     paid = paid_out(settled)

@@ -24,6 +24,7 @@ from workflows.kinds.payout import (
     close_unpaid,
     closing_step,
     in_print,
+    paid_before,
     payout_of,
     said_reduction,
     told_to_buyer,
@@ -90,6 +91,8 @@ def _go_on(case: Case) -> Decision:
     """What is next, as the legs stand now."""
     legs = case.state.legs
     if not legs:  # R14: others have been paid all that was declined
+        if payout_of(case).balance:  # A5: of an allowance that is its principal, and no other payment uses it up
+            return paid_before(case)
         return unpaid(case, OutcomeKind.NOTHING_LEFT, "R14")
     if all(leg.state is LegState.SUCCEEDED for leg in legs):
         return ask_gateway(case, Ask.INQUIRE)

@@ -1,11 +1,14 @@
 """Allowance withdrawal 膨胀金提现, asked for by the buyer (A1 to A5) or by the end of validity (A6)."""
 
+from dataclasses import replace
+
 from workflows.kinds import money
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.process import Process, silence, takes
 from workflows.kinds.stage import BUYER, MERCHANT, Stage, hours
-from workflows.messages.actors import CLOCK, Actor, Role
+from workflows.kinds.state import Decided
+from workflows.messages.actors import CLOCK, GATEWAY, Actor, Role
 from workflows.messages.cases import LogEntry, NoticeTemplate, StepAnswer
 from workflows.messages.commands import PayOut, Retain, Withdraw
 from workflows.messages.money import Money
@@ -13,7 +16,7 @@ from workflows.messages.payouts import Part, Remainder
 from workflows.messages.requests import OriginalRoute
 from workflows.messages.stages import OutcomeKind, Silence, StageName, WorkList
 from workflows.messages.step_parts import BalanceChange, Thaw
-from workflows.rules.allowance import split
+from workflows.rules.allowance import Split, split
 from workflows.rules.identity import allowance_fund
 
 GIVEN_BACK = "given_back"
@@ -44,6 +47,7 @@ def process() -> Process:
                     _give_back,
                     validity_ended=money.PAYING,
                     balance_thawed=(OutcomeKind.WITHDRAWN, OutcomeKind.RETAINED),
+                    covered=OutcomeKind.COVERED,
                 ),
                 silence(_pay_by_silence, paid_out_by_silence=money.PAYING),
             ),
@@ -93,6 +97,8 @@ def given_back(case: Case, stepped: StepAnswer) -> Decision:
     if stepped.thaw is Thaw.VALIDITY_ENDED:
         return _pay_principal(case, case.entry("validity_ended", CLOCK, "A6"), CLOCK, "A6")
     by = case.buyer or CLOCK
+    if stepped.thaw is Thaw.PAID_BACK:
+        return _found_paid_back(case, by)
     outcome = OutcomeKind.RETAINED if case.state.retained else OutcomeKind.WITHDRAWN
     return case.close(
         outcome,
@@ -101,6 +107,20 @@ def given_back(case: Case, stepped: StepAnswer) -> Decision:
         by=by,
         notices=case.closed_notices(outcome),
     )
+
+
+def _found_paid_back(case: Case, by: Actor) -> Decision:
+    """A5: a payment that had been given up was made after all: the buyer has the principal, and the balance is void."""
+    shares, outcome = _shares(case), OutcomeKind.COVERED
+    ended = case.close(
+        outcome,
+        case.entry(outcome, GATEWAY, "A5", amount=shares.withdrawable),
+        rule="A5",
+        by=by,
+        notices=case.closed_notices(outcome),
+    )
+    lost = Money(amount=shares.bonus_lost, currency=case.allowance.currency)
+    return replace(ended, verdict=Decided.made_of(rule="A5", by=by, bonus_voided=lost))
 
 
 def expired(case: Case) -> Decision:
@@ -117,8 +137,7 @@ def expired(case: Case) -> Decision:
 
 def _pay_principal(case: Case, decided: LogEntry, by: Actor, rule: str) -> Decision:
     """A1: the unspent principal goes back, the unspent bonus is void."""
-    allowance = case.allowance
-    shares = split(allowance.principal, allowance.bonus, allowance.spent)
+    allowance, shares = case.allowance, _shares(case)
     return money.pay(
         case,
         decided,
@@ -131,3 +150,8 @@ def _pay_principal(case: Case, decided: LogEntry, by: Actor, rule: str) -> Decis
         balance=BalanceChange.VOID,
         bonus_voided=Money(amount=shares.bonus_lost, currency=allowance.currency),
     )
+
+
+def _shares(case: Case) -> Split:
+    allowance = case.allowance
+    return split(allowance.principal, allowance.bonus, allowance.spent)

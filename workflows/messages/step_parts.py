@@ -13,6 +13,8 @@ class Thaw(Word):
     THAWED = "thawed"
     VALIDITY_ENDED = "validity_ended"
     """It stays frozen: the validity ended meanwhile, and the principal must be paid back."""
+    PAID_BACK = "paid_back"
+    """It is void: another case has paid the principal back meanwhile."""
 
 
 class BalanceChange(Word):

@@ -127,14 +127,19 @@ def frozen(account: Account, case_id: str, at: datetime) -> tuple[Freezing, Acco
     return _held_by(account.frozen_by, case_id), account
 
 
-def thawed(account: Account, case_id: str) -> tuple[Thaw, Account]:
+def thawed(account: Account, case_id: str, at: datetime, *, paid_back: int) -> tuple[Thaw, Account]:
     """Give the balance back that a case holds (A5), unless its validity has ended meanwhile (A6).
 
     In that case it stays frozen, and this case must pay the principal back: the expiry has left it to it.
     A case that holds nothing (any more) has nothing to give back; that counts as thawed.
+    Where the ledger says that principal has been ``paid_back``, in minor units, by a payment that had been given up and
+    was made after all, the balance is void instead: the buyer has the money.
     """
     if account.frozen_by != case_id or account.voided_at:
         return Thaw.THAWED, account
+    if paid_back:
+        _, void = voided(account, case_id, at)
+        return Thaw.PAID_BACK, void
     if account.validity_ended_at:
         return Thaw.VALIDITY_ENDED, account
     return Thaw.THAWED, replace(account, frozen_by=None, frozen_at=None)
