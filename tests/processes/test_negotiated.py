@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.processes.telling import BUYER, MERCHANT, ORDER, Story
+from tests.processes.telling import BUYER, MERCHANT, ORDER, PARCELS, Story
 from workflows.kinds.examples import example
 from workflows.messages.actors import Role, buyer, merchant
 from workflows.messages.cases import NoticeTemplate, Refusal
 from workflows.messages.commands import AcceptProposal, Propose, Reject, RejectReason
 from workflows.messages.evidence import Evidence, MediaType
+from workflows.messages.parcels import CarrierEvent, ParcelEvent
 from workflows.messages.proposals import ProposalEnd
 from workflows.messages.requests import RefundReason, RefundRequest
 from workflows.messages.stages import OutcomeKind, Silence, StageName
@@ -222,6 +223,26 @@ def test_a_merchant_that_has_no_time_to_wait_for_an_answer_may_reject() -> None:
 
     assert [line.event for line in story.view.log[-2:]] == ["locked", "dispute_resolved"]
     assert story.rejects() is None
+
+
+@pytest.mark.parametrize("world", ["shipped talks-first", "shipped talks-first-and-longer"])
+@pytest.mark.parametrize("talks", [False, True])
+def test_a_merchant_that_is_told_late_of_a_sign_off_may_reject(world: str, *, talks: bool) -> None:  # N4, T6
+    """The time to inspect runs from the sign-off: what is left of it may be too short for a proposal to lapse."""
+    story = Negotiation(world)
+    story.tell(REFUSED_ON_RECEIPT[:3])
+    signed_at = story.world.now + timedelta(hours=1)
+    story.world.pass_time(days=9, hours=20)
+    signed = CarrierEvent(key="late", parcel=PARCELS[0], event=ParcelEvent.SIGNED, happened_at=signed_at)
+    story.world.carrier_tells(signed)
+    assert story.view.stage is StageName.RETURN_RECEIVED
+    assert story.view.due
+    assert timedelta(0) < story.view.due - story.world.now < timedelta(hours=24)
+
+    if talks:  # which the merchant may, and is not held to wait then
+        assert story.proposes(kind="another_amount", lines=one(15_000)) is None
+    assert story.rejects() is None
+    assert story.view.stage is StageName.RECEIPT_REJECTED
 
 
 def test_a_proposal_that_lengthens_the_stage_does_not_make_it_a_short_one() -> None:  # N2, N4

@@ -72,7 +72,7 @@ def _refused_rejection(case: Case) -> Refusal | None:
         case.version,
         case.state.talk.in_vain,
         case.policy.negotiation,
-        lasts=clock.due.at - clock.began_at if clock.due else None,
+        lasts=clock.due.at - clock.began_at - case.state.late_by if clock.due else None,
         proposable=is_proposable(case.kind, case.stage.name, case.asked.amount, least),
     )
 

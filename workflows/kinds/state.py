@@ -241,6 +241,8 @@ class State(StateValue):
     steps: int = 0
     """How many steps have been written down since the opening."""
     clock: RunningClock
+    late_by: timedelta = timedelta()
+    """How long the stage's clock had run when the case came into it: what it counts from was told late (T6)."""
     attention: Attention | None = None
     outcome: OutcomeKind | None = None
     ended: Decided | None = None

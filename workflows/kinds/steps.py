@@ -1,6 +1,6 @@
 """From a plan to the step that is written, and from the book's answer to the state that follows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from workflows.kinds import open_proposals
@@ -119,12 +119,20 @@ def begun(span: Span | None, at: datetime, due: Due | None = None, *, worked_out
     return RunningClock.made_of(span=span, began_at=began_at, due=due, worked_out=worked_out)
 
 
+def _late_by(case: Case, plan: StepPlan, clock: RunningClock) -> timedelta:
+    """T6: how much of a stage's time was over before anybody could act in it; one that goes on keeps what it has."""
+    late_by = max(case.now - clock.began_at, timedelta())
+    goes_on = late_by and plan.stage is case.stage
+    return case.state.late_by if goes_on else late_by
+
+
 def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None) -> State:
     """The state with a step, as far as it is known before the book has answered: this is written with the step."""
-    state, clock = case.state, case.state.clock
+    state, clock, late_by = case.state, case.state.clock, case.state.late_by
     match plan.ticks:
         case Ticks.ANEW:
             clock = begun(asked_span(case, plan), case.now, worked_out=True)
+            late_by = _late_by(case, plan, clock)
         case Ticks.MOVED:
             clock = clock.but(worked_out=True)
         case Ticks.ON:
@@ -134,6 +142,7 @@ def planned(case: Case, plan: StepPlan, follow_up: str, verdict: Decided | None)
         "stage": plan.stage.name,
         "attention": plan.attention,
         "clock": clock,
+        "late_by": late_by,
         "follow_up": follow_up,
         "goods": state.goods.but(listens=listens) if state.goods.listens != listens else state.goods,
     }

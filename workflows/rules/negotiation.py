@@ -278,8 +278,8 @@ def refused_rejection(
 ) -> Refusal | None:
     """Why the merchant cannot reject yet, or None (N4).
 
-    A merchant is not held to what it cannot do: in a stage that ``lasts`` no longer than a proposal stands nothing can
-    lapse, and there may be nothing ``proposable``.
+    A merchant is not held to what it cannot do: in a stage that ``lasts`` no longer than a proposal stands, from when
+    the merchant could act in it, nothing can lapse; and there may be nothing ``proposable``.
     """
     if not policy.rejection_needs_proposal or in_vain >= version or not proposable:
         return None
