@@ -11,6 +11,7 @@ from workflows.kinds.shipped_goods import (
     ESCALATED,
     all_back,
     ask_who_has_the_goods,
+    by_first_word,
     contradicted,
     followed,
     refund_back,
@@ -121,6 +122,8 @@ def _parcel_moves(case: Case, report: ReportParcel) -> Decision:
     match report.event:
         case ParcelEvent.RETURNED_TO_WAREHOUSE if all_back(case):
             return refund_back(case, report, "R3")
+        case ParcelEvent.IN_TRANSIT if _in_the_warehouse(case):
+            return by_first_word(case, report, case.enter(INTERCEPTING, line))
         case event if event in _OUT and _in_the_warehouse(case):
             return case.enter(INTERCEPTING, line)
         case ParcelEvent.OUTBOUND if case.stage is WAREHOUSE_REVIEW:

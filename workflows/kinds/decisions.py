@@ -137,6 +137,15 @@ class TellCase:
     fact: Command
 
 
+@dataclass(frozen=True)
+class OwedSince:
+    """What is owed besides, and was not by the release before, or otherwise; ``mark`` names that (``Decision``)."""
+
+    mark: str
+    owed: tuple[CompensationRequest, ...]
+    before: tuple[CompensationRequest, ...]
+
+
 Effect: TypeAlias = AskCarrier | AskGateway | PayByHand | TakeCallback | StartDispute | TellCase
 
 
@@ -167,7 +176,7 @@ class Wait:
 class Decision:
     """What is to happen now. An empty one changes nothing: the case waits on."""
 
-    first: tuple[CompensationRequest | TellCase, ...] = ()
+    first: tuple[CompensationRequest | TellCase | OwedSince, ...] = ()
     """Cases that are started, or told of something, before anything else, whatever comes of it."""
     step: StepPlan | None = None
     effect: Effect | None = None

@@ -60,6 +60,7 @@ def refund(
     charges: tuple[ScoreChange, ...] = (),
     notices: tuple[Notice, ...] = (),
     pieces: CasePieces | None = None,
+    freight_before: bool = False,
 ) -> Decision:
     """Pay back what is asked for, or ``wanted`` of it; ``by`` decided it under ``rule``.
 
@@ -67,7 +68,7 @@ def refund(
     Where it is missing, or is somebody else's (R17), the case waits and asks; it does not fail (T4).
 
     A dispute about the case that is still open learns of it, without the money waiting for that (D2). What sending
-    goods in has cost is owed beside it, by fault (T10).
+    goods in has cost is owed beside it, by fault (T10); ``freight_before`` where the release before did so as well.
     """
     told = tell_settled(case)
     if told:
@@ -82,7 +83,7 @@ def refund(
         refunded = _want_account(case.but(decided=decision), *decided, asked, pieces=pieces)
     else:
         refunded = _pay(case, decision, *decided, pieces=pieces)
-    return granted(case, replace(refunded, aside=told) if told else refunded)
+    return granted(case, replace(refunded, aside=told) if told else refunded, owed_before=freight_before)
 
 
 def tell_settled(case: Case) -> TellCase | None:

@@ -4,14 +4,18 @@ A case of its own, booked apart: trouble with it does not hold up the refund, no
 """
 
 from dataclasses import replace
+from typing import Final
 
 from workflows.kinds.case import Case
-from workflows.kinds.decisions import Decision
+from workflows.kinds.decisions import Decision, OwedSince
 from workflows.messages.orders import OrderFacts
 from workflows.messages.requests import CompensationCause, CompensationRequest
 from workflows.rules.compensation import return_freight_owed
 from workflows.rules.reasons import bears_return_freight
 from workflows.rules.returns import is_whole_order
+
+_HOWEVER_IT_ENDS: Final = "freight-however-it-ends"
+"""The mark of the release since which freight is owed by fault however a case ends in the buyer's favour (T10)."""
 
 
 def compensation_of(
@@ -42,14 +46,18 @@ def insurance(case: Case) -> tuple[Case, tuple[CompensationRequest, ...]]:
     return case.but(goods=case.state.goods.but(insurance_paid=insured)), (owed,)
 
 
-def granted(case: Case, decision: Decision) -> Decision:
+def granted(case: Case, decision: Decision, *, owed_before: bool = False) -> Decision:
     """T10: ``decision`` gives the buyer money or goods; the freight of what was sent in is owed by fault besides.
 
     By the reason that was given; once the case was ruled on, by the ruling alone (D8), and by nobody's fault where
-    both sides have settled (D2).
+    both sides have settled (D2). The release before owed it in some places only (``owed_before``), and there also
+    after a ruling.
     """
-    by_fault = case.state.ruling is None and bears_return_freight(case.application, case.policy)
-    return with_owed(return_freight(case), decision) if by_fault else decision
+    freight = return_freight(case) if bears_return_freight(case.application, case.policy) else ()
+    owed, before = () if case.state.ruling else freight, freight if owed_before else ()
+    if owed == before:
+        return with_owed(owed, decision)
+    return replace(decision, first=(OwedSince(_HOWEVER_IT_ENDS, owed, before), *decision.first))
 
 
 def with_owed(owed: tuple[CompensationRequest, ...], decision: Decision) -> Decision:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from workflows.kinds import disputed, rejecting
 from workflows.kinds.case import Case
@@ -36,6 +37,9 @@ from workflows.rules.evidence import evidence_facts
 from workflows.rules.parcels import signed_at
 from workflows.rules.pieces import accepted_pieces, named, pieces_of
 from workflows.rules.returns import accepted, received_parts
+
+_WAITS_FOR_GOODS: Final = "goods-on-their-way-are-waited-for"
+"""The mark of the release since which a ruling that gives nothing ends no case whose goods are yet to arrive (T15)."""
 
 # T5, T6, T8, T10, T11: received -------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ def _receive(case: Case, command: ConfirmReceipt, given: EvidenceGiven | None) -
 def _refund_received(case: Case, decided: LogEntry, *, rule: str, receipt: ConfirmReceipt | None = None) -> Decision:
     wanted = received_parts(case.application, receipt)
     pieces = accepted_pieces(case.application, accepted(case.application, receipt), wanted)
-    return refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces)
+    return refund(case, decided, by=decided.by, rule=rule, wanted=wanted, pieces=pieces, freight_before=True)
 
 
 def pay_received_as_agreed(what: Agreed) -> Decision:
@@ -133,6 +137,7 @@ def pay_received_as_agreed(what: Agreed) -> Decision:
         wanted=wanted,
         pieces=pieces,
         notices=accepted_notice(what),
+        freight_before=True,
     )
     return as_version(what, paid)
 
@@ -141,7 +146,7 @@ def refund_directly(case: Case, command: RefundDirectly) -> Decision:
     """T1: without the goods, be it that they were lost on their way back, which has cost the buyer freight."""
     pieces = pieces_of(case.application, rejecting.money_for(case))
     entry = case.obeyed(command, "refunded_directly")
-    return refund(case, entry, by=command.by, rule="T1", pieces=pieces)
+    return refund(case, entry, by=command.by, rule="T1", pieces=pieces, freight_before=True)
 
 
 def _with_evidence(decision: Decision, given: EvidenceGiven | None) -> Decision:
@@ -185,7 +190,7 @@ def carry_out(case: Case, ruling: Ruling) -> Decision:
     if _with_merchant(case):
         return _dismiss(case, ruling, RECEIPT_REJECTED)
     if any(each.name is stood for each in INCOMING) and not came_back_to_buyer(case):
-        return _wait_for_goods(case, ruling)
+        return replace(_wait_for_goods(case, ruling), mark=_WAITS_FOR_GOODS, before=_grant(case, ruling))
     # R13, C6: who has other goods for a piece has them in this case, and asks for no money for it in the next one.
     if sending and not (sending in (BACK, REPAIR) and buyer_signed(case.state.goods)):
         return _dismiss(case, ruling, sending.underway)

@@ -23,6 +23,7 @@ from workflows.kinds.shipped_goods import (
     ESCALATED,
     all_back,
     ask_who_has_the_goods,
+    by_first_word,
     contradicted,
     followed,
     refund_back,
@@ -236,6 +237,12 @@ def _goods_leave(case: Case, report: ReportParcel) -> Decision:
     if report.event not in HAS_LEFT or not case.application.lines:
         return every_case.note_parcel(case, report)
     line, left_at = every_case.parcel_line(case, report), min(report.happened_at, case.now)  # R18
+    if report.event in (ParcelEvent.SHIPPED, ParcelEvent.ON_DELIVERY_RUN):
+        return _convert(case, line, left_at)
+    return by_first_word(case, report, _gone(case, report, line, left_at))
+
+
+def _gone(case: Case, report: ReportParcel, line: LogEntry, left_at: datetime) -> Decision:
     if report.event in ON_ITS_WAY or case.policy.refund.shipped_meanwhile == "shipped_review":
         return _convert(case, line, left_at)
     sent = _as_shipped(case, left_at)

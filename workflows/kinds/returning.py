@@ -442,7 +442,7 @@ def _exchange_by_silence(case: Case) -> Decision:
 
 def _has_goods(case: Case, entry: LogEntry) -> Decision:
     """T8, M4, T10: with what sending in goods at fault has cost the buyer."""
-    return granted(case, exchanged(case, entry))
+    return granted(case, exchanged(case, entry), owed_before=case.kind is CaseKind.REPAIR)
 
 
 def _hold_goods(case: Case) -> Decision:

@@ -1,5 +1,7 @@
 """Goods of a case that are on their way to the buyer although nobody wants them there any more (R3, R7, R15)."""
 
+from dataclasses import replace
+
 from workflows.kinds import every_case
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
@@ -24,6 +26,11 @@ ESCALATED = Stage(
     " · silence has already been answered by calling an operator; only a person may decide now",
     work_list=WorkList.ATTENTION,
 )
+
+
+def by_first_word(case: Case, report: ReportParcel, decision: Decision) -> Decision:
+    """R3, R7: what follows from any word of having left; the release before waited for certain ones, and noted this."""
+    return replace(decision, mark=f"left-by-{report.event}", before=every_case.note_parcel(case, report))
 
 
 def followed(case: Case, report: ReportParcel) -> Case:

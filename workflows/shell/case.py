@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from workflows.kinds import dispute_end, disputed, every_case, open_proposals, order_money, resuming
-from workflows.kinds.decisions import Decision, TellCase
+from workflows.kinds.decisions import Decision, OwedSince, TellCase
 from workflows.kinds.events import DeadlinePassed, DisputeEnded, Event, TimeToLook
 from workflows.kinds.kind import Kind
 from workflows.kinds.resuming import resumed_state
@@ -339,10 +339,14 @@ class CaseRun:
         if decision.refuse or decision.answered:
             self.mailbox.answer_in_hand(decision.refuse)
         for each in decision.first:
-            if isinstance(each, TellCase):
-                await self._effects.tell(each)
-            else:
-                await self._effects.owe(each)
+            match each:
+                case TellCase():
+                    await self._effects.tell(each)
+                case OwedSince():
+                    for owed in each.owed if self._host.holds(each.mark) else each.before:
+                        await self._effects.owe(owed)
+                case _:
+                    await self._effects.owe(each)
         if decision.aside:
             self._asides.append(asyncio.create_task(self._effects.tell_dispute(decision.aside)))
         answer: object = None
