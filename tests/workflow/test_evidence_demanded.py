@@ -274,3 +274,93 @@ async def test_jd_what_is_proposed_is_confirmed_also_once_the_buyer_was_asked(wo
     assert outcome.ruling is not None
     assert (outcome.ruling.verdict, outcome.ruling.fault) == (Verdict.UPHELD, Fault.MERCHANT)
     assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+
+
+# D4, D5: a merchant that was asked before the buyer was -----------------------------------------------------
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+async def test_a_silent_merchant_has_lost_whoever_is_asked_meanwhile(world: World, speaks: bool) -> None:  # D4, D9
+    case = await rejected_refund(world)
+    dispute = await intervened(world, case)
+    due = (await dispute.view()).due
+    await dispute.act(demand(Role.BUYER))
+
+    if speaks:  # the merchant has the time that it had
+        view = await dispute.act(evidence(buyer(world.buyer), "b", final=True))
+        assert (view.stage, view.due) == (StageName.EVIDENCE, due)
+    await world.forward(dispute, hours=24, minutes=2)
+
+    outcome = await dispute.outcome()
+    assert outcome.ruling
+    assert (outcome.ruling.verdict, outcome.ruling.fault) == (Verdict.UPHELD, Fault.MERCHANT)
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
+    assert (dispute.id, ScoreCause.EVIDENCE_TIMEOUT, 1) in await charged(world)
+
+
+async def test_a_merchant_that_is_waited_for_is_reminded_and_heard(world: World) -> None:  # D4, D6
+    dispute = await intervened(world, await rejected_refund(world))
+    await dispute.act(demand(Role.BUYER))
+    await dispute.act(evidence(buyer(world.buyer), "b", final=True))
+    assert await world.notices(dispute, NoticeTemplate.DEADLINE_NEAR) == 0
+    await world.forward(dispute, hours=12, minutes=1)
+    assert await world.notices(dispute, NoticeTemplate.DEADLINE_NEAR) == 1
+
+    view = await dispute.act(evidence(merchant(world.merchant), "m", final=True))
+
+    assert view.stage is StageName.RULING
+    assert await given(dispute) == [(Role.BUYER, "final"), (Role.MERCHANT, "final")]
+
+
+async def test_a_merchant_that_has_given_a_draft_was_not_silent(world: World) -> None:  # D4, D6
+    dispute = await intervened(world, await rejected_refund(world))
+    await dispute.act(demand(Role.BUYER))
+    await dispute.act(evidence(merchant(world.merchant), "m"))
+
+    view = await dispute.act(evidence(buyer(world.buyer), "b", final=True))
+
+    assert view.stage is StageName.RULING
+
+
+async def test_what_a_silent_merchant_gives_late_does_not_save_it(world: World) -> None:  # D4, D6
+    dispute = await intervened(world, await rejected_refund(world))
+    await world.forward(dispute, hours=20)
+    await dispute.act(demand(Role.BUYER))
+    await world.forward(dispute, hours=5)
+    await dispute.act(evidence(merchant(world.merchant), "m"))
+    await dispute.act(evidence(buyer(world.buyer), "b", final=True))
+
+    outcome = await dispute.outcome()
+
+    assert outcome.ruling
+    assert outcome.ruling.verdict is Verdict.UPHELD
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+async def test_jd_fault_is_proposed_for_silence_whoever_is_asked_meanwhile(world: World, speaks: bool) -> None:
+    _, dispute = await demanded_in_working_hours(world)  # D5
+    due = (await dispute.view()).due
+    assert due is not None
+    await dispute.act(demand(Role.BUYER))
+
+    if speaks:
+        view = await dispute.act(evidence(buyer(world.buyer), "b", final=True))
+        assert (view.stage, view.due) == (StageName.EVIDENCE_WORKING_HOURS, due)
+    await world.forward(dispute, days=11)  # longer than any holidays
+
+    events = [each.event for each in await dispute.log()]
+    assert events[-2:] == ["fault_proposed", "ruling_overdue"]
+    assert (dispute.id, ScoreCause.EVIDENCE_TIMEOUT, 1) in await charged(world)
+    await dispute.act(ConfirmProposal(key="confirm", by=OFFICER, reason="merchant_silent"))
+
+
+async def test_a_merchant_that_nobody_has_asked_loses_nothing_by_silence(world: World) -> None:  # D4, G1
+    _, dispute = await before_the_officer(world)
+    await dispute.act(demand(Role.BUYER))
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(dispute, StageName.RULING)
+    await dispute.act(demand(Role.BUYER, key="again"))
+
+    await world.forward(dispute, hours=24, minutes=1)
+
+    await world.at(dispute, StageName.RULING)

@@ -1,16 +1,18 @@
 """Evidence that the platform demands in a dispute: of whom, for what, and what comes of it (D4, D5, D6)."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from workflows.kinds import evidence
 from workflows.kinds.case import Case
 from workflows.kinds.decisions import Decision
 from workflows.kinds.dispute_stages import EVIDENCE, EVIDENCE_OF_BUYER, EVIDENCE_WORKING_HOURS, RULING, RULING_PROPOSED
-from workflows.kinds.stage import MERCHANT, PARTIES, Stage
+from workflows.kinds.stage import MERCHANT, PARTIES, STAGES, Stage
 from workflows.messages.actors import Actor, Role
-from workflows.messages.cases import LogEntry, Notice, NoticeTemplate
+from workflows.messages.cases import LogEntry, Notice, NoticeTemplate, Span
 from workflows.messages.commands import DemandEvidence, SubmitEvidence
+from workflows.messages.stages import StageName
 from workflows.messages.statements import EvidenceGiven
 from workflows.messages.step_parts import NamedStatement
 from workflows.rules.dispute import given_facts
@@ -19,24 +21,44 @@ from workflows.rules.evidence import evidence_facts
 DEMANDED: Final = (EVIDENCE, EVIDENCE_WORKING_HOURS, EVIDENCE_OF_BUYER)
 """Where evidence is waited for that was demanded."""
 
+OF_MERCHANT: Final = (EVIDENCE, EVIDENCE_WORKING_HOURS)
+"""Of these, those in which the merchant's silence counts against it."""
+
+_SILENCE_IS_KEPT: Final = "silence-of-the-merchant-is-kept"
+"""The mark of the release since which a merchant's silence counts that the buyer was asked in the meantime."""
+
 
 def demand(case: Case, command: DemandEvidence) -> Decision:
     """D4: an officer says what is wanted, and of whom; whoever is asked may speak again, and has the time anew.
 
-    The others have what they had (D6). What was proposed for the merchant's silence (D5) falls where it is asked again.
+    The others have what they had (D6). What was proposed for the merchant's silence (D5) falls where it is asked again;
+    where it had been asked before, and its time still runs, its silence is not forgotten.
     """
     asked, claim = frozenset(command.of), case.state.claim
     proposal = None if Role.MERCHANT in asked else claim.proposal
     facts: dict[str, str | int] = {"of": " ".join(sorted(asked)), "statement": command.wanted}
     silent = claim.but(gave=claim.gave - asked, finals=claim.finals - asked)
     ended = {role: at for role in sorted(PARTIES - asked) if (at := _ends_for(case, role)) is not None}
-    again = silent.but(demanded=asked, evidence_ended=None, ended_before=ended, proposal=proposal)
+    again = silent.but(
+        demanded=asked,
+        evidence_ended=None,
+        ended_before=ended,
+        interrupted=_interrupted(case, asked),
+        proposal=proposal,
+    )
     return case.but(claim=again).enter(
         stage_of(case, asked),
         case.obeyed(command, "evidence_demanded", **facts),
         notices=demanded_notices(case, asked, wanted=command.wanted),
         said=NamedStatement(statement=command.wanted, by=command.by, field="wanted"),
     )
+
+
+def _interrupted(case: Case, asked: frozenset[Role]) -> StageName | None:
+    """D4, D5: the stage in which the merchant's silence still means something, though only the buyer is asked now."""
+    if Role.MERCHANT in asked:
+        return None
+    return case.stage.name if case.stage in OF_MERCHANT else case.state.claim.interrupted
 
 
 def stage_of(case: Case, asked: frozenset[Role]) -> Stage:
@@ -94,11 +116,35 @@ def take_evidence(case: Case, command: SubmitEvidence) -> Decision:
 def close(case: Case, entry: LogEntry, given: EvidenceGiven | None = None, told: tuple[Notice, ...] = ()) -> Decision:
     """D6, D8: who was asked has given what it has, and the platform rules; the others have the time that was set.
 
-    What is proposed still (D5), because the buyer alone was asked, is to be confirmed still.
+    What is proposed still (D5), because the buyer alone was asked, is to be confirmed still. A merchant that had been
+    asked before and has said nothing is waited for until its own time is over, and its silence counts (D4, D5).
     """
     claim = case.state.claim.but(evidence_ended=case.due)
-    return case.but(claim=claim).enter(
+    closed = case.but(claim=claim).enter(
         RULING_PROPOSED if claim.proposal else RULING, entry, evidence=given, notices=told
+    )
+    if claim.interrupted is None or Role.MERCHANT in claim.gave:
+        return closed
+    awaited = _await_merchant(case, claim.interrupted, entry, given, told)
+    return replace(awaited, mark=_SILENCE_IS_KEPT, before=closed)
+
+
+def _await_merchant(
+    case: Case, stage: StageName, entry: LogEntry, given: EvidenceGiven | None, told: tuple[Notice, ...]
+) -> Decision:
+    """D4, D5, D6: back to where the merchant was asked, with the deadline that it had, be it that it is over."""
+    claim, numbers = case.state.claim, case.policy.dispute
+    ends, left = claim.ended_before, {Role.BUYER: at} if (at := case.due) else {}
+    until = max(ends.get(Role.MERCHANT, case.now), case.now)
+    over = {role: at for role, at in ends.items() if at <= case.now}
+    near = numbers.evidence_reminder_hours * 60 if stage == EVIDENCE.name else 0
+    again = claim.but(demanded=MERCHANT, ended_before={**over, **left}, interrupted=None)
+    return case.but(claim=again).enter(
+        STAGES[stage],
+        entry,
+        span=Span(until=until, reminder_minutes=near if until - timedelta(minutes=near) > case.now else 0),
+        evidence=given,
+        notices=told,
     )
 
 

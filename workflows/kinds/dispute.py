@@ -83,10 +83,10 @@ def process() -> Process:
             EVIDENCE_OF_BUYER: (
                 *_intervened(
                     agreed,
-                    demanded=(EVIDENCE, EVIDENCE_WORKING_HOURS),
-                    evidence_submitted=(RULING, RULING_PROPOSED),
+                    demanded=demanding.OF_MERCHANT,
+                    evidence_submitted=(RULING, RULING_PROPOSED, *demanding.OF_MERCHANT),
                 ),
-                silence(demanding.buyer_silent, evidence_closed=(RULING, RULING_PROPOSED)),
+                silence(demanding.buyer_silent, evidence_closed=(RULING, RULING_PROPOSED, *demanding.OF_MERCHANT)),
             ),
             RULING: (
                 *_intervened(agreed, demanded=demanding.DEMANDED),

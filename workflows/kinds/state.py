@@ -189,6 +189,8 @@ class ClaimState(StateValue):
     """When the time for evidence was over; None where it is not, or was never asked for."""
     ended_before: dict[Role, Instant] = {}  # noqa: RUF012 -- a model's default is no class attribute
     """When it was over, or will be, for those whom later demands were not about (D6)."""
+    interrupted: StageName | None = None
+    """Where the merchant was asked, and its time still ran, when an officer asked the buyer alone (D4, D5)."""
     demanded: frozenset[Role] = frozenset()
     """Of whom an officer has demanded evidence; empty for the merchant, as an intervention does (D4)."""
     gave: frozenset[Role] = frozenset()
