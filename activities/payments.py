@@ -175,7 +175,7 @@ class Payments:
                 return Settled(legs=legs, refusal=refused("unknown_refund", "refund_no", "section 10", explanation))
             leg = await ledger.leg_of(connection, callback.refund_no)
         assert leg is not None
-        case_id, number = found
+        case_id, number, _ = found
         attempt = Attempt(case_id=case_id, number=number, at=entering.at, arrival=entering.arrival, closing=closing)
         async with missing_steps.told(self._pool, case_id):
             if of_another_refund(callback, leg):

@@ -36,6 +36,7 @@ from starter.adapters import payment_limits
 from starter.allowance_lists import AllowanceLists
 from starter.archive_place import archived_cases
 from starter.archived_cases import ArchivedCases
+from starter.callbacks_as_sent import as_sent
 from starter.cases import Case, PostgresCaseBook, reached_with_book
 from starter.checking import BeforeOpening
 from starter.connection import connect, discover
@@ -221,7 +222,8 @@ class Aftersales(OpensCases[Case]):
             payout = await ledger.payout_of(connection, callback.refund_no)
         if payout is None:
             raise UnknownCase(callback.refund_no)
-        identifier, _ = payout
+        identifier, _, ours = payout
+        callback = as_sent(callback, ours)
         try:
             await self.case(identifier).tell(callback)
         except RefusedCommand:

@@ -249,10 +249,11 @@ async def paid_with(connection: Connection, case_id: str, number: int, proof: st
     )
 
 
-async def payout_of(connection: Connection, refund_no: str) -> tuple[str, int] | None:
-    """The case, and the number of its payout, that a refund belongs to: whom a callback is for."""
-    row = await connection.fetchrow("SELECT case_id, payout FROM ledger.every_leg WHERE refund_no = $1", refund_no)
-    return (row["case_id"], row["payout"]) if row else None
+async def payout_of(connection: Connection, refund_no: str) -> tuple[str, int, int] | None:
+    """The case, and the number of its payout, that a refund belongs to: whom a callback is for. Third, its amount."""
+    found = "SELECT case_id, payout, amount FROM ledger.every_leg WHERE refund_no = $1"
+    row = await connection.fetchrow(found, refund_no)
+    return (row["case_id"], row["payout"], row["amount"]) if row else None
 
 
 async def last_legs(connection: Connection, case_id: str) -> tuple[LegStatus, ...]:

@@ -105,7 +105,7 @@ async def test_a_fund_that_has_left_reads_as_before_and_comes_back(pool: asyncpg
     async with pool.acquire() as connection:
         assert await ledger.last_legs(connection, wish.case_id) == legs
         assert await ledger.settled_of(connection, [f"order/{order_no}"]) == settled
-        assert await ledger.payout_of(connection, legs[0].refund_no) == (wish.case_id, 1)
+        assert await ledger.payout_of(connection, legs[0].refund_no) == (wish.case_id, 1, legs[0].amount)
         assert await ledger.is_open(connection, f"order/{order_no}")
         assert (await ask(connection, QUESTIONS["past funds"])).number == 0
     assert await book(pool) == before, "other books go on to agree with it"

@@ -167,6 +167,26 @@ async def test_a_refund_that_comes_back_days_later_opens_its_case_again(world: W
     assert await paid_once(world, order_no)
 
 
+async def test_a_callback_reaches_its_case_with_an_amount_only_where_that_is_another(world: World) -> None:
+    """X3, section 10: a worker of the release before knows no amount, and refuses whatever tells one."""
+    order_no, case = await approved(world, (Mode.NEVER_SETTLE, None))
+    number = (await world.at(case, StageName.SETTLING)).legs[0].refund_no
+    paid = returned(number, "paid").model_copy(update={"result": GatewayResult.SUCCEEDED, "raw": None})
+    for key, amount in (("another", 6_000), ("paid", 10_000)):
+        await world.aftersales.gateway_callback(paid.model_copy(update={"key": key, "amount": amount}))
+
+    outcome = await case.outcome()
+
+    assert (outcome.outcome, await world.refunded(order_no)) == (OutcomeKind.REFUNDED, 10_000)
+    converter = world.aftersales.temporal.data_converter
+    told = [
+        (await converter.decode(event.workflow_execution_signaled_event_attributes.input.payloads))[0]
+        async for event in case.handle.fetch_history_events()
+        if event.workflow_execution_signaled_event_attributes.signal_name == "gateway_callback"
+    ]
+    assert [(each["key"], each["amount"]) for each in told] == [("another", 6_000), ("paid", None)]
+
+
 async def test_what_the_provider_does_not_take_is_refused_before_it_is_promised(
     world: World, policies: Path
 ) -> None:  # X6
