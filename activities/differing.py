@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from activities.gateways.payment import StatementLine
-from activities.postgres.whole_ledger import BookedLeg
+from activities.postgres.whole_ledger import BookedLeg, SeenUnderNumber
 from workflows.messages.commands import CAME_TO_NOTHING, GatewayResult
 from workflows.messages.payouts import LegState, PaidBy
 from workflows.messages.reconciliation import DifferenceKind, ReconcileRequest
@@ -34,7 +34,7 @@ def differing(
         return
     if theirs.result in CAME_TO_NOTHING and not same_attempt(ours, theirs):
         return
-    if ours.number_seen and same_attempt(ours, theirs):
+    if of_another_refund(ours, theirs):
         return
     if (ours.amount, ours.currency) != (theirs.amount, theirs.currency):
         yield DifferenceKind.AMOUNT_DIFFERS
@@ -58,6 +58,23 @@ def differing(
 def same_attempt(ours: BookedLeg, theirs: StatementLine) -> bool:
     """Whether a line speaks of the attempt that our leg is at; one that names none is of the refund as a whole."""
     return theirs.attempt is None or theirs.attempt == ours.attempt
+
+
+def of_another_refund(ours: BookedLeg, theirs: StatementLine) -> bool:
+    """Whether a line speaks of what an officer has seen under the number before paying ours by hand (section 10).
+
+    Of the same content as ours, or not told, that is so only as long as ours was not sent again: then the number was
+    free, and the line may be ours.
+    """
+    stated = (theirs.amount, theirs.currency)
+
+    def is_stated(seen: SeenUnderNumber) -> bool:
+        if seen.other and (seen.other.amount, seen.other.currency) != stated:
+            return False
+        told_apart = seen.other is not None and stated != (ours.amount, ours.currency)
+        return seen.since_sent or told_apart
+
+    return same_attempt(ours, theirs) and any(map(is_stated, ours.seen))
 
 
 def bears_out(ours: BookedLeg, theirs: StatementLine) -> bool:

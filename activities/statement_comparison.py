@@ -20,7 +20,7 @@ from typing import Final
 
 import asyncpg
 
-from activities.differing import bears_out, differing
+from activities.differing import bears_out, differing, of_another_refund
 from activities.gateways.payment import NotPublished, PaymentGateway, StatementLine
 from activities.measures import Measures
 from activities.postgres import differences, stated_otherwise, statement_days, whole_ledger
@@ -73,11 +73,15 @@ class StatementComparison:
         return report
 
     async def _lines(self, request: ReconcileRequest, day: date, lines: Sequence[StatementLine]) -> ReconcileReport:
-        # Without its moment: a day is compared once, so a callback on its way is a difference until it comes.
-        last = {(line.refund_no, line.attempt): line.model_copy(update={"settled_at": None}) for line in lines}
         numbers = sorted({line.refund_no for line in lines})
         async with self._pool.acquire() as connection, connection.transaction():
             ours = await statement_days.legs_of(connection, numbers)
+            # Without its moment: a day is compared once, so a callback on its way is a difference until it comes.
+            last = {
+                (line.refund_no, line.attempt): line.model_copy(update={"settled_at": None})
+                for line in lines
+                if not ((leg := ours.get(line.refund_no)) and of_another_refund(leg, line))
+            }
             borne_out = [leg for line in last.values() if (leg := ours.get(line.refund_no)) and bears_out(leg, line)]
             await statement_days.stated(connection, borne_out, day)
             found, alike, otherwise = list[Found](), list[StatementLine](), list[StatementLine]()

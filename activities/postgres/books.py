@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from activities.differing import same_attempt
+from activities.differing import of_another_refund, same_attempt
 from activities.gateways.payment import NotPublished, OpenBook, PaymentGateway, StatementLine
 from activities.postgres import statement_days, whole_ledger
 from activities.postgres.whole_ledger import BookedLeg
@@ -247,7 +247,7 @@ def _line(ours: BookedLeg | None, theirs: StatementLine | None, due: statement_d
         theirs=theirs.amount if theirs else None,
         their_result=theirs.result if theirs else None,
         awaited=awaited,
-        equal=awaited or paid == _paid(theirs) or (ours is not None and ours.number_seen),
+        equal=awaited or paid == _paid(theirs) or bool(ours and theirs and of_another_refund(ours, theirs)),
     )
 
 

@@ -9,7 +9,19 @@ import asyncpg
 
 from activities.postgres.connection import Connection
 from workflows.messages.payouts import LegState, PaidBy
+from workflows.rules import number_conflicts
 from workflows.rules.legs import AlertKind
+from workflows.rules.number_conflicts import OtherRefund
+
+
+@dataclass(frozen=True)
+class SeenUnderNumber:
+    """What the provider was found to have under the number of a leg of ours (section 10)."""
+
+    other: OtherRefund | None
+    """None where the provider did not say."""
+    since_sent: bool
+    """Whether ours was not sent again afterwards: then the number was not free."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +41,23 @@ class BookedLeg:
     stated_on: date | None = None
     """On which day of the provider's statement this attempt stood last, paid or on its way (X5)."""
     settled_at: datetime | None = None
-    number_seen: bool = False
-    """Whether it was paid by hand after an officer had seen that the provider has another refund under its number.
+    seen: tuple[SeenUnderNumber, ...] = ()
+    """What an officer had seen that the provider has under its number, and then paid it by hand.
 
     Looked up where there is a line of the provider's to compare it with.
     """
 
 
 NUMBER_SEEN: Final = f"""
-    coalesce(leg.paid_by = '{PaidBy.OFFICER}', false) AND EXISTS (
-        SELECT FROM ledger.every_leg_event AS said
+    CASE WHEN leg.paid_by = '{PaidBy.OFFICER}' THEN (
+        SELECT jsonb_agg(jsonb_build_object('raw', said.raw_code, 'since_sent', NOT EXISTS (
+            SELECT FROM ledger.every_leg_event AS sent
+            WHERE sent.refund_no = leg.refund_no AND sent.says = '{LegState.SUBMITTED}' AND sent.seq > said.seq
+        )) ORDER BY said.seq)
+        FROM ledger.every_leg_event AS said
         WHERE said.refund_no = leg.refund_no AND said.failure = '{AlertKind.NUMBER_CONFLICT}'
-    ) AS number_seen
-"""
+    ) END AS seen
+"""  # noqa: S608 -- words of our own
 """A column beside those of legs, which the query calls ``leg``."""
 
 
@@ -73,7 +89,9 @@ def booked(row: asyncpg.Record) -> BookedLeg:
         attempt=row["attempt"],
         stated_on=row["stated_on"],
         settled_at=row["settled_at"],
-        number_seen=row.get("number_seen", False),
+        seen=tuple(
+            SeenUnderNumber(number_conflicts.read(each["raw"]), each["since_sent"]) for each in row.get("seen") or ()
+        ),
     )
 
 

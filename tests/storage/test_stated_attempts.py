@@ -6,11 +6,13 @@ from datetime import date, timedelta
 import pytest
 import pytest_asyncio
 
+from activities.gateways.payment import RefundInstruction
 from activities.gateways.payment_stub import Mode
+from activities.postgres import ledger
 from activities.postgres.books import of_days, one_day
 from tests.storage import test_past_funds
 from tests.storage.daily_statements import DAY, Bench, open_bench
-from tests.storage.money import NOON, by_hand, told
+from tests.storage.money import NOON, by_hand, open_case, settle, told
 from workflows.messages.commands import GatewayResult
 from workflows.messages.payouts import PaidBy, Payout
 from workflows.messages.reconciliation import DifferenceKind
@@ -94,6 +96,41 @@ async def test_what_the_gateway_has_paid_and_an_officer_pays_later_is_paid_twice
     assert (await bench.compare(1)).differences == {THEIRS_ONLY: 1}
     await bench.payments.settle_manually(by_hand(wish, paid_by=PaidBy.PLATFORM, at=NOON + timedelta(days=1.1)))
     assert (await bench.compare(1.2)).differences == {TWICE: 1}
+
+
+@pytest.mark.parametrize("has", [6_000, 10_000], ids=["of-another-amount", "of-our-amount"])
+async def test_what_is_paid_under_a_number_that_has_become_free_and_by_hand_is_paid_twice(
+    bench: Bench, has: int
+) -> None:
+    """Once ours was sent there, not every line under the number is about the other refund that was seen."""
+    wish = await open_case(bench.pool)
+    async with bench.pool.acquire() as connection:
+        (leg,) = await ledger.legs_of(connection, wish.case_id, wish.number)
+    number = leg.refund_no
+    await bench.gateway.stub.submit(
+        RefundInstruction(
+            refund_no=number,
+            merchant_id=wish.merchant_id,
+            fund=wish.fund,
+            tender="of_staging",
+            account=None,
+            amount=has,
+            currency="CNY",
+        )
+    )
+    await bench.payments.settle(settle(wish))
+    await bench.pool.execute("DELETE FROM gateway.refunds WHERE refund_no = $1", number)
+    await told(bench.gateway.stub, wish, Mode.LOSE_REQUEST)
+    await bench.retried(wish, 0.1)
+    assert (await bench.payments.settle_manually(by_hand(wish, at=NOON + timedelta(days=2)))).closed
+
+    bench.gateway.states(number, later(2))
+    assert (await bench.compare(3)).differences == {TWICE: 1}
+    assert not (await of_days(bench.pool, bench.gateway, later(2), later(2))).equal
+
+    if has == 6_000:
+        bench.gateway.states(number, later(3), amount=has)
+        assert (await bench.compare(4)).differences == {TWICE: 1}, "what is told of the other one tells nothing of ours"
 
 
 @pytest.mark.parametrize("attempts", [(1, 2), (2, 1)])
