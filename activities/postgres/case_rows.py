@@ -78,21 +78,33 @@ async def with_running_clock(connection: Connection, kinds: Sequence[CaseKind], 
     Also those whose clock stands still under a dispute: what is left of it may change (D3). Whether the window was
     declared before is not asked: telling a case twice changes nothing.
     """
-    stages = [stage.name for stage in STAGES.values() if stage.pausable]
-    rows = await connection.fetch(
+    statement, arguments = clocks_sql(kinds, after, limit)
+    return [row["case_id"] for row in await connection.fetch(statement, *arguments)]
+
+
+def clocks_sql(kinds: Sequence[CaseKind], after: str, limit: int) -> tuple[str, list[object]]:
+    """The statement that finds them, and its arguments: each half by an index of its own."""
+    statement = """
+        SELECT case_id FROM (
+            (
+                SELECT case_id FROM casebook.cases
+                WHERE kind = ANY ($1) AND closed_at IS NULL AND due_at IS NOT NULL AND case_id > $2
+                  AND stage = ANY ($4)
+                ORDER BY case_id LIMIT $3
+            )
+            UNION ALL
+            (
+                SELECT case_id FROM casebook.cases
+                WHERE work_list = ANY ($6) AND closed_at IS NULL AND kind = ANY ($1) AND case_id > $2
+                  AND stage = ANY ($5)
+                ORDER BY case_id LIMIT $3
+            )
+        ) AS clocks
+        ORDER BY case_id LIMIT $3
         """
-        SELECT case_id FROM casebook.cases
-        WHERE kind = ANY ($1) AND closed_at IS NULL AND case_id > $3
-          AND (due_at IS NOT NULL AND stage = ANY ($2) OR stage = ANY ($5))
-        ORDER BY case_id LIMIT $4
-        """,
-        list(kinds),
-        stages,
-        after,
-        limit,
-        list(STANDS_STILL),
-    )
-    return [row["case_id"] for row in rows]
+    running = [stage.name for stage in STAGES.values() if stage.pausable and stage.name not in STANDS_STILL]
+    lists = {STAGES[name].work_list for name in STANDS_STILL}
+    return statement, [list(kinds), after, limit, running, sorted(STANDS_STILL), sorted(filter(None, lists))]
 
 
 async def _rows(connection: Connection, where: str, argument: str) -> list[Row]:

@@ -28,7 +28,7 @@ ACROSS: Mapping[str, set[str]] = {
     "a round goes over whatever is due, or open": {
         *("allowances.valid", "bindings.bound_subjects", "case_rows.open_cases_beginning"),
         *(
-            "case_rows.with_running_clock",
+            "case_rows.clocks_sql",
             "orders.ships_later",
             "orders.unshipped",
             "outbox.mark",

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from activities.postgres import schema
+from activities.postgres.case_rows import clocks_sql, with_running_clock
 from activities.postgres.work_lists import WorkQuery, count_work, counts_sql, find_work, page_sql
 from starter.stack import Stack
 from tests.benchmarks.filling import BEFORE_WORK_LISTS, LARGE, SMALL, fill
@@ -21,6 +22,7 @@ from workflows.messages.stages import Attention, CaseKind, WorkList
 
 NOW = datetime(2026, 11, 20, 4, tzinfo=UTC)
 LIMIT = 5
+PAGE_OF_CLOCKS = 100
 DESCENT = 4
 """So many pages of an index lie at most on the way to the cases of a page."""
 
@@ -134,3 +136,35 @@ async def test_cases_are_counted_in_an_index_alone(book: asyncpg.Connection, que
 
     assert plan.scans == {"Index Only Scan"}, str(plan)
     assert plan.heap_fetches == 0
+
+
+@pytest.mark.parametrize("kind", [CaseKind.WITHDRAWAL, CaseKind.CANCELLATION])
+async def test_the_clocks_that_a_pause_moves_are_found_by_an_index(book: asyncpg.Connection, kind: CaseKind) -> None:
+    """Section 9, D3: of a kind with few open cases neither all cases are looked through nor all open ones."""
+    open_ones = await book.fetchval("SELECT count(*) FROM casebook.cases WHERE kind = $1 AND closed_at IS NULL", kind)
+
+    plan = await explained(book, *clocks_sql([kind], "a", PAGE_OF_CLOCKS))
+
+    assert "cases_with_clock" in plan.indexes, str(plan)
+    assert plan.cases_read <= open_ones, str(plan)
+
+
+async def test_what_stands_still_under_a_dispute_is_found_beside_what_runs(book: asyncpg.Connection) -> None:  # D3
+    """In pages, by their ids, each once."""
+    found = [case async for case in clocks(book, CaseKind.SHIPPED_REFUND)]
+
+    rows = await book.fetch(
+        """
+        SELECT case_id, stage FROM casebook.cases
+        WHERE kind = 'shipped_refund' AND closed_at IS NULL AND (due_at IS NOT NULL OR stage = 'locked')
+        """
+    )
+    assert found == sorted(row["case_id"] for row in rows)
+    assert {row["stage"] for row in rows} >= {"locked", "shipped_review"}
+
+
+async def clocks(book: asyncpg.Connection, kind: CaseKind) -> AsyncIterator[str]:
+    after = ""
+    while page := await with_running_clock(book, [kind], after, PAGE_OF_CLOCKS):
+        for after in page:
+            yield after
