@@ -29,7 +29,7 @@ class Declarations:
         """Let the clocks of some kinds of case stand still for a while; open cases are reached by a workflow.
 
         The same declaration again is harmless: whoever has heard of it does nothing. It is what to do after an error,
-        and where a stopped case was reset, which could not hear of it.
+        and where a stopped case was reset to a later workflow task than its first, which could not hear of it.
 
         Raises:
             DeclaredOtherwise: the id is another window's.

@@ -26,11 +26,11 @@ TYPED_ELSEWHERE: Final[Mapping[str, str]] = {
         "tests/cluster/test_cluster.py::test_a_roll_under_load_loses_nothing"
     ),
     "make cluster ARGS=--json": "tests/cluster/test_cluster.py::test_a_roll_under_load_loses_nothing",
-    "temporal workflow reset --workflow-id CASE --type LastWorkflowTask --reason stopped_by_mistake": (
+    "temporal workflow reset --workflow-id CASE --type FirstWorkflowTask --reason stopped_by_mistake": (
         "tests/workflow/test_buttons.py::test_a_stopped_case_is_taken_up_where_it_stopped"
     ),
     'temporal workflow reset --query \'MerchantId = "m-laurel" AND ExecutionStatus = "Terminated"\' '
-    "--type LastWorkflowTask --reason stopped_by_mistake --yes": (
+    "--type FirstWorkflowTask --reason stopped_by_mistake --yes": (
         "tests/workflow/test_buttons.py::test_stopped_cases_are_taken_up_many_at_once"
     ),
     "temporal workflow unpause --workflow-id CASE --reason looked_at": (

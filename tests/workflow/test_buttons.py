@@ -22,6 +22,7 @@ from starter.client import Case
 from starter.settings import Settings
 from starter.stack import Stack
 from tests import pages, temporals_command_line
+from tests.workflow import disputes
 from tests.workflow.world import EVIDENCE, World, until
 from worker import running_worker
 from workflows.messages.actors import buyer, merchant
@@ -97,6 +98,24 @@ async def test_a_stopped_payment_is_followed_again_and_paid_once(world: World, s
     assert outcome.outcome is OutcomeKind.REFUNDED
     assert [each.refund_no for each in outcome.legs] == [leg.refund_no]
     assert await world.paid_by_gateway(order_no) == await world.refunded(order_no) == 10_000
+
+
+async def test_a_stopped_case_that_is_reset_hears_that_the_platform_has_stepped_in(world: World, stack: Stack) -> None:
+    """D3: its dispute has told it once, when nothing was there to hear it."""
+    case = await disputes.rejected_refund(world)
+    dispute = await disputes.disputed(world, case)
+    await case.handle.terminate("by mistake")
+    await world.forward(dispute, hours=24, minutes=1)
+    await world.at(dispute, StageName.EVIDENCE)
+
+    for line in told("A case was stopped"):
+        await typed(stack, line, case)
+
+    assert (await world.at(case, StageName.LOCKED)).due is None
+    assert (await world.events(case)).count("locked") == 1
+    await world.forward(dispute, hours=24, minutes=1)
+    assert (await dispute.outcome()).outcome is OutcomeKind.RULED
+    assert (await case.outcome()).outcome is OutcomeKind.REFUNDED
 
 
 async def test_stopped_cases_are_taken_up_many_at_once(world: World, stack: Stack) -> None:

@@ -19,6 +19,7 @@ from activities.postgres.work_lists import WorkQuery
 from starter.client import Case
 from starter.errors import RefusedCommand, Unreachable
 from starter.recovery import stranded
+from starter.resetting import begun_again
 from tests.workflow import disputes
 from tests.workflow.world import EVIDENCE, World, until
 from workflows.at_start import whole_minute
@@ -390,6 +391,19 @@ async def test_what_was_declared_or_lifted_while_nothing_carried_a_case_moves_it
 
     assert later == [before + timedelta(hours=10), due(await moved(reminded, 2)) + timedelta(hours=10)]
     assert (due(view), view.log[-1].by, view.log[-1].facts) == (before, officer("f-8"), {"window": window.id})
+
+
+async def test_what_was_declared_while_a_case_was_stopped_moves_it_once_it_is_reset(
+    world: World, declare: Declare
+) -> None:
+    """As the runbook says, to its first workflow task: it asks its book anew."""
+    case, before = await reviewed(world)
+    await case.handle.terminate("by an operator")
+    await declare(1, 11, reach=False)
+
+    assert await begun_again(world.aftersales.temporal, world.aftersales.runs, case.id, "stopped_by_mistake")
+
+    assert due(await moved(case)) == before + timedelta(hours=10)
 
 
 async def test_a_case_that_goes_on_takes_no_step_for_a_pause_that_it_knows(world: World, declare: Declare) -> None:

@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
 from starter.errors import RefusedCommand, RefusedRequest
+from starter.resetting import begun_again
 from tests.workflow.disputes import intervened, rejected_refund, ruling
 from tests.workflow.goods import receipt, signed_for
 from tests.workflow.world import World, until
@@ -306,19 +304,8 @@ async def test_what_a_stopped_case_holds_calls_a_person_and_keeps_nobody_waiting
 
 
 async def reset(world: World, case: Case) -> None:
-    """What the runbook says to do about a case that was terminated: on from its last workflow task."""
-    handle = world.skipper.client.get_workflow_handle(case.id)
-    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    last = [each.event_id async for each in handle.fetch_history_events() if each.event_type == completed][-1]
-    await world.skipper.client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=world.skipper.client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=case.id),
-            reason="terminated by mistake",
-            workflow_task_finish_event_id=last,
-            request_id=world.fresh("reset"),
-        )
-    )
+    """What the runbook says to do about a case that was terminated: from its first workflow task on."""
+    assert await begun_again(world.aftersales.temporal, world.aftersales.runs, case.id, "terminated_by_mistake")
 
 
 @pytest.mark.on_servers
