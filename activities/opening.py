@@ -351,6 +351,7 @@ async def _about(connection: Connection, opening: OpenCase, case_id: str) -> Abo
         carries_out=carries_out,
         disputes=[each.outcome for each in disputes if each.case_id != opening.case.case_id],
         insured=insured is not None,
+        falls=await case_rows.falls_of(connection, case_id) if disputed.kind is CaseKind.PRICE_PROTECTION else (),
     )
 
 

@@ -8,9 +8,11 @@ from activities.postgres import resuming
 from activities.postgres.connection import Connection
 from workflows.kinds.stage import STAGES
 from workflows.messages.cases import LogEntry
+from workflows.messages.openings import OpenedBy
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.reading import read_own
+from workflows.messages.requests import PriceFall, PriceProtectionRequest
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
 from workflows.rules.dispute import STANDS_STILL
 
@@ -50,6 +52,13 @@ async def policies_of(connection: Connection, case_id: str) -> tuple[Policy, ...
     steps: dict[str, dict[str, object]] = row["stepped"] or {}
     found = (row["opened"].get("policy"), *(step.get("policy") for step in steps.values()))
     return tuple(read_own(Policy, each) for each in found if each)
+
+
+async def falls_of(connection: Connection, case_id: str) -> tuple[PriceFall, ...]:
+    """The prices that have fallen, of a case of price protection (B1); none of one whose request was not kept."""
+    request = await connection.fetchval("SELECT request FROM casebook.whole_case WHERE case_id = $1", case_id)
+    asked = read_own(OpenedBy, request).request if request else None
+    return asked.falls if isinstance(asked, PriceProtectionRequest) else ()
 
 
 async def currency_of(connection: Connection, case_id: str) -> str | None:

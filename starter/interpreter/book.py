@@ -26,6 +26,7 @@ from workflows.messages.payouts import Payout, Reservation, ReserveResult
 from workflows.messages.pieces import CasePieces
 from workflows.messages.policy import Policy
 from workflows.messages.proposals import Talk
+from workflows.messages.requests import PriceFall
 from workflows.messages.scores import ScoreChange
 from workflows.messages.stages import Attention, CaseKind, OutcomeKind, StageName, WorkList
 from workflows.messages.standing_orders import ByStandingOrder
@@ -100,6 +101,8 @@ class CaseRow:
     evidence: list[EvidenceGiven] = field(default_factory=list[EvidenceGiven])
     by_standing_orders: list[Decided] = field(default_factory=list[Decided])
     """What a standing order has decided, application by application (G4)."""
+    falls: tuple[PriceFall, ...] = ()
+    """The prices that have fallen, of a case of price protection (B1)."""
     charges: list[ScoreChange] = field(default_factory=list[ScoreChange])
     """Score points that its merchant has lost over it, once a cause (D9)."""
 
@@ -139,6 +142,7 @@ class MemoryBook:
             work_list=step.work_list,
             application=step.application,
             pieces=step.pieces,
+            falls=getattr(request, "falls", ()),
             log=[step.entry],
             notices=list(step.notices),
             evidence=[step.evidence] if step.evidence else [],

@@ -216,6 +216,7 @@ class MemoryOpening:
                 if row.about == case_id and row.kind is CaseKind.DISPUTE and row.case_id != opening.case.case_id
             ],
             insured=freight_insurance_fund(case_id) in self._book.cases,  # its case is called so, too
+            falls=disputed.falls,
         )
 
     def _owed(self, request: CompensationRequest, order: OrderFacts) -> int:

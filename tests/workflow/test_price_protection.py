@@ -15,7 +15,7 @@ from tests.workflow.world import EVIDENCE, World
 from workflows.messages.actors import buyer, merchant
 from workflows.messages.commands import Approve, OpenDispute, Reject, RejectReason, Withdraw
 from workflows.messages.orders import OrderLine
-from workflows.messages.requests import DisputeReason, LineAmount, PriceFall, RefundReason
+from workflows.messages.requests import DisputeReason, DisputeRequest, LineAmount, PriceFall, RefundReason
 from workflows.messages.stages import OutcomeKind, StageName
 from workflows.rules.price_protection import owed
 
@@ -142,6 +142,57 @@ async def test_what_a_dispute_has_paid_of_a_fall_is_not_owed_again(world: World)
     assert await refused(world, order_no) == ("amount_too_high", "lines", "B2")
     further = await fallen(world, order_no, to=8_500, amount=500)
     await world.at(further, StageName.PRICE_REVIEW)
+
+
+@pytest.mark.parametrize("paid", [True, False])
+async def test_nor_does_a_dispute_pay_what_another_case_has_been_paid_of_it(  # B2, D8
+    world: World,
+    paid: bool,
+) -> None:
+    order_no = await world.order()
+    rejected = await fallen(world, order_no)
+    await world.at(rejected, StageName.PRICE_REVIEW)
+    rejection = Reject(key="r", by=merchant(world.merchant), reason=RejectReason.OUT_OF_TERMS, evidence=EVIDENCE)
+    await rejected.act(rejection)
+    await world.forward(rejected, hours=7 * 24, minutes=1)
+    again = await fallen(world, order_no, amount=600)
+    await world.at(again, StageName.PRICE_REVIEW)
+    if paid:
+        await again.act(Approve(key="a", by=merchant(world.merchant)))
+        await again.outcome()
+
+    def disputed(amount: int) -> DisputeRequest:
+        return request(world, order_no, about=rejected, amount=amount, reason=RefundReason.PRICE_ADJUSTMENT)
+
+    with pytest.raises(RefusedRequest) as caught:
+        await (await world.aftersales.open_dispute(disputed(401))).outcome()
+    rest = await apart(world, disputed(400))
+    await rest.act(ruling())
+    await rest.outcome()
+
+    refusal = caught.value.refusal
+    assert (refusal.code, refusal.field, refusal.rule) == ("amount_too_high", "lines", "B2")
+    assert await world.paid_by_gateway(order_no) == (1_000 if paid else 400)
+
+
+async def test_a_fall_that_was_paid_before_leaves_the_further_one_to_be_disputed(world: World) -> None:  # B2, D1
+    order_no = await world.order()
+    first = await fallen(world, order_no)
+    await world.at(first, StageName.PRICE_REVIEW)
+    await first.act(Approve(key="a", by=merchant(world.merchant)))
+    await first.outcome()
+    further = await fallen(world, order_no, to=8_500, amount=500)
+    await world.at(further, StageName.PRICE_REVIEW)
+    rejection = Reject(key="r", by=merchant(world.merchant), reason=RejectReason.OUT_OF_TERMS, evidence=EVIDENCE)
+    await further.act(rejection)
+    await world.forward(further, hours=7 * 24, minutes=1)
+    dispute = await apart(
+        world, request(world, order_no, about=further, amount=500, reason=RefundReason.PRICE_ADJUSTMENT)
+    )
+    await dispute.act(ruling())
+    await dispute.outcome()
+
+    assert await world.paid_by_gateway(order_no) == 1_500
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from workflows.messages.requests import (
     ExpiryRequest,
     OrderApplication,
     OrderRequest,
+    PriceFall,
     PriceProtectionRequest,
     RepairRequest,
     ResendRequest,
@@ -34,6 +35,7 @@ from workflows.messages.requests import (
     WithdrawalRequest,
 )
 from workflows.messages.stages import CaseKind, OutcomeKind, StageName
+from workflows.rules import price_protection
 from workflows.rules.allowance import split
 from workflows.rules.compensation import late_shipment_owed
 from workflows.rules.dispute import DISPUTABLE, refused_dispute, refused_matter
@@ -41,7 +43,6 @@ from workflows.rules.evidence import refused_evidence
 from workflows.rules.matters import Matter, approved_at_once, refused_dispute_of_case, refused_dispute_of_order
 from workflows.rules.opening import not_opened, not_theirs, refused_beside_others, window_over
 from workflows.rules.pieces import Holder, not_to_ship, unsent_of
-from workflows.rules.price_protection import refused_protection
 from workflows.rules.refund import refused_application, refused_worthless
 from workflows.rules.shipping import refused_unsent, shipped_by
 from workflows.rules.windows import Works, refused_by_profile, refused_for_good, weekday
@@ -95,7 +96,9 @@ def look_at_application(
     if (rule := OF_WHAT_WAS_SENT.get(type(request))) and (refusal := refused_unsent(request.lines, order, rule)):
         return Opened(refusal=refusal)
     prices = policy.price_protection
-    if isinstance(request, PriceProtectionRequest) and (refusal := refused_protection(request, order, holders, prices)):
+    if isinstance(request, PriceProtectionRequest) and (
+        refusal := price_protection.refused_protection(request, order, holders, prices)
+    ):
         return Opened(refusal=refusal)
     if refusal := refused_beside_others(request, order, policy, others):
         return Opened(refusal=refusal)
@@ -139,6 +142,8 @@ class About:
     """The outcomes of other disputes about it, None for an open one."""
     insured: bool = False
     """Whether the freight insurance pays for it (T10)."""
+    falls: tuple[PriceFall, ...] = ()
+    """The prices that have fallen, where it is about these (B2)."""
 
 
 def look_at_dispute(
@@ -185,6 +190,8 @@ def look_at_dispute(
     ):
         return Opened(refusal=refusal)
     if refusal := refused_dispute_of_case(request, request.about, order, others):  # D10
+        return Opened(refusal=refusal)
+    if refusal := price_protection.refused_dispute(request.lines, about.falls, order, beside):  # B2
         return Opened(refusal=refusal)
     return opened.model_copy(
         update={

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from workflows.messages.cases import Refusal
 from workflows.messages.orders import OrderFacts, OrderLine
 from workflows.messages.policy import PriceProtectionPolicy
-from workflows.messages.requests import PriceProtectionRequest
+from workflows.messages.requests import LineAmount, PriceFall, PriceProtectionRequest
 from workflows.messages.stages import CaseKind
 from workflows.rules.identity import PRICE_PROTECTIONS, case_it_is_about
 from workflows.rules.pieces import PAID, Holder, price, taken_of
@@ -71,4 +71,24 @@ def refused_protection(
         most = owed(line, wanted.quantity, fall.price, protected(line, known))
         if wanted.amount > most:
             return refused("amount_too_high", "lines", "B2", f"the fall of the price of {line.line} comes to {most}")
+    return None
+
+
+def refused_dispute(
+    lines: Iterable[LineAmount], falls: Iterable[PriceFall], order: OrderFacts, others: Iterable[Holder]
+) -> Refusal | None:
+    """Why an ended case about these ``falls`` is not disputed for so much, or None (B2, D8).
+
+    What it has been paid itself, and what disputes about it have, the ruling counts. ``others`` are the order's other
+    cases: what those have been paid of the same fall meanwhile, or may still be, is not owed once more.
+    """
+    known, bought = tuple(others), {line.line: line for line in order.lines}
+    prices = {each.line: each.price for each in falls}
+    for each in lines:
+        if (price_now := prices.get(each.line)) is None:
+            continue
+        most = owed(bought[each.line], each.quantity, price_now, protected(bought[each.line], known))
+        if each.amount > most:
+            explanation = f"of the fall of the price of {each.line}, {most} is left beside other cases"
+            return refused("amount_too_high", "lines", "B2", explanation)
     return None
