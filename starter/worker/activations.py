@@ -20,6 +20,8 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from starter.worker.read_ahead import ReadAhead
+
 Part = TypeVar("Part", bound=Message)
 
 
@@ -33,11 +35,17 @@ class ApartFromActivations(WorkflowInstance):
 
     def __init__(self, inner: WorkflowInstance) -> None:
         self._inner = inner
+        self._read_ahead = ReadAhead()
         info = inner.get_info()
         self._context = WorkflowSerializationContext(namespace=info.namespace, workflow_id=info.workflow_id)
 
     def activate(self, act: Any) -> Any:
-        """See base class."""
+        """See base class.
+
+        Raises:
+            WasReadAhead: the workflow task is to be given again.
+        """
+        self._read_ahead.look(act)
         return self._inner.activate(Activation(act))  # pyright: ignore[reportArgumentType]
 
     def get_serialization_context(self, command_info: Any) -> Any:

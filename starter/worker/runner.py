@@ -33,6 +33,7 @@ PASSED_THROUGH: Final = (
     "annotated_types",
     "iso4217",
     "starter.worker.activations",
+    "starter.worker.read_ahead",
     "starter.worker.runner",
 )
 """Modules that hold no state a workflow could leak through; loading them anew for each case costs time and memory.
