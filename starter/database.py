@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from activities.postgres.connection import Connection
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.schema_mismatch import SETUP_COMMAND
 from starter.errors import NewerRelease, Unreachable
 from workflows.messages.words import shown_as_written
@@ -26,7 +27,7 @@ def answering() -> Generator[None]:
         raise Unreachable(f"the database lacks the schema of this release: run `{SETUP_COMMAND}`") from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise Unreachable("the database refuses this login what is asked: see the roles in docs/running.md") from error
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except NO_ANSWER as error:
         raise Unreachable("the database does not answer") from error
 
 

@@ -18,5 +18,5 @@ async def stub_transaction(pool: asyncpg.Pool, unreachable: type[Exception]) -> 
     try:
         async with pool.acquire() as connection, connection.transaction():
             yield connection
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise unreachable from error

@@ -12,6 +12,7 @@ from activities.postgres import flags, looks, statements
 from activities.postgres.connection import Connection
 from activities.postgres.dossiers import dossier
 from activities.postgres.looks import Looker
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.vault import Vault
 from starter.codec_server.access import Caller
 from starter.codec_server.dossier_note import dossier_note
@@ -62,7 +63,7 @@ class BehindReferences:
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN_SECONDS), self._pool.acquire() as connection:
                 found = await self._pieces(connection, wanted)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (TimeoutError, *NO_ANSWER):
             return dict.fromkeys(wanted, _SILENT)
         return {reference: _note([each.masked for each in pieces]) for reference, pieces in found.items()}
 

@@ -18,6 +18,7 @@ import asyncpg
 from aiohttp import web
 from temporalio.api.common.v1 import Payload
 
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.vault import Vault
 from activities.privacy.codec import MOST_INFLATED, EncryptionCodec, PayloadTooLarge, is_encrypted
 from activities.privacy.keys import KeyProvider, KeyRingError, UnknownKey
@@ -35,7 +36,7 @@ _PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "content-type, x-namespace, authorization, authorization-extras",
     "Access-Control-Max-Age": "600",
 }
-_UNREACHABLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_UNREACHABLE: Final = (TimeoutError, *NO_ANSWER)
 _LONGEST_KEY_ID: Final = 32
 _SMALL_BODY: Final = 64 * 1024
 """Bytes. A larger body counts as a request for each of them, and is worked on beside the event loop."""

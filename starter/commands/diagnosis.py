@@ -32,6 +32,7 @@ from activities.policies import Policies, PolicyError
 from activities.postgres import schema
 from activities.postgres.connecting import connect as to_database
 from activities.postgres.granting import Right
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.schema_mismatch import SchemaMismatch
 from activities.privacy.keys import KeyRingError, UnknownKey
 from starter import schedules
@@ -121,7 +122,7 @@ async def _checked(what: str, check: Callable[[], Awaitable[str]], *, patience: 
         return Finding(what, ok=False, finding=str(error), remedy=_KEYS)
     except SettingsError as error:
         return Finding(what, ok=False, finding="a setting is wrong", remedy=str(error))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RPCError) as error:
+    except (*NO_ANSWER, RPCError) as error:
         return Finding(what, ok=False, finding=f"{type(error).__name__}: {error}", remedy=_START)
 
 

@@ -81,7 +81,7 @@ async def _asked(question: Callable[[], Awaitable[ResultT]]) -> ResultT:
     try:
         async with asyncio.timeout(_PATIENCE):
             return await question()
-    except (asyncpg.InterfaceError, asyncpg.PostgresError) as error:
+    except (asyncpg.InterfaceError, asyncpg.PostgresError, asyncpg.InternalClientError) as error:
         failure = describe(error)
         raise Away(failure.message if failure else "the database does not answer") from error
     except TimeoutError as error:

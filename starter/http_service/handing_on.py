@@ -10,6 +10,7 @@ import asyncpg
 
 from activities.postgres import inbox
 from activities.postgres.inbox import GIVEN_UP_AFTER, Due
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.parcels import EventKeyReused
 from starter.errors import UnknownCase, Unreachable
 from starter.http_service.counts import Counts
@@ -99,7 +100,7 @@ class HandingOn:
                     async with self._pool.acquire() as connection:
                         await inbox.forget_old(connection)
                     forgets_at = loop.time() + _FORGETS_EVERY
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except NO_ANSWER as error:
                 _log.warning("the inbox waits: %s", type(error).__name__)
                 await asyncio.sleep(_LOOKS_EVERY)
             with suppress(TimeoutError):

@@ -18,12 +18,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-import asyncpg
 from aiohttp import web
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.postgres import schema
+from activities.postgres.no_answer import NO_ANSWER
 from activities.postgres.schema_mismatch import SETUP_COMMAND, SchemaMismatch
 from activities.privacy.keys import KeyRingError
 from starter.settings import Settings, SettingsError
@@ -36,7 +36,7 @@ Look = Callable[[], Awaitable[str | None]]
 _PATIENCE: Final = 2.0
 _FRESH_SECONDS: Final = 1.0
 """How long an answer holds: whoever asks a hundred times a second costs the database no more than who asks once."""
-_ABSENT: Final = (OSError, RPCError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_ABSENT: Final = (RPCError, *NO_ANSWER)
 _SILENT: Final = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 _http_log: Final = logging.getLogger("health.http")
 

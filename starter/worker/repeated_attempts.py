@@ -15,6 +15,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.postgres import repeated_attempts
 from activities.postgres.connection import Connection
+from activities.postgres.no_answer import NO_ANSWER
 
 ENOUGH: Final = 6
 """The attempt from which on an activity is noted: the one after half a minute."""
@@ -64,5 +65,5 @@ class _Noting(ActivityInboundInterceptor):
         try:
             async with asyncio.timeout(_PATIENCE), self._pool.acquire() as connection:
                 await statement(connection)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (TimeoutError, *NO_ANSWER) as error:
             _log.warning("repeated attempts cannot be noted: %s", type(error).__name__)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from temporalio import activity, workflow
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import Replayer, Worker, WorkflowRunner
 
 from starter.worker.read_ahead import ReadAhead, WasReadAhead
@@ -99,6 +99,10 @@ class Asked:
         return self.told
 
 
+async def _told(handle: WorkflowHandle[Any, Any]) -> int:
+    return await handle.execute_update("tell")  # pyright: ignore[reportUnknownMemberType]
+
+
 @pytest.mark.on_servers
 @pytest.mark.parametrize("runner", [runner_for(sandboxed=False, versioned=False)], ids=["as in production"])
 async def test_a_command_after_a_query_that_has_waited_for_a_worker_can_be_replayed(
@@ -117,7 +121,7 @@ async def test_a_command_after_a_query_that_has_waited_for_a_worker_can_be_repla
         GO_ON.set()
         for handle in handles:
             await until(handle.describe, lambda found: found.history_length >= 8)
-        commands = [asyncio.create_task(handle.execute_update(Asked.tell)) for handle in handles]
+        commands = [asyncio.create_task(_told(handle)) for handle in handles]
         await asyncio.sleep(0)
         async with Worker(client, task_queue=queue, workflows=[Asked], workflow_runner=runner):
             await asyncio.gather(*queries, *commands)
