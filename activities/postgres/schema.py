@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -30,9 +31,11 @@ _alembic_in_use = threading.Lock()
 
 
 async def upgrade(dsn: str, revision: str = "head") -> None:
-    """Brings the schema up to a revision, in one transaction.
+    """Brings the schema up to a revision, each step in a transaction of its own.
 
-    Processes that do so at the same time go one after the other.
+    So no step keeps a table locked while the next one works. One that fails leaves those before it: the same again goes
+    on from there. A database without a schema gets all of it at once, or nothing. Processes that do so at the same time
+    take turns.
 
     Args:
         dsn: ``postgresql://...`` of a user who may change the schema.
@@ -42,7 +45,13 @@ async def upgrade(dsn: str, revision: str = "head") -> None:
         OSError: the server cannot be reached.
         alembic.util.CommandError: there is no such revision.
     """
-    await _migrate(dsn, lambda config: command.upgrade(config, revision))
+
+    def step(config: Config, found: str | None) -> bool:
+        left = _between(found, revision) if found else ()
+        command.upgrade(config, left[0] if left else revision)
+        return len(left) <= 1
+
+    await _migrate(dsn, step)
 
 
 async def downgrade(dsn: str, revision: str = "base") -> None:
@@ -56,7 +65,12 @@ async def downgrade(dsn: str, revision: str = "base") -> None:
         OSError: the server cannot be reached.
         alembic.util.CommandError: there is no such revision.
     """
-    await _migrate(dsn, lambda config: command.downgrade(config, revision))
+
+    def all_the_way(config: Config, _: str | None) -> bool:
+        command.downgrade(config, revision)
+        return True
+
+    await _migrate(dsn, all_the_way)
 
 
 async def current(dsn: str) -> str | None:
@@ -106,16 +120,30 @@ async def check(dsn: str, *, newer_fits: bool = False) -> None:
     raise SchemaMismatch(message, current=found, known=known)
 
 
-async def _migrate(dsn: str, change: Callable[[Config], None]) -> None:
-    def work(connection: Connection) -> None:
+def _between(found: str, wanted: str) -> tuple[str, ...]:
+    """The revisions that lead from one to another, in their order; none where Alembic has to say why that cannot be."""
+    try:
+        return tuple(each.revision for each in _scripts().iterate_revisions(wanted, found))[::-1]
+    except CommandError:
+        return ()
+
+
+async def _migrate(dsn: str, change: Callable[[Config, str | None], bool]) -> None:
+    """Have ``change`` work in one transaction after the other, told the revision as it is now, until it has done."""
+
+    def work(connection: Connection) -> bool:
+        # For as long as the transaction: a pooler may give the next one to another session.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
         with _alembic_in_use:
-            change(_config(connection))
+            found = MigrationContext.configure(connection).get_current_revision()
+            return change(_config(connection), found)
 
     async def in_own_loop() -> None:
-        async with _connection(dsn) as connection, connection.begin():
-            await connection.run_sync(work)
+        done = False
+        while not done:
+            async with _connection(dsn) as connection, connection.begin():
+                done = await connection.run_sync(work)
 
     # In a thread, with a loop of its own: waiting for another migration of this process blocks the thread.
     await asyncio.to_thread(lambda: asyncio.run(in_own_loop()))

@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from activities.postgres import schema
 from activities.postgres.schema_mismatch import SchemaMismatch
 from tests.contract.models import STORED
+from tests.workflow.world import until
 
 
 def revisions() -> list[str]:
@@ -123,6 +124,36 @@ async def test_a_revision_that_fails_leaves_nothing(empty_database: str) -> None
         await schema.upgrade(empty_database)
     assert catalog(empty_database) == before
     await connection.close()
+
+
+async def test_a_revision_that_fails_leaves_those_before_it_and_is_done_again(empty_database: str) -> None:
+    await schema.upgrade(empty_database, "0051")
+    connection = await asyncpg.connect(empty_database)
+    await connection.execute("CREATE INDEX orders_not_shipped ON shop.orders (order_no)")  # which 0053 makes
+    with pytest.raises(asyncpg.PostgresError, match="orders_not_shipped"):
+        await schema.upgrade(empty_database)
+    assert await schema.current(empty_database) == "0052"
+
+    await connection.execute("DROP INDEX shop.orders_not_shipped")
+    await schema.upgrade(empty_database)
+    await schema.check(empty_database)
+    await connection.close()
+
+
+async def test_no_revision_keeps_locked_what_one_before_it_has_changed(empty_database: str) -> None:
+    """0051 changes the statements, which are read all the time; 0053 waits for whoever writes an order."""
+    await schema.upgrade(empty_database, "0050")
+    writer, reader = [await asyncpg.connect(empty_database) for _ in range(2)]
+    async with writer.transaction():
+        await writer.execute("LOCK TABLE shop.orders IN ROW EXCLUSIVE MODE")
+        upgrading = asyncio.create_task(schema.upgrade(empty_database))
+        await until(lambda: schema.current(empty_database), lambda found: found == "0052")
+        await reader.execute("SET lock_timeout = '1s'")
+        assert await reader.fetch("SELECT * FROM disputes.statements") == []
+    await upgrading
+    await schema.check(empty_database)
+    for each in (writer, reader):
+        await each.close()
 
 
 async def test_numbers_of_parcels_are_brought_into_one_spelling(empty_database: str) -> None:  # T13
