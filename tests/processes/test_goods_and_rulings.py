@@ -5,6 +5,9 @@ from datetime import timedelta
 import pytest
 
 from tests.processes.telling import ORDER, Story
+from workflows.messages.actors import Role
+from workflows.messages.cases import NoticeTemplate
+from workflows.messages.pieces import PieceUse
 from workflows.messages.stages import Attention, OutcomeKind, Silence, StageName
 
 RECEIVED = ("open return", "0 agree_return merchant", "0 enter_tracking buyer 0", "parcel 0 signed")
@@ -107,3 +110,49 @@ def test_a_claim_to_what_cost_nothing_is_granted_by_a_ruling_and_not_dismissed()
     story.tell((*RECEIVED, *DISPUTED, "1 rule platform full"))
 
     assert came_to(story) is OutcomeKind.NOTHING_TO_PAY
+
+
+# D10, T8, M3: what the merchant takes after a ruling ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", ["open return exchange", "open repair"])
+@pytest.mark.parametrize(
+    "arrives", [("0 confirm_receipt merchant",), ("parcel 0 signed", "0 confirm_receipt merchant")]
+)
+def test_nobody_is_promised_an_intervention_after_a_ruling_nor_keeps_goods_and_money(
+    asked: str, arrives: tuple[str, ...]
+) -> None:  # T8, T15, D10, N6
+    story = Story("shipped")
+    story.tell((asked, *NOTHING_FOR_THEM[1:], *arrives, "0 confirm_receipt merchant"))
+    taken = story.world.view(story.case("0"))
+    told = len(story.world.book.cases[story.case("0")].notices)
+    story.turn("wait 0")
+    late = story.world.view(story.case("0"))
+    templates = {each.template for each in story.world.book.cases[story.case("0")].notices[told:]}
+    story.turn("0 refund_directly platform")
+    pieces = story.world.book.cases[story.case("0")].pieces
+
+    assert taken.stage in (StageName.RESHIPMENT, StageName.REPAIRING)
+    assert taken.on_silence is Silence.RAISE_ATTENTION
+    assert late.stage in (StageName.RESHIP_OVERDUE, StageName.REPAIR_OVERDUE)
+    assert late.attention
+    assert not {"open_dispute"} & {each.name for each in late.commands}
+    assert not {NoticeTemplate.INTERVENTION_OPEN, NoticeTemplate.REPAIR_LATE} & templates
+    assert NoticeTemplate.STAGE_CHANGED in templates
+    assert came_to(story) is OutcomeKind.REFUNDED
+    assert story.world.ledger.refunded(f"order/{ORDER}") == 30_000
+    assert pieces
+    assert pieces.use is PieceUse.BACK, "the merchant has them (R13)"
+
+
+@pytest.mark.parametrize("asked", ["open return exchange", "open repair"])
+def test_a_merchant_that_is_late_leaves_the_buyer_its_right_where_nothing_was_ruled(asked: str) -> None:  # T8, M3
+    story = Story("shipped")
+    story.tell((asked, *RECEIVED[1:]))
+    before = story.world.view(story.case("0"))
+    story.turn("wait 0")
+    late = story.world.view(story.case("0"))
+
+    assert before.on_silence is Silence.RIGHT_TO_INTERVENTION
+    assert {each.name: each.roles for each in late.commands}["open_dispute"] == (Role.BUYER,)
+    assert {each.name: each.roles for each in late.commands}["refund_directly"] == (Role.PLATFORM,)

@@ -125,13 +125,18 @@ class Case:
 
     @property
     def on_silence(self) -> Silence:
-        """What happens at the deadline, by the profile where it is the profile's to say (G3)."""
+        """What happens at the deadline, by the profile where it is the profile's to say (G3).
+
+        Nobody gains a right to an intervention once the platform has ruled (D10): then an officer is called.
+        """
         policy = self.state.policy or self.opened.policy
         if policy is None:
             return self.stage.silence
         applied = self.state.amended or self.request
         application = applied if isinstance(applied, Application) else None
-        return silence_of(self.stage.name, policy, application) or self.stage.silence
+        silence = silence_of(self.stage.name, policy, application) or self.stage.silence
+        ruled = self.state.ruling is not None and silence is Silence.RIGHT_TO_INTERVENTION
+        return Silence.RAISE_ATTENTION if ruled else silence
 
     @property
     def running(self) -> Span | None:

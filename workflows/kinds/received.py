@@ -149,6 +149,11 @@ def refund_directly(case: Case, command: RefundDirectly) -> Decision:
     return refund(case, entry, by=command.by, rule="T1", pieces=pieces, freight_before=True)
 
 
+def pay_for_held(case: Case, command: RefundDirectly) -> Decision:
+    """T8, M3: by an officer, who is called because nothing was sent for goods that the merchant has."""
+    return _refund_received(case, case.obeyed(command, "refunded_directly"), rule=case.stage.rule)
+
+
 def _with_evidence(decision: Decision, given: EvidenceGiven | None) -> Decision:
     return replace(decision, step=replace(decision.step, evidence=given)) if decision.step and given else decision
 

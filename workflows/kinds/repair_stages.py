@@ -27,11 +27,12 @@ REPAIRING = Stage(
 REPAIR_OVERDUE = Stage(
     StageName.REPAIR_OVERDUE,
     "M3",
-    "维修超时未寄回 · not sent back in time: the buyer may ask the platform to intervene",
+    "维修超时未寄回 · not sent back in time",
     waits_for=Role.MERCHANT,
     silence=Silence.NOTHING,
-    no_deadline="规则不作决定：商家仍应寄回，买家可申请平台介入"
-    " · the rulebook decides nothing here: the goods are owed, and the buyer has the right to intervention",
+    no_deadline="规则不作决定：商家仍应寄回，买家可申请平台介入，已裁决的由平台人员处理"
+    " · the rulebook decides nothing here: the goods are owed; the buyer may ask the platform to intervene,"
+    " or an officer sees to it once it has ruled",
     work_list=WorkList.ATTENTION,
 )
 

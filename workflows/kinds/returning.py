@@ -49,6 +49,7 @@ from workflows.kinds.received import (
     convert_to_refund,
     goods_signed,
     once_tracked,
+    pay_for_held,
     pay_received_as_agreed,
     refund_by_silence,
     refund_directly,
@@ -267,10 +268,11 @@ def _goods_instead(
 ) -> Table:
     """T8, M3, M4: what is owed for goods that the merchant has, sent, and confirmed.
 
-    Of what ``officers`` may do: whoever is called because nothing has arrived (T14) can also have it paid for, since
-    what has been ruled on is disputed no more (D10).
+    Of what ``officers`` may do: whoever is called because nothing has arrived (T14), or was sent, can also have it paid
+    for, since what has been ruled on is disputed no more (D10).
     """
     close, directly = officers
+    pays_for_held = takes(RefundDirectly, PLATFORM, pay_for_held, refunded_directly=PAID_BACK)
     underway, failed = instead.sending.underway, instead.sending.failed
     reships = takes(Reship, MERCHANT, reship, **{instead.sent: underway})
     confirms = takes(ConfirmExchange, BUYER, _confirm_exchange, **{instead.confirmed: instead.outcome})
@@ -287,7 +289,7 @@ def _goods_instead(
             not_received,
             silence(_reshipment_overdue, **{instead.late: instead.overdue}),
         ),
-        instead.overdue: (*owed, dispute, close, *pays, not_received),
+        instead.overdue: (*owed, dispute, close, pays_for_held, *pays, not_received),
         underway: (
             confirms,
             takes(OpenDispute, BUYER, disputed.stand_still_and_dispute, dispute_opened=DISPUTED),
@@ -422,9 +424,9 @@ def _want_address(case: Case, entry: LogEntry) -> Decision:
 
 
 def _reshipment_overdue(case: Case) -> Decision:
-    """T8, M3: a right, and no decision."""
+    """T8, M3: a right, and no decision; after a ruling there is no such right, and an officer sees to it (D10)."""
     instead = instead_in(case)
-    notices = case.notice(instead.told_late, case.buyer)
+    notices = () if case.state.ruling else case.notice(instead.told_late, case.buyer)
     return case.enter(instead.overdue, case.silent(instead.late), notices=notices, attention=instead.attention)
 
 

@@ -80,10 +80,10 @@ ATTENTION_MEANS: Final[Mapping[Attention, str]] = MappingProxyType(
         " · the merchant has the goods and the money: press for send_back, or confirm_receipt or refund_directly",
         Attention.RESHIP_FAILED: "换货商品未送达买家：reship 重发，或 convert_to_refund"
         " · the goods of the exchange have not reached the buyer: reship, or convert_to_refund",
-        Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship，或 convert_to_refund"
-        " · the goods of the exchange have not been sent: press for reship, or convert_to_refund",
-        Attention.REPAIR_OVERDUE: "维修品未寄回，请催促：reship，或 convert_to_refund"
-        " · what was to be mended has not been sent back: press for reship, or convert_to_refund",
+        Attention.RESHIP_OVERDUE: "商家未重新发货，请催促：reship、convert_to_refund 或 refund_directly"
+        " · the goods of the exchange have not been sent: press for reship, convert_to_refund or refund_directly",
+        Attention.REPAIR_OVERDUE: "维修品未寄回，请催促：reship、convert_to_refund 或 refund_directly"
+        " · what was to be mended has not been sent back: press for reship, convert_to_refund or refund_directly",
         Attention.REPAIR_FAILED: "维修品未送达买家：reship 重发，或 convert_to_refund"
         " · what was mended has not reached the buyer: reship, or convert_to_refund",
         Attention.RESEND_OVERDUE: "商家未补寄，请催促：reship，或 refund_directly"
