@@ -27,6 +27,7 @@ from workflows.rules.balances import (
     ValidityEnd,
     Voiding,
     frozen,
+    owed_again,
     spent,
     standing,
     thawed,
@@ -171,6 +172,12 @@ async def void(connection: Connection, allowance_id: str, case_id: str, at: date
     voiding, changed = voided(account, case_id, at)
     await _change(connection, account, changed)
     return voiding
+
+
+async def owe_again(connection: Connection, allowance_id: str, case_id: str) -> None:
+    """Let the case hold a void balance whose payment has come back, and that is to pay it again (A2, A5)."""
+    if account := await _locked(connection, allowance_id):
+        await _change(connection, account, owed_again(account, case_id))
 
 
 async def prolong(connection: Connection, allowance_id: str, until: datetime) -> bool:

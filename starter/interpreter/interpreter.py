@@ -191,7 +191,7 @@ class Interpreter:
         late = EnterCallback(callback=callback, at=self.now, late=True)
         settled: Settled = self.carry_out("enter_callback", late)
         host = self._hosts[case]
-        if callback.result is GatewayResult.RETURNED and open_again(self.book, self.ledger, host, self.now):
+        if callback.result is GatewayResult.RETURNED and open_again(self.book, self.ledger, self.shop, host, self.now):
             self._carry_on(host)
         return settled
 

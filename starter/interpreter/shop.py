@@ -21,6 +21,7 @@ from workflows.rules.balances import (
     ValidityEnd,
     Voiding,
     frozen,
+    owed_again,
     thawed,
     validity_ended,
     voided,
@@ -87,6 +88,10 @@ class Shop:
         account = self.accounts[allowance_id]
         thaw, self.accounts[allowance_id] = thawed(account, case_id, at, paid_back=paid_back)
         return thaw
+
+    def owe_again(self, allowance_id: str, case_id: CaseId) -> None:
+        """A2, A5: a case holds a void balance whose payment has come back, and that is to pay it again."""
+        self.accounts[allowance_id] = owed_again(self.accounts[allowance_id], case_id)
 
     def void(self, allowance_id: str, case_id: CaseId, at: datetime) -> Voiding:
         """A2: the bonus is void."""

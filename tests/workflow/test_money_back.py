@@ -7,6 +7,7 @@ import pytest
 
 from activities.gateways.payment_stub import Behaviour, Mode
 from starter.client import Case
+from tests.workflow.disputes import apart, request, ruling
 from tests.workflow.world import World, until
 from workflows.messages.actors import GATEWAY, merchant, officer
 from workflows.messages.commands import (
@@ -115,6 +116,30 @@ async def test_what_the_gateway_paid_beyond_it_opens_nothing_when_it_comes_back(
 
     assert (await case.view()).stage is StageName.CLOSED
     assert await world.refunded(order_no) == WALLET
+
+
+@pytest.mark.on_servers
+async def test_what_another_case_has_counted_opens_again(world: World) -> None:  # D8
+    """A dispute was ruled for all of it, and ended as covered, because the gateway had paid after all."""
+    order_no = await world.order()
+    await world.behave(Behaviour(mode=Mode.DECLINE, order_no=order_no, uses_left=1))
+    case = await world.refund(order_no=order_no)
+    await case.act(Approve(key="c1", by=merchant(world.merchant)))
+    given_up = (await world.at(case, StageName.PAYMENT_ATTENTION)).legs[0].refund_no
+    await case.act_and_wait(CloseCase(key="c2", by=OFFICER, reason="buyer_agreed", proof="ticket:1"))
+    await world.aftersales.gateway_callback(of_gateway(given_up, GatewayResult.SUCCEEDED))
+    await until(lambda: world.refunded(order_no), lambda amount: amount == WALLET + CARD)
+    dispute = await apart(world, request(world, order_no, about=case))
+    await dispute.act(ruling())
+    ruled = await dispute.outcome()
+
+    await world.aftersales.gateway_callback(of_gateway(given_up, GatewayResult.RETURNED))
+    again = await until(case.view, lambda view: view.stage is StageName.PAYMENT_ATTENTION)
+    outcome = await case.act_and_wait(RetryPayment(key="c3", by=OFFICER, reason="card_open"))
+
+    assert ruled.outcome is OutcomeKind.COVERED
+    assert (again.attention, outcome.outcome) == (Attention.REFUND_RETURNED, OutcomeKind.REFUNDED)
+    assert await world.refunded(order_no) == WALLET + CARD
 
 
 async def test_what_was_paid_by_hand_cannot_come_back_through_the_gateway(world: World) -> None:

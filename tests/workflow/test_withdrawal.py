@@ -21,7 +21,7 @@ from workflows.messages.commands import (
     Withdraw,
 )
 from workflows.messages.requests import ExpiryRequest
-from workflows.messages.stages import OutcomeKind, StageName
+from workflows.messages.stages import Attention, OutcomeKind, StageName
 
 
 async def expiry(world: World, allowance_id: str, *, days: float) -> Case:
@@ -217,6 +217,21 @@ async def test_what_the_gateway_has_paid_after_all_is_not_spent_as_well(world: W
         account = await allowances.account(connection, allowance_id)
     assert account is not None
     assert (account.balance, account.withdrawable) == (0, 0)
+
+    back = GatewayCallback(
+        key="back", by=GATEWAY, refund_no=number, result=GatewayResult.RETURNED, settled_at=datetime.now(UTC)
+    )
+    await world.aftersales.gateway_callback(back)
+    owed = await until(declined.view, lambda view: view.stage is StageName.PAYMENT_ATTENTION)
+    paid_again = await declined.act_and_wait(RetryPayment(key="c3", by=officer("o-1"), reason="came_back"))
+
+    assert owed.attention is Attention.REFUND_RETURNED
+    assert paid_again.outcome is OutcomeKind.REFUNDED
+    assert await world.compensated(f"allowance/{allowance_id}") == 7_200, "what another case has counted"
+    async with world.pool.acquire() as connection:
+        account = await allowances.account(connection, allowance_id)
+    assert account is not None
+    assert (account.balance, account.frozen_by) == (0, declined.id)
 
 
 @pytest.mark.parametrize("ends", ["retried", "closed", "taken_back"])

@@ -186,5 +186,13 @@ def voided(account: Account, case_id: str, at: datetime) -> tuple[Voiding, Accou
     return Voiding.VOIDED, paid
 
 
+def owed_again(account: Account, case_id: str) -> Account:
+    """A void account as the case holds it whose payment had emptied it and has come back, and that pays it again (A2).
+
+    Another one had found the principal paid, and voided the balance for it (A5, A6).
+    """
+    return replace(account, frozen_by=case_id) if account.paid_back_at else account
+
+
 def _held_by(holder: str, case_id: str) -> Held | HeldByOther:
     return Held() if holder == case_id else HeldByOther(holder)

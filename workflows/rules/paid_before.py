@@ -1,7 +1,8 @@
 """What counts as paid already where a ruling pays only the remainder (D8)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from workflows.messages.pieces import CasePieces
 from workflows.messages.stages import CaseKind
@@ -16,6 +17,29 @@ def disputes_that_count(case_id: str, others: Iterable[Matter]) -> list[str]:
     those that name none, which are about its lines as a whole.
     """
     return [each.case_id for each in others if each.kind is CaseKind.DISPUTE and each.about in (None, case_id)]
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A case of an order, or of an allowance, that ended because what it was to pay had been paid (D8, A6)."""
+
+    case_id: str
+    kind: CaseKind
+    about: str | None
+    """The case that a dispute is about."""
+    closed_at: datetime
+
+
+def has_counted(covered: Covered, case_id: str, about: str | None, paid_at: datetime) -> bool:
+    """Whether it counted what was paid for ``case_id`` at ``paid_at``; ``about`` is what this is about, if a dispute.
+
+    Where that comes back, nobody has had what the covered case was to pay.
+    """
+    if covered.case_id == case_id or covered.closed_at < paid_at:
+        return False
+    if covered.kind is CaseKind.DISPUTE:
+        return covered.about in (None, case_id, about)
+    return covered.kind in (CaseKind.WITHDRAWAL, CaseKind.EXPIRY)
 
 
 def but_for_goods_back(
