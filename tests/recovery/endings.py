@@ -83,5 +83,5 @@ async def forward(world: World, case: Case, by: timedelta) -> None:
 async def _row(world: World, case: Case) -> asyncpg.Record:
     query = "SELECT stage, due_at, step, closed_at FROM casebook.cases WHERE case_id = $1"
     row = await world.pool.fetchrow(query, case.id)
-    assert row is not None
+    assert row is not None, "the case is not in the book"
     return row

@@ -115,7 +115,7 @@ class People:
             except TROUBLE as error:
                 life.given_up = True
                 await asyncio.sleep(1)
-                self.ground.met[f"told to somebody: {type(error).__name__}{_why(error)}"] += 1
+                self.ground.met[f"told to somebody: {_what(error)}"] += 1
             except (Exception, asyncio.CancelledError) as error:
                 this = asyncio.current_task()
                 if this and this.cancelling():
@@ -189,11 +189,11 @@ class People:
         return Parcel(**dict(self.dice.choice(rows))) if rows else life.world.parcel()
 
 
-def _why(error: BaseException) -> str:
-    """What an assertion has seen last, and where it stands."""
+def _what(error: BaseException) -> str:
+    """An error by its class; what an assertion has seen last, and where it stands where it says nothing."""
     if not isinstance(error, AssertionError):
-        return ""
-    return f" {str(error)[:120]} ({_where(error)})"
+        return type(error).__name__
+    return str(error).partition("\n")[0][:120] or f"an assertion that does not hold ({_where(error)})"
 
 
 def _where(error: BaseException) -> str:

@@ -8,6 +8,7 @@ shop's data is restored with it, and the shop sends again what is missing there:
 import asyncio
 import io
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -96,8 +97,11 @@ async def _until_nothing_is_found(ground: Ground, *words: str) -> None:
 
 
 def _last_line(out: str) -> str:
-    """Why a command ended, of all that it has said."""
-    return ([line for line in out.splitlines() if line.strip()] or ["nothing"])[-1]
+    """Why a command ended, of all that it has said: its error in a sentence, without what the server adds to it."""
+    last = ([line for line in out.splitlines() if line.strip()] or ["nothing"])[-1]
+    if not last.startswith("{"):
+        return last
+    return re.split(r"[\n,(]", json.loads(last)["message"])[0].strip()
 
 
 def _others(ground: Ground, url: str) -> Sequence[tuple[str, tuple[str, ...]]]:
