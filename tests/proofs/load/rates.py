@@ -76,7 +76,8 @@ async def rates(ground: Ground, lengths: Lengths, say: Callable[[str], None]) ->
     highest = lengths.rate or await _highest(traffic, shops, lengths, found, say)
 
     async def stocked(rate: float, seconds: float) -> None:
-        traffic.orders = iter(await orders(ground, round(rate * seconds) + 2, shops))
+        # Each phase begins with a case of its own, and may end with one more than it has room for.
+        traffic.orders = iter(await orders(ground, round(rate * seconds) + 10, shops))
 
     async def phase(name: str, rate: float, seconds: float, enough: Callable[[], bool] = lambda: False) -> Phase:
         begun = Phase(name, time.monotonic())
