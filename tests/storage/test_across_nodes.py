@@ -53,7 +53,7 @@ ACROSS: Mapping[str, set[str]] = {
     "a list of cases, orders or funds: of one merchant, whom the caller would have to name": {
         *("campaigns.find_all", "dossiers.dossier", "flags.counted_remarks", "ledger.retire", "ledger.settled_of"),
         *("matters.of_orders", "order_payments.payments_unknown", "orders.find_orders", "orders.moments"),
-        *("orders.parties", "owed_once.claimed", "pieces.holders_of"),
+        *("orders.parties", "owed_once.claimed", "pieces.holders_of", "returned._first_paid"),
         "vault.recipients",
     },
     "one payment may be of several orders": {"instructions._charge"},
@@ -67,7 +67,7 @@ ACROSS: Mapping[str, set[str]] = {
     "whether orders can be read at all": {"orders.ping"},
     "none: what is composed names the case, the order or the merchant": {
         *("addresses._SELECT", "case_rows._rows", "flags.set_flag", "log_lines.insertion", "orders._mark"),
-        "outbox.insertion",
+        *("outbox.insertion", "returned._counted"),
     },
 }
 """Statements that go to all nodes, or are composed of what only their callers know, by the reason why that is so."""
